@@ -11,7 +11,9 @@ const pnpmVersion = pkg.packageManager.split('@')[1]
 
 // npm exports dozens of npm_* variables into its scripts; pnpm and its children must not see them.
 const env = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^npm_(config|lifecycle|package|command|execpath|node_execpath)/i.test(name)),
+  Object.entries(process.env).filter(
+    ([name]) => !/^npm_(config|lifecycle|package|command|execpath|node_execpath)/i.test(name),
+  ),
 )
 Object.assign(env, { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', TURBO_NO_UPDATE_NOTIFIER: '1' })
 
@@ -31,7 +33,10 @@ const works = (command, args) => spawnSync(command, args, { env, stdio: 'ignore'
 function requireBuildTools() {
   const missing = []
   if (!works('cmake', ['--version'])) missing.push('cmake')
-  if (!['c++', 'g++', 'clang++'].some((compiler) => works(compiler, ['--version'])) && process.platform !== 'win32')
+  if (
+    !['c++', 'g++', 'clang++'].some((compiler) => works(compiler, ['--version'])) &&
+    process.platform !== 'win32'
+  )
     missing.push('a C++ compiler')
   if (missing.length === 0) return
   const install =
@@ -44,13 +49,17 @@ function requireBuildTools() {
           : existsSync('/etc/alpine-release')
             ? 'sudo apk add g++ cmake make'
             : 'install g++ (or clang++), cmake and make with the package manager of your system'
-  fail(`The native engine needs ${missing.join(' and ')}, not found on the PATH.\nInstall with:\n\n    ${install}\n\nand run the command again.`)
+  fail(
+    `The native engine needs ${missing.join(' and ')}, not found on the PATH.\nInstall with:\n\n    ${install}\n\nand run the command again.`,
+  )
 }
 
 function requireNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (major > 20 || (major === 20 && minor >= 19)) return
-  fail(`qpkv needs Node 20.19 or newer; this is ${process.versions.node}. Install a newer Node and run the command again.`)
+  fail(
+    `qpkv needs Node 20.19 or newer; this is ${process.versions.node}. Install a newer Node and run the command again.`,
+  )
 }
 
 function bringPnpm() {
@@ -60,19 +69,38 @@ function bringPnpm() {
   const bin = join(root, '.tools', 'node_modules', '.bin')
   const manifest = join(root, '.tools', 'node_modules', 'pnpm', 'package.json')
   if (!existsSync(manifest) || JSON.parse(readFileSync(manifest, 'utf8')).version !== pnpmVersion)
-    run('npm', ['install', '--prefix', '.tools', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error', `pnpm@${pnpmVersion}`])
+    run('npm', [
+      'install',
+      '--prefix',
+      '.tools',
+      '--no-save',
+      '--no-package-lock',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      `pnpm@${pnpmVersion}`,
+    ])
   env.PATH = bin + delimiter + env.PATH // turbo looks for pnpm on the PATH
 }
 
 function install() {
   const done = join(root, 'node_modules', '.modules.yaml')
   if (existsSync(done) && statSync(done).mtimeMs > statSync(join(root, 'pnpm-lock.yaml')).mtimeMs) return
-  run('pnpm', ['install', '--frozen-lockfile', '--prefer-offline', '--config.confirm-modules-purge=false', '--reporter=append-only', '--loglevel=warn'])
+  run('pnpm', [
+    'install',
+    '--frozen-lockfile',
+    '--prefer-offline',
+    '--config.confirm-modules-purge=false',
+    '--reporter=append-only',
+    '--loglevel=warn',
+  ])
 }
 
-const turbo = (...args) => run('pnpm', ['exec', 'turbo', 'run', ...args, '--output-logs=errors-only', '--log-order=grouped'])
+const turbo = (...args) =>
+  run('pnpm', ['exec', 'turbo', 'run', ...args, '--output-logs=errors-only', '--log-order=grouped'])
 const vitest = (...args) => run('pnpm', ['exec', 'vitest', 'run', ...args])
-const tool = (name, ...args) => run('node', ['--conditions=@qpkv/source', '--import', 'tsx', `tools/${name}.ts`, ...args])
+const tool = (name, ...args) =>
+  run('node', ['--conditions=@qpkv/source', '--import', 'tsx', `tools/${name}.ts`, ...args])
 
 const [verb = 'help', ...rest] = process.argv.slice(2)
 const verbs = {
@@ -94,13 +122,18 @@ const verbs = {
     run('pnpm', ['exec', 'oxlint', '--type-aware', '--deny-warnings'])
     run('pnpm', ['exec', 'prettier', '--check', '--log-level=warn', '.'])
     run('pnpm', ['exec', 'sherif', '-r', 'packages-without-package-json'])
-    for (const name of ['check-floors', 'check-package-shape', 'check-method-names', 'check-file-size']) tool(name)
+    for (const name of ['check-floors', 'check-package-shape', 'check-method-names', 'check-file-size'])
+      tool(name)
     tool('format-native', '--check')
   },
   'format-native': () => tool('format-native'),
   'check-goldens'() {
     turbo('build', '--filter=qpkv...')
-    run('node', ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/check-goldens/main.ts', ...rest], { cwd: process.env.INIT_CWD ?? root })
+    run(
+      'node',
+      ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/check-goldens/main.ts', ...rest],
+      { cwd: process.env.INIT_CWD ?? root },
+    )
   },
   'native-test': () => tool('native-test', ...rest),
   'native-asan': () => tool('native-test', '--sanitize', ...rest),

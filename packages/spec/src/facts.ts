@@ -1,0 +1,18 @@
+/** What a method may know about a model. */
+export interface ModelFacts {
+  readonly layers: number
+  readonly queryHeads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  /** Per layer: visible tokens of a sliding-window layer, or null. Left out: no layer has one. */
+  readonly slidingWindow?: readonly (number | null)[]
+  /** Longest prompt in tokens that the model was made for. */
+  readonly contextTokens?: number
+}
+
+/** What a method may know about a prompt. */
+export interface PromptFacts {
+  readonly tokens: number
+  /** Index after the last token of the last user turn's text; left out: the end of the prompt. */
+  readonly userEnd?: number
+}
