@@ -1,0 +1,193 @@
+import type { CompressionPlan, LayerPlan, Observation } from '@qpkv/spec'
+
+/**
+ * The JS-visible surface of the C++ addon, one to one. Arguments are validated in TypeScript before a call; native code only
+ * checks invariants. Every method that computes returns a promise and works off the event loop.
+ */
+export interface Addon {
+  /** Op tables that this build and CPU offer, best first: 'avx512', 'avx2', 'scalar', 'neon', 'reference'. */
+  opTables(): string[]
+  /** CPU features found at run time, for messages and result files. */
+  cpuFeatures(): string[]
+  createEngine(options: { threads: number; table?: string }): NativeEngine
+}
+
+/** A thread pool, an op table and their workspace. */
+export interface NativeEngine {
+  readonly table: string
+  readonly threads: number
+  loadModel(description: NativeModelDescription): Promise<NativeModel>
+  /** One layer's cache on its own, from given q, k, v: what prefill does per layer, for checks and experiments. */
+  createLayerCache(options: LayerCacheOptions): Promise<NativeLayerCache>
+  /** The raw measurement behind a plan's `observe`: [storedHeads, tokens], before smoothing. */
+  observe(options: ObserveOptions): Promise<Float32Array>
+  dispose(): void
+}
+
+export interface NativeTensor {
+  /** Index into `files`. */
+  file: number
+  /** Bytes from the start of the file. */
+  offset: number
+  element: 'bf16' | 'f16' | 'f32'
+  shape: number[]
+}
+
+export interface NativeModelDescription {
+  files: string[]
+  precision: 'bf16' | 'f32'
+  layers: number
+  hiddenSize: number
+  intermediateSize: number
+  queryHeads: number
+  kvHeads: number
+  headDim: number
+  vocabSize: number
+  rmsEpsilon: number
+  /** [headDim / 2] inverse frequencies, scaling already applied. */
+  ropeInvFreq: Float32Array
+  /** Factor on cos and sin (yarn); 1 otherwise. */
+  ropeScale: number
+  /** Per layer: sliding window in tokens, 0 for none. */
+  slidingWindow: number[]
+  /** By role: 'embed', 'norm', 'head' (left out when tied), and per layer `layers.N.` + inputNorm, q, k, v, o, qBias, kBias, vBias, qNorm, kNorm, postNorm, gate, up, down. */
+  tensors: Record<string, NativeTensor>
+}
+
+export interface NativeModel {
+  /** Bytes of packed weights held in memory. */
+  readonly weightBytes: number
+  startPrefill(ids: Int32Array, contexts: CompressionPlan[]): NativePrefill
+  dispose(): void
+}
+
+/** A prompt on its way through the layers; layer-major. Call runLayer for layer 0, then compressLayer per plan, then runLayer for layer 1, ... */
+export interface NativePrefill {
+  readonly layer: number
+  /** Runs the next layer over the whole prompt and measures the union of the plans' observations. onProgress: tokens done in this layer. */
+  runLayer(): Promise<void>
+  /** Scores of plan `index` for the layer just run, [storedHeads, tokens], grouped, not smoothed. Only if it observes something. */
+  scores(index: number): Float32Array
+  /** Exact K or V of the layer just run, [kvHeads, tokens, headDim]; for roundTrip hooks. */
+  exact(tensor: 'key' | 'value'): Float32Array
+  /**
+   * Selects, gathers, quantizes and packs the layer just run for plan `index`. `scores` replaces the observed ones (before smoothing);
+   * `replacement` stores these values instead of the exact ones (simulated quantizers). Returns the kept positions per stored head.
+   */
+  compressLayer(
+    index: number,
+    options?: { scores?: Float32Array; replacement?: { key: Float32Array; value: Float32Array } },
+  ): Promise<Int32Array[]>
+  /** After the last layer: final norm and logits of the last token. Returns one context per plan; the prefill is spent. */
+  finish(): Promise<NativeContext[]>
+  /** Logits of every position are wanted (checks only): [tokens, vocab]; call before finish. */
+  allLogits(): Promise<Float32Array>
+  /** Makes the running layer stop early; its promise rejects with code KV_ABORTED. */
+  abort(): void
+  dispose(): void
+}
+
+export interface NativeBytes {
+  /** Handed out to segments at the end of prefill; equals the final plan's bytes. */
+  planned: number
+  /** Handed out since, for later tokens. */
+  grown: number
+  /** Mapped but not handed out: ends of arenas. */
+  tails: number
+}
+
+export interface NativeSampling {
+  /** 0 = greedy. */
+  temperature: number
+  topK: number
+  topP: number
+  minP: number
+  repetitionPenalty: number
+}
+
+export interface NativeContext {
+  /** Tokens seen so far: the position of the next one. */
+  readonly tokens: number
+  bytes(): NativeBytes
+  /** Per layer and stored head: tokens kept now. */
+  kept(): Int32Array[]
+  /** Starts the generator's random numbers; the same seed gives the same tokens. */
+  seed(seed: number): void
+  /** Chooses a token from the current logits. */
+  sample(sampling: NativeSampling): number
+  /** Current logits, [vocab]. */
+  logits(): Float32Array
+  /** Feeds tokens at the true positions; afterwards the logits are those of the last one. One token is a decode step. */
+  append(ids: Int32Array): Promise<void>
+  /** Like append, returning the logits of every fed token [ids, vocab]. */
+  appendAll(ids: Int32Array): Promise<Float32Array>
+  fork(): NativeContext
+  /** Reads the tiles of one layer and stored head back; see NativeTileExport. */
+  export(layer: number, head: number): NativeTileExport
+  /** Overwrites all packed codes with seeded noise: proves that nothing else holds the values. */
+  scramble(seed: number): void
+  abort(): void
+  dispose(): void
+}
+
+/** What the kernels see, in float32, with the codes and scales as stored. Parts in storage order. */
+export interface NativeTileExport {
+  tokens: number
+  key: NativePartExport[]
+  value: NativePartExport[]
+}
+
+export interface NativePartExport {
+  bits: number
+  tokens: number
+  /** [tokens, headDim] */
+  values: Float32Array
+  /** [tokens, headDim]; absent for exact parts, like the next two. */
+  codes?: Uint8Array
+  /** per channel: [groups, headDim]; per token: [channelGroups, tokens] */
+  scales?: Float32Array
+  /** Minima, or integer zero points. Same shape. */
+  offsets?: Float32Array
+  positions?: Int32Array
+}
+
+export interface ObserveOptions {
+  /** [tokens, queryHeads, headDim] after RoPE. */
+  q: Float32Array
+  /** [kvHeads, tokens, headDim] after RoPE. */
+  k: Float32Array
+  tokens: number
+  queryHeads: number
+  kvHeads: number
+  headDim: number
+  heads: 'kv' | 'query'
+  observe: Observation
+  /** For window-block masks: the block's size. */
+  protectLast: number
+  slidingWindow?: number
+}
+
+export interface LayerCacheOptions extends ObserveOptions {
+  /** [kvHeads, tokens, headDim] */
+  v: Float32Array
+  plan: LayerPlan
+  precision: 'bf16' | 'f32'
+  /** Replaces the observed scores, [storedHeads, tokens]. */
+  scores?: Float32Array
+}
+
+/** The same class that a context holds per layer. */
+export interface NativeLayerCache {
+  /** Scores handed to the selection, after smoothing: [storedHeads, tokens - protect.last]; empty when nothing was observed. */
+  smoothed(): Float32Array
+  /** Kept positions per stored head, in storage order. */
+  kept(): Int32Array[]
+  bytes(): NativeBytes
+  /** Appends tokens: k, v [kvHeads, count, headDim]. */
+  append(k: Float32Array, v: Float32Array, count: number): Promise<void>
+  /** Decode attention of one token's queries [queryHeads, headDim] over the cache; returns [queryHeads, headDim]. */
+  attend(q: Float32Array): Promise<Float32Array>
+  export(head: number): NativeTileExport
+  scramble(seed: number): void
+  dispose(): void
+}
