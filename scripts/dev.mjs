@@ -119,6 +119,7 @@ const verbs = {
     tool('bench', ...rest)
   },
   check() {
+    run('pnpm', ['exec', 'tsc', '-p', 'tools'])
     run('pnpm', ['exec', 'oxlint', '--type-aware', '--deny-warnings'])
     run('pnpm', ['exec', 'prettier', '--check', '--log-level=warn', '.'])
     run('pnpm', ['exec', 'sherif', '-r', 'packages-without-package-json'])

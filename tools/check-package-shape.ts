@@ -1,0 +1,52 @@
+// Every published package has the same shape: manifest fields, README headings, an explicit index, a conformance call in methods.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { conclude, root, workspacePackages } from './workspace.ts'
+
+const headings = ['What', 'When', 'Install', 'Use', 'Options', 'Deviations from the paper', 'Cost']
+const problems: string[] = []
+
+const read = (...path: string[]) => {
+  const file = join(root, ...path)
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
+
+for (const { name, folder, manifest } of workspacePackages()) {
+  if (manifest.private || folder.startsWith('packages/core/npm/')) continue
+  const expect = (what: string, ok: boolean) => {
+    if (!ok) problems.push(`${folder}: expected ${what}`)
+  }
+  expect('"license": "MIT"', manifest.license === 'MIT')
+  expect('"type": "module"', manifest.type === 'module')
+  expect('"engines".node >=20.19.0', manifest.engines?.node === '>=20.19.0')
+  expect(`"repository".directory ${folder}`, manifest.repository?.directory === folder)
+  expect('"publishConfig".access public', manifest.publishConfig?.access === 'public')
+  expect('"files" with dist', manifest.files?.includes('dist') === true)
+  expect(
+    'no source condition in what is published',
+    !JSON.stringify(manifest.publishConfig ?? {}).includes('@qpkv/source'),
+  )
+  const index = read(folder, 'src/index.ts')
+  expect(
+    'src/index.ts with explicit exports',
+    index !== undefined && !/export \*/.test(index) && /export/.test(index),
+  )
+  const readme = read(folder, 'README.md') ?? ''
+  for (const heading of headings)
+    expect(`README.md with the heading "## ${heading}"`, new RegExp(`^## ${heading}`, 'm').test(readme))
+  const method = /^@qpkv\/(pruner|quantizer)-/.exec(name)?.[1]
+  if (method) {
+    expect(`the keyword kv-${method}`, manifest.keywords?.includes(`kv-${method}`) === true)
+    expect(
+      'dependencies on @qpkv/spec only',
+      Object.keys(manifest.dependencies ?? {}).every(
+        (d) => d === '@qpkv/spec' || d.startsWith(`@qpkv/${method}-`),
+      ),
+    )
+    expect(
+      'a test that calls the conformance suite',
+      read(folder, 'test/conformance.test.ts')?.includes('@qpkv/conformance') === true,
+    )
+  }
+}
+conclude('package shape', problems)
