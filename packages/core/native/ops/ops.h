@@ -152,7 +152,8 @@ struct SelectArgs {
 
 // ---- the packed cache -----------------------------------------------------------------------------------------------------------
 
-// Quantizes tokens of one head into one part. Exact formats may be written piecewise (first_slot), packed ones only whole.
+// Quantizes tokens of one head into one part. Exact formats may be written piecewise (first_slot), and so may packed formats with
+// scales per token and no outliers, in ascending order (first_slot = 0 clears the part); other packed ones only whole.
 struct PackItem {
   const float* source;     // [.., dim]: token j is at source + index[j] * dim (or j when index is null)
   const int32_t* index;    // host [tokens] or null
@@ -205,6 +206,7 @@ struct DecodeItem {
   const int32_t* positions;  // host [rows]: of the queries, for keys stored before RoPE; else null
   HeadView head;
   int rows, q_stride, out_stride;
+  const int32_t* hidden = nullptr;  // host [rows], or null: row r does not see its first hidden[r] tokens (sliding windows)
 };
 struct DecodeAttentionArgs {
   const DecodeItem* items;  // host [count]
