@@ -1,1 +1,12 @@
-export {}
+export { modelFolder } from './model-folder.ts'
+export { needleCases } from './needle-cases.ts'
+export type { NeedleCase, NeedleCaseOptions, NeedleProtocol, NeedleQuestion } from './needle-cases.ts'
+export { needleText } from './needle-text.ts'
+export type { Depth, NeedleText, NeedleTextOptions } from './needle-text.ts'
+export { fact, facts, numberValue, twoWords } from './world/fact.ts'
+export type { Fact, FactKind } from './world/fact.ts'
+export { adjectives, infinitives, names, nouns, places, prepositions, verbs } from './world/lexicon.ts'
+export { chatMessages, isRight, leadText, question, questionText } from './world/question.ts'
+export type { Question, QuestionWording } from './world/question.ts'
+export { WorldRandom } from './world/random.ts'
+export { noiseSentences, sentence } from './world/sentence.ts'
