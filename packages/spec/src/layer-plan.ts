@@ -1,4 +1,4 @@
-import type { TensorFormat } from './tensor-format.ts'
+import type { Bits, TensorFormat } from './tensor-format.ts'
 
 /**
  * The plan: all that the engine ever sees of a spec. Plain JSON, saved beside the spec in every result file.
@@ -9,6 +9,12 @@ export interface CompressionPlan {
   /** `kv`: one list of tokens per KV head. `query`: per query head, as the original codes store it. */
   readonly heads: 'kv' | 'query'
   readonly promptTokens: number
+  /** Index after the last token of the last user turn, where an observation counts back from `user-end`; left out: the prompt's end. */
+  readonly userEnd?: number
+  /** SHA-256 of the calibration that the formats were made from. For reports; engines ignore it. */
+  readonly calibration?: string
+  /** Facts for reports; engines ignore them. */
+  readonly notes?: readonly string[]
   readonly layers: readonly LayerPlan[]
 }
 
@@ -19,7 +25,13 @@ export interface LayerPlan {
     readonly perHead: number
     readonly pool: 'head' | 'layer' | 'model'
     readonly floor: number
+    /** With `evict`: tokens per stored head that decode keeps, where the prompt was shorter; left out: `perHead`. */
+    readonly capacity?: number
   }
+  /** Set in a final plan: tokens really kept per stored head. */
+  readonly kept?: readonly number[]
+  /** Code widths of a quantizer that runs in TypeScript (`roundTrip`): the exact formats below hold what reading back gives. */
+  readonly simulated?: { readonly keyBits: Bits; readonly valueBits: Bits }
   /** In storage order: `sinks` (optional), `packed`, `recent`. */
   readonly segments: readonly SegmentPlan[]
   /** How later tokens leave `recent`: `unified` flushes K and V together by groups, `kivi` keys by blocks and values one by one. */

@@ -1,1 +1,1 @@
-export {}
+export { keydiff, keydiff as default } from './keydiff.ts'

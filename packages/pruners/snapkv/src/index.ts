@@ -1,1 +1,1 @@
-export {}
+export { snapkv, snapkv as default } from './snapkv.ts'

@@ -1,1 +1,1 @@
-export {}
+export { kivi, kivi as default } from './kivi.ts'

@@ -1,0 +1,86 @@
+import {
+  defineQuantizer,
+  exactFormat,
+  hqqPlanBytes,
+  integer,
+  kiviStorage,
+  oneOf,
+  roundTripHqq,
+  solverNames,
+  solverOf,
+  type HqqStorage,
+} from '@qpkv/spec'
+
+interface HqqOptions {
+  readonly bits: 8 | 4 | 3 | 2 | 1
+  readonly group: number
+  readonly keyAxis: 0 | 1
+  readonly valueAxis: 0 | 1
+  readonly solver: 'min-max' | 'hqq-0.2.2' | 'hqq-0.2.8'
+}
+
+/** The released code's storage of one tensor. */
+const hqqStorage = (options: HqqOptions, tensor: 'key' | 'value'): HqqStorage => ({
+  bits: options.bits,
+  axis: tensor === 'key' ? options.keyAxis : options.valueAxis,
+  group: options.group,
+  version: options.solver === 'hqq-0.2.8' ? '0.2.8' : '0.2.2',
+  optimize: options.solver !== 'min-max',
+  compute: 'f16',
+})
+
+/**
+ * KIVI: keys in groups of tokens per channel, values in groups of channels per token, the newest tokens in 16 bit.
+ * Liu et al., "KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache", https://arxiv.org/abs/2402.02750
+ */
+export const kivi = defineQuantizer({
+  name: 'kivi',
+  paper: 'https://arxiv.org/abs/2402.02750',
+  options: {
+    bits: oneOf([8, 4, 3, 2, 1], { default: 4, doc: 'Width of a code.' }),
+    group: oneOf([16, 32, 64, 128], {
+      default: 32,
+      doc: 'Tokens (keys) or channels (values, at most the head dimension) that share a scale.',
+    }),
+    recent: integer({ default: 32, min: 0, max: 65536, doc: 'Newest kept tokens that stay in 16 bit.' }),
+    residual: oneOf(['unified', 'kivi'], {
+      default: 'unified',
+      doc: 'How later tokens leave 16 bit: K and V together by groups, or keys by blocks of `recent` and values one by one.',
+    }),
+    solver: oneOf(solverNames, { default: 'min-max', doc: 'How scale and minimum are found.' }),
+    storage: oneOf(['packed', 'hqq'], {
+      default: 'packed',
+      doc: 'hqq: the storage that the released code of arXiv 2412.12706 really ran; simulated.',
+    }),
+    keyAxis: oneOf([0, 1], {
+      default: 1,
+      doc: 'With storage=hqq: 1 groups channels of a token, 0 values a stride apart.',
+    }),
+    valueAxis: oneOf([0, 1], { default: 0, doc: 'With storage=hqq, as keyAxis.' }),
+  },
+  profiles: {
+    original: { bits: 2, group: 32, recent: 128, residual: 'kivi' },
+    qpruningkv: { storage: 'hqq', group: 64, recent: 0, keyAxis: 1, valueAxis: 0 },
+    'kvcache-factory': {
+      storage: 'hqq',
+      group: 64,
+      recent: 0,
+      keyAxis: 1,
+      valueAxis: 0,
+      solver: 'hqq-0.2.8',
+    },
+  },
+  format: (options, at) =>
+    options.storage === 'hqq'
+      ? {
+          key: exactFormat(),
+          value: exactFormat(),
+          simulated: { keyBits: options.bits, valueBits: options.bits },
+        }
+      : kiviStorage({ ...options, solver: solverOf(options.solver) }, at),
+  simulation: {
+    used: ({ storage }) => storage === 'hqq',
+    roundTrip: (options, block) => roundTripHqq(block, hqqStorage(options, block.tensor)),
+    bytes: (options, shape) => hqqPlanBytes(shape, hqqStorage(options, shape.tensor)),
+  },
+})

@@ -1,0 +1,46 @@
+import { makeMethod, profilesAsJson, type MethodFactory } from './define-method.ts'
+import type { Allocation, AnyPruner, Observed, Selection, SelectionContext } from './method.ts'
+import type { OptionShape, OptionValues, Profiles } from './option-shape.ts'
+
+/** What an author writes; see docs of each field in {@link AnyPruner} and {@link Selection}. */
+export interface PrunerDefinition<S extends OptionShape, P extends string> {
+  readonly name: string
+  /** Link to the paper. */
+  readonly paper: string
+  readonly options: S
+  /** Named sets of defaults: what the originals' code does. */
+  readonly profiles?: Profiles<S, P>
+  /** Tokens per stored head and layer; left out: an equal share. Their cost must not exceed that of the capacities. */
+  readonly allocate?: (options: OptionValues<S>, at: Allocation) => readonly number[]
+  /** Which tokens to keep, as data. */
+  readonly select: (options: OptionValues<S>, at: SelectionContext) => Selection
+  /** Escape hatch in TypeScript: replaces the observed scores, [heads, tokens]. */
+  readonly score?: (options: OptionValues<S>, observed: Observed) => Float32Array
+  /** True where a profile keeps more than the budget, as the code that it follows does. */
+  readonly overspends?: (options: OptionValues<S>) => boolean
+}
+
+export type Pruner<S extends OptionShape = OptionShape, P extends string = string> = AnyPruner &
+  MethodFactory<S, P>
+
+export const definePruner = <S extends OptionShape, P extends string = never>(
+  definition: PrunerDefinition<S, P>,
+): Pruner<S, P> =>
+  makeMethod<S, P, AnyPruner>(
+    {
+      name: definition.name,
+      paper: definition.paper,
+      options: definition.options,
+      profiles: profilesAsJson(definition.profiles),
+    },
+    'pruner',
+    (options) => {
+      const { allocate, score } = definition
+      return Object.freeze({
+        ...(allocate && { allocate: (at: Allocation) => allocate(options, at) }),
+        select: (at: SelectionContext) => definition.select(options, at),
+        ...(score && { score: (observed: Observed) => score(options, observed) }),
+        overspends: definition.overspends?.(options) ?? false,
+      })
+    },
+  )

@@ -1,0 +1,177 @@
+import type { PackedFormat, TensorFormat } from './tensor-format.ts'
+import { hqqZero } from './hqq-solver.ts'
+import { roundHalfEven, roundTo } from './round-float.ts'
+import { outlierCapacity, TILE_TOKENS } from './tile-bytes.ts'
+
+/*
+ * The reference quantizer: what packing a head's tokens of one segment must give in float32, written for reading. Groups of tokens
+ * begin at multiples of `group` from the segment's start (tiles of 128 tokens are whole groups).
+ */
+
+export interface Quantized {
+  /** [tokens, headDim] */
+  readonly codes: Uint8Array
+  /** Per channel: [token groups, headDim]. Per token: [channel groups, tokens]. Rounded to the metadata type. */
+  readonly scales: Float32Array
+  /** Same shape: minima, or integer zero points. */
+  readonly offsets: Float32Array
+  /** [tokens, headDim]: what reading back gives, outliers exact. */
+  readonly values: Float32Array
+  /** [tokens, headDim]: 1 where the value is stored exactly beside the codes. */
+  readonly outliers: Uint8Array
+}
+
+/** Quantizes [tokens, headDim] of one head. Scale and offset are rounded first, codes use the rounded ones. */
+export function quantizeReference(
+  x: Float32Array,
+  tokens: number,
+  headDim: number,
+  format: PackedFormat,
+): Quantized {
+  const perChannel = format.scalePer === 'channel'
+  const rows = Math.ceil((perChannel ? tokens : headDim) / format.group)
+  const columns = perChannel ? headDim : tokens
+  const codes = new Uint8Array(tokens * headDim)
+  const values = new Float32Array(tokens * headDim)
+  const scales = new Float32Array(rows * columns)
+  const offsets = new Float32Array(rows * columns)
+  const outliers = markOutliers(x, tokens, headDim, format)
+  const zeros = format.solver.kind === 'hqq' ? hqqZeros(x, tokens, headDim, format) : undefined
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const members = groupMembers(format, row, column, tokens, headDim)
+      const inliers = members.filter((i) => outliers[i] === 0)
+      const g = row * columns + column
+      const fit = fitGroup(
+        Array.from(inliers.length > 0 ? inliers : members, (i) => x[i]!),
+        format,
+        zeros?.[g],
+      )
+      scales[g] = fit.scale
+      offsets[g] = fit.offset
+      for (const i of members) {
+        codes[i] = encode(x[i]!, fit, format)
+        values[i] = outliers[i] === 1 ? roundTo(format.metadata, x[i]!) : decode(codes[i], fit, format)
+      }
+    }
+  return { codes, scales, offsets, values, outliers }
+}
+
+/** What a tensor's storage gives back: [tokens, headDim] of one head. */
+export const readBack = (
+  x: Float32Array,
+  tokens: number,
+  headDim: number,
+  format: TensorFormat,
+): Float32Array =>
+  format.bits === 16
+    ? x.map((v) => roundTo(format.element, v))
+    : quantizeReference(x, tokens, headDim, format).values
+
+/** Indices into [tokens, headDim] that share one scale. */
+function groupMembers(
+  format: PackedFormat,
+  row: number,
+  column: number,
+  tokens: number,
+  headDim: number,
+): number[] {
+  const from = row * format.group
+  const to = Math.min(from + format.group, format.scalePer === 'channel' ? tokens : headDim)
+  return Array.from({ length: to - from }, (_, i) =>
+    format.scalePer === 'channel' ? (from + i) * headDim + column : column * headDim + from + i,
+  )
+}
+
+interface Fit {
+  readonly scale: number
+  readonly offset: number
+}
+
+const f = Math.fround
+
+/** Scale and offset of one group, rounded to the metadata type. */
+function fitGroup(group: readonly number[], format: PackedFormat, zero: number | undefined): Fit {
+  const { metadata, bits } = format
+  let low = Math.min(...group)
+  let high = Math.max(...group)
+  if (format.levels !== 'uniform')
+    return { scale: roundTo(metadata, f(f(high - low) / 2)), offset: roundTo(metadata, f(f(high + low) / 2)) }
+  const top = 2 ** bits - 1
+  if (format.zero === 'integer') {
+    // The range always holds 0, so that the zero point fits in a byte.
+    low = Math.min(low, 0)
+    high = Math.max(high, 0)
+    const scale = roundTo(metadata, f(f(high - low) / top))
+    return { scale, offset: scale === 0 ? 0 : Math.min(top, Math.max(0, roundHalfEven(f(-low / scale)))) }
+  }
+  const scale = roundTo(metadata, f(f(high - low) / top))
+  const minimum = zero === undefined || scale === 0 ? low : -f(zero * f(f(high - low) / top))
+  return { scale, offset: roundTo(metadata, minimum) }
+}
+
+function encode(x: number, { scale, offset }: Fit, format: PackedFormat): number {
+  if (scale === 0) return 0
+  const top = 2 ** format.bits - 1
+  const clamp = (code: number) => Math.min(top, Math.max(0, code))
+  if (format.levels !== 'uniform') return nearestLevel(format.levels.codebook, f(f(x - offset) / scale))
+  if (format.zero === 'integer') return clamp(roundHalfEven(f(x / scale)) + offset)
+  return clamp(roundHalfEven(f(f(x - offset) / scale)))
+}
+
+function decode(code: number, { scale, offset }: Fit, format: PackedFormat): number {
+  if (format.levels !== 'uniform') return f(f(f(format.levels.codebook[code]!) * scale) + offset)
+  if (format.zero === 'integer') return f((code - offset) * scale)
+  return f(f(code * scale) + offset)
+}
+
+/** Index of the nearest level; a tie takes the lower one. */
+export function nearestLevel(levels: readonly number[], x: number): number {
+  let best = 0
+  for (let i = 1; i < levels.length; i++) if (Math.abs(x - levels[i]!) < Math.abs(x - levels[best]!)) best = i
+  return best
+}
+
+/**
+ * Values kept exactly: per tile the ceil(fraction * tokens * headDim) farthest from their group's mean, measured in units of the
+ * group's mean absolute deviation; ties take the earlier token, then the lower channel.
+ */
+function markOutliers(x: Float32Array, tokens: number, headDim: number, format: PackedFormat): Uint8Array {
+  const marks = new Uint8Array(tokens * headDim)
+  if (format.outliers === 0) return marks
+  const distance = new Float64Array(tokens * headDim)
+  const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
+  const columns = format.scalePer === 'channel' ? headDim : tokens
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const members = groupMembers(format, row, column, tokens, headDim)
+      const mean = members.reduce((sum, i) => sum + x[i]!, 0) / members.length
+      const spread = members.reduce((sum, i) => sum + Math.abs(x[i]! - mean), 0) / members.length
+      for (const i of members) distance[i] = spread === 0 ? 0 : Math.abs(x[i]! - mean) / spread
+    }
+  for (let tile = 0; tile < tokens; tile += TILE_TOKENS) {
+    const count = Math.min(TILE_TOKENS, tokens - tile)
+    const capacity = outlierCapacity(format.outliers, count, headDim)
+    const order = Array.from({ length: count * headDim }, (_, i) => tile * headDim + i)
+      .sort((a, b) => distance[b]! - distance[a]! || a - b)
+      .slice(0, capacity)
+    for (const i of order) marks[i] = 1
+  }
+  return marks
+}
+
+/** HQQ's zeros of all groups of the block, in the order of `scales`. */
+function hqqZeros(
+  x: Float32Array,
+  tokens: number,
+  headDim: number,
+  format: PackedFormat,
+): Float64Array | undefined {
+  if (format.solver.kind !== 'hqq') return undefined
+  const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
+  const columns = format.scalePer === 'channel' ? headDim : tokens
+  const groups = Array.from({ length: rows * columns }, (_, g) =>
+    groupMembers(format, Math.floor(g / columns), g % columns, tokens, headDim).map((i) => x[i]!),
+  )
+  return hqqZero(groups, format.bits, format.solver.version)
+}

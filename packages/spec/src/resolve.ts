@@ -1,0 +1,196 @@
+import { budgetBytes, formatBytes, type Budget } from './budget.ts'
+import { checkSpec, type SpecInput } from './compression-spec.ts'
+import { KvError } from './errors.ts'
+import type { ModelFacts, PromptFacts } from './facts.ts'
+import type { StoragePrecision } from './layer-storage.ts'
+import type { CompressionPlan, LayerPlan } from './layer-plan.ts'
+import type { Block, Observed, RoundTrip, Selection } from './method.ts'
+import { nominalBytes, storedHeads } from './plan-bytes.ts'
+import { findPruner, findQuantizer, type Registry } from './registry.ts'
+import { checkFacts, makeDesk, selectLayer, type Desk, type LayerDesk } from './resolve-desk.ts'
+import { shareBudget } from './share-budget.ts'
+import { smallestBudget } from './smallest-budget.ts'
+
+/** TypeScript parts of the methods that the engine must call; empty for most. */
+export interface Hooks {
+  /** Replaces the observed scores of a layer, [heads, tokens], before smoothing. */
+  readonly score?: (observed: Observed) => Float32Array
+  /** Codes and reads back K or V of a layer's kept tokens. Results are marked `simulated`. */
+  readonly roundTrip?: (block: Block) => RoundTrip
+}
+
+export interface Resolved {
+  readonly plan: CompressionPlan
+  /** Real bytes of the cache at the end of prefill by the plan's upper bounds; simulated layers at their own storage's bytes. */
+  readonly bytes: number
+  /** Nominal bytes: kept tokens at code width only, as the papers count. */
+  readonly nominalBytes: number
+  /** Share of the budget used by nominal accounting (tokens for `tokens` and `fraction`); without a budget, of the 16-bit full cache. */
+  readonly spentNominal: number
+  /** Real bytes over what the budget stands for in bytes: itself, or its tokens at nominal bits; without a budget, the 16-bit full cache. */
+  readonly spentBytes: number
+  readonly hooks: Hooks
+}
+
+export interface ResolveOptions {
+  /** What 16 bit means: 'bf16' (default), 'f16', or 'f32', the float32 mode, in which metadata are f32 too and counted so. */
+  readonly precision?: StoragePrecision
+}
+
+/**
+ * Joins a spec, methods, a model and a prompt to the plan that an engine runs. Pure.
+ * (1) the quantizer says how layers are stored, then overrides of bits; (2) the budget becomes tokens at those bits;
+ * (3) overridden layers are set and the pruner shares out the rest, clamped to the prompt; (4) the pruner says what to keep.
+ * `registry` is needed for methods given as plain JSON; values made by factories carry theirs.
+ * Throws KvError: KV_INVALID_SPEC, KV_INVALID_OPTION, KV_UNKNOWN_METHOD, KV_CONFLICT, KV_BUDGET_TOO_SMALL, KV_UNSUPPORTED, KV_METHOD.
+ */
+export function resolve(
+  input: SpecInput,
+  registry: Registry | undefined,
+  model: ModelFacts,
+  prompt: PromptFacts,
+  options: ResolveOptions = {},
+): Resolved {
+  checkFacts(model, prompt)
+  const spec = checkSpec(input)
+  const prunerMethod = findPruner(spec.prune, registry)
+  const quantizerMethod = findQuantizer(spec.quantize, registry)
+  const { method: _p, ...pruneOptions } = spec.prune
+  const { method: _q, ...quantizeOptions } = spec.quantize
+  const pruner = prunerMethod.bind(pruneOptions, 'prune')
+  const quantizer = quantizerMethod.bind(quantizeOptions, 'quantize')
+  const desk = makeDesk(
+    { spec, pruner, prunerName: prunerMethod.name, quantizer, model, prompt },
+    options.precision ?? 'bf16',
+  )
+  const settled = settleTokens(desk, desk.budget)
+  if ('short' in settled) throw tooSmall(desk, settled.short)
+  const { asked, tokens, selections } = settled
+  const userEnd = prompt.userEnd ?? prompt.tokens
+  const plan: CompressionPlan = {
+    planVersion: 1,
+    heads: spec.heads ?? 'kv',
+    promptTokens: prompt.tokens,
+    ...(userEnd < prompt.tokens && { userEnd }),
+    ...(quantizer.calibration !== undefined && { calibration: quantizer.calibration }),
+    ...(quantizer.notes.length > 0 && { notes: quantizer.notes }),
+    layers: desk.layers.map((layer, l) => layerPlan(layer, asked[l]!, tokens[l]!, selections[l]!)),
+  }
+  const bytes = desk.layers.reduce((sum, layer, l) => sum + layer.bytes(tokens[l]!), 0)
+  const spent = spentShares(desk, plan, bytes, tokens)
+  if (spent.spentNominal > 1 + 1e-9 && !pruner.overspends && !('bytes' in (spec.budget ?? {})))
+    throw new KvError(
+      'KV_METHOD',
+      `${prunerMethod.name}.allocate() spends ${(spent.spentNominal * 100).toFixed(1)} % of the budget; only a profile that says so may exceed it.`,
+    )
+  return {
+    plan,
+    bytes,
+    ...spent,
+    hooks: {
+      ...(pruner.score && { score: pruner.score }),
+      ...(quantizer.roundTrip && { roundTrip: quantizer.roundTrip }),
+    },
+  }
+}
+
+type Short = { readonly layer?: LayerDesk; readonly tokens: number; readonly needed: number }
+type Settled =
+  | {
+      readonly asked: readonly number[]
+      readonly tokens: readonly number[]
+      readonly selections: readonly Selection[]
+    }
+  | { readonly short: Short }
+
+/** Steps 2 to 4 for one budget; `short` where it is too small. */
+function settleTokens(desk: Desk, budget: Budget | undefined): Settled {
+  const shares = shareBudget(desk, budget)
+  if ('overrides' in shares) return { short: { tokens: 0, needed: 0 } }
+  const { asked } = shares
+  const tokens = desk.layers.map((layer, l) => Math.min(layer.candidates, asked[l]!))
+  const selections: Selection[] = []
+  for (const [l, layer] of desk.layers.entries()) {
+    const result = selectLayer(desk, layer, tokens[l]!)
+    if ('needed' in result) return { short: { layer, tokens: tokens[l]!, needed: result.needed } }
+    selections.push(result.selection)
+  }
+  return { asked, tokens, selections }
+}
+
+function tooSmall(desk: Desk, short: Short): KvError {
+  const { layer, tokens, needed } = short
+  if (layer?.fixed)
+    return new KvError(
+      'KV_BUDGET_TOO_SMALL',
+      `${layer.fixed.path} gives layer ${layer.layer} ${tokens} tokens per head, but ${desk.prunerName} must keep at least ${needed} there.`,
+      { hint: `Set ${layer.fixed.path} to ${needed} or more, or make the protected windows smaller.` },
+    )
+  const works = smallestBudget(desk, (budget) => !('short' in settleTokens(desk, budget)))
+  const what = layer
+    ? `gives layer ${layer.layer} ${tokens} tokens per head, but ${desk.prunerName} must keep at least ${needed} of the prompt's ${desk.prompt.tokens}`
+    : 'is less than what the overridden layers take'
+  return new KvError('KV_BUDGET_TOO_SMALL', `The budget ${JSON.stringify(desk.budget ?? {})} ${what}.`, {
+    hint: works
+      ? `The smallest that works is ${JSON.stringify(works)}${'bytes' in works ? ` (${formatBytes(budgetBytes(works.bytes))})` : ''}; or make the protected windows smaller.`
+      : 'No budget of this kind works for this prompt; lower the tokens of the overridden layers.',
+  })
+}
+
+function layerPlan(layer: LayerDesk, asked: number, tokens: number, selection: Selection): LayerPlan {
+  const order = selection.order ?? 'position'
+  const evict = selection.evict ?? 'never'
+  // Everything stays: nothing to look at. Originals reorder a prompt that just fills the capacity, not a shorter one.
+  const whole =
+    tokens >= layer.candidates && evict === 'never' && (order === 'position' || asked > layer.candidates)
+  return {
+    tokens: {
+      perHead: tokens,
+      pool: selection.pool ?? 'head',
+      floor: selection.floor ?? 0,
+      ...(evict !== 'never' && asked > tokens && { capacity: asked }),
+    },
+    segments: layer.storage.segments,
+    residual: layer.storage.residual,
+    ...(layer.storage.simulated && { simulated: layer.storage.simulated }),
+    observe: whole ? { what: 'nothing' } : selection.observe,
+    ...(!whole && selection.smooth && { smooth: selection.smooth }),
+    protect: whole ? { first: 0, last: 0 } : { first: selection.protect.first, last: selection.protect.last },
+    prefer: whole ? 'highest' : (selection.prefer ?? 'highest'),
+    order: whole ? 'position' : order,
+    evict,
+    positions: selection.positions ?? 'true',
+  }
+}
+
+function spentShares(
+  desk: Desk,
+  plan: CompressionPlan,
+  bytes: number,
+  tokens: readonly number[],
+): Pick<Resolved, 'nominalBytes' | 'spentNominal' | 'spentBytes'> {
+  const { model, prompt, budget, layers } = desk
+  const nominal = nominalBytes(plan, model)
+  // Bytes of one token of one layer at one bit per value, K and V.
+  const unit = (storedHeads(plan.heads, model) * model.headDim * 2) / 8
+  if (budget === undefined) {
+    const full = prompt.tokens * layers.length * 16 * unit
+    return { nominalBytes: nominal, spentNominal: nominal / full, spentBytes: bytes / full }
+  }
+  if ('bytes' in budget) {
+    const allowed = budgetBytes(budget.bytes)
+    return { nominalBytes: nominal, spentNominal: nominal / allowed, spentBytes: bytes / allowed }
+  }
+  if ('fp16Tokens' in budget) {
+    const allowed = budget.fp16Tokens * layers.length * 16 * unit
+    return { nominalBytes: nominal, spentNominal: nominal / allowed, spentBytes: bytes / allowed }
+  }
+  const perLayer = 'tokens' in budget ? budget.tokens : budget.fraction * prompt.tokens
+  const allowed = layers.reduce((sum, layer) => sum + perLayer * layer.bits * unit, 0)
+  const kept = tokens.reduce((sum, n) => sum + n, 0)
+  return {
+    nominalBytes: nominal,
+    spentNominal: kept / (perLayer * layers.length),
+    spentBytes: bytes / allowed,
+  }
+}

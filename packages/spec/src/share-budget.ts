@@ -1,0 +1,136 @@
+import { budgetBytes } from './budget.ts'
+import { KvError } from './errors.ts'
+import type { Budget } from './budget.ts'
+import type { Desk, LayerDesk } from './resolve-desk.ts'
+
+/** Rounding down that forgives the last bits of a division: 0.29 * 100 is 29. */
+const floor = (value: number) => Math.floor(value + 1e-9)
+
+/** Tokens per layer that the pruner wants; may exceed the prompt. `overrides`: the overridden layers alone exceed the budget. */
+export type Shares = { readonly asked: readonly number[] } | { readonly overrides: true }
+
+const fixedTokens = (layer: LayerDesk) => Math.min(layer.fixed!.tokens, layer.candidates)
+
+/** Steps 2 and 3 of resolve(): the budget becomes tokens, overridden layers are set, the pruner shares out the rest. */
+export function shareBudget(desk: Desk, budget: Budget | undefined): Shares {
+  const { layers, prompt } = desk
+  if (budget === undefined)
+    return {
+      asked: allocate(
+        desk,
+        layers.map(() => prompt.tokens),
+      ),
+    }
+  if ('bytes' in budget) return shareBytes(desk, budgetBytes(budget.bytes))
+  const free = layers.filter((layer) => !layer.fixed)
+  const memory = 'fp16Tokens' in budget
+  const cost = (layer: LayerDesk) => (memory ? layer.bits : 1)
+  const perLayer =
+    'tokens' in budget ? budget.tokens : memory ? budget.fp16Tokens * 16 : budget.fraction * prompt.tokens
+  let rest = perLayer * layers.length
+  for (const layer of layers) if (layer.fixed) rest -= fixedTokens(layer) * cost(layer)
+  if (rest < -1e-9) return { overrides: true }
+  // Equal memory for every layer that is left, so that a layer with fewer bits keeps more tokens.
+  return {
+    asked: allocate(
+      desk,
+      layers.map((layer) => floor(rest / Math.max(1, free.length) / cost(layer))),
+    ),
+  }
+}
+
+/** The pruner's tokens per layer, overridden layers set. `capacities` of free layers are their equal shares. */
+function allocate(desk: Desk, capacities: readonly number[]): number[] {
+  const { pruner, prunerName, model, prompt, budget, layers } = desk
+  const settled = layers.map((layer, l) => (layer.fixed ? layer.fixed.tokens : capacities[l]!))
+  if (!pruner.allocate) return settled
+  const asked = pruner.allocate({
+    model,
+    prompt,
+    budget,
+    layers: layers.map((layer, l) => ({
+      bits: layer.bits,
+      capacity: settled[l]!,
+      candidates: layer.candidates,
+      fixed: layer.fixed !== undefined,
+    })),
+  })
+  if (asked.length !== layers.length || asked.some((n) => !Number.isSafeInteger(n) || n < 0))
+    throw new KvError(
+      'KV_METHOD',
+      `${prunerName}.allocate() returned ${JSON.stringify(asked).slice(0, 120)}; expected ${layers.length} whole numbers from 0.`,
+    )
+  return asked.map((n, l) => (layers[l]!.fixed ? settled[l]! : n))
+}
+
+/** Bytes that a layer takes for 0, 1, 2, … tokens, and from there the most tokens within a number of bytes. */
+class ByteScale {
+  /** [n]: the least bytes of any count from n on, because the KIVI rule makes bytes fall where a block fills. */
+  readonly #least: Float64Array
+
+  constructor(bytes: (tokens: number) => number, most: number) {
+    this.#least = new Float64Array(most + 1)
+    let least = Infinity
+    for (let n = most; n >= 0; n--) this.#least[n] = least = Math.min(least, n === 0 ? 0 : bytes(n))
+  }
+
+  tokensWithin(bytes: number): number {
+    let low = 0
+    let high = this.#least.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (this.#least[middle]! <= bytes) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  bytesFor(tokens: number): number {
+    return this.#least[Math.min(tokens, this.#least.length - 1)]!
+  }
+}
+
+/**
+ * A budget of real bytes: the largest equal share of bytes per free layer at which everything that the pruner hands out fits.
+ * Without `allocate` that is exact; with it the shares are searched, and the steps just above the found one are tried too.
+ */
+function shareBytes(desk: Desk, budget: number): Shares {
+  const { layers, pruner } = desk
+  const scales = new Map<string, ByteScale>()
+  const scaleOf = (layer: LayerDesk) => {
+    let scale = scales.get(layer.bytesKey)
+    // One token more than the prompt has: a share beyond the prompt is told from one that just holds it.
+    if (!scale) scales.set(layer.bytesKey, (scale = new ByteScale(layer.bytes, layer.candidates + 1)))
+    return scale
+  }
+  const free = layers.filter((layer) => !layer.fixed)
+  let rest = budget
+  for (const layer of layers) if (layer.fixed) rest -= layer.bytes(fixedTokens(layer))
+  if (rest < 0) return { overrides: true }
+  const asked = (share: number) =>
+    allocate(
+      desk,
+      layers.map((layer) => (layer.fixed ? 0 : scaleOf(layer).tokensWithin(share))),
+    )
+  const equal = Math.floor(rest / Math.max(1, free.length))
+  if (!pruner.allocate || free.length === 0) return { asked: asked(equal) }
+  const fits = (counts: readonly number[]) =>
+    layers.reduce((sum, layer, l) => sum + layer.bytes(Math.min(counts[l]!, layer.candidates)), 0) <= budget
+  const first = scaleOf(free[0]!)
+  const limit = Math.max(...free.map((layer) => scaleOf(layer).bytesFor(layer.candidates + 1)))
+  if (fits(asked(limit))) return { asked: asked(limit) }
+  let low = 0
+  let high = limit
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (fits(asked(middle))) low = middle
+    else high = middle
+  }
+  let best = asked(low)
+  const from = first.tokensWithin(low)
+  for (let n = from + 1; n <= from + 64; n++) {
+    const next = asked(first.bytesFor(n))
+    if (fits(next)) best = next
+  }
+  return { asked: best }
+}
