@@ -27,6 +27,24 @@
 //   mask       128 valid bits in 16 bytes, padded to 64
 //
 // packages/spec/src/tile-bytes.ts computes the same sizes; a test holds the two together.
+//
+// What the codes are (packages/spec/src/quantize-reference.ts says the same in TypeScript). All arithmetic is float32, one rounding an
+// operation; top = 2^bits - 1; round() is half to even; meta() rounds to `metadata` (beyond float16: its largest finite value).
+// A group is what shares a scale: up to `group` tokens of a channel or channels of a token; low and high are its least and greatest
+// value, without outliers (a group of nothing but outliers takes them all).
+//   float minimum  scale = meta((high - low) / top), minimum = meta(low), code = clamp(round((x - minimum) / scale), 0, top)
+//                  value = code * scale + minimum
+//   integer zero   low and high widened to hold 0; scale as above; z = clamp(round(-low / scale), 0, top)
+//                  code = clamp(round(x / scale) + z, 0, top), value = (code - z) * scale
+//   codebook       scale = meta((high - low) / 2), centre = meta((high + low) / 2), code = nearest level to (x - centre) / scale, ties
+//                  to the lower; value = level[code] * scale + centre. Levels are float32.
+//   scale = 0      code 0; value = minimum (integer zero: z = 0, value = 0)
+//   HQQ            scale = meta(1 / min(top / (high - low), 2e4)), version 0.2.8: meta(1) if high - low <= 1e-4; scale = 0 for a
+//                  constant group. The float zero, started at -low / scale, is refined by at most 20 steps over all groups of the part at
+//                  once (reference/hqq.h), then minimum = meta(-zero * scale), or z = clamp(round(zero), 0, top); codes as above.
+//   outliers       the `capacity` values of the part with the largest |x - mean| / mean |x - mean| of their group (means in double),
+//                  ties to the earlier token, then the lower channel; stored in ascending order. Their codes are coded like any other.
+// Padding, here and in every section, is zero: packing from slot 0 clears the whole part first.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -39,8 +57,8 @@ constexpr int kTileTokens = 128;
 constexpr int kLanes = 16;
 constexpr size_t kRegisterBytes = 64;
 
-constexpr size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
-constexpr size_t AlignUp(size_t a, size_t b) { return DivideUp(a, b) * b; }
+static constexpr size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
+static constexpr size_t AlignUp(size_t a, size_t b) { return DivideUp(a, b) * b; }
 
 // Sections that only some plans need; they lie at the end of the key part.
 struct PartNeeds {
@@ -61,7 +79,7 @@ struct PartLayout {
   size_t bytes = 0;            // of the whole part
 };
 
-inline PartLayout LayoutOf(Tensor tensor, const TensorFormat& format, int tokens, int head_dim,
+static inline PartLayout LayoutOf(Tensor tensor, const TensorFormat& format, int tokens, int head_dim,
                            PartNeeds needs = {}) {
   PartLayout at;
   at.blocks = static_cast<int>(DivideUp(tokens, kLanes));

@@ -1,0 +1,169 @@
+// Reference Pack: group by group, value by value, as ops/tile_layout.h describes.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "reference/hqq.h"
+#include "reference/tile_cells.h"
+#include "reference/tile_ops.h"
+
+namespace qpkv {
+namespace reference {
+namespace {
+
+using Groups = std::vector<std::vector<int>>;
+
+// groups[row * columns + column]: indices into [tokens, dim] of the values that share a scale. A row is a token group or a
+// channel group, a column a channel or a token.
+Groups GroupsOf(const TensorFormat& format, int tokens, int dim) {
+  const bool per_channel = format.scale_per == ScalePer::kChannel;
+  const int columns = per_channel ? dim : tokens, along = per_channel ? tokens : dim;
+  Groups groups;
+  for (int first = 0; first < along; first += format.group)
+    for (int column = 0; column < columns; ++column) {
+      groups.emplace_back();
+      for (int i = first; i < std::min(first + format.group, along); ++i)
+        groups.back().push_back(per_channel ? i * dim + column : column * dim + i);
+    }
+  return groups;
+}
+
+// The `capacity` values that stick out most from their group, ascending: largest |x - mean| / mean |x - mean|, earlier ones first.
+std::vector<int> FindOutliers(const std::vector<float>& x, const Groups& groups, int capacity) {
+  std::vector<int> order;
+  if (capacity == 0) return order;
+  std::vector<double> score(x.size(), 0.0);
+  for (const std::vector<int>& members : groups) {
+    double sum = 0, spread = 0;
+    for (int i : members) sum += x[i];
+    const double mean = sum / members.size();
+    for (int i : members) spread += std::fabs(x[i] - mean);
+    spread /= members.size();
+    if (spread > 0)
+      for (int i : members) score[i] = std::fabs(x[i] - mean) / spread;
+  }
+  for (size_t i = 0; i < x.size(); ++i) order.push_back(static_cast<int>(i));
+  std::stable_sort(order.begin(), order.end(), [&](int i, int j) { return score[i] > score[j]; });
+  if (static_cast<int>(order.size()) > capacity) order.resize(capacity);
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+float Clamp(float code, int top) { return std::fmin(std::fmax(code, 0.0f), static_cast<float>(top)); }
+
+struct Scales {
+  std::vector<float> scale, offset;  // offset: minimum, centre or integer zero
+};
+
+Scales FindScales(const TensorFormat& format, const std::vector<float>& x, const Groups& groups) {
+  const float top = static_cast<float>((1 << format.bits) - 1);
+  const bool integer = format.zero == ZeroPoint::kInteger, hqq = format.solver != Solver::kMinMax;
+  Scales found;
+  std::vector<float> zero;  // HQQ's, not rounded
+  for (const std::vector<int>& members : groups) {
+    float low = INFINITY, high = -INFINITY;
+    for (int i : members) {
+      low = std::fmin(low, x[i]);
+      high = std::fmax(high, x[i]);
+    }
+    if (integer && !hqq) {
+      low = std::fmin(low, 0.0f);
+      high = std::fmax(high, 0.0f);
+    }
+    float scale = format.levels ? (high - low) / 2 : (high - low) / top;
+    if (hqq && high > low) scale = 1.0f / HqqInverseScale(format.solver, static_cast<int>(top), low, high);
+    scale = RoundMetadata(format.metadata, scale);
+    found.scale.push_back(scale);
+    if (format.levels) low = (high + low) / 2;
+    if (integer) found.offset.push_back(scale > 0 ? Clamp(std::nearbyint(-low / scale), static_cast<int>(top)) : 0.0f);
+    else found.offset.push_back(RoundMetadata(format.metadata, low));
+    zero.push_back(scale > 0 ? -low / scale : 0.0f);
+  }
+  if (!hqq) return found;
+  SolveHqq(format.solver, static_cast<int>(top), x, groups, found.scale, &zero);
+  for (size_t g = 0; g < groups.size(); ++g)
+    if (found.scale[g] > 0) found.offset[g] = integer ? Clamp(std::nearbyint(zero[g]), static_cast<int>(top))
+                                                      : RoundMetadata(format.metadata, -zero[g] * found.scale[g]);
+  return found;
+}
+
+int CodeOf(const TensorFormat& format, float x, float scale, float offset) {
+  if (!(scale > 0)) return 0;
+  const int top = (1 << format.bits) - 1;
+  if (format.levels) {
+    const float y = (x - offset) / scale;
+    int best = 0;
+    for (int i = 1; i <= top; ++i)
+      if (std::fabs(static_cast<double>(format.levels[i]) - y) < std::fabs(static_cast<double>(format.levels[best]) - y))
+        best = i;
+    return best;
+  }
+  if (format.zero == ZeroPoint::kInteger) return static_cast<int>(Clamp(std::nearbyint(x / scale) + offset, top));
+  return static_cast<int>(Clamp(std::nearbyint((x - offset) / scale), top));
+}
+
+void PackCodes(const PackItem& item, const PartLayout& at, int dim, const std::vector<float>& x) {
+  const TensorFormat& format = *item.format;
+  const Groups groups = GroupsOf(format, item.tokens, dim);
+  const std::vector<int> outliers = FindOutliers(x, groups, at.outlier_capacity);
+  const auto is_outlier = [&](int i) { return std::binary_search(outliers.begin(), outliers.end(), i); };
+  Groups inliers = groups;  // without outliers, unless a group has nothing else
+  for (std::vector<int>& members : inliers) {
+    const auto kept = std::remove_if(members.begin(), members.end(), is_outlier);
+    if (kept != members.begin()) members.erase(kept, members.end());
+  }
+  const Scales scales = FindScales(format, x, inliers);
+  const bool per_channel = format.scale_per == ScalePer::kChannel;
+  const int columns = per_channel ? dim : item.tokens;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const size_t column = g % columns + (per_channel ? 0 : item.first_slot);
+    const size_t index = g / columns * at.scale_stride + column;
+    StoreElement(format.metadata, item.out + at.scales, index, scales.scale[g]);
+    if (format.zero == ZeroPoint::kInteger) item.out[at.offsets + index] = static_cast<uint8_t>(scales.offset[g]);
+    else StoreElement(format.metadata, item.out + at.offsets, index, scales.offset[g]);
+    for (int i : groups[g])
+      WriteCode(item.out, at, format.bits, CellOf(item.tensor, dim, i / dim + item.first_slot, i % dim),
+                CodeOf(format, x[i], scales.scale[g], scales.offset[g]));
+  }
+  const uint32_t count = static_cast<uint32_t>(outliers.size());
+  if (at.outlier_capacity > 0) std::memcpy(item.out + at.outliers, &count, 4);
+  for (uint32_t n = 0; n < count; ++n) {
+    uint8_t* entry = item.out + at.outliers + 4 + n * OutlierBytes(format.metadata);
+    entry[0] = static_cast<uint8_t>(outliers[n] / dim);
+    entry[1] = static_cast<uint8_t>(outliers[n] % dim);
+    const float value = RoundMetadata(format.metadata, x[outliers[n]]);
+    StoreElement(format.metadata, entry + (format.metadata == Element::kF32 ? 4 : 2), 0, value);
+  }
+}
+
+void PackOne(const PackItem& item, int dim) {
+  const TensorFormat& format = *item.format;
+  const PartLayout at = LayoutOf(item.tensor, format, item.part_tokens, dim, item.needs);
+  if (item.first_slot == 0) std::memset(item.out, 0, at.bytes);
+  std::vector<float> x(static_cast<size_t>(item.tokens) * dim);
+  for (int t = 0; t < item.tokens; ++t) {
+    const size_t row = item.index ? item.index[t] : t;
+    std::copy(item.source + row * dim, item.source + (row + 1) * dim, x.begin() + static_cast<size_t>(t) * dim);
+    const int slot = item.first_slot + t;
+    if (item.tensor != Tensor::kKey) continue;
+    if (item.needs.positions && item.positions)
+      std::memcpy(item.out + at.positions + static_cast<size_t>(slot) * 4, item.positions + t, 4);
+    if (item.needs.mask) item.out[at.mask + slot / 8] |= static_cast<uint8_t>(1 << (slot % 8));
+  }
+  if (format.bits != 16) return PackCodes(item, at, dim, x);
+  for (int t = 0; t < item.tokens; ++t)
+    for (int c = 0; c < dim; ++c) {
+      const Cell cell = CellOf(item.tensor, dim, item.first_slot + t, c);
+      StoreElement(format.element, item.out + cell.block * at.block_bytes, ExactIndex(format.element, cell),
+                   x[static_cast<size_t>(t) * dim + c]);
+    }
+}
+
+}  // namespace
+
+void Pack(Stream&, const PackArgs& args) {
+  for (int i = 0; i < args.count; ++i) PackOne(args.items[i], args.dim);
+}
+
+}  // namespace reference
+}  // namespace qpkv
