@@ -1,1 +1,35 @@
-export {}
+export { loadModel } from './load-model.ts'
+export type { LoadModelOptions } from './load-model.ts'
+export type { Model, PrefillOptions } from './model.ts'
+export type { AppendOptions, Context } from './context.ts'
+export type { PrefillProgress } from './prefill.ts'
+export type { ContextReport } from './report.ts'
+export type { CompressionInput } from './resolve-all.ts'
+export type { GenerateOptions } from './generate/generate.ts'
+export type { SamplingOptions } from './generate/sampling.ts'
+export type { Piece, Run, RunResult, RunTimings } from './generate/run.ts'
+export type { Prompt, TokenizedPrompt } from './prompt/tokenize-prompt.ts'
+export type { Message, TemplateOptions } from './model/chat-template.ts'
+export type { ModelConfig } from './model/config.ts'
+export type { GenerationDefaults } from './model/generation-config.ts'
+export type { Tokenizer } from './model/tokenizer.ts'
+export { loadTokenizer } from './model/tokenizer.ts'
+export { availableMemory } from './memory/available-memory.ts'
+export { findAddon, loadAddon } from './native/load-addon.ts'
+export type { AddonSource } from './native/load-addon.ts'
+export type {
+  Addon,
+  LayerCacheOptions,
+  NativeBytes,
+  NativeContext,
+  NativeEngine,
+  NativeLayerCache,
+  NativeModel,
+  NativeModelDescription,
+  NativePartExport,
+  NativePrefill,
+  NativeSampling,
+  NativeTensor,
+  NativeTileExport,
+  ObserveOptions,
+} from './native/addon.ts'

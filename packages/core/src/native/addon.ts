@@ -72,11 +72,17 @@ export interface NativePrefill {
   exact(tensor: 'key' | 'value'): Float32Array
   /**
    * Selects, gathers, quantizes and packs the layer just run for plan `index`. `scores` replaces the observed ones (before smoothing);
-   * `replacement` stores these values instead of the exact ones (simulated quantizers). Returns the kept positions per stored head.
+   * `replacement` stores these values instead of the exact ones (simulated quantizers), [storedHeads, tokens, headDim] each, indexed by
+   * prompt position. `selectOnly` chooses tokens and stores nothing: a second call with the same scores then stores. Returns the kept
+   * positions per stored head, in storage order.
    */
   compressLayer(
     index: number,
-    options?: { scores?: Float32Array; replacement?: { key: Float32Array; value: Float32Array } },
+    options?: {
+      scores?: Float32Array
+      replacement?: { key: Float32Array; value: Float32Array }
+      selectOnly?: boolean
+    },
   ): Promise<Int32Array[]>
   /** After the last layer: final norm and logits of the last token. Returns one context per plan; the prefill is spent. */
   finish(): Promise<NativeContext[]>

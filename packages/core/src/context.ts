@@ -1,0 +1,250 @@
+import { performance } from 'node:perf_hooks'
+import type { CompressionPlan } from '@qpkv/spec'
+import { fromNative, kvError } from './errors.ts'
+import { generate, settleGenerate, throwIfAborted, type GenerateOptions } from './generate/generate.ts'
+import { Run } from './generate/run.ts'
+import type { Message, TemplateOptions } from './model/chat-template.ts'
+import type { ModelParts } from './model.ts'
+import type { NativeContext } from './native/addon.ts'
+import {
+  requireTokenizer,
+  tokenizeContinuation,
+  tokenizePrompt,
+  type TokenizedPrompt,
+} from './prompt/tokenize-prompt.ts'
+import { QueryAwareWarning, type WarningHandler } from './query-aware.ts'
+import { makeReport, type ContextReport } from './report.ts'
+import type { ResolvedSpec } from './resolve-all.ts'
+
+export interface AppendOptions extends TemplateOptions {
+  readonly signal?: AbortSignal
+}
+
+/** What a context is made of; internal. */
+export interface ContextParts {
+  readonly model: ModelParts
+  readonly native: NativeContext
+  readonly spec: ResolvedSpec
+  readonly plan: CompressionPlan
+  readonly kept: readonly (readonly number[])[]
+  readonly simulatedBytes: number | undefined
+  readonly prompt: TokenizedPrompt
+  readonly prefillMs: number
+  readonly onWarning: WarningHandler | undefined
+}
+
+/** State that a fork starts from. */
+interface ContextState {
+  readonly warning: QueryAwareWarning
+  readonly recentIds: readonly number[]
+  readonly pending: number | undefined
+}
+
+/** As many last ids as the detokenizer looks at. */
+const RECENT_IDS = 8
+
+/** A prompt's compressed cache and what came after it. One thing at a time: a second use meanwhile is KV_BUSY. */
+export class Context {
+  private readonly parts: ContextParts
+  private readonly warning: QueryAwareWarning
+  private recentIds: number[]
+  /** Chosen, but not yet fed to the model: the next step feeds it. */
+  private pending: number | undefined
+  private work: { readonly name: string; readonly done: Promise<unknown> } | undefined
+  private disposing: Promise<void> | undefined
+  private readonly decode = { ms: 0, tokens: 0 }
+
+  constructor(parts: ContextParts, state?: ContextState) {
+    this.parts = parts
+    this.warning = state?.warning ?? new QueryAwareWarning(parts.plan, parts.onWarning)
+    this.recentIds = [...(state?.recentIds ?? parts.prompt.ids.slice(-RECENT_IDS))]
+    this.pending = state?.pending
+  }
+
+  /** Tokens so far: prompt, appended and generated. */
+  get tokens(): number {
+    return this.parts.native.tokens + (this.pending === undefined ? 0 : 1)
+  }
+
+  /** Bytes handed out to the cache now. */
+  get bytes(): number {
+    this.requireAlive()
+    const { planned, grown } = this.parts.native.bytes()
+    return planned + grown
+  }
+
+  get report(): ContextReport {
+    this.requireAlive()
+    const { spec, plan, kept, simulatedBytes, prefillMs, model, native } = this.parts
+    return makeReport({
+      spec: spec.spec,
+      plan,
+      model: model.facts,
+      tokens: this.tokens,
+      kept,
+      bytes: native.bytes(),
+      simulatedBytes,
+      spentNominal: spec.spentNominal,
+      spentBytes: spec.spentBytes,
+      prefillMs,
+      decode: this.decode,
+    })
+  }
+
+  /** Logits of the next token, [vocab] in float32. */
+  async logits(): Promise<Float32Array> {
+    await this.exclusive('logits', () => this.feed())
+    return this.parts.native.logits()
+  }
+
+  /** Starts a reply at once. @throws KV_INVALID_OPTION, KV_BUSY, KV_DISPOSED; the run rejects with KV_ABORTED and KV_NUMERIC. */
+  generate(options: GenerateOptions = {}): Run {
+    const settings = settleGenerate(options, this.parts.model.generation)
+    this.requireIdle()
+    const { native, model } = this.parts
+    return new Run((push) =>
+      this.exclusive('generate', async () => {
+        await this.feed(settings.signal)
+        const target = {
+          tokens: this.tokens,
+          tokenizer: model.tokenizer,
+          recentIds: this.recentIds,
+          seed: (seed: number) => {
+            native.seed(seed)
+          },
+          sample: (sampling: Parameters<NativeContext['sample']>[0]) => {
+            this.pending = native.sample(sampling)
+            return this.pending
+          },
+          feed: () => this.feed(settings.signal),
+        }
+        return generate(target, settings, push)
+      }),
+    )
+  }
+
+  /**
+   * Adds text, token ids, or messages that continue the conversation. They follow at the true positions and are never pruned.
+   * @throws KV_BUSY, KV_ABORTED, KV_TOKENIZER; warns KV_QUERY_AWARE once where the pruner had another question in mind.
+   */
+  async append(
+    input: string | readonly Message[] | readonly number[] | Int32Array,
+    options: AppendOptions = {},
+  ): Promise<void> {
+    await this.exclusive('append', async () => {
+      const ids = await this.tokenizeAppended(input, options)
+      this.warning.warn()
+      if (ids.length === 0) return
+      throwIfAborted(options.signal)
+      const fed = this.pending === undefined ? ids : Int32Array.of(this.pending, ...ids)
+      await this.appendNative(fed, options.signal)
+      this.remember(fed)
+      this.pending = undefined
+    })
+  }
+
+  /** A second context with the same content; full tiles are shared. */
+  fork(): Context {
+    this.requireIdle()
+    const { parts, warning, recentIds, pending } = this
+    return new Context({ ...parts, native: parts.native.fork() }, { warning, recentIds, pending })
+  }
+
+  /** Ends what is running and frees the cache. Safe to call twice. */
+  dispose(): Promise<void> {
+    this.disposing ??= this.disposeNow()
+    return this.disposing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  private async disposeNow(): Promise<void> {
+    if (this.work) {
+      this.parts.native.abort()
+      await this.work.done.catch(() => undefined)
+    }
+    this.parts.native.dispose()
+  }
+
+  private async tokenizeAppended(
+    input: string | readonly Message[] | readonly number[] | Int32Array,
+    options: TemplateOptions,
+  ): Promise<Int32Array> {
+    const { tokenizer, chatTemplate, config } = this.parts.model
+    const readers = { tokenizer, chatTemplate, vocabSize: config.vocabSize }
+    if (typeof input === 'string')
+      return Int32Array.from(requireTokenizer(readers).encode(input, { special: false }))
+    if (input.length === 0) return new Int32Array(0)
+    const messages =
+      !(input instanceof Int32Array) && typeof input[0] === 'object'
+        ? (input as readonly Message[])
+        : undefined
+    if (messages && this.parts.prompt.chat)
+      return tokenizeContinuation(messages, readers, this.pending ?? this.recentIds.at(-1), options)
+    const { ids } = await tokenizePrompt(input, readers, options)
+    // A rendered conversation brings its own beginning of text; the context already has one.
+    const begin = tokenizer?.idOf(tokenizer.specialTokens['bos_token'] ?? '')
+    return messages && ids[0] === begin ? ids.subarray(1) : ids
+  }
+
+  /** Feeds the token chosen last, so that the logits are those after it. */
+  private async feed(signal?: AbortSignal): Promise<void> {
+    if (this.pending === undefined) return
+    const ids = Int32Array.of(this.pending)
+    const before = performance.now()
+    await this.appendNative(ids, signal)
+    this.decode.ms += performance.now() - before
+    this.decode.tokens += 1
+    this.remember(ids)
+    this.pending = undefined
+  }
+
+  private async appendNative(ids: Int32Array, signal: AbortSignal | undefined): Promise<void> {
+    if (this.disposing) throw kvError('KV_ABORTED', 'The context was disposed while it was working.')
+    const { native } = this.parts
+    const stop = () => {
+      native.abort()
+    }
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      await native.append(ids)
+    } catch (cause) {
+      throw fromNative(cause)
+    } finally {
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  private remember(ids: Int32Array): void {
+    this.recentIds = [...this.recentIds, ...ids.slice(-RECENT_IDS)].slice(-RECENT_IDS)
+  }
+
+  private async exclusive<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.requireIdle()
+    const done = work()
+    this.work = { name, done }
+    try {
+      return await done
+    } catch (cause) {
+      throw fromNative(cause)
+    } finally {
+      this.work = undefined
+    }
+  }
+
+  private requireIdle(): void {
+    this.requireAlive()
+    if (this.work)
+      throw kvError(
+        'KV_BUSY',
+        `The context is busy with ${this.work.name}.`,
+        'Wait for it, or work on a fork() made before.',
+      )
+  }
+
+  private requireAlive(): void {
+    if (this.disposing) throw kvError('KV_DISPOSED', 'The context was disposed.')
+  }
+}

@@ -1,0 +1,124 @@
+import { performance } from 'node:perf_hooks'
+import { expected } from '@qpkv/spec'
+import { kvError } from '../errors.ts'
+import type { GenerationDefaults } from '../model/generation-config.ts'
+import type { Tokenizer } from '../model/tokenizer.ts'
+import type { NativeSampling } from '../native/addon.ts'
+import { Detokenizer } from './detokenizer.ts'
+import type { Piece, RunResult } from './run.ts'
+import { settleSampling, type SamplingOptions } from './sampling.ts'
+import { StopStrings } from './stop-strings.ts'
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Tokens at most; default 256. */
+  readonly maxTokens?: number
+  /** Text that ends the reply and is not part of it. */
+  readonly stop?: string | readonly string[]
+  /** Token ids that end the reply; default: the model's. An empty list never ends it. */
+  readonly stopTokens?: readonly number[]
+  /** Same seed, same tokens (for one op table); default: drawn at random. */
+  readonly seed?: number
+  readonly signal?: AbortSignal
+}
+
+/** The options of one run, checked and filled in. */
+export interface GenerateSettings {
+  readonly sampling: NativeSampling
+  readonly maxTokens: number
+  readonly stop: readonly string[]
+  readonly stopTokens: ReadonlySet<number>
+  readonly seed: number
+  readonly signal: AbortSignal | undefined
+}
+
+export function settleGenerate(options: GenerateOptions, defaults: GenerationDefaults): GenerateSettings {
+  const { maxTokens = 256, stop = [], stopTokens = defaults.stopTokens, signal } = options
+  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
+  if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)
+    throw expected('a whole number of at least 1', 'maxTokens', maxTokens)
+  if (!Number.isSafeInteger(seed) || seed < 0) throw expected('a whole number of at least 0', 'seed', seed)
+  const stops: readonly unknown[] = typeof stop === 'string' ? [stop] : stop
+  if (!Array.isArray(stops) || stops.some((text) => typeof text !== 'string' || text === ''))
+    throw expected('a text or a list of texts that are not empty', 'stop', stop)
+  if (!Array.isArray(stopTokens) || stopTokens.some((id: unknown) => !Number.isSafeInteger(id)))
+    throw expected('a list of token ids', 'stopTokens', stopTokens)
+  return {
+    sampling: settleSampling(options, defaults),
+    maxTokens,
+    stop: stops as readonly string[],
+    stopTokens: new Set(stopTokens as readonly number[]),
+    seed,
+    signal,
+  }
+}
+
+/** What a run needs of the context that it works on. */
+export interface GenerateTarget {
+  readonly tokens: number
+  readonly tokenizer: Tokenizer | undefined
+  /** The last tokens before the reply. */
+  readonly recentIds: readonly number[]
+  seed(seed: number): void
+  sample(sampling: NativeSampling): number
+  /** Feeds the token chosen last; called only when a further one is wanted. */
+  feed(): Promise<void>
+}
+
+/** Chooses token after token; every one is pushed as one piece. */
+export async function generate(
+  target: GenerateTarget,
+  settings: GenerateSettings,
+  push: (piece: Piece) => boolean,
+): Promise<RunResult> {
+  if (settings.stop.length > 0 && !target.tokenizer)
+    throw kvError(
+      'KV_TOKENIZER',
+      'Stop strings need a tokenizer.json in the model folder.',
+      'Use stopTokens.',
+    )
+  const started = performance.now()
+  const detokenizer = target.tokenizer && new Detokenizer(target.tokenizer, target.recentIds)
+  const stops = new StopStrings(settings.stop)
+  const contextTokens = target.tokens
+  const tokens: number[] = []
+  let text = ''
+  let firstTokenMs = 0
+  let decodeMs = 0
+  let finishReason: RunResult['finishReason'] | undefined
+  target.seed(settings.seed)
+
+  while (!finishReason) {
+    throwIfAborted(settings.signal)
+    if (tokens.length > 0) {
+      const before = performance.now()
+      await target.feed()
+      decodeMs += performance.now() - before
+      throwIfAborted(settings.signal)
+    }
+    const token = target.sample(settings.sampling)
+    tokens.push(token)
+    if (tokens.length === 1) firstTokenMs = performance.now() - started
+    const stopped = settings.stopTokens.has(token)
+    let out = stopped ? '' : stops.push(detokenizer?.push(token) ?? '')
+    if (stopped || stops.done) finishReason = 'stop'
+    else if (tokens.length >= settings.maxTokens) finishReason = 'length'
+    if (finishReason) out += stops.push(detokenizer?.flush() ?? '') + stops.flush()
+    text += out
+    if (!push({ text: out, token })) finishReason ??= 'abort'
+  }
+  return {
+    text,
+    tokens,
+    finishReason,
+    usage: { contextTokens, newTokens: tokens.length },
+    timings: {
+      firstTokenMs,
+      totalMs: performance.now() - started,
+      tokensPerSecond: decodeMs > 0 ? ((tokens.length - 1) * 1000) / decodeMs : 0,
+    },
+  }
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw kvError('KV_ABORTED', 'The work was cancelled by its signal.')
+}

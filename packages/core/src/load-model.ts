@@ -1,0 +1,147 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { createRegistry, expected, type AnyMethod, type ModelFacts, type Registry } from '@qpkv/spec'
+import { fromNative, kvError } from './errors.ts'
+import { availableMemory } from './memory/available-memory.ts'
+import { requireMemory, weightBytes } from './memory/estimate.ts'
+import { loadChatTemplate } from './model/chat-template.ts'
+import { readConfig, type ModelConfig } from './model/config.ts'
+import { readGenerationConfig } from './model/generation-config.ts'
+import { readJsonObject } from './model/read-json.ts'
+import { loadTokenizer } from './model/tokenizer.ts'
+import { readWeightFiles } from './model/weight-files.ts'
+import { mapWeights } from './model/weight-map.ts'
+import { Model } from './model.ts'
+import type { NativeEngine, NativeModelDescription } from './native/addon.ts'
+import { loadAddon } from './native/load-addon.ts'
+
+export interface LoadModelOptions {
+  /** Only the CPU is served by this package; `auto` takes the best that is there. */
+  readonly device?: 'auto' | 'cpu'
+  /** Default: all that the system offers. Results do not depend on it. */
+  readonly threads?: number
+  /** Op table by name (`avx512`, `avx2`, `scalar`, ...); default: the fastest of this CPU. */
+  readonly table?: string
+  /** What matrix products see. `f32` is the float32 mode, for checks: caches are float32 too and counted so. */
+  readonly precision?: 'bf16' | 'f32'
+  /** Methods for specs given as plain JSON or text: a list, or a registry such as that of @qpkv/methods. */
+  readonly methods?: readonly AnyMethod[] | Registry
+  /** Bytes that loading and prefill may take; default: what the system and its container have left. */
+  readonly memoryLimit?: number
+  readonly onProgress?: (progress: { stage: 'files' | 'weights' | 'ready' }) => void
+}
+
+/**
+ * Loads a Hugging Face model folder: config.json, safetensors, and, where present, tokenizer, chat template and generation_config.json.
+ * @throws KV_UNSUPPORTED_MODEL, KV_CONFIG, KV_MODEL_FILE, KV_TOKENIZER, KV_MEMORY, KV_ADDON, KV_INVALID_OPTION.
+ */
+export async function loadModel(folder: string, options: LoadModelOptions = {}): Promise<Model> {
+  const { precision = 'bf16', threads = availableParallelism(), onProgress } = options
+  checkOptions(options, threads, precision)
+  onProgress?.({ stage: 'files' })
+  const configPath = join(folder, 'config.json')
+  const values = await readJsonObject(configPath)
+  if (!values)
+    throw kvError('KV_CONFIG', `Expected a model folder with a config.json at ${folder}.`, 'Check the path.')
+  const config = readConfig(values, configPath)
+  const weights = await readWeightFiles(folder)
+  const tensors = mapWeights(config, weights, folder)
+  requireMemory(
+    `Loading ${folder}`,
+    { weights: weightBytes(tensors, precision) },
+    options.memoryLimit ?? availableMemory(),
+    'Close other programs or use a smaller model.',
+  )
+  const generationPath = join(folder, 'generation_config.json')
+  const generation = readGenerationConfig(await readJsonObject(generationPath), generationPath)
+  const tokenizer = await loadTokenizer(folder)
+  const chatTemplate = tokenizer && (await loadChatTemplate(folder, tokenizer))
+  const stopTokens = new Set(generation.stopTokens.length > 0 ? generation.stopTokens : config.stopTokens)
+  const endOfText = tokenizer?.idOf(tokenizer.specialTokens['eos_token'] ?? '')
+  if (endOfText !== undefined) stopTokens.add(endOfText)
+
+  onProgress?.({ stage: 'weights' })
+  const engine = createEngine(threads, options.table)
+  try {
+    const native = await engine.loadModel(describe(config, weights.files, tensors, precision))
+    onProgress?.({ stage: 'ready' })
+    return new Model({
+      folder,
+      config,
+      facts: modelFacts(config),
+      precision,
+      engine,
+      native,
+      tokenizer,
+      chatTemplate,
+      generation: { ...generation, stopTokens: [...stopTokens] },
+      registry: settleRegistry(options.methods),
+      memoryLimit: options.memoryLimit,
+    })
+  } catch (cause) {
+    engine.dispose()
+    throw fromNative(cause)
+  }
+}
+
+function checkOptions(options: LoadModelOptions, threads: number, precision: unknown): void {
+  const { device = 'auto', memoryLimit } = options
+  if (device !== 'auto' && device !== 'cpu') throw expected("'auto' or 'cpu'", 'device', device)
+  if (!Number.isSafeInteger(threads) || threads < 1 || threads > 1024)
+    throw expected('a whole number from 1 to 1024', 'threads', threads)
+  if (precision !== 'bf16' && precision !== 'f32') throw expected("'bf16' or 'f32'", 'precision', precision)
+  if (memoryLimit !== undefined && !(memoryLimit > 0))
+    throw expected('a number of bytes above 0', 'memoryLimit', memoryLimit)
+}
+
+function createEngine(threads: number, table: string | undefined): NativeEngine {
+  const { addon } = loadAddon()
+  const tables = addon.opTables()
+  if (table !== undefined && !tables.includes(table))
+    throw expected(
+      `one of ${tables.join(', ')}`,
+      'table',
+      table,
+      'KV_INVALID_OPTION',
+      'Other CPUs offer other tables.',
+    )
+  return addon.createEngine({ threads, ...(table !== undefined && { table }) })
+}
+
+function settleRegistry(methods: LoadModelOptions['methods']): Registry | undefined {
+  return Array.isArray(methods)
+    ? createRegistry(methods as readonly AnyMethod[])
+    : (methods as Registry | undefined)
+}
+
+/** What methods may know about the model. */
+export const modelFacts = (config: ModelConfig): ModelFacts => ({
+  layers: config.layers,
+  queryHeads: config.queryHeads,
+  kvHeads: config.kvHeads,
+  headDim: config.headDim,
+  slidingWindow: config.slidingWindow.map((window) => (window === 0 ? null : window)),
+  contextTokens: config.contextTokens,
+})
+
+const describe = (
+  config: ModelConfig,
+  files: readonly string[],
+  tensors: NativeModelDescription['tensors'],
+  precision: 'bf16' | 'f32',
+): NativeModelDescription => ({
+  files: [...files],
+  precision,
+  layers: config.layers,
+  hiddenSize: config.hiddenSize,
+  intermediateSize: config.intermediateSize,
+  queryHeads: config.queryHeads,
+  kvHeads: config.kvHeads,
+  headDim: config.headDim,
+  vocabSize: config.vocabSize,
+  rmsEpsilon: config.rmsEpsilon,
+  ropeInvFreq: config.rope.inverse,
+  ropeScale: config.rope.attentionFactor,
+  slidingWindow: [...config.slidingWindow],
+  tensors,
+})

@@ -1,0 +1,47 @@
+import { formatBytes } from '@qpkv/spec'
+import { kvError } from '../errors.ts'
+import type { ModelConfig } from '../model/config.ts'
+import type { NativeTensor } from '../native/addon.ts'
+
+const elementBytes = { bf16: 2, f16: 2, f32: 4 } as const
+/** Work buffers that do not grow with the prompt (tiles of projections, thread scratch). */
+const FIXED_BYTES = 32 * 1024 ** 2
+
+/** Bytes of the weights in memory: packed once, in bf16 unless the float32 mode keeps what the file holds. */
+export function weightBytes(
+  tensors: Readonly<Record<string, NativeTensor>>,
+  precision: 'bf16' | 'f32',
+): number {
+  let bytes = 0
+  for (const { element, shape } of Object.values(tensors)) {
+    const size = precision === 'bf16' ? 2 : elementBytes[element]
+    bytes += shape.reduce((product, n) => product * n, size)
+  }
+  return bytes
+}
+
+/** Bytes that a prefill takes at its peak beside weights and caches: hidden states twice, one layer's q, k and v, in float32. */
+export function prefillPeakBytes(
+  config: Pick<ModelConfig, 'hiddenSize' | 'queryHeads' | 'kvHeads' | 'headDim'>,
+  tokens: number,
+): number {
+  const heads = 2 * config.queryHeads + 2 * config.kvHeads // queries, their outputs, keys, values
+  return FIXED_BYTES + tokens * 4 * (2 * config.hiddenSize + heads * config.headDim)
+}
+
+/** Throws KV_MEMORY with the figures when `parts` together exceed what is available. */
+export function requireMemory(
+  what: string,
+  parts: Readonly<Record<string, number>>,
+  available: number,
+  hint: string,
+): void {
+  const needed = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0)
+  if (needed <= available) return
+  const list = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`)
+  throw kvError(
+    'KV_MEMORY',
+    `${what} needs about ${formatBytes(needed)} (${list.join(', ')}), but ${formatBytes(available)} are available.`,
+    hint,
+  )
+}

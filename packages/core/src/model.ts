@@ -1,0 +1,228 @@
+import { expected, type ModelFacts, type PromptFacts, type Registry, type SpecInput } from '@qpkv/spec'
+import type { Context } from './context.ts'
+import { fromNative, kvError } from './errors.ts'
+import { availableMemory } from './memory/available-memory.ts'
+import { prefillPeakBytes, requireMemory } from './memory/estimate.ts'
+import type { ChatTemplate, TemplateOptions } from './model/chat-template.ts'
+import type { ModelConfig } from './model/config.ts'
+import type { GenerationDefaults } from './model/generation-config.ts'
+import type { Tokenizer } from './model/tokenizer.ts'
+import type { NativeEngine, NativeModel } from './native/addon.ts'
+import { resolveAll, type CompressionInput } from './resolve-all.ts'
+import { runPrefill, type PrefillProgress } from './prefill.ts'
+import { tokenizePrompt, type Prompt, type TokenizedPrompt } from './prompt/tokenize-prompt.ts'
+
+export interface PrefillOptions extends TemplateOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: PrefillProgress) => void
+  /** Allow prompts longer than the model was made for. */
+  readonly allowLongPrompt?: boolean
+  /** Text prompts: put the tokenizer's special tokens around it (default true). */
+  readonly special?: boolean
+  /** Token index after the text that observation windows count back from; default: after the last user turn, or the prompt's end. */
+  readonly userEnd?: number
+  /** What 16 bit means in the cache; default bf16, f32 in the float32 mode. */
+  readonly element?: 'bf16' | 'f16'
+  /** Receives warnings instead of process.emitWarning. */
+  readonly onWarning?: (warning: { code: 'KV_QUERY_AWARE'; message: string }) => void
+}
+
+/** What a model is made of; internal. */
+export interface ModelParts {
+  readonly folder: string
+  readonly config: ModelConfig
+  readonly facts: ModelFacts
+  readonly precision: 'bf16' | 'f32'
+  readonly engine: NativeEngine
+  readonly native: NativeModel
+  readonly tokenizer: Tokenizer | undefined
+  readonly chatTemplate: ChatTemplate | undefined
+  readonly generation: GenerationDefaults
+  readonly registry: Registry | undefined
+  readonly memoryLimit: number | undefined
+}
+
+/** A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model. */
+export class Model {
+  private readonly parts: ModelParts
+  private disposed = false
+
+  constructor(parts: ModelParts) {
+    this.parts = parts
+  }
+
+  /** What methods and planners know about the model. */
+  get facts(): ModelFacts {
+    return this.parts.facts
+  }
+
+  /** config.json, checked. */
+  get config(): ModelConfig {
+    return this.parts.config
+  }
+
+  get folder(): string {
+    return this.parts.folder
+  }
+
+  get tokenizer(): Tokenizer | undefined {
+    return this.parts.tokenizer
+  }
+
+  get chatTemplate(): ChatTemplate | undefined {
+    return this.parts.chatTemplate
+  }
+
+  /** Sampling and stop tokens as the model's files suggest. */
+  get generationDefaults(): GenerationDefaults {
+    return this.parts.generation
+  }
+
+  get precision(): 'bf16' | 'f32' {
+    return this.parts.precision
+  }
+
+  /** Name of the op table in use. */
+  get table(): string {
+    return this.parts.engine.table
+  }
+
+  get threads(): number {
+    return this.parts.engine.threads
+  }
+
+  /** Bytes of weights in memory. */
+  get weightBytes(): number {
+    return this.parts.native.weightBytes
+  }
+
+  /** Token ids of a prompt, as prefill would see them. */
+  tokenize(prompt: Prompt, options: TemplateOptions & { special?: boolean } = {}): Promise<TokenizedPrompt> {
+    return tokenizePrompt(prompt, this.readers(), options)
+  }
+
+  /**
+   * Reads a prompt and compresses its cache. With a list of specs one exact pass over the prompt serves them all, and one context per
+   * spec comes back, in order.
+   * @throws KV_PROMPT_TOO_LONG, KV_MEMORY, KV_ABORTED, KV_NUMERIC, and whatever resolving the specs throws.
+   */
+  prefill(
+    prompt: Prompt,
+    options?: PrefillOptions & { readonly compression?: CompressionInput },
+  ): Promise<Context>
+  prefill(
+    prompt: Prompt,
+    options: PrefillOptions & { readonly compression: readonly CompressionInput[] },
+  ): Promise<Context[]>
+  async prefill(
+    prompt: Prompt,
+    options: PrefillOptions & { readonly compression?: CompressionInput | readonly CompressionInput[] } = {},
+  ): Promise<Context | Context[]> {
+    this.requireAlive()
+    const { compression } = options
+    const many = Array.isArray(compression)
+    const specs = (many ? compression : [compression ?? {}]) as readonly CompressionInput[]
+    if (specs.length === 0) throw expected('at least one spec', 'compression', compression)
+    const { facts, registry, precision } = this.parts
+    const tokenized = await this.tokenize(prompt, options)
+    const promptFacts = this.promptFacts(tokenized, options)
+    const element = precision === 'f32' ? 'f32' : (options.element ?? 'bf16')
+    const resolved = resolveAll(specs, registry, facts, promptFacts, element)
+    this.requireMemory(
+      tokenized.ids.length,
+      resolved.map(({ bytes }) => bytes),
+    )
+    this.requireAlive()
+    const contexts = await runPrefill(this.parts, tokenized, resolved, options)
+    return many ? contexts : (contexts[0] as Context)
+  }
+
+  /** Logits of every position, [tokens, vocab] in float32: for checks against other implementations. */
+  async logits(
+    prompt: Prompt,
+    options: PrefillOptions = {},
+  ): Promise<{ ids: Int32Array; logits: Float32Array }> {
+    this.requireAlive()
+    const { native, facts, config } = this.parts
+    const tokenized = await this.tokenize(prompt, options)
+    const [full] = resolveAll(
+      [{}],
+      undefined,
+      facts,
+      this.promptFacts(tokenized, options),
+      this.parts.precision,
+    )
+    if (!full) throw new Error('unreachable')
+    const prefill = native.startPrefill(tokenized.ids, [full.plan])
+    try {
+      for (let layer = 0; layer < config.layers; layer++) {
+        await prefill.runLayer()
+        await prefill.compressLayer(0)
+      }
+      const logits = await prefill.allLogits()
+      for (const context of await prefill.finish()) context.dispose()
+      return { ids: tokenized.ids, logits }
+    } catch (cause) {
+      throw fromNative(cause)
+    } finally {
+      prefill.dispose()
+    }
+  }
+
+  /** Bytes that a prefill of so many tokens would take beside the weights; caches by the specs' plans. */
+  estimate(tokens: number, specs: readonly SpecInput[] = [{}]): { prefillPeak: number; caches: number[] } {
+    const { facts, registry, precision, config } = this.parts
+    const resolved = resolveAll(specs, registry, facts, { tokens }, precision)
+    return { prefillPeak: prefillPeakBytes(config, tokens), caches: resolved.map(({ bytes }) => bytes) }
+  }
+
+  /** Frees weights and threads once the last context is gone. Safe to call twice. */
+  async dispose(): Promise<void> {
+    if (this.disposed) return
+    this.disposed = true
+    this.parts.native.dispose()
+    this.parts.engine.dispose()
+    await this.parts.chatTemplate?.dispose()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  private readers() {
+    const { tokenizer, chatTemplate, config } = this.parts
+    return { tokenizer, chatTemplate, vocabSize: config.vocabSize }
+  }
+
+  private promptFacts(tokenized: TokenizedPrompt, options: PrefillOptions): PromptFacts {
+    const tokens = tokenized.ids.length
+    const { contextTokens } = this.parts.config
+    if (tokens > contextTokens && options.allowLongPrompt !== true)
+      throw kvError(
+        'KV_PROMPT_TOO_LONG',
+        `The prompt has ${tokens} tokens; the model was made for ${contextTokens}.`,
+        'Shorten it, or allow it with { allowLongPrompt: true }.',
+      )
+    const userEnd = options.userEnd ?? tokenized.userEnd
+    return { tokens, ...(userEnd !== undefined && { userEnd }) }
+  }
+
+  private requireMemory(tokens: number, caches: readonly number[]): void {
+    const { config, memoryLimit } = this.parts
+    const limit = memoryLimit === undefined ? availableMemory() : memoryLimit - this.weightBytes
+    requireMemory(
+      `A prefill of ${tokens} tokens`,
+      {
+        'prefill work': prefillPeakBytes(config, tokens),
+        cache: caches.reduce((sum, bytes) => sum + bytes, 0),
+      },
+      limit,
+      'Use a shorter prompt, fewer specs at once, or a smaller budget.',
+    )
+  }
+
+  private requireAlive(): void {
+    if (this.disposed)
+      throw kvError('KV_DISPOSED', 'The model was disposed.', 'Load it again with loadModel().')
+  }
+}

@@ -1,0 +1,46 @@
+import { expected } from '@qpkv/spec'
+import type { JsonObject } from './read-json.ts'
+
+/** Typed access to a configuration; every message names the field and the file. */
+export class ConfigReader {
+  readonly path: string
+  private readonly values: JsonObject
+
+  constructor(values: JsonObject, path: string) {
+    this.values = values
+    this.path = path
+  }
+
+  /** The raw value; null and absent are the same. */
+  raw(name: string): unknown {
+    return Object.hasOwn(this.values, name) ? (this.values[name] ?? undefined) : undefined
+  }
+
+  /** Whether the value is there and null, which some fields tell apart from absent. */
+  isNull(name: string): boolean {
+    return Object.hasOwn(this.values, name) && this.values[name] === null
+  }
+
+  integer(name: string, range: { min: number; max: number }, fallback?: number): number {
+    const value = this.raw(name) ?? fallback
+    if (Number.isSafeInteger(value) && (value as number) >= range.min && (value as number) <= range.max)
+      return value as number
+    throw this.wrong(`a whole number from ${range.min} to ${range.max}`, name, value)
+  }
+
+  positive(name: string, fallback?: number): number {
+    const value = this.raw(name) ?? fallback
+    if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value
+    throw this.wrong('a number above 0', name, value)
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.raw(name) ?? fallback
+    if (typeof value === 'boolean') return value
+    throw this.wrong('true or false', name, value)
+  }
+
+  wrong(what: string, name: string, value: unknown): Error {
+    return expected(what, `${name} in ${this.path}`, value, 'KV_CONFIG')
+  }
+}

@@ -1,0 +1,127 @@
+import { kvError } from '../errors.ts'
+import { architectures, type Architecture } from './architectures.ts'
+import { ConfigReader } from './config-reader.ts'
+import type { JsonObject } from './read-json.ts'
+import { ropeFrequencies, type RopeFrequencies } from './rope.ts'
+import { slidingWindows } from './sliding-window.ts'
+
+/** What config.json says, checked; sizes in elements. */
+export interface ModelConfig {
+  readonly architecture: Architecture
+  readonly layers: number
+  readonly hiddenSize: number
+  readonly intermediateSize: number
+  readonly queryHeads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly vocabSize: number
+  readonly rmsEpsilon: number
+  /** Tokens that the model was made for. */
+  readonly contextTokens: number
+  readonly tiedHead: boolean
+  readonly rope: RopeFrequencies
+  /** Per layer: visible tokens, 0 for all. */
+  readonly slidingWindow: readonly number[]
+  /** Token ids that end a text, as config.json knows them. */
+  readonly stopTokens: readonly number[]
+}
+
+const big = 1 << 24
+
+/**
+ * Reads config.json's values.
+ * @throws KV_UNSUPPORTED_MODEL for other architectures and variants, naming them; KV_CONFIG for values that cannot be.
+ */
+export function readConfig(values: JsonObject, path: string): ModelConfig {
+  const config = new ConfigReader(values, path)
+  const architecture = findArchitecture(config)
+  refuseVariants(config)
+  const { defaults } = architecture
+  const layers = config.integer('num_hidden_layers', { min: 1, max: 4096 })
+  const hiddenSize = config.integer('hidden_size', { min: 1, max: big })
+  const queryHeads = config.integer('num_attention_heads', { min: 1, max: 65_536 })
+  const kvHeads = config.integer(
+    'num_key_value_heads',
+    { min: 1, max: queryHeads },
+    defaults.kvHeads ?? queryHeads,
+  )
+  if (queryHeads % kvHeads !== 0)
+    throw config.wrong(`a divisor of num_attention_heads (${queryHeads})`, 'num_key_value_heads', kvHeads)
+  const contextTokens = config.integer(
+    'max_position_embeddings',
+    { min: 1, max: 2 ** 31 - 1 },
+    defaults.contextTokens,
+  )
+  const headDim = readHeadDim(config, defaults.headDim ?? hiddenSize / queryHeads)
+  return {
+    architecture,
+    layers,
+    hiddenSize,
+    intermediateSize: config.integer('intermediate_size', { min: 1, max: big }),
+    queryHeads,
+    kvHeads,
+    headDim,
+    vocabSize: config.integer('vocab_size', { min: 1, max: big }),
+    rmsEpsilon: config.positive('rms_norm_eps', 1e-6),
+    contextTokens,
+    tiedHead: config.boolean('tie_word_embeddings', false),
+    rope: ropeFrequencies(config, headDim, contextTokens),
+    slidingWindow: slidingWindows(config, architecture, layers),
+    stopTokens: readTokenIds(config, 'eos_token_id'),
+  }
+}
+
+function findArchitecture(config: ConfigReader): Architecture {
+  const names = config.raw('architectures')
+  const className = Array.isArray(names) ? (names[0] as unknown) : undefined
+  const modelType = config.raw('model_type')
+  const found =
+    className === undefined
+      ? architectures.find((candidate) => candidate.modelType === modelType)
+      : architectures.find((candidate) => candidate.className === className)
+  if (found) return found
+  const named = className ?? modelType
+  throw kvError(
+    'KV_UNSUPPORTED_MODEL',
+    `Expected a supported architecture in ${config.path} but received ${named === undefined ? 'none' : JSON.stringify(named)}.`,
+    `Supported are ${architectures.map(({ className }) => className).join(', ')}.`,
+  )
+}
+
+/** Variants of the supported architectures that the engine does not compute. */
+function refuseVariants(config: ConfigReader): void {
+  const refuse = (name: string, why: string) =>
+    kvError(
+      'KV_UNSUPPORTED_MODEL',
+      `${config.path} has ${name} = ${JSON.stringify(config.raw(name))}; ${why}.`,
+      'Use a checkpoint of the plain architecture.',
+    )
+  const activation = config.raw('hidden_act')
+  if (activation !== undefined && activation !== 'silu' && activation !== 'swish')
+    throw refuse('hidden_act', 'only silu is supported')
+  for (const name of ['attention_bias', 'mlp_bias'])
+    if (config.boolean(name, false))
+      throw refuse(name, 'biases on the output or MLP projections are not supported')
+  if (config.positive('partial_rotary_factor', 1) !== 1)
+    throw refuse('partial_rotary_factor', 'only heads that are rotated whole are supported')
+  if (config.raw('quantization_config') !== undefined)
+    throw refuse('quantization_config', 'only unquantized weights (bf16, f16, f32) are supported')
+}
+
+function readHeadDim(config: ConfigReader, fallback: number): number {
+  const headDim = config.raw('head_dim') ?? fallback
+  if (typeof headDim === 'number' && headDim >= 32 && headDim <= 256 && headDim % 8 === 0) return headDim
+  throw config.wrong(
+    'a multiple of 8 from 32 to 256',
+    'head_dim (or hidden_size / num_attention_heads)',
+    headDim,
+  )
+}
+
+/** A token id or a list of them; null and absent are an empty list. */
+export function readTokenIds(config: ConfigReader, name: string): number[] {
+  const value = config.raw(name)
+  const ids: unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value]
+  if (ids.every((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0)) return ids
+  throw config.wrong('a token id or a list of them', name, value)
+}

@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises'
+import { kvError } from '../errors.ts'
+
+export type JsonObject = Record<string, unknown>
+
+/** Reads a JSON file that must hold an object; undefined when there is no such file. */
+export async function readJsonObject(path: string): Promise<JsonObject | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw kvError('KV_CONFIG', `Could not read ${path}: ${(cause as Error).message}.`)
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw kvError('KV_CONFIG', `Expected JSON in ${path}, but ${(cause as Error).message}.`)
+  }
+  if (!isObject(value)) throw kvError('KV_CONFIG', `Expected a JSON object in ${path}.`)
+  return value
+}
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

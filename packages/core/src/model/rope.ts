@@ -1,0 +1,117 @@
+import { kvError } from '../errors.ts'
+import { ConfigReader } from './config-reader.ts'
+import { isObject } from './read-json.ts'
+
+/** The rotary embedding of a model: angle of channel pair i at position p = p * inverse[i]. */
+export interface RopeFrequencies {
+  /** `rope_type`, for messages and reports. */
+  readonly type: string
+  readonly theta: number
+  /** [headDim / 2] inverse frequencies in radians per token, scaling applied. */
+  readonly inverse: Float32Array
+  /** Factor on cos and sin. */
+  readonly attentionFactor: number
+}
+
+const f32 = Math.fround
+type Scaling = (inverse: Float32Array, at: RopeSetting) => Omit<RopeFrequencies, 'type' | 'theta'>
+
+interface RopeSetting {
+  readonly scaling: ConfigReader
+  readonly theta: number
+  readonly headDim: number
+  readonly contextTokens: number
+}
+
+const scalings: Readonly<Record<string, Scaling>> = { default: unscaled, linear, llama3, yarn }
+
+/**
+ * Inverse frequencies as the transformers library computes them in float32, from `rope_theta` and `rope_scaling` (or, in newer configs,
+ * `rope_parameters`).
+ * @throws KV_UNSUPPORTED_MODEL for scalings that depend on the length of the text (dynamic, longrope).
+ */
+export function ropeFrequencies(
+  config: ConfigReader,
+  headDim: number,
+  contextTokens: number,
+): RopeFrequencies {
+  const field = config.raw('rope_parameters') === undefined ? 'rope_scaling' : 'rope_parameters'
+  const given = config.raw(field) ?? {}
+  if (!isObject(given)) throw config.wrong('an object or null', field, given)
+  const scaling = new ConfigReader(given, `${field} of ${config.path}`)
+  const theta =
+    scaling.raw('rope_theta') === undefined
+      ? config.positive('rope_theta', 10_000)
+      : scaling.positive('rope_theta')
+  const type = scaling.raw('rope_type') ?? scaling.raw('type') ?? 'default'
+  const apply = typeof type === 'string' && Object.hasOwn(scalings, type) ? scalings[type] : undefined
+  if (typeof type !== 'string' || !apply)
+    throw kvError(
+      'KV_UNSUPPORTED_MODEL',
+      `Expected a supported rope_type in ${scaling.path} but received ${JSON.stringify(type)}.`,
+      `Supported are ${Object.keys(scalings).join(', ')}.`,
+    )
+  const setting = { scaling, theta, headDim, contextTokens }
+  return { type, theta, ...apply(plainFrequencies(theta, headDim), setting) }
+}
+
+/** 1 / theta^(2i / headDim). */
+function plainFrequencies(theta: number, headDim: number): Float32Array {
+  return Float32Array.from({ length: headDim / 2 }, (_, i) => f32(1 / f32(theta ** f32((2 * i) / headDim))))
+}
+
+function unscaled(inverse: Float32Array) {
+  return { inverse, attentionFactor: 1 }
+}
+
+/** Positions shrink by `factor`. */
+function linear(inverse: Float32Array, { scaling }: RopeSetting) {
+  const factor = scaling.positive('factor')
+  return { inverse: inverse.map((f) => f / factor), attentionFactor: 1 }
+}
+
+/** Long wavelengths shrink by `factor`, short ones stay, with a linear passage between (Llama 3.1). */
+function llama3(inverse: Float32Array, { scaling }: RopeSetting) {
+  const factor = scaling.positive('factor')
+  const low = scaling.positive('low_freq_factor')
+  const high = scaling.positive('high_freq_factor')
+  const original = scaling.positive('original_max_position_embeddings')
+  if (high <= low) throw scaling.wrong(`a number above low_freq_factor (${low})`, 'high_freq_factor', high)
+  const scaled = inverse.map((f) => {
+    const wavelength = (2 * Math.PI) / f
+    if (wavelength < original / high) return f
+    if (wavelength > original / low) return f / factor
+    const smooth = (original / wavelength - low) / (high - low)
+    return ((1 - smooth) * f) / factor + smooth * f
+  })
+  return { inverse: scaled, attentionFactor: 1 }
+}
+
+/** YaRN (arXiv 2309.00071): channels that turn often keep their frequency, slow ones shrink, and attention is sharpened. */
+function yarn(inverse: Float32Array, { scaling, theta, headDim, contextTokens }: RopeSetting) {
+  const original = scaling.positive('original_max_position_embeddings', contextTokens)
+  const factor = scaling.positive('factor', contextTokens / original)
+  /** Channel pair that turns `rotations` times over the original context. */
+  const pairOf = (rotations: number) =>
+    (headDim * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
+  const truncate = scaling.boolean('truncate', true)
+  const fast = pairOf(scaling.positive('beta_fast', 32))
+  const slow = pairOf(scaling.positive('beta_slow', 1))
+  const low = Math.max(truncate ? Math.floor(fast) : fast, 0)
+  let high = Math.min(truncate ? Math.ceil(slow) : slow, headDim - 1)
+  if (low === high) high += 0.001 // as the original: no division by zero
+  const blended = inverse.map((f, i) => {
+    const shrink = Math.min(Math.max((i - low) / (high - low), 0), 1)
+    return (f / factor) * shrink + f * (1 - shrink)
+  })
+  return { inverse: blended, attentionFactor: yarnAttentionFactor(scaling, factor) }
+}
+
+function yarnAttentionFactor(scaling: ConfigReader, factor: number): number {
+  if (scaling.raw('attention_factor') !== undefined) return scaling.positive('attention_factor')
+  const magnitude = (scale: number) => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1)
+  const own = scaling.raw('mscale')
+  const all = scaling.raw('mscale_all_dim')
+  if (own && all) return magnitude(scaling.positive('mscale')) / magnitude(scaling.positive('mscale_all_dim'))
+  return magnitude(1)
+}

@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
+import { kvError } from '../errors.ts'
+import { isObject, readJsonObject, type JsonObject } from './read-json.ts'
+
+/** Text to token ids and back. */
+export interface Tokenizer {
+  /** `special`: with the tokens that the tokenizer puts around a text (usually one in front). */
+  encode(text: string, options?: { special?: boolean }): number[]
+  /** Special tokens are left out unless asked for. */
+  decode(ids: readonly number[], options?: { special?: boolean }): string
+  /** The id of a token's exact text, such as `<|eot_id|>`. */
+  idOf(token: string): number | undefined
+  /** Named special tokens of tokenizer_config.json (`bos_token`, `eos_token`, ...). */
+  readonly specialTokens: Readonly<Record<string, string>>
+  /** tokenizer_config.json, for the chat template. */
+  readonly config: JsonObject
+}
+
+/**
+ * Loads tokenizer.json and tokenizer_config.json; undefined when the folder has no tokenizer.json.
+ * @throws KV_TOKENIZER when the files are there but cannot be used.
+ */
+export async function loadTokenizer(folder: string): Promise<Tokenizer | undefined> {
+  const path = join(folder, 'tokenizer.json')
+  const definition = await readJsonObject(path)
+  if (!definition) return undefined
+  const config = (await readJsonObject(join(folder, 'tokenizer_config.json'))) ?? {}
+  try {
+    return wrap(new HuggingFaceTokenizer(definition, config), config)
+  } catch (cause) {
+    throw kvError(
+      'KV_TOKENIZER',
+      `Could not use the tokenizer in ${path}: ${(cause as Error).message}.`,
+      'Remove the file to work with token ids alone.',
+    )
+  }
+}
+
+function wrap(tokenizer: HuggingFaceTokenizer, config: JsonObject): Tokenizer {
+  return {
+    encode: (text, { special = true } = {}) => tokenizer.encode(text, { add_special_tokens: special }).ids,
+    // Cleaning up spaces would change text that is already out when the next token comes.
+    decode: (ids, { special = false } = {}) =>
+      ids.length === 0
+        ? ''
+        : tokenizer.decode([...ids], { skip_special_tokens: !special, clean_up_tokenization_spaces: false }),
+    idOf: (token) => tokenizer.token_to_id(token),
+    specialTokens: readSpecialTokens(config),
+    config,
+  }
+}
+
+/** Entries `…_token` hold a text or an object with `content`. */
+function readSpecialTokens(config: JsonObject): Record<string, string> {
+  const tokens: Record<string, string> = {}
+  for (const [name, value] of Object.entries(config)) {
+    if (!name.endsWith('_token')) continue
+    const text = isObject(value) ? value['content'] : value
+    if (typeof text === 'string') tokens[name] = text
+  }
+  return tokens
+}

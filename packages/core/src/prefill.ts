@@ -1,0 +1,123 @@
+import { performance } from 'node:perf_hooks'
+import { finalPlan, storedHeads, type Hooks } from '@qpkv/spec'
+import { Context } from './context.ts'
+import { fromNative, kvError } from './errors.ts'
+import { throwIfAborted } from './generate/generate.ts'
+import type { ModelParts, PrefillOptions } from './model.ts'
+import type { NativePrefill } from './native/addon.ts'
+import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
+import type { ResolvedSpec } from './resolve-all.ts'
+import { roundTripLayer } from './round-trip.ts'
+
+export interface PrefillProgress {
+  /** Layers done, and all of them. */
+  readonly layer: number
+  readonly layers: number
+  readonly tokens: number
+}
+
+/** Bytes per layer and tensor that simulated quantizers count. */
+type SimulatedBytes = number[]
+
+/** Sends a prompt through the layers; each layer's cache is compressed once per spec before the next layer runs. */
+export async function runPrefill(
+  parts: ModelParts,
+  prompt: TokenizedPrompt,
+  specs: readonly ResolvedSpec[],
+  options: PrefillOptions,
+): Promise<Context[]> {
+  const { native, facts } = parts
+  const { signal, onProgress } = options
+  throwIfAborted(signal)
+  const started = performance.now()
+  const prefill = native.startPrefill(
+    prompt.ids,
+    specs.map(({ plan }) => plan),
+  )
+  const stop = () => {
+    prefill.abort()
+  }
+  signal?.addEventListener('abort', stop, { once: true })
+  const kept: number[][][] = specs.map(() => []) // [specs][layers][stored heads]
+  const simulated: SimulatedBytes[] = specs.map(() => [])
+  try {
+    for (let layer = 0; layer < facts.layers; layer++) {
+      await prefill.runLayer()
+      for (const [index, spec] of specs.entries()) {
+        throwIfAborted(signal)
+        const { positions, bytes } = await compressLayer(prefill, index, layer, spec, parts)
+        kept[index]?.push(positions.map((head) => head.length))
+        if (bytes !== undefined) simulated[index]?.push(bytes)
+      }
+      onProgress?.({ layer: layer + 1, layers: facts.layers, tokens: prompt.ids.length })
+    }
+    throwIfAborted(signal)
+    const contexts = await prefill.finish()
+    const prefillMs = performance.now() - started
+    return contexts.map((context, index) => {
+      const spec = specs[index] as ResolvedSpec
+      const counts = kept[index] ?? []
+      const simulatedBytes = simulated[index]?.length
+        ? simulated[index].reduce((sum, n) => sum + n, 0)
+        : undefined
+      return new Context({
+        model: parts,
+        native: context,
+        spec,
+        plan: finalPlan(spec.plan, counts),
+        kept: counts,
+        simulatedBytes,
+        prompt,
+        prefillMs,
+        onWarning: options.onWarning,
+      })
+    })
+  } catch (cause) {
+    throw fromNative(cause)
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    prefill.dispose()
+  }
+}
+
+interface CompressedLayer {
+  /** Kept positions per stored head, in storage order. */
+  readonly positions: readonly Int32Array[]
+  /** Bytes that a simulated quantizer counts for the layer. */
+  readonly bytes?: number
+}
+
+async function compressLayer(
+  prefill: NativePrefill,
+  index: number,
+  layer: number,
+  { plan, hooks }: ResolvedSpec,
+  { facts }: ModelParts,
+): Promise<CompressedLayer> {
+  const observes = plan.layers[layer]?.observe.what !== 'nothing'
+  const heads = storedHeads(plan.heads, facts)
+  const scores =
+    hooks.score && observes ? hookScores(hooks.score, prefill.scores(index), layer, heads) : undefined
+  const given = scores && { scores }
+  if (!hooks.roundTrip || !plan.layers[layer]?.simulated) {
+    return { positions: await prefill.compressLayer(index, given) }
+  }
+  return roundTripLayer(prefill, index, layer, heads, facts, hooks.roundTrip, given)
+}
+
+function hookScores(
+  score: NonNullable<Hooks['score']>,
+  scores: Float32Array,
+  layer: number,
+  heads: number,
+): Float32Array {
+  const replaced: unknown = score({ layer, heads, tokens: scores.length / heads, scores })
+  if (!(replaced instanceof Float32Array) || replaced.length !== scores.length)
+    throw kvError(
+      'KV_METHOD',
+      `Expected a Float32Array of ${scores.length} scores [${heads}, ${scores.length / heads}] from the pruner's score() for layer ${layer}.`,
+    )
+  if (replaced.some((value) => Number.isNaN(value)))
+    throw kvError('KV_NUMERIC', `The pruner's score() returned NaN for layer ${layer}.`)
+  return replaced
+}

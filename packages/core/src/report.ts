@@ -1,0 +1,92 @@
+import { planBytes, type CompressionPlan, type CompressionSpec, type ModelFacts } from '@qpkv/spec'
+import type { NativeBytes } from './native/addon.ts'
+
+/** What a context holds, what it takes and how long that took. Plain JSON. */
+export interface ContextReport {
+  readonly spec: CompressionSpec
+  /** The plan after selection. */
+  readonly plan: CompressionPlan
+  readonly promptTokens: number
+  /** Prompt, appended and generated tokens together. */
+  readonly tokens: number
+  /** [layers][storedHeads] tokens kept at the end of prefill. */
+  readonly kept: readonly (readonly number[])[]
+  /** Mean of `kept`. */
+  readonly keptPerHead: number
+  readonly bytes: {
+    /** By the final plan. */
+    readonly planned: number
+    /** Handed out natively at the end of prefill; equal to `planned`. */
+    readonly allocated: number
+    /** Handed out since, for later tokens. */
+    readonly grown: number
+    /** Mapped but not handed out: ends of arenas. */
+    readonly tails: number
+    /** Counted by a quantizer that runs in TypeScript, instead of `planned`. */
+    readonly simulated?: number
+  }
+  /** The prompt's whole cache at 16 bit per value and KV head, in bytes. */
+  readonly fullBytes: number
+  /** planned (or simulated) / fullBytes. */
+  readonly shareOfFull: number
+  /** Share of the budget used: by the papers' nominal accounting, and by real bytes. */
+  readonly spentNominal: number
+  readonly spentBytes: number
+  readonly timings: {
+    readonly prefillMs: number
+    /** Prompt tokens per second; one pass may have served several specs. */
+    readonly prefillTokensPerSecond: number
+    readonly decodeMs: number
+    readonly decodeTokens: number
+    readonly decodeTokensPerSecond: number
+  }
+}
+
+export interface ReportFacts {
+  readonly spec: CompressionSpec
+  readonly plan: CompressionPlan
+  readonly model: ModelFacts
+  readonly tokens: number
+  readonly kept: readonly (readonly number[])[]
+  readonly bytes: NativeBytes
+  readonly simulatedBytes: number | undefined
+  readonly spentNominal: number
+  readonly spentBytes: number
+  readonly prefillMs: number
+  readonly decode: { readonly ms: number; readonly tokens: number }
+}
+
+export function makeReport(facts: ReportFacts): ContextReport {
+  const { plan, model, kept, bytes, simulatedBytes, decode } = facts
+  const planned = planBytes(plan, model).total
+  const fullBytes = plan.promptTokens * model.layers * model.kvHeads * model.headDim * 2 * 2
+  const counts = kept.flat()
+  return {
+    spec: facts.spec,
+    plan,
+    promptTokens: plan.promptTokens,
+    tokens: facts.tokens,
+    kept,
+    keptPerHead: counts.reduce((sum, n) => sum + n, 0) / counts.length,
+    bytes: {
+      planned,
+      allocated: bytes.planned,
+      grown: bytes.grown,
+      tails: bytes.tails,
+      ...(simulatedBytes !== undefined && { simulated: simulatedBytes }),
+    },
+    fullBytes,
+    shareOfFull: (simulatedBytes ?? planned) / fullBytes,
+    spentNominal: facts.spentNominal,
+    spentBytes: facts.spentBytes,
+    timings: {
+      prefillMs: facts.prefillMs,
+      prefillTokensPerSecond: perSecond(plan.promptTokens, facts.prefillMs),
+      decodeMs: decode.ms,
+      decodeTokens: decode.tokens,
+      decodeTokensPerSecond: perSecond(decode.tokens, decode.ms),
+    },
+  }
+}
+
+const perSecond = (count: number, ms: number) => (ms > 0 ? (count * 1000) / ms : 0)
