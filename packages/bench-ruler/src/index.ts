@@ -1,1 +1,1 @@
-export {}
+export { lengthTable, type LengthRow, type LengthScore } from './metrics/length-table.ts'
