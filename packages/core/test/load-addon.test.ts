@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { findAddon } from '../src/native/load-addon.ts'
+import { currentPlatform, platformPackage } from '../src/native/platform.ts'
+import { temporaryFolder } from './support/model-folder.ts'
+import { throwsKv } from './support/throws.ts'
+
+const platform = { os: 'plan9', arch: 'pdp11' } as const
+
+describe('the addon loader', () => {
+  it('says in one paragraph what was tried, why each failed, and what to type', async () => {
+    const root = temporaryFolder({ 'package.json': '{}' })
+    const error = await throwsKv('KV_ADDON', /npm install @qpkv\/core-plan9-pdp11/, () =>
+      findAddon({ root, env: {}, platform }),
+    )
+    expect(error.message).toMatch(/plan9 pdp11/)
+    expect(error.message).toMatch(/build\/Release\/qpkv_core.node\): there is no such file/)
+    expect(error.message).toMatch(/prebuilt package \(@qpkv\/core-plan9-pdp11\): Cannot find module/)
+    expect(error.message).not.toContain('\n')
+    expect(error.hint).toMatch(/--omit=optional/)
+  })
+
+  it('in a checkout says how to build', async () => {
+    const root = temporaryFolder({ 'package.json': '{}', 'CMakeLists.txt': '', 'native/x': '' })
+    await throwsKv('KV_ADDON', /pnpm build/, () => findAddon({ root, env: {}, platform }))
+  })
+
+  it('does not fall back behind a path that was asked for', async () => {
+    const folder = temporaryFolder({ 'broken.node': 'no shared object' })
+    const env = { QPKV_CORE_NATIVE: `${folder}/broken.node` }
+    await throwsKv('KV_ADDON', /QPKV_CORE_NATIVE \(.*broken.node\)[^]*unset/, () =>
+      findAddon({ root: folder, env, platform }),
+    )
+  })
+
+  it('tells why a build that is there cannot be loaded', async () => {
+    const root = temporaryFolder({ 'package.json': '{}', 'build/Release/qpkv_core.node': 'no shared object' })
+    const error = await throwsKv('KV_ADDON', /./, () => findAddon({ root, env: {}, platform }))
+    expect(error.message).not.toMatch(/no such file/)
+  })
+
+  it('names packages by system, processor and C library', () => {
+    expect(platformPackage({ os: 'linux', arch: 'x64', libc: 'gnu' })).toBe('@qpkv/core-linux-x64-gnu')
+    expect(platformPackage({ os: 'darwin', arch: 'arm64' })).toBe('@qpkv/core-darwin-arm64')
+    if (process.platform === 'linux') expect(currentPlatform().libc).toMatch(/gnu|musl/)
+  })
+})

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import { cgroupRoom } from '../src/memory/available-memory.ts'
+import { prefillPeakBytes, requireMemory, weightBytes } from '../src/memory/estimate.ts'
+import { temporaryFolder } from './support/model-folder.ts'
+import { throwsKv } from './support/throws.ts'
+
+describe('memory', () => {
+  it('of a container of version 2 is its limit less what it uses, file cache aside', () => {
+    const root = temporaryFolder({
+      'memory.max': '1000\n',
+      'memory.current': '700\n',
+      'memory.stat': 'anon 5\ninactive_file 200\n',
+    })
+    expect(cgroupRoom(root)).toBe(500)
+  })
+
+  it('of a container of version 1 likewise', () => {
+    const root = temporaryFolder({
+      'memory/memory.limit_in_bytes': '1000',
+      'memory/memory.usage_in_bytes': '900',
+      'memory/memory.stat': 'total_inactive_file 50',
+    })
+    expect(cgroupRoom(root)).toBe(150)
+  })
+
+  it('has no such limit where there is no container', () => {
+    expect(cgroupRoom(temporaryFolder())).toBeUndefined()
+    expect(cgroupRoom(temporaryFolder({ 'memory.max': 'max', 'memory.current': '7' }))).toBeUndefined()
+  })
+
+  it('of weights follows the element in memory', () => {
+    const tensors = { a: { file: 0, offset: 0, element: 'f32', shape: [10, 10] } } as const
+    const mutable = structuredClone(tensors) as unknown as Parameters<typeof weightBytes>[0]
+    expect(weightBytes(mutable, 'bf16')).toBe(200)
+    expect(weightBytes(mutable, 'f32')).toBe(400)
+  })
+
+  it('of a prefill grows with tokens by hidden states and one layer, not by all layers', () => {
+    const shape = { hiddenSize: 2048, queryHeads: 32, kvHeads: 8, headDim: 64 }
+    const perToken = (prefillPeakBytes(shape, 2000) - prefillPeakBytes(shape, 1000)) / 1000
+    expect(perToken).toBe(4 * (2 * 2048 + (2 * 32 + 2 * 8) * 64))
+  })
+
+  it('that is not there is refused with the figures', async () => {
+    await throwsKv(
+      'KV_MEMORY',
+      /A prefill needs about 3 MiB \(work 1 MiB, cache 2 MiB\), but 2 MiB are available/,
+      () => {
+        requireMemory('A prefill', { work: 2 ** 20, cache: 2 ** 21 }, 2 ** 21, 'hint')
+      },
+    )
+    expect(() => {
+      requireMemory('A prefill', { work: 1 }, 1, 'hint')
+    }).not.toThrow()
+  })
+})

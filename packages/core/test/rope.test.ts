@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigReader } from '../src/model/config-reader.ts'
+import { ropeFrequencies } from '../src/model/rope.ts'
+import { throwsKv } from './support/throws.ts'
+
+const rope = (values: Record<string, unknown>, headDim = 8, context = 4096) =>
+  ropeFrequencies(new ConfigReader(values, 'config.json'), headDim, context)
+const close = (actual: Float32Array, wanted: readonly number[]) => {
+  expect(actual).toHaveLength(wanted.length)
+  for (const [i, value] of wanted.entries())
+    expect(Math.abs((actual[i] ?? NaN) / value - 1)).toBeLessThan(1e-6)
+}
+
+describe('rotary frequencies', () => {
+  it('fall geometrically from 1', () => {
+    const { inverse, attentionFactor } = rope({ rope_theta: 10_000 })
+    close(inverse, [1, 0.1, 0.01, 0.001])
+    expect(attentionFactor).toBe(1)
+    expect(rope({}).theta).toBe(10_000)
+  })
+
+  it('are read from rope_parameters too', () => {
+    close(
+      rope({ rope_parameters: { rope_type: 'default', rope_theta: 10_000 } }).inverse,
+      [1, 0.1, 0.01, 0.001],
+    )
+  })
+
+  it('shrink evenly with linear scaling', () => {
+    close(rope({ rope_scaling: { type: 'linear', factor: 4 } }).inverse, [0.25, 0.025, 0.0025, 0.00025])
+  })
+
+  // By hand: wavelengths 6.28, 62.8, 628, 6283; short ones (< 100 / 2) stay, long ones (> 100 / 1) shrink by 8,
+  // between: smooth = (100 / 62.83 - 1) / (2 - 1) = 0.5915, (1 - smooth) * 0.1 / 8 + smooth * 0.1 = 0.06426.
+  it('shrink by wavelength with llama3 scaling', () => {
+    const scaling = {
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 2,
+      original_max_position_embeddings: 100,
+    }
+    const smooth = 100 / (2 * Math.PI * 10) - 1
+    close(rope({ rope_scaling: scaling }).inverse, [
+      1,
+      (1 - smooth) * 0.0125 + smooth * 0.1,
+      0.00125,
+      0.000125,
+    ])
+  })
+
+  it('shrink by rotations with yarn, which sharpens attention', () => {
+    const scaling = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 1000 }
+    const { inverse, attentionFactor } = rope({ rope_scaling: scaling })
+    // Pair that turns 32 times over 1000 tokens: 8 ln(1000 / (32 * 2 pi)) / (2 ln 10000) = 0.697 -> 0; once: 2.202 -> 3.
+    close(inverse, [1, (2 / 3) * 0.1 + (1 / 3) * 0.025, (1 / 3) * 0.01 + (2 / 3) * 0.0025, 0.00025])
+    expect(attentionFactor).toBeCloseTo(0.1 * Math.log(4) + 1, 12)
+    expect(rope({ rope_scaling: { ...scaling, attention_factor: 1.5 } }).attentionFactor).toBe(1.5)
+    expect(rope({ rope_scaling: { ...scaling, mscale: 1, mscale_all_dim: 1 } }).attentionFactor).toBe(1)
+  })
+
+  it.each(['dynamic', 'longrope', 'constructor', 7])('of unsupported types are refused: %s', async (type) => {
+    await throwsKv('KV_UNSUPPORTED_MODEL', /rope_type[^]*default, linear, llama3, yarn/, () =>
+      rope({ rope_scaling: { type, factor: 2 } }),
+    )
+  })
+
+  it('need their parameters', async () => {
+    await throwsKv('KV_CONFIG', /factor in rope_scaling of config.json/, () =>
+      rope({ rope_scaling: { type: 'linear' } }),
+    )
+    await throwsKv('KV_CONFIG', /object or null for rope_scaling/, () => rope({ rope_scaling: 'linear' }))
+    const scaling = {
+      type: 'llama3',
+      factor: 8,
+      low_freq_factor: 4,
+      high_freq_factor: 1,
+      original_max_position_embeddings: 8192,
+    }
+    await throwsKv('KV_CONFIG', /above low_freq_factor/, () => rope({ rope_scaling: scaling }))
+  })
+})

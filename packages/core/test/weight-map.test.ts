@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+import { readConfig } from '../src/model/config.ts'
+import { mapWeights } from '../src/model/weight-map.ts'
+import type { WeightFiles } from '../src/model/weight-files.ts'
+import { llamaConfig } from './support/model-folder.ts'
+import { throwsKv } from './support/throws.ts'
+
+const config = (changes: Record<string, unknown> = {}) =>
+  readConfig({ ...llamaConfig, ...changes }, 'config.json')
+
+/** Weights that fit the small Llama of the tests. */
+function weights(): Map<
+  string,
+  { dtype: string; shape: number[]; offset: number; bytes: number; file: number }
+> {
+  const map = new Map<
+    string,
+    { dtype: string; shape: number[]; offset: number; bytes: number; file: number }
+  >()
+  const add = (name: string, ...shape: number[]) =>
+    map.set(name, { dtype: 'BF16', shape, offset: 100, bytes: 0, file: 0 })
+  add('model.embed_tokens.weight', 320, 64)
+  add('model.norm.weight', 64)
+  for (const layer of [0, 1]) {
+    const at = `model.layers.${layer}`
+    add(`${at}.input_layernorm.weight`, 64)
+    add(`${at}.post_attention_layernorm.weight`, 64)
+    add(`${at}.self_attn.q_proj.weight`, 64, 64)
+    add(`${at}.self_attn.k_proj.weight`, 32, 64)
+    add(`${at}.self_attn.v_proj.weight`, 32, 64)
+    add(`${at}.self_attn.o_proj.weight`, 64, 64)
+    add(`${at}.mlp.gate_proj.weight`, 96, 64)
+    add(`${at}.mlp.up_proj.weight`, 96, 64)
+    add(`${at}.mlp.down_proj.weight`, 64, 96)
+  }
+  return map
+}
+const files = (tensors: ReturnType<typeof weights>): WeightFiles => ({
+  files: ['folder/m.safetensors'],
+  tensors,
+})
+
+describe('the weight map', () => {
+  it('names every tensor by its role', () => {
+    const mapped = mapWeights(config(), files(weights()), 'folder')
+    expect(Object.keys(mapped)).toHaveLength(2 + 2 * 9)
+    expect(mapped['layers.1.down']).toEqual({ file: 0, offset: 100, element: 'bf16', shape: [64, 96] })
+    expect(mapped['head']).toBeUndefined()
+  })
+
+  it('wants a head unless it is tied, biases for Qwen2, norms for Qwen3', async () => {
+    const missing = (changes: Record<string, unknown>, name: RegExp) =>
+      throwsKv('KV_MODEL_FILE', name, () => mapWeights(config(changes), files(weights()), 'folder'))
+    await missing({ tie_word_embeddings: false }, /lm_head.weight/)
+    await missing({ architectures: ['Qwen2ForCausalLM'] }, /layers.0.self_attn.q_proj.bias/)
+    await missing({ architectures: ['Qwen3ForCausalLM'], head_dim: 32 }, /layers.0.self_attn.q_norm.weight/)
+  })
+
+  it('refuses shapes that contradict the configuration, with both', async () => {
+    await throwsKv(
+      'KV_MODEL_FILE',
+      /Expected shape \[128, 64\] for model.layers.0.mlp.gate_proj.weight.*m.safetensors has \[96, 64\]/,
+      () => mapWeights(config({ intermediate_size: 128 }), files(weights()), 'folder'),
+    )
+  })
+
+  it('refuses types that are no plain float', async () => {
+    const tensors = weights()
+    tensors.set('model.norm.weight', { dtype: 'I8', shape: [64], offset: 0, bytes: 64, file: 0 })
+    await throwsKv('KV_MODEL_FILE', /BF16, F16 or F32 for model.norm.weight.*I8/, () =>
+      mapWeights(config(), files(tensors), 'folder'),
+    )
+  })
+})
