@@ -58,7 +58,7 @@ describe('config.json', () => {
     ['rms_norm_eps', Number.NaN],
     ['tie_word_embeddings', 'yes'],
     ['eos_token_id', 'x'],
-    ['max_position_embeddings', null as unknown],
+    ['max_position_embeddings', null],
   ])('with a value that cannot be names field and file: %s = %s', async (name, value) => {
     if (value === null) expect(read({ [name]: value }).contextTokens).toBe(2048)
     else await refuses({ [name]: value }, /folder\/config.json/)

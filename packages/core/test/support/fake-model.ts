@@ -1,0 +1,157 @@
+import { modelFolder } from '@qpkv/reference-model'
+import { headBytes, storedHeads, type AnyMethod, type CompressionPlan, createRegistry } from '@qpkv/spec'
+import { onTestFinished } from 'vitest'
+import { modelFacts } from '../../src/load-model.ts'
+import { Model, type ModelParts } from '../../src/model.ts'
+import { loadChatTemplate } from '../../src/model/chat-template.ts'
+import { readConfig } from '../../src/model/config.ts'
+import { loadTokenizer } from '../../src/model/tokenizer.ts'
+import type { NativeContext, NativeEngine, NativePrefill } from '../../src/native/addon.ts'
+
+/** What the fake engine was asked to do. */
+export interface FakeLog {
+  readonly fed: number[]
+  readonly compress: { index: number; options: Parameters<NativePrefill['compressLayer']>[1] }[]
+  disposed: number
+  /** Milliseconds that a step takes. */
+  stepMs: number
+}
+
+const VOCAB = 3712
+const LAYERS = 2
+
+/**
+ * A model whose next token is the last one plus one, without native code: tests how prompts, contexts and runs behave. It keeps the
+ * first tokens of a prompt; scores are position + head / 10.
+ */
+export async function fakeModel(
+  options: { methods?: readonly AnyMethod[]; tokenizer?: boolean; memoryLimit?: number } = {},
+) {
+  const log: FakeLog = { fed: [], compress: [], disposed: 0, stepMs: 0 }
+  const config = readConfig(
+    {
+      model_type: 'llama',
+      hidden_size: 128,
+      intermediate_size: 96,
+      num_hidden_layers: LAYERS,
+      num_attention_heads: 4,
+      num_key_value_heads: 2,
+      vocab_size: VOCAB,
+      max_position_embeddings: 64,
+    },
+    'config.json',
+  )
+  const tokenizer = options.tokenizer === false ? undefined : await loadTokenizer(modelFolder)
+  const chatTemplate = tokenizer && (await loadChatTemplate(modelFolder, tokenizer))
+  const facts = modelFacts(config)
+  const engine: NativeEngine = {
+    table: 'fake',
+    threads: 1,
+    loadModel: () => Promise.reject(new Error('fake')),
+    createLayerCache: () => Promise.reject(new Error('fake')),
+    observe: () => Promise.reject(new Error('fake')),
+    dispose: () => {
+      log.disposed++
+    },
+  }
+  const parts: ModelParts = {
+    folder: 'fake',
+    config,
+    facts,
+    precision: 'bf16',
+    engine,
+    native: {
+      weightBytes: 1000,
+      startPrefill: (ids, plans) => fakePrefill(ids, plans, log),
+      dispose: () => {
+        log.disposed++
+      },
+    },
+    tokenizer,
+    chatTemplate,
+    generation: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, stopTokens: [3701] },
+    registry: options.methods && createRegistry(options.methods),
+    memoryLimit: options.memoryLimit,
+  }
+  const model = new Model(parts)
+  onTestFinished(() => model.dispose())
+  return { model, log }
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+const aborted = () => Object.assign(new Error('The work was cancelled.'), { code: 'KV_ABORTED' })
+
+function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: FakeLog): NativePrefill {
+  let layer = -1
+  let stopped = false
+  const heads = (index: number) => (plans[index]?.heads === 'query' ? 4 : 2)
+  return {
+    get layer() {
+      return layer
+    },
+    async runLayer() {
+      await pause(log.stepMs)
+      if (stopped) throw aborted()
+      layer++
+    },
+    scores: (index) =>
+      Float32Array.from(
+        { length: heads(index) * ids.length },
+        (_, i) => (i % ids.length) + Math.floor(i / ids.length) / 10,
+      ),
+    exact: () => Float32Array.from({ length: 2 * ids.length * 32 }, (_, i) => i),
+    compressLayer(index, options) {
+      log.compress.push({ index, options })
+      const keep = plans[index]?.layers[layer]?.tokens.perHead ?? 0
+      return Promise.resolve(
+        Array.from({ length: heads(index) }, () => Int32Array.from({ length: keep }, (_, i) => i)),
+      )
+    },
+    finish: () => Promise.resolve(plans.map((plan) => fakeContext([...ids], plan, log))),
+    allLogits: () => Promise.resolve(new Float32Array(ids.length * VOCAB)),
+    abort: () => {
+      stopped = true
+    },
+    dispose: () => {
+      log.disposed++
+    },
+  }
+}
+
+function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): NativeContext {
+  let stopped = false
+  const facts = { layers: LAYERS, queryHeads: 4, kvHeads: 2, headDim: 32 }
+  return {
+    get tokens() {
+      return ids.length
+    },
+    bytes: () => ({
+      planned: plan.layers.reduce(
+        (sum, at) => sum + storedHeads(plan.heads, facts) * headBytes(at, at.tokens.perHead, 32),
+        0,
+      ),
+      grown: 64 * (ids.length - plan.promptTokens),
+      tails: 0,
+    }),
+    kept: () => plan.layers.map((at) => Int32Array.of(at.tokens.perHead, at.tokens.perHead)),
+    seed: () => undefined,
+    sample: () => ((ids.at(-1) ?? 0) + 1) % VOCAB,
+    logits: () => new Float32Array(VOCAB),
+    async append(more) {
+      await pause(log.stepMs)
+      if (stopped) throw aborted()
+      log.fed.push(...more)
+      ids.push(...more)
+    },
+    appendAll: () => Promise.reject(new Error('fake')),
+    fork: () => fakeContext([...ids], plan, log),
+    export: () => ({ tokens: 0, key: [], value: [] }),
+    scramble: () => undefined,
+    abort: () => {
+      stopped = true
+    },
+    dispose: () => {
+      log.disposed++
+    },
+  }
+}
