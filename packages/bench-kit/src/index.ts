@@ -1,1 +1,61 @@
-export {}
+export { canonicalJson, contentHash } from './content-hash.ts'
+export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
+export { modelFingerprint } from './model-fingerprint.ts'
+export { SeededRandom } from './random.ts'
+export { flatRows, toCsv, toJsonDocument } from './report/export.ts'
+export { planIdOf, recordIdOf, resultFileName, runIdOf, specIdOf } from './result/ids.ts'
+export { lockFile, type FileLock } from './result/lock-file.ts'
+export { readResults, type Results } from './result/read-results.ts'
+export { RESULT_SCHEMA_VERSION } from './result/record.ts'
+export type {
+  Answer,
+  CacheBytes,
+  Facets,
+  FailureLine,
+  Measurement,
+  ModelIdentity,
+  PlanLine,
+  ResultLine,
+  ResumeLine,
+  RunHeader,
+  RunIdentity,
+  SampleRecord,
+  SpecLine,
+  Timings,
+} from './result/record.ts'
+export { ResultWriter, type OpenMode, type OpenOptions, type SpecResult } from './result/result-writer.ts'
+export { upgradeLines, type LineUpgrade } from './result/upgrade.ts'
+export { formatDuration, Progress, type ProgressOptions, type ProgressStream } from './run/progress.ts'
+export { runParallel } from './run/run-parallel.ts'
+export {
+  runSamples,
+  type Ask,
+  type AskResult,
+  type NamedSpec,
+  type RunSamplesOptions,
+} from './run/run-samples.ts'
+export {
+  compareRecords,
+  compareResults,
+  type CompareOptions,
+  type Comparison,
+  type SampleDelta,
+} from './stats/compare.ts'
+export {
+  bootstrapMean,
+  mean,
+  median,
+  wilsonInterval,
+  type BootstrapOptions,
+  type Interval,
+} from './stats/intervals.ts'
+export { mcnemarExact } from './stats/mcnemar.ts'
+export {
+  localExecutor,
+  type Executor,
+  type ExecutorOptions,
+  type JobOutcome,
+  type JobState,
+  type LocalExecutorOptions,
+} from './sweep/executor.ts'
+export { expandGrid, type SweepGrid, type SweepJob, type SweepTask } from './sweep/grid.ts'

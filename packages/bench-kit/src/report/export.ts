@@ -1,0 +1,53 @@
+import type { JsonObject } from '@qpkv/spec'
+import type { Results } from '../result/read-results.ts'
+
+/** One flat row per answer: facets and scores become columns. */
+export function flatRows(results: Results): Readonly<Record<string, string | number>>[] {
+  return results.records.flatMap((record) =>
+    record.answers.map((answer) => ({
+      run: results.header.runId,
+      bench: results.header.identity.bench,
+      model: results.header.identity.model.name,
+      spec: results.specs.get(record.spec)?.label ?? record.spec,
+      sample: record.sample,
+      answer: answer.id,
+      ...record.facets,
+      ...answer.facets,
+      ...answer.scores,
+      promptTokens: record.promptTokens,
+      tokensKept: record.tokensKept,
+      bytesPlanned: record.bytes.planned,
+      bytesAllocated: record.bytes.allocated,
+      bytesGrown: record.bytes.grown,
+      bytesFull: record.bytes.full,
+      ...(record.bits ? { bitsNominal: record.bits.nominal, bitsTrue: record.bits.true } : {}),
+      ...record.timings,
+      ...(record.peakRssBytes === undefined ? {} : { peakRssBytes: record.peakRssBytes }),
+      expected: answer.expected,
+      reply: answer.reply,
+    })),
+  )
+}
+
+/** RFC 4180 with a header line; columns in order of first appearance, missing fields empty. */
+export function toCsv(rows: readonly Readonly<Record<string, string | number>>[]): string {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+  const cell = (value: string | number | undefined) => {
+    const text = String(value ?? '')
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  }
+  const lines = rows.map((row) => columns.map((column) => cell(row[column])).join(','))
+  return `${[columns.map((column) => cell(column)).join(','), ...lines].join('\r\n')}\r\n`
+}
+
+/** The whole file as one JSON document: header, specs and plans by id, records. */
+export const toJsonDocument = (results: Results): JsonObject =>
+  JSON.parse(
+    JSON.stringify({
+      header: results.header,
+      specs: Object.fromEntries(results.specs),
+      plans: Object.fromEntries(results.plans),
+      records: results.records,
+      failures: results.failures,
+    }),
+  ) as JsonObject

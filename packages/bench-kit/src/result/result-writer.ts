@@ -1,0 +1,183 @@
+import { closeSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { KvError, type CompressionPlan, type CompressionSpec } from '@qpkv/spec'
+import { machineFacts } from '../machine.ts'
+import { canonicalJson } from '../content-hash.ts'
+import { planIdOf, recordIdOf, runIdOf, specIdOf } from './ids.ts'
+import { lockFile, type FileLock } from './lock-file.ts'
+import { collectResults, parseLines } from './read-results.ts'
+import { RESULT_SCHEMA_VERSION, type FailureLine, type Measurement, type ResultLine } from './record.ts'
+import type { RunIdentity, SampleRecord } from './record.ts'
+import { upgradeLines } from './upgrade.ts'
+
+/** `new`: the file must not exist. `resume`: go on with it, or begin. `replace`: begin again. */
+export type OpenMode = 'new' | 'resume' | 'replace'
+
+export interface OpenOptions {
+  readonly path: string
+  readonly identity: RunIdentity
+  readonly versions: Readonly<Record<string, string>>
+  readonly mode: OpenMode
+}
+
+/**
+ * Appends records to a result file, one write per sample, under a lock.
+ * A process that is killed leaves at most one broken last line, which the next `resume` cuts off.
+ */
+export class ResultWriter {
+  readonly path: string
+  readonly runId: string
+  readonly #lock: FileLock
+  readonly #file: number
+  readonly #known = new Set<string>()
+  readonly #records = new Map<string, SampleRecord>()
+
+  private constructor(path: string, runId: string, lock: FileLock, file: number) {
+    this.path = path
+    this.runId = runId
+    this.#lock = lock
+    this.#file = file
+  }
+
+  /**
+   * @throws KvError KV_RESULT_LOCKED (another run writes it), KV_RESULT_FILE (exists, broken, newer), KV_CONFLICT (made by another
+   * model or task).
+   */
+  static open({ path, identity, versions, mode }: OpenOptions): ResultWriter {
+    mkdirSync(dirname(path), { recursive: true })
+    const lock = lockFile(path)
+    try {
+      if (mode === 'new' && existsSync(path)) throw exists(path)
+      if (mode === 'replace') rmSync(path, { force: true })
+      const old = existsSync(path) ? recover(path) : []
+      const writer = new ResultWriter(path, runIdOf(identity), lock, openSync(path, 'a'))
+      try {
+        writer.#begin(old, identity, versions)
+        return writer
+      } catch (error) {
+        closeSync(writer.#file)
+        throw error
+      }
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  }
+
+  #begin(old: readonly ResultLine[], identity: RunIdentity, versions: OpenOptions['versions']): void {
+    const start = { versions, machine: machineFacts(), startedAt: new Date().toISOString() }
+    if (old.length === 0) {
+      this.#write([
+        { kind: 'run', schemaVersion: RESULT_SCHEMA_VERSION, runId: this.runId, identity, ...start },
+      ])
+      return
+    }
+    const { header, specs, plans, records } = collectResults(old, this.path)
+    if (header.runId !== this.runId) throw differs(this.path, header.identity, identity)
+    for (const id of [...specs.keys(), ...plans.keys()]) this.#known.add(id)
+    for (const record of records) this.#records.set(record.id, record)
+    this.#write([{ kind: 'resume', ...start }])
+  }
+
+  /** Everything recorded so far, earlier runs included. */
+  get records(): readonly SampleRecord[] {
+    return [...this.#records.values()]
+  }
+
+  has(sample: string, specId: string): boolean {
+    return this.#records.has(recordIdOf(this.runId, sample, specId))
+  }
+
+  /** Adds one sample's records, all in one write; those that are there already are left out. Returns what is in the file now. */
+  add(sample: string, results: readonly SpecResult[]): readonly SampleRecord[] {
+    const lines: ResultLine[] = []
+    const records = results.map(({ label, spec, plan, measurement }) => {
+      const specId = specIdOf(spec)
+      const id = recordIdOf(this.runId, sample, specId)
+      const earlier = this.#records.get(id)
+      if (earlier) return earlier
+      if (this.#learn(specId)) lines.push({ kind: 'spec', id: specId, label, spec })
+      const planId = plan ? planIdOf(plan) : undefined
+      if (plan && planId && this.#learn(planId)) lines.push({ kind: 'plan', id: planId, plan })
+      const record: SampleRecord = {
+        kind: 'sample',
+        id,
+        sample,
+        spec: specId,
+        ...measurement,
+        ...(planId === undefined ? {} : { plan: planId }),
+      }
+      lines.push(record)
+      this.#records.set(id, record)
+      return record
+    })
+    this.#write(lines)
+    return records
+  }
+
+  addFailure(failure: Omit<FailureLine, 'kind'>): void {
+    this.#write([{ kind: 'failure', ...failure }])
+  }
+
+  #learn(id: string): boolean {
+    if (this.#known.has(id)) return false
+    this.#known.add(id)
+    return true
+  }
+
+  #write(lines: readonly ResultLine[]): void {
+    if (lines.length === 0) return
+    const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at)
+  }
+
+  close(): void {
+    closeSync(this.#file)
+    this.#lock.release()
+  }
+}
+
+/** One spec's share of a sample, before it has ids. */
+export interface SpecResult {
+  readonly label: string
+  readonly spec: CompressionSpec
+  readonly plan?: CompressionPlan
+  readonly measurement: Measurement
+}
+
+/** Cuts a broken end off, rewrites an older version, and returns the lines. */
+function recover(path: string): readonly ResultLine[] {
+  const { lines, soundBytes, totalBytes } = parseLines(readFileSync(path), path)
+  if (soundBytes < totalBytes) truncate(path, soundBytes)
+  if (lines.length === 0) return []
+  const current = upgradeLines(lines, path)
+  if (lines[0]?.['schemaVersion'] !== RESULT_SCHEMA_VERSION) {
+    const fresh = `${path}.upgraded`
+    writeFileSync(fresh, current.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    renameSync(fresh, path)
+  }
+  return current
+}
+
+function truncate(path: string, bytes: number): void {
+  const file = openSync(path, 'r+')
+  if (fstatSync(file).size > bytes) ftruncateSync(file, bytes)
+  closeSync(file)
+}
+
+const exists = (path: string) =>
+  new KvError('KV_RESULT_FILE', `${path} exists already.`, {
+    hint: 'Add --resume to go on with it, or choose another file.',
+  })
+
+function differs(path: string, old: RunIdentity, now: RunIdentity): KvError {
+  const fields = (['bench', 'task', 'model'] as const).filter(
+    (field) => canonicalJson(old[field] as never) !== canonicalJson(now[field] as never),
+  )
+  return new KvError(
+    'KV_CONFLICT',
+    `${path} was made with another ${fields.join(' and ')}: ${JSON.stringify(old)}.`,
+    { hint: 'Choose another file, or repeat the options of the first run.' },
+  )
+}

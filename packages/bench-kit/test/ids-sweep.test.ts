@@ -1,0 +1,107 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import {
+  canonicalJson,
+  contentHash,
+  expandGrid,
+  localExecutor,
+  machineFacts,
+  modelFingerprint,
+  resultFileName,
+  versionFacts,
+  type SweepGrid,
+} from '../src/index.ts'
+import { identity } from './run-data.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+describe('content hashes', () => {
+  it('do not depend on the order of fields, and change with any value', () => {
+    expect(canonicalJson({ b: [1, { d: null, c: 'x' }], a: true })).toBe(
+      '{"a":true,"b":[1,{"c":"x","d":null}]}',
+    )
+    expect(contentHash({ a: 1, b: 2 })).toBe(contentHash({ b: 2, a: 1 }))
+    expect(contentHash([1, 2])).not.toBe(contentHash([2, 1]))
+    expect(contentHash({})).toMatch(/^[0-9a-f]{16}$/)
+    expect(resultFileName(identity)).toMatch(/^needle-[0-9a-f]{16}\.jsonl$/)
+    expect(resultFileName({ ...identity, task: {} })).not.toBe(resultFileName(identity))
+  })
+
+  it('of a model folder see configuration, size and both ends of the weights', async () => {
+    const folder = join(temporaryFolder(), 'model')
+    mkdirSync(folder)
+    const weights = Buffer.alloc(3 << 20)
+    const write = (config: string) => {
+      writeFileSync(join(folder, 'config.json'), config)
+      writeFileSync(join(folder, 'model.safetensors'), weights)
+    }
+    write('{}')
+    const first = await modelFingerprint(folder)
+    expect(await modelFingerprint(folder)).toBe(first)
+    weights[weights.length - 1] = 1
+    write('{}')
+    const second = await modelFingerprint(folder)
+    write('{"a":1}')
+    expect(new Set([first, second, await modelFingerprint(folder)]).size).toBe(3)
+  })
+
+  it('machine and versions are named', () => {
+    expect(machineFacts().cores).toBeGreaterThan(0)
+    expect(versionFacts({ x: '1' })).toEqual({ x: '1', node: process.versions.node })
+  })
+})
+
+const grid: SweepGrid = {
+  models: ['a', 'b'],
+  tasks: [{ bench: 'needle', options: { tokens: 512 } }],
+  prune: [{ method: 'none' }, { method: 'snapkv', window: 16 }],
+  quantize: [{ method: 'none' }, { method: 'kivi', bits: 4 }],
+  budgets: [{ bytes: '64KiB' }, { tokens: 128 }],
+}
+
+describe('a sweep', () => {
+  it('is one job per model and task that carries every spec', () => {
+    const jobs = expandGrid(grid)
+    expect(jobs.map(({ model }) => model)).toEqual(['a', 'b'])
+    expect(jobs[0]?.specs.map(({ label }) => label)).toEqual([
+      'none+none',
+      'none+kivi:bits=4',
+      'snapkv:window=16+none@64KiB',
+      'snapkv:window=16+none@128t',
+      'snapkv:window=16+kivi:bits=4@64KiB',
+      'snapkv:window=16+kivi:bits=4@128t',
+    ])
+    expect(JSON.parse(JSON.stringify(jobs))).toEqual(jobs)
+    expect(expandGrid(grid).map(({ id }) => id)).toEqual(jobs.map(({ id }) => id))
+    expect(jobs[0]?.id).not.toBe(jobs[1]?.id)
+    expect(() => expandGrid({ ...grid, models: [] })).toThrow(/at least one/)
+  })
+
+  it('runs jobs side by side, each once, and goes on after a failure', async () => {
+    const [job, other] = expandGrid(grid)
+    if (!job || !other) throw new Error('expected two jobs')
+    const states: string[] = []
+    const executor = localExecutor({
+      workers: 2,
+      work: async ({ model }) => {
+        if (model === 'a') throw new Error('no such model')
+      },
+    })
+    const outcomes = await executor.run([job, other, job], {
+      onState: (id, state) => states.push(`${id === job.id ? 'a' : 'b'} ${state}`),
+    })
+    expect(outcomes).toEqual([
+      { id: job.id, state: 'failed', message: 'no such model' },
+      { id: other.id, state: 'done' },
+    ])
+    expect(states.filter((state) => state.startsWith('a'))).toEqual(['a waiting', 'a running', 'a failed'])
+    const strict = localExecutor({ onError: 'stop', work: () => Promise.reject(new Error('stop here')) })
+    await expect(strict.run([job, other])).rejects.toThrow('stop here')
+  })
+
+  it('is cancelled between jobs', async () => {
+    const controller = new AbortController()
+    const executor = localExecutor({ work: async () => controller.abort() })
+    await expect(executor.run(expandGrid(grid), { signal: controller.signal })).rejects.toThrow(/1 of 2 jobs/)
+  })
+})

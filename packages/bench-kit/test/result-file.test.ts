@@ -1,0 +1,216 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import {
+  lockFile,
+  readResults,
+  ResultWriter,
+  runSamples,
+  upgradeLines,
+  type LineUpgrade,
+} from '../src/index.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import { answer, identity, measurement, rows, samples, versions } from './run-data.ts'
+
+const open = (path: string, mode: 'new' | 'resume' | 'replace' = 'resume') =>
+  ResultWriter.open({ path, identity, versions, mode })
+
+const code = (expected: string) => expect.objectContaining({ code: expected }) as Error
+
+async function run(path: string, count: number): Promise<string[]> {
+  const asked: string[] = []
+  const writer = open(path)
+  await runSamples({
+    samples: samples(count),
+    specs: rows,
+    writer,
+    ask: async ({ id }, specs) => {
+      asked.push(id)
+      return answer(id, specs)
+    },
+  })
+  writer.close()
+  return asked
+}
+
+describe('a result file', () => {
+  it('holds header, specs, plan and one record per sample and spec', async () => {
+    const path = join(temporaryFolder(), 'deep', 'r.jsonl')
+    await run(path, 3)
+    const results = await readResults(path)
+    expect(results.header.identity).toEqual(identity)
+    expect([...results.specs.values()].map(({ label }) => label)).toEqual(['full', '4 bit'])
+    expect(results.plans.size).toBe(1)
+    expect(results.records.map(({ sample }) => sample)).toEqual(['s0', 's0', 's1', 's1', 's2', 's2'])
+    expect(results.plans.has(results.records[0]?.plan ?? '')).toBe(true)
+    expect(existsSync(`${path}.lock`)).toBe(false)
+  })
+
+  it('goes on where it ended and never repeats a record', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    expect(await run(path, 2)).toEqual(['s0', 's1'])
+    expect(await run(path, 4)).toEqual(['s2', 's3'])
+    expect(await run(path, 4)).toEqual([])
+    expect(readFileSync(path, 'utf8').match(/"kind":"sample"/g)).toHaveLength(8)
+  })
+
+  it.each(['{"kind":"sam', 'not json\n', '{"kind":"sample","id":"\uD83D'])(
+    'is repaired when it ends with %j',
+    async (tail) => {
+      const path = join(temporaryFolder(), 'r.jsonl')
+      await run(path, 2)
+      appendFileSync(path, tail)
+      expect((await readResults(path)).records).toHaveLength(4)
+      expect(await run(path, 3)).toEqual(['s2'])
+      expect((await readResults(path)).records).toHaveLength(6)
+      for (const line of readFileSync(path, 'utf8').trim().split('\n')) JSON.parse(line)
+    },
+  )
+
+  it('loses only the sample whose write was cut', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await run(path, 3)
+    const content = readFileSync(path)
+    writeFileSync(path, content.subarray(0, content.length - 40))
+    expect(await run(path, 3)).toEqual(['s2'])
+    expect((await readResults(path)).records).toHaveLength(6)
+  })
+
+  it('that holds nothing but the start of a header begins again', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    writeFileSync(path, '{"kind":"run","sch')
+    expect(await run(path, 1)).toEqual(['s0'])
+    expect((await readResults(path)).records).toHaveLength(2)
+  })
+
+  it('with a broken line in the middle is refused with its number, and stays as it is', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await run(path, 2)
+    const lines = readFileSync(path, 'utf8').split('\n')
+    lines[3] = '{broken'
+    writeFileSync(path, lines.join('\n'))
+    await expect(readResults(path)).rejects.toThrow(/r\.jsonl, line 4/)
+    expect(() => open(path)).toThrow(/line 4/)
+    expect(existsSync(`${path}.lock`)).toBe(false)
+    expect(readFileSync(path, 'utf8')).toBe(lines.join('\n'))
+  })
+
+  it('is not overwritten unless asked, and not continued with another task or model', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await run(path, 1)
+    expect(() => open(path, 'new')).toThrow(code('KV_RESULT_FILE'))
+    const other = { ...identity, task: { seed: 2, tokens: 512 } }
+    expect(() => ResultWriter.open({ path, identity: other, versions, mode: 'resume' })).toThrow(
+      /another task/,
+    )
+    const writer = open(path, 'replace')
+    expect(writer.records).toEqual([])
+    writer.close()
+  })
+
+  it('of another kind, of a newer version or with a torn record is refused', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    const header = { kind: 'run', schemaVersion: 99 }
+    for (const [text, error] of [
+      ['{"prediction":"x"}\n', /run header/],
+      ['', /run header/],
+      [`${JSON.stringify(header)}\n`, /schemaVersion 99/],
+      [`${JSON.stringify({ ...header, schemaVersion: 1 })}\n{"kind":"sample","id":"x"}\n`, /line 2/],
+    ] as const) {
+      writeFileSync(path, text)
+      await expect(readResults(path)).rejects.toThrow(error)
+    }
+    await expect(readResults(join(path, 'gone'))).rejects.toThrow(code('KV_RESULT_FILE'))
+  })
+
+  it('of an older version is upgraded step by step', () => {
+    const steps = new Map<number, LineUpgrade>([
+      [1, (line) => ({ ...line, one: true })],
+      [2, (line) => ({ ...line, two: true })],
+    ])
+    const old = [{ kind: 'run', schemaVersion: 1 }, { kind: 'sample' }]
+    expect(upgradeLines(old, 'r.jsonl', steps, 3)).toEqual([
+      { kind: 'run', schemaVersion: 3, one: true, two: true },
+      { kind: 'sample', one: true, two: true },
+    ])
+    expect(() => upgradeLines([{ kind: 'run', schemaVersion: 0 }], 'r.jsonl', steps, 3)).toThrow(/no version/)
+  })
+})
+
+describe('the lock', () => {
+  it('refuses a second run on the same file, and lets others go on', () => {
+    const folder = temporaryFolder()
+    const first = open(join(folder, 'r.jsonl'))
+    expect(() => open(join(folder, 'r.jsonl'))).toThrow(code('KV_RESULT_LOCKED'))
+    expect(() => open(join(folder, 'r.jsonl'))).toThrow(String(process.pid))
+    open(join(folder, 'other.jsonl')).close()
+    first.close()
+    open(join(folder, 'r.jsonl')).close()
+  })
+
+  it('of a process that is gone is taken over; a torn one too', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    const child = spawn(process.execPath, ['-e', ''])
+    await once(child, 'exit')
+    const stale = { pid: child.pid, host: hostname(), started: '', token: 'x' }
+    for (const text of [JSON.stringify(stale), '{"pid":', '']) {
+      writeFileSync(`${path}.lock`, text)
+      lockFile(path).release()
+      expect(existsSync(`${path}.lock`)).toBe(false)
+    }
+  })
+
+  it('of a reused process number is taken over where start times can be read', () => {
+    if (!existsSync('/proc/self/stat')) return
+    const path = join(temporaryFolder(), 'r.jsonl')
+    writeFileSync(
+      `${path}.lock`,
+      JSON.stringify({ pid: process.pid, host: hostname(), started: '1', token: 'x' }),
+    )
+    lockFile(path).release()
+    expect(existsSync(`${path}.lock`)).toBe(false)
+  })
+
+  it('of another machine is respected', () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    writeFileSync(`${path}.lock`, JSON.stringify({ pid: 1, host: 'elsewhere', started: '', token: 'x' }))
+    expect(() => lockFile(path)).toThrow(/elsewhere/)
+  })
+})
+
+describe('kill -9', () => {
+  it('loses at most the sample in work; the next run completes the file without duplicates', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    const script = new URL('endless-run.ts', import.meta.url).pathname
+    const child = spawn(process.execPath, ['--conditions=@qpkv/source', '--import', 'tsx', script, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let written = ''
+    for await (const chunk of child.stdout) {
+      written += String(chunk)
+      if (written.split('\n').length > 5) break
+    }
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const done = written.trim().split('\n')
+    expect(existsSync(`${path}.lock`)).toBe(true)
+    const asked = await run(path, 1000)
+    for (const id of done) expect(asked).not.toContain(id)
+    const { records } = await readResults(path)
+    expect(records).toHaveLength(2000)
+    expect(new Set(records.map(({ id }) => id)).size).toBe(2000)
+    expect(readFileSync(path, 'utf8').match(/"kind":"sample"/g)).toHaveLength(2000)
+  })
+})
+
+it('a measurement keeps everything it was given', async () => {
+  const path = join(temporaryFolder(), 'r.jsonl')
+  const writer = open(path)
+  const given = { ...measurement([1, 0]), spent: { nominal: 0.9, bytes: 1 }, peakRssBytes: 5 }
+  writer.add('s0', [{ label: 'full', spec: rows[0]?.spec ?? expect.fail(), measurement: given }])
+  writer.close()
+  expect((await readResults(path)).records[0]).toMatchObject(given)
+})
