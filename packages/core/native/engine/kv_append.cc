@@ -1,0 +1,129 @@
+// Later tokens of a layer's cache: exactly, at the end of `recent`. See kv_layer.h.
+#include <algorithm>
+
+#include "engine/kv_layer.h"
+
+namespace qpkv {
+
+Part KvLayer::NewPart(Tensor tensor, const TensorFormat& format, int part_tokens, BlockRef* block) {
+  const size_t bytes = LayoutOf(tensor, format, part_tokens, shape_.head_dim, needs(tensor)).bytes;
+  *block = pool_->Take(bytes);
+  // Slots without a token hold zeros, also in the valid mask.
+  engine_->ops.Zero(engine_->stream, (*block)->data, bytes);
+  Part part{};
+  part.data = (*block)->data;
+  part.format = &format;
+  part.part_tokens = part_tokens;
+  part.needs = needs(tensor);
+  return part;
+}
+
+// A part with free slots may be shared with a fork; this context gets its own copy before it writes.
+void KvLayer::MakeWritable(PartList* list, Tensor) {
+  BlockRef& block = list->blocks.back();
+  if (block.use_count() == 1) return;
+  BlockRef copy = pool_->Take(block->bytes);
+  engine_->ops.Copy(engine_->stream, copy->data, block->data, block->bytes);
+  list->parts.back().data = copy->data;
+  block = std::move(copy);
+}
+
+// Exact segments without a limit grow their last tile by doubling until it has 128 slots. Reading an exact part back and storing it
+// again changes no value.
+void KvLayer::GrowLast(PartList* list, Tensor tensor, int wanted) {
+  const Part old = list->parts.back();
+  const int doubled = std::max(2 * old.part_tokens, static_cast<int>(AlignUp(old.tokens + wanted, kLanes)));
+  BlockRef block;
+  Part part = NewPart(tensor, *old.format, std::min(kTileTokens, doubled), &block);
+  part.tokens = old.tokens;
+  float* values = engine_->Floats(Slot::kUnpackKeys, static_cast<size_t>(kTileTokens) * shape_.head_dim);
+  UnpackArgs read{};
+  read.part = old.data;
+  read.tokens = old.tokens;
+  read.part_tokens = old.part_tokens;
+  read.dim = shape_.head_dim;
+  read.tensor = tensor;
+  read.format = old.format;
+  read.needs = old.needs;
+  read.values = values;
+  engine_->ops.Unpack(engine_->stream, read);
+  std::vector<int32_t> positions(static_cast<size_t>(old.tokens));
+  if (old.needs.positions) {
+    const PartLayout at = LayoutOf(tensor, *old.format, old.part_tokens, shape_.head_dim, old.needs);
+    engine_->ops.Download(engine_->stream, positions.data(), old.data + at.positions, positions.size() * sizeof(int32_t));
+  }
+  PackItem item{};
+  item.source = values;
+  item.positions = old.needs.positions ? positions.data() : nullptr;
+  item.tokens = old.tokens;
+  item.part_tokens = part.part_tokens;
+  item.tensor = tensor;
+  item.format = old.format;
+  item.needs = old.needs;
+  item.out = block->data;
+  Pack({item});
+  list->parts.back() = part;
+  list->blocks.back() = std::move(block);
+}
+
+void KvLayer::AppendTo(int head, Tensor tensor, const ExactTokens& exact, const int32_t* positions,
+                       std::vector<PackItem>* items) {
+  const TensorFormat& format = tensor == Tensor::kKey ? recent().key.format : recent().value.format;
+  PartList& list = heads_[static_cast<size_t>(head)].list(tensor);
+  const float* source = (tensor == Tensor::kKey ? exact.keys : exact.values) +
+                        static_cast<size_t>(shape_.SourceHead(head)) * exact.capacity * shape_.head_dim;
+  // Tokens that will be coded soon lie in small tiles; an exact cache grows its tiles up to full size.
+  const bool unlimited = recent().tokens < 0 && !needs_.mask;
+  for (int done = 0; done < exact.tokens;) {
+    const int left = exact.tokens - done;
+    const bool has_part = static_cast<int>(list.parts.size()) > list.recent_begin;
+    if (has_part && unlimited && list.parts.back().part_tokens < kTileTokens &&
+        list.parts.back().tokens + left > list.parts.back().part_tokens)
+      GrowLast(&list, tensor, left);
+    if (!has_part || list.parts.back().tokens == list.parts.back().part_tokens) {
+      BlockRef block;
+      Part part = NewPart(tensor, format, std::min(kTileTokens, static_cast<int>(AlignUp(left, kLanes))), &block);
+      list.Insert(list.parts.size(), part, std::move(block));
+    } else {
+      MakeWritable(&list, tensor);
+    }
+    Part& part = list.parts.back();
+    const int count = std::min(left, part.part_tokens - part.tokens);
+    PackItem item{};
+    item.source = source + static_cast<size_t>(done) * shape_.head_dim;
+    item.positions = needs(tensor).positions ? positions + done : nullptr;
+    item.tokens = count;
+    item.first_slot = part.tokens;
+    item.part_tokens = part.part_tokens;
+    item.tensor = tensor;
+    item.format = &format;
+    item.needs = needs(tensor);
+    item.out = list.blocks.back()->data;
+    items->push_back(item);
+    part.tokens += count;
+    list.tokens += count;
+    list.recent_tokens += count;
+    done += count;
+  }
+}
+
+void KvLayer::Append(const ExactTokens& exact) {
+  const auto count_from = [&](int first) {
+    std::vector<int32_t> positions(static_cast<size_t>(exact.tokens));
+    for (int i = 0; i < exact.tokens; ++i) positions[static_cast<size_t>(i)] = first + i;
+    return positions;
+  };
+  const std::vector<int32_t> positions = count_from(exact.first_position);
+  std::vector<std::vector<int32_t>> stored;  // as the parts hold them; alive until Pack
+  std::vector<PackItem> items;
+  for (int head = 0; head < shape_.stored_heads(); ++head) {
+    KvHead& to = heads_[static_cast<size_t>(head)];
+    stored.push_back(plan_->cache_positions ? count_from(to.keys.tokens) : positions);
+    AppendTo(head, Tensor::kKey, exact, stored.back().data(), &items);
+    AppendTo(head, Tensor::kValue, exact, stored.back().data(), &items);
+    if (track_positions_) to.positions.insert(to.positions.end(), positions.begin(), positions.end());
+  }
+  Pack(items);
+}
+
+}  // namespace qpkv

@@ -1,0 +1,133 @@
+// The cache of one layer: per stored head, K and V in tiles of three segments (sinks, packed, recent). The same class serves
+// generation and the checks.
+//
+// Built once from exact values. Later tokens are appended to `recent` exactly; when the segment's rule says so, its oldest tokens are
+// coded into a new tile. Tiles are shared by forks (reference counts); the only parts ever written again are those at the end of a list
+// that have free slots, and a shared one is copied before.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/part_list.h"
+#include "engine/plan.h"
+
+namespace qpkv {
+
+struct LayerShape {
+  int query_heads = 0, kv_heads = 0, head_dim = 0;
+  bool per_query_head = false;  // one list per query head
+  int window = 0;               // sliding window in tokens, 0: none
+
+  int stored_heads() const { return per_query_head ? query_heads : kv_heads; }
+  int group() const { return query_heads / stored_heads(); }  // query heads that read one stored head
+  int SourceHead(int stored) const { return stored / (stored_heads() / kv_heads); }  // KV head it holds
+};
+
+// What decode attention must know to turn keys that are stored before RoPE.
+struct RopeTable {
+  const float* inv_freq = nullptr;  // host [headDim / 2]
+  float scale = 1;
+};
+
+// Exact K and V of consecutive tokens, on the device.
+struct ExactTokens {
+  const float* keys = nullptr;    // [kvHeads, capacity, headDim], before RoPE if the plan stores them so
+  const float* values = nullptr;  // [kvHeads, capacity, headDim]
+  int capacity = 0;
+  int tokens = 0;
+  int first_position = 0;  // of token 0 in the text
+};
+
+struct PartBytes {
+  size_t planned = 0;
+  long long grown = 0;
+  size_t tails = 0;
+};
+
+// Codes, scales and values of one part, on the host; see NativePartExport in addon.ts.
+struct PartExport {
+  int bits = 16, tokens = 0;
+  std::vector<float> values;
+  std::vector<uint8_t> codes;
+  std::vector<float> scales, offsets;
+  std::vector<int32_t> positions;
+};
+
+class KvLayer {
+ public:
+  // kept: [storedHeads][..] positions in storage order.
+  KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan> plan, LayerShape shape, RopeTable rope,
+          const ExactTokens& exact, const std::vector<std::vector<int32_t>>& kept, bool track_positions);
+  KvLayer(const KvLayer&) = default;  // shares all tiles
+  KvLayer& operator=(const KvLayer&) = delete;
+
+  // Exact tokens at the end of `recent`. Nothing is coded yet: the new tokens' queries see them exactly.
+  void Append(const ExactTokens& exact);
+  // Codes what the residual rule says, and frees what no query at `next_position` or later can see.
+  void Flush(int next_position);
+  // Attention of the `rows` tokens that were appended last. q: [rows, queryHeads, headDim] after RoPE, row stride q_stride; out the
+  // same without gaps.
+  void Attend(const float* q, int q_stride, float* out, int rows, int first_position, Precision precision,
+              float logit_scale);
+
+  int tokens(int head) const { return heads_[static_cast<size_t>(head)].keys.tokens; }
+  const KvHead& head(int index) const { return heads_[static_cast<size_t>(index)]; }
+  const LayerShape& shape() const { return shape_; }
+  const LayerPlan& plan() const { return *plan_; }
+  PartBytes Bytes() const;
+  std::vector<PartExport> Export(int head, Tensor tensor) const;
+  void Scramble(uint64_t seed);
+
+ private:
+  // kv_layer.cc: building
+  void BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact, std::vector<PackItem>* items);
+  void BuildRun(int head, const SegmentPlan* segment, const int32_t* kept_keys, int keys, const int32_t* kept_values,
+                int values, const ExactTokens& exact, std::vector<PackItem>* items);
+  void BuildPart(int head, Tensor tensor, const TensorFormat& format, const int32_t* kept, int tokens,
+                 const ExactTokens& exact, std::vector<PackItem>* items);
+  int RecentTokens(Tensor tensor, int stored) const;
+  size_t RunBytes(Tensor tensor, const TensorFormat& format, int tokens) const;
+  void Pack(const std::vector<PackItem>& items);
+
+  // kv_append.cc
+  Part NewPart(Tensor tensor, const TensorFormat& format, int part_tokens, BlockRef* block);
+  void MakeWritable(PartList* list, Tensor tensor);
+  void GrowLast(PartList* list, Tensor tensor, int wanted);
+  void AppendTo(int head, Tensor tensor, const ExactTokens& exact, const int32_t* positions, std::vector<PackItem>* items);
+
+  // kv_flush.cc
+  int FlushGroup(const SegmentPlan& packed) const;
+  bool AnyRecent(Tensor tensor, int threshold) const;
+  void FlushUnified(const SegmentPlan& packed, int recent);
+  void FlushKivi(const SegmentPlan& packed, int recent);
+  void FlushOldest(Tensor tensor, const SegmentPlan& packed, int count, int threshold);
+  void FlushValues(const SegmentPlan& packed, int wanted, int threshold);
+  void OpenPart(Tensor tensor, const TensorFormat& format, int part_tokens, PartList* list);
+  const int32_t* StoredPositions(const KvHead& head, int index);
+  int Gather(const PartList& list, Tensor tensor, int count, float* out) const;
+  // Moves the oldest `count` recent tokens of every head that has `threshold` into the part that `open` leaves before `recent`.
+  void Recode(Tensor tensor, int count, int threshold, const std::function<void(PartList*)>& open);
+
+  // kv_attend.cc
+  void ForgetHidden(int next_position);
+
+  const SegmentPlan& recent() const { return *recent_; }
+  PartNeeds needs(Tensor tensor) const { return tensor == Tensor::kKey ? needs_ : PartNeeds{}; }
+
+  std::shared_ptr<Engine> engine_;
+  std::shared_ptr<const LayerPlan> plan_;
+  LayerShape shape_;
+  RopeTable rope_;
+  PartNeeds needs_;
+  bool track_positions_;
+  const SegmentPlan* recent_;
+  std::shared_ptr<BlockPool> pool_;
+  std::vector<KvHead> heads_;
+  std::vector<int32_t> indices_;  // 0, 1, 2, ...: positions by index in the cache, while parts are written
+  size_t planned_ = 0;
+};
+
+}  // namespace qpkv

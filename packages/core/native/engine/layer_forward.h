@@ -1,0 +1,37 @@
+// The parts of a transformer layer that look at one row at a time: projections, norms, RoPE, the MLP. Prefill and append share them; they
+// differ in attention only. All functions run under the engine's mutex on the engine's buffers.
+#pragma once
+#include <vector>
+
+#include "engine/model.h"
+
+namespace qpkv {
+
+constexpr int kChunkTokens = 512;  // rows that pass a layer at once in prefill
+
+struct QkvRows {
+  float* q = nullptr;  // [rows, queryHeads, headDim], row stride `stride`
+  float* k = nullptr;  // [rows, kvHeads, headDim]
+  float* v = nullptr;
+  int stride = 0;
+};
+
+// [rows, hidden] of embeddings.
+void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden);
+
+// norm -> q, k, v (+ bias, + QK norm); before RoPE.
+QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows);
+
+enum class Turn { kQueries, kKeys };
+void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const int32_t* positions, int rows);
+
+// hidden += attention Wo; hidden += down(silu(gate) * up) of the normed hidden.
+void FinishLayer(const Model& model, int layer, const float* attention, float* hidden, int rows);
+
+// [rows, vocab] on the device, valid until the next step.
+const float* ComputeLogits(const Model& model, const float* hidden, int rows);
+
+// Throws KV_NUMERIC naming the layer when [size] floats hold NaN.
+void CheckNumbers(Engine& engine, const float* values, int size, int layer);
+
+}  // namespace qpkv

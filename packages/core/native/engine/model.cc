@@ -1,0 +1,146 @@
+// See model.h.
+#include "engine/model.h"
+
+#include <cmath>
+
+namespace qpkv {
+namespace {
+
+std::string ShapeText(const std::vector<int>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+}  // namespace
+
+float ModelDescription::logit_scale() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim))); }
+
+Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
+    : engine(std::move(shared)), description(std::move(given)) {
+  const ModelDescription& d = description;
+  for (const std::string& path : d.files) files_.push_back(std::make_unique<MappedFile>(path));
+  for (int i = 0; i < d.layers; ++i) LoadLayer(i);
+  norm = LoadVector("norm", d.hidden);
+  if (norm == nullptr) throw Error("KV_MODEL_FILE", "The tensor 'norm' is missing.");
+  const TensorSource& table = Require("embed", {d.vocab, d.hidden});
+  embed = Mapped(table);
+  embed_element = table.element;
+  head = PackStack({Find("head") != nullptr ? "head" : "embed"}, {d.vocab}, d.hidden);
+  // Everything else lives in packed copies now.
+  for (size_t i = 0; i < files_.size(); ++i) {
+    const bool keep = static_cast<int>(i) == table.file;
+    files_[i]->KeepOnly(table.offset, keep ? table.count() * ElementBytes(table.element) : 0);
+  }
+}
+
+const TensorSource* Model::Find(const std::string& role) const {
+  const auto found = description.tensors.find(role);
+  return found == description.tensors.end() ? nullptr : &found->second;
+}
+
+const TensorSource& Model::Require(const std::string& role, std::vector<int> shape) const {
+  const TensorSource* tensor = Find(role);
+  if (tensor == nullptr) throw Error("KV_MODEL_FILE", "The tensor '" + role + "' is missing.");
+  if (tensor->shape != shape)
+    throw Error("KV_MODEL_FILE", "Expected shape " + ShapeText(shape) + " for the tensor '" + role + "' but the file has " +
+                                     ShapeText(tensor->shape) + ".");
+  return *tensor;
+}
+
+const void* Model::Mapped(const TensorSource& tensor) const {
+  return files_.at(static_cast<size_t>(tensor.file))->At(tensor.offset, tensor.count() * ElementBytes(tensor.element));
+}
+
+float* Model::NewFloats(size_t count) {
+  buffers_.emplace_back(engine->ops, count * sizeof(float));
+  weight_bytes += count * sizeof(float);
+  return buffers_.back().floats();
+}
+
+// Embedding row 0 of a one-row table is a conversion to float.
+void Model::CopyVector(const TensorSource& tensor, float* out) {
+  const int32_t row = 0;
+  EmbedArgs args{};
+  args.table = Mapped(tensor);
+  args.element = tensor.element;
+  args.ids = &row;
+  args.rows = 1;
+  args.dim = static_cast<int>(tensor.count());
+  args.out = out;
+  engine->ops.Embed(engine->stream, args);
+}
+
+const float* Model::LoadVector(const std::string& role, int size) {
+  if (Find(role) == nullptr) return nullptr;
+  const TensorSource& tensor = Require(role, {size});
+  float* out = NewFloats(static_cast<size_t>(size));
+  CopyVector(tensor, out);
+  return out;
+}
+
+// Matrices with the same inputs lie on top of one another, so that one product serves q, k and v, or gate and up.
+PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows, int k) {
+  PackedWeight packed{};
+  packed.k = k;
+  for (int count : rows) packed.n += count;
+  packed.element = Require(roles[0], {rows[0], k}).element;
+  for (size_t i = 1; i < roles.size(); ++i)
+    if (Require(roles[i], {rows[i], k}).element != packed.element) packed.element = Element::kF32;
+  if (description.precision == Precision::kBf16) packed.element = Element::kBf16;
+  const size_t bytes = engine->ops.PackedWeightBytes(packed.element, packed.n, k);
+  buffers_.emplace_back(engine->ops, bytes);
+  weight_bytes += bytes;
+  packed.data = buffers_.back().data();
+  engine->ops.Zero(engine->stream, packed.data, bytes);
+  int row = 0;
+  for (size_t i = 0; i < roles.size(); ++i) {
+    const TensorSource& tensor = Require(roles[i], {rows[i], k});
+    PackWeightArgs args{};
+    args.source = Mapped(tensor);
+    args.source_element = tensor.element;
+    args.row_begin = row;
+    args.row_end = row + rows[i];
+    args.out = packed;
+    engine->ops.PackWeight(engine->stream, args);
+    row += rows[i];
+  }
+  return packed;
+}
+
+const float* Model::LoadQkvBias(const std::string& prefix) {
+  const ModelDescription& d = description;
+  const char* roles[] = {"qBias", "kBias", "vBias"};
+  const int sizes[] = {d.query_heads * d.head_dim, d.kv_heads * d.head_dim, d.kv_heads * d.head_dim};
+  if (Find(prefix + roles[0]) == nullptr && Find(prefix + roles[1]) == nullptr && Find(prefix + roles[2]) == nullptr)
+    return nullptr;
+  float* out = NewFloats(static_cast<size_t>(d.qkv_width()));
+  engine->ops.Zero(engine->stream, out, sizeof(float) * d.qkv_width());
+  int at = 0;
+  for (int i = 0; i < 3; ++i) {
+    if (Find(prefix + roles[i]) != nullptr) CopyVector(Require(prefix + roles[i], {sizes[i]}), out + at);
+    at += sizes[i];
+  }
+  return out;
+}
+
+void Model::LoadLayer(int index) {
+  const ModelDescription& d = description;
+  const std::string prefix = "layers." + std::to_string(index) + ".";
+  const int q = d.query_heads * d.head_dim, kv = d.kv_heads * d.head_dim;
+  LayerWeights layer{};
+  layer.qkv = PackStack({prefix + "q", prefix + "k", prefix + "v"}, {q, kv, kv}, d.hidden);
+  layer.o = PackStack({prefix + "o"}, {d.hidden}, q);
+  layer.gate_up = PackStack({prefix + "gate", prefix + "up"}, {d.intermediate, d.intermediate}, d.hidden);
+  layer.down = PackStack({prefix + "down"}, {d.hidden}, d.intermediate);
+  layer.qkv_bias = LoadQkvBias(prefix);
+  layer.input_norm = LoadVector(prefix + "inputNorm", d.hidden);
+  layer.post_norm = LoadVector(prefix + "postNorm", d.hidden);
+  layer.q_norm = LoadVector(prefix + "qNorm", d.head_dim);
+  layer.k_norm = LoadVector(prefix + "kNorm", d.head_dim);
+  if (layer.input_norm == nullptr || layer.post_norm == nullptr)
+    throw Error("KV_MODEL_FILE", "The norms of layer " + std::to_string(index) + " are missing.");
+  layers.push_back(layer);
+}
+
+}  // namespace qpkv

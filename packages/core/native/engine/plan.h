@@ -1,0 +1,84 @@
+// The plan as the engine holds it: the C++ side of packages/spec/src/layer-plan.ts, field by field. Validated in TypeScript; what the
+// engine cannot run is refused with KV_UNSUPPORTED where it is read (binding/read_plan.cc).
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ops/ops.h"
+
+namespace qpkv {
+
+// A format with the codebook that its `levels` points to.
+struct StoredFormat {
+  TensorFormat format;
+  std::vector<float> levels;
+};
+
+enum class Role : uint8_t { kSinks, kPacked, kRecent };
+
+struct SegmentPlan {
+  Role role = Role::kRecent;
+  int tokens = -1;  // at the end of prefill; -1: what the other segments leave
+  StoredFormat key, value;
+};
+
+enum class Observe : uint8_t { kNothing, kAttention, kKeyNorm, kKeySimilarity };
+
+struct Observation {
+  Observe what = Observe::kNothing;
+  int last_queries = 0;  // 0: all
+  bool before_user_end = false;
+  ObserveMask mask = ObserveMask::kCausal;
+  bool mean_over_queries = false;
+  Reduce group = Reduce::kMean;
+};
+
+struct Smoothing {
+  int kernel = 0;  // 0: none
+  bool maximum = false;
+  bool count_zeros = false;
+};
+
+enum class Residual : uint8_t { kUnified, kKivi };
+enum class Evict : uint8_t { kNever, kFifo, kLowestScore };
+
+struct LayerPlan {
+  int per_head = 0;
+  int capacity = 0;  // with evict: tokens that decode keeps
+  std::vector<SegmentPlan> segments;
+  Residual residual = Residual::kUnified;
+  Observation observe;
+  Smoothing smooth;
+  int protect_first = 0, protect_last = 0;
+  bool prefer_lowest = false;
+  bool order_by_score = false;
+  Evict evict = Evict::kNever;
+  bool cache_positions = false;  // keys turn by their index in the cache
+
+  LayerPlan() = default;
+  LayerPlan(const LayerPlan&) = delete;  // formats point into themselves
+  LayerPlan& operator=(const LayerPlan&) = delete;
+
+  const SegmentPlan* Find(Role role) const {
+    for (const SegmentPlan& segment : segments)
+      if (segment.role == role) return &segment;
+    return nullptr;
+  }
+  bool RopeBefore() const { return !segments.empty() && segments.front().key.format.rope_before; }
+  // Sections at the end of key parts; packages/spec/src computes bytes by the same rule.
+  PartNeeds Needs() const {
+    PartNeeds needs;
+    needs.mask = evict != Evict::kNever;
+    needs.positions = needs.mask || RopeBefore();
+    return needs;
+  }
+};
+
+struct CompressionPlan {
+  bool query_heads = false;  // stored per query head
+  int user_end = 0;          // in tokens; 0: the end of the prompt
+  std::vector<std::shared_ptr<const LayerPlan>> layers;
+};
+
+}  // namespace qpkv

@@ -1,0 +1,211 @@
+// See prefill.h.
+#include "engine/prefill.h"
+
+#include <algorithm>
+
+#include "engine/layer_forward.h"
+#include "engine/selection.h"
+
+namespace qpkv {
+
+Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids, std::vector<CompressionPlan> plans)
+    : model_(std::move(model)), ids_(std::move(ids)), plans_(std::move(plans)), caches_(plans_.size()) {
+  const ModelDescription& d = model_->description;
+  bool before = false;
+  for (const CompressionPlan& plan : plans_) {
+    if (static_cast<int>(plan.layers.size()) != d.layers)
+      throw Error("KV_UNSUPPORTED", "The plan has " + std::to_string(plan.layers.size()) + " layers, the model " +
+                                        std::to_string(d.layers) + ".");
+    for (int l = 0; l < d.layers; ++l) {
+      before |= plan.layers[static_cast<size_t>(l)]->RopeBefore();
+      if (plan.layers[static_cast<size_t>(l)]->order_by_score && d.window[static_cast<size_t>(l)] > 0)
+        throw Error("KV_UNSUPPORTED", "layers[" + std::to_string(l) +
+                                          "].order: 'score' cannot be combined with a sliding window; use 'position'.");
+    }
+  }
+  const size_t tokens_size = ids_.size();
+  const size_t kv = sizeof(float) * tokens_size * d.kv_heads * d.head_dim;
+  hidden_.Ensure(model_->engine->ops, sizeof(float) * tokens_size * d.hidden);
+  keys_.Ensure(model_->engine->ops, kv);
+  values_.Ensure(model_->engine->ops, kv);
+  if (before) keys_before_.Ensure(model_->engine->ops, kv);
+}
+
+LayerShape Prefill::Shape(int plan, int layer) const {
+  const ModelDescription& d = model_->description;
+  LayerShape shape;
+  shape.query_heads = d.query_heads;
+  shape.kv_heads = d.kv_heads;
+  shape.head_dim = d.head_dim;
+  shape.per_query_head = plan >= 0 && plans_[static_cast<size_t>(plan)].query_heads;
+  shape.window = d.window[static_cast<size_t>(layer)];
+  return shape;
+}
+
+void Prefill::StartObserver() {
+  observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model_->description.logit_scale());
+  tickets_.clear();
+  for (int i = 0; i < plan_count(); ++i)
+    tickets_.push_back(observer_->Want(Plan(i, layer_).observe, Plan(i, layer_).protect_last, plans_[static_cast<size_t>(i)].user_end));
+}
+
+void Prefill::RunLayer() {
+  const ModelDescription& d = model_->description;
+  Engine& engine = *model_->engine;
+  if (layer_ >= d.layers) throw Error("KV_BUSY", "All layers have run; call finish().");
+  for (size_t i = 0; i < caches_.size(); ++i)
+    if (static_cast<int>(caches_[i].size()) != layer_)
+      throw Error("KV_BUSY", "Layer " + std::to_string(layer_ - 1) + " has not been compressed for plan " + std::to_string(i) + ".");
+  std::vector<int32_t> positions(ids_.size());
+  for (size_t i = 0; i < ids_.size(); ++i) positions[i] = static_cast<int32_t>(i);
+  for (int first = 0; first < tokens(); first += kChunkTokens) {
+    const int rows = std::min(kChunkTokens, tokens() - first);
+    std::lock_guard<std::mutex> lock(engine.mutex);
+    if (abort.load()) throw Error("KV_ABORTED", "The prefill was cancelled in layer " + std::to_string(layer_) + ".");
+    if (first == 0) StartObserver();
+    if (layer_ == 0) EmbedTokens(*model_, ids_.data() + first, rows, hidden_.floats() + static_cast<size_t>(first) * d.hidden);
+    RunChunk(first, rows, positions.data() + first);
+  }
+  std::lock_guard<std::mutex> lock(engine.mutex);
+  observer_->Finish(keys_.floats(), tokens());
+  CheckNumbers(engine, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, d.hidden, layer_);
+  ++layer_;
+}
+
+void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
+  const ModelDescription& d = model_->description;
+  Engine& engine = *model_->engine;
+  const Ops& ops = engine.ops;
+  float* hidden = hidden_.floats() + static_cast<size_t>(first) * d.hidden;
+  float* attention = engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * d.query_heads * d.head_dim);
+  const QkvRows qkv = ProjectQkv(*model_, layer_, hidden, rows);
+  const auto store = [&](const float* x, const Buffer& to) {
+    ops.StoreHeads(engine.stream, {x, to.floats(), rows, d.kv_heads, d.head_dim, qkv.stride, tokens(), first});
+  };
+  if (keys_before_.data() != nullptr) store(qkv.k, keys_before_);
+  TurnRows(*model_, qkv, Turn::kQueries, positions, rows);
+  TurnRows(*model_, qkv, Turn::kKeys, positions, rows);
+  store(qkv.k, keys_);
+  store(qkv.v, values_);
+  PrefillAttentionArgs args{};
+  args.q = qkv.q;
+  args.k = keys_.floats();
+  args.v = values_.floats();
+  args.out = attention;
+  args.lse = observer_->wants_attention() ? engine.Floats(Slot::kLse, static_cast<size_t>(rows) * d.query_heads) : nullptr;
+  args.rows = rows;
+  args.first = first;
+  args.q_heads = d.query_heads;
+  args.kv_heads = d.kv_heads;
+  args.dim = d.head_dim;
+  args.q_stride = qkv.stride;
+  args.capacity = tokens();
+  args.window = d.window[static_cast<size_t>(layer_)];
+  args.scale = d.logit_scale();
+  args.precision = d.precision;
+  ops.PrefillAttention(engine.stream, args);
+  QueryChunk chunk{};
+  chunk.q = qkv.q;
+  chunk.k = keys_.floats();
+  chunk.lse = args.lse;
+  chunk.rows = rows;
+  chunk.first = first;
+  chunk.q_stride = qkv.stride;
+  chunk.capacity = tokens();
+  observer_->AddChunk(chunk);
+  FinishLayer(*model_, layer_, attention, hidden, rows);
+}
+
+std::vector<float> Prefill::Scores(int plan) {
+  std::lock_guard<std::mutex> lock(model_->engine->mutex);
+  if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
+  const Buffer scores = observer_->Scores(tickets_[static_cast<size_t>(plan)], Shape(plan, layer_ - 1));
+  std::vector<float> out(scores.bytes() / sizeof(float));
+  if (!out.empty()) model_->engine->ops.Download(model_->engine->stream, out.data(), scores.data(), scores.bytes());
+  return out;
+}
+
+std::vector<float> Prefill::Exact(Tensor tensor) {
+  std::lock_guard<std::mutex> lock(model_->engine->mutex);
+  if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
+  const Buffer& from = tensor == Tensor::kKey ? keys_ : values_;
+  std::vector<float> out(ids_.size() * model_->description.kv_heads * model_->description.head_dim);
+  model_->engine->ops.Download(model_->engine->stream, out.data(), from.data(), out.size() * sizeof(float));
+  return out;
+}
+
+std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements) {
+  Engine& engine = *model_->engine;
+  const ModelDescription& d = model_->description;
+  std::lock_guard<std::mutex> lock(engine.mutex);
+  std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
+  if (static_cast<int>(cache.size()) != layer_ - 1)
+    throw Error("KV_BUSY", "Plan " + std::to_string(plan) + " has compressed this layer already, or no layer has run.");
+  const int layer = layer_ - 1;
+  const LayerShape shape = Shape(plan, layer);
+  const LayerPlan& what = Plan(plan, layer);
+  const auto upload = [&](const std::vector<float>& from) {
+    Buffer buffer(engine.ops, from.size() * sizeof(float));
+    engine.ops.Upload(engine.stream, buffer.data(), from.data(), from.size() * sizeof(float));
+    return buffer;
+  };
+  Buffer scores = replacements.scores.empty() ? observer_->Scores(tickets_[static_cast<size_t>(plan)], shape)
+                                              : upload(replacements.scores);
+  SelectionInput input;
+  input.scores = scores.floats();
+  input.heads = shape.stored_heads();
+  input.tokens = tokens();
+  input.window = shape.window;
+  input.layer = layer;
+  const Selection selection = SelectTokens(engine, what, input);
+  Buffer keys, values;
+  ExactTokens exact;
+  exact.keys = what.RopeBefore() ? keys_before_.floats() : keys_.floats();
+  exact.values = values_.floats();
+  exact.capacity = exact.tokens = tokens();
+  if (!replacements.keys.empty()) {
+    keys = upload(replacements.keys);
+    values = upload(replacements.values);
+    exact.keys = keys.floats();
+    exact.values = values.floats();
+  }
+  cache.push_back(std::make_unique<KvLayer>(model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)],
+                                            shape, RopeTable{d.inv_freq.data(), d.rope_scale}, exact, selection.kept, false));
+  return selection.kept;
+}
+
+std::vector<float> Prefill::AllLogits() {
+  Engine& engine = *model_->engine;
+  const ModelDescription& d = model_->description;
+  if (layer_ != d.layers) throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
+  std::vector<float> out(ids_.size() * d.vocab);
+  for (int first = 0; first < tokens(); first += kChunkTokens) {
+    const int rows = std::min(kChunkTokens, tokens() - first);
+    std::lock_guard<std::mutex> lock(engine.mutex);
+    const float* logits = ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(first) * d.hidden, rows);
+    engine.ops.Download(engine.stream, out.data() + static_cast<size_t>(first) * d.vocab, logits, sizeof(float) * rows * d.vocab);
+  }
+  return out;
+}
+
+std::vector<std::shared_ptr<Context>> Prefill::Finish() {
+  Engine& engine = *model_->engine;
+  const ModelDescription& d = model_->description;
+  std::lock_guard<std::mutex> lock(engine.mutex);
+  for (size_t i = 0; i < caches_.size(); ++i)
+    if (static_cast<int>(caches_[i].size()) != d.layers)
+      throw Error("KV_BUSY", "Plan " + std::to_string(i) + " has " + std::to_string(caches_[i].size()) + " of " +
+                                 std::to_string(d.layers) + " layers compressed.");
+  const float* logits = ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, 1);
+  CheckNumbers(engine, logits, d.vocab, -1);
+  std::vector<float> last(static_cast<size_t>(d.vocab));
+  engine.ops.Download(engine.stream, last.data(), logits, sizeof(float) * d.vocab);
+  std::vector<std::shared_ptr<Context>> contexts;
+  for (auto& layers : caches_) contexts.push_back(std::make_shared<Context>(model_, std::move(layers), last, ids_));
+  caches_.clear();
+  hidden_.Free(), keys_.Free(), keys_before_.Free(), values_.Free();
+  observer_.reset();
+  return contexts;
+}
+
+}  // namespace qpkv

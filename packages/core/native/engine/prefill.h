@@ -1,0 +1,62 @@
+// A prompt on its way through the layers, layer-major: the whole prompt passes layer 0, whose cache is compressed once per plan, then
+// layer 1, and so on. Memory at any time: the hidden states, one layer's exact K and V, and buffers for one chunk of 512 tokens.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/kv_layer.h"
+#include "engine/model.h"
+#include "engine/observer.h"
+#include "engine/plan.h"
+
+namespace qpkv {
+
+// What replaces measured scores or exact values of a layer: results of TypeScript hooks. Empty: nothing.
+struct Replacements {
+  std::vector<float> scores;  // [storedHeads, tokens]
+  std::vector<float> keys, values;  // [kvHeads, tokens, headDim]
+};
+
+class Prefill {
+ public:
+  Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids, std::vector<CompressionPlan> plans);
+
+  void RunLayer();  // throws KV_ABORTED, KV_NUMERIC
+  std::vector<float> Scores(int plan);
+  std::vector<float> Exact(Tensor tensor);
+  std::vector<std::vector<int32_t>> CompressLayer(int plan, const Replacements& replacements);
+  std::vector<float> AllLogits();
+  std::vector<std::shared_ptr<Context>> Finish();
+
+  int layer() const { return layer_; }  // the one that runLayer() passes next
+  int tokens() const { return static_cast<int>(ids_.size()); }
+  int plan_count() const { return static_cast<int>(plans_.size()); }
+  int stored_heads(int plan) const { return Shape(plan, 0).stored_heads(); }
+  Model& model() { return *model_; }
+
+  std::mutex busy;
+  std::atomic<bool> abort{false};
+
+ private:
+  LayerShape Shape(int plan, int layer) const;
+  const LayerPlan& Plan(int plan, int layer) const { return *plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)]; }
+  void StartObserver();
+  void RunChunk(int first, int rows, const int32_t* positions);
+
+  std::shared_ptr<Model> model_;
+  std::vector<int32_t> ids_;
+  std::vector<CompressionPlan> plans_;
+  std::vector<std::vector<std::unique_ptr<KvLayer>>> caches_;  // [plan][layer]
+  int layer_ = 0;
+  Buffer hidden_;       // [tokens, hidden]
+  Buffer keys_;         // [kvHeads, tokens, headDim] after RoPE, of the layer just run
+  Buffer keys_before_;  // the same before RoPE, where a plan stores keys so
+  Buffer values_;       // [kvHeads, tokens, headDim]
+  std::unique_ptr<Observer> observer_;
+  std::vector<int> tickets_;  // per plan
+};
+
+}  // namespace qpkv

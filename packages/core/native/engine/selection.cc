@@ -1,0 +1,98 @@
+// See selection.h.
+#include "engine/selection.h"
+
+#include <algorithm>
+#include <string>
+
+namespace qpkv {
+namespace {
+
+void Smooth(Engine& engine, const LayerPlan& plan, const SelectionInput& input, int last, float* out) {
+  SmoothScoresArgs args{};
+  args.scores = input.scores;
+  args.out = out;
+  args.heads = input.heads;
+  args.tokens = input.tokens - last;
+  args.stride = input.tokens;
+  args.kernel = plan.smooth.kernel;
+  args.maximum = plan.smooth.maximum;
+  args.count_zeros = plan.smooth.count_zeros;
+  engine.ops.SmoothScores(engine.stream, args);
+}
+
+std::vector<float> DownloadRows(Engine& engine, const float* scores, const SelectionInput& input, int columns) {
+  std::vector<float> all(static_cast<size_t>(input.heads) * columns);
+  for (int head = 0; head < input.heads && columns > 0; ++head)
+    engine.ops.Download(engine.stream, all.data() + static_cast<size_t>(head) * columns,
+                        scores + static_cast<size_t>(head) * input.tokens, columns * sizeof(float));
+  return all;
+}
+
+std::vector<int32_t> Range(int begin, int end) {
+  std::vector<int32_t> all;
+  for (int i = begin; i < end; ++i) all.push_back(i);
+  return all;
+}
+
+}  // namespace
+
+Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& input) {
+  Selection result;
+  const int tokens = input.tokens;
+  // A query at position `tokens` sees window keys, itself included.
+  const int begin = input.window > 0 ? std::max(0, tokens + 1 - input.window) : 0;
+  const int last = std::min(plan.protect_last, tokens - begin);
+  Buffer smoothed;
+  const float* scores = input.scores;
+  if (scores != nullptr && plan.smooth.kernel > 1 && tokens > last) {
+    smoothed.Ensure(engine.ops, static_cast<size_t>(input.heads) * tokens * sizeof(float));
+    Smooth(engine, plan, input, last, smoothed.floats());
+    scores = smoothed.floats();
+  }
+  if (input.want_smoothed && scores != nullptr) result.smoothed = DownloadRows(engine, scores, input, tokens - last);
+  const int total = std::min(plan.per_head, tokens - begin);
+  const int first = std::clamp(plan.protect_first - begin, 0, tokens - last - begin);
+  const int keep = total - first - last;
+  const int candidates = tokens - begin - first - last;
+  if (total == tokens - begin && !plan.order_by_score) {
+    result.kept.assign(static_cast<size_t>(input.heads), Range(begin, tokens));
+    return result;
+  }
+  if (keep < 0)
+    throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(input.layer) + " may keep " + std::to_string(total) +
+                                           " tokens but " + std::to_string(first + last) + " are protected.");
+  if (keep == 0 || (scores == nullptr && keep == candidates)) {
+    std::vector<int32_t> kept = Range(begin, begin + first + (keep == 0 ? 0 : candidates));
+    const std::vector<int32_t> tail = Range(tokens - last, tokens);
+    kept.insert(kept.end(), tail.begin(), tail.end());
+    result.kept.assign(static_cast<size_t>(input.heads), kept);
+    return result;
+  }
+  if (scores == nullptr)
+    throw Error("KV_METHOD", "Layer " + std::to_string(input.layer) + " keeps " + std::to_string(keep) +
+                                 " tokens by score, but its plan observes nothing and no scores were given.");
+  std::vector<int32_t> kept(static_cast<size_t>(input.heads) * total);
+  int nan_head = -1;
+  SelectArgs args{};
+  args.scores = scores;
+  args.kept = kept.data();
+  args.heads = input.heads;
+  args.tokens = tokens;
+  args.stride = tokens;
+  args.candidates_begin = begin + first;
+  args.candidates_end = tokens - last;
+  args.first_begin = begin;
+  args.keep = keep;
+  args.lowest = plan.prefer_lowest;
+  args.by_score = plan.order_by_score;
+  args.nan_head = &nan_head;
+  engine.ops.Select(engine.stream, args);
+  if (nan_head >= 0)
+    throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(input.layer) + ", head " + std::to_string(nan_head) +
+                                  " hold NaN.");
+  for (int head = 0; head < input.heads; ++head)
+    result.kept.emplace_back(kept.begin() + static_cast<long>(head) * total, kept.begin() + static_cast<long>(head + 1) * total);
+  return result;
+}
+
+}  // namespace qpkv
