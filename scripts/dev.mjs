@@ -116,7 +116,7 @@ const verbs = {
   },
   bench() {
     turbo('build', '--filter=qpkv...')
-    tool('bench', ...rest)
+    run('node', ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/bench/main.ts', ...rest])
   },
   check() {
     run('pnpm', ['exec', 'tsc', '-p', 'tools'])

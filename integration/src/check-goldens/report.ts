@@ -52,8 +52,11 @@ export function formatResult(result: FamilyResult): string {
   const where = [result.table, result.simulated ? 'simulated' : undefined].filter(Boolean).join(', ')
   const head = `${result.family}${where ? ` [${where}]` : ''}`.padEnd(44)
   const counts = result.passed + result.failed > 0 ? `${result.passed} passed, ${result.failed} failed` : ''
-  const lines = [`${head} ${[counts, result.notChecked ? `not checked: ${result.notChecked}` : ''].filter(Boolean).join('; ')}`]
+  const lines = [
+    `${head} ${[counts, result.notChecked ? `not checked: ${result.notChecked}` : ''].filter(Boolean).join('; ')}`,
+  ]
   for (const difference of result.firstDifferences) lines.push(`    ${difference}`)
-  if (result.missingMethods?.length) lines.push(`    methods not there yet: ${result.missingMethods.join(', ')}`)
+  if (result.missingMethods?.length)
+    lines.push(`    methods not there yet: ${result.missingMethods.join(', ')}`)
   return lines.join('\n')
 }

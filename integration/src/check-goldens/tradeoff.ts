@@ -4,7 +4,7 @@ import { loadModel, type Context, type Model } from '@qpkv/core'
 import { methods } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { parseSpec, type CompressionSpec } from '@qpkv/spec'
-import { mcnemar } from '@qpkv/bench-kit'
+import { mcnemarExact } from '@qpkv/bench-kit'
 import { readJson, readLines } from './arrays.ts'
 import { Tally, type FamilyResult } from './report.ts'
 
@@ -54,15 +54,29 @@ interface Count {
   onlyTheirs: number
 }
 
-async function runText(model: Model, text: TradeoffText, prune: string, counts: Map<string, Count>): Promise<void> {
+async function runText(
+  model: Model,
+  text: TradeoffText,
+  prune: string,
+  counts: Map<string, Count>,
+): Promise<void> {
   const configurations = Object.keys(text.given)
-  const contexts = await model.prefill(text.context, { compression: configurations.map((c) => specOfConfiguration(c, prune)) })
+  const contexts = await model.prefill(text.context, {
+    compression: configurations.map((c) => specOfConfiguration(c, prune)),
+  })
   for (const [index, configuration] of configurations.entries()) {
     const context = contexts[index]
     if (!context) throw new Error(`No context for ${configuration}`)
     const ours = await ask(context, text.questions)
     await context.dispose()
-    const count = counts.get(configuration) ?? { answers: 0, equal: 0, right: 0, theirsRight: 0, onlyOurs: 0, onlyTheirs: 0 }
+    const count = counts.get(configuration) ?? {
+      answers: 0,
+      equal: 0,
+      right: 0,
+      theirsRight: 0,
+      onlyOurs: 0,
+      onlyTheirs: 0,
+    }
     counts.set(configuration, count)
     ours.forEach((reply, question) => {
       const theirs = text.given[configuration]?.[question] ?? ''
@@ -81,7 +95,8 @@ async function runText(model: Model, text: TradeoffText, prune: string, counts: 
 /** The vectors' rule: right answers within max(2, 4 %) or McNemar p > 0.01, and at least 90 % of the answers equal. */
 export function judge(count: Count): string | undefined {
   const close = Math.abs(count.right - count.theirsRight) <= Math.max(2, 0.04 * count.answers)
-  if (!close && mcnemar(count.onlyOurs, count.onlyTheirs) <= 0.01) return `${count.right} right answers of ${count.answers}, theirs ${count.theirsRight}`
+  if (!close && mcnemarExact(count.onlyOurs, count.onlyTheirs) <= 0.01)
+    return `${count.right} right answers of ${count.answers}, theirs ${count.theirsRight}`
   if (count.equal < 0.9 * count.answers) return `only ${count.equal} of ${count.answers} answers are equal`
   return undefined
 }
@@ -102,7 +117,8 @@ export async function checkTradeoff(folder: string, table: string, texts?: numbe
         continue
       }
       const counts = new Map<string, Count>()
-      for (const text of readLines<TradeoffText>(folder, name).slice(0, texts)) await runText(model, text, prune, counts)
+      for (const text of readLines<TradeoffText>(folder, name).slice(0, texts))
+        await runText(model, text, prune, counts)
       for (const [configuration, count] of counts) tally.record(`${name} ${configuration}`, judge(count))
     }
   } finally {

@@ -1,0 +1,73 @@
+// Peak memory of a long prefill: it grows by the hidden states and one layer's K and V, not by every layer's full cache.
+// One process per row, because a process's peak never falls.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { loadModel } from '@qpkv/core'
+import { methods } from '@qpkv/methods'
+import { parseSpec } from '@qpkv/spec'
+import { randomIds } from './measure.ts'
+import { writeRandomModel, type Shape } from './random-model.ts'
+
+/** Many layers and little weight, so that a cache of all layers would stand out. */
+const shape: Shape = {
+  layers: 32,
+  hidden: 512,
+  queryHeads: 8,
+  kvHeads: 8,
+  headDim: 64,
+  intermediate: 512,
+  vocab: 4096,
+}
+const MIB = 2 ** 20
+
+if (process.argv[2] === 'child') {
+  const [, , , folder = '', tokens = '0', spec = ''] = process.argv
+  const model = await loadModel(folder, { threads: 2, methods })
+  const before = process.memoryUsage().rss
+  const context = await model.prefill(randomIds(Number(tokens), shape.vocab), {
+    compression: parseSpec(spec),
+  })
+  console.log(
+    JSON.stringify({
+      before: before / MIB,
+      peak: process.resourceUsage().maxRSS / 1024,
+      cache: context.bytes / MIB,
+    }),
+  )
+  await context.dispose()
+  await model.dispose()
+} else {
+  const folder = mkdtempSync(join(tmpdir(), 'qpkv-memory-'))
+  try {
+    writeRandomModel(folder, shape)
+    const bytesPerToken = {
+      hidden: 4 * shape.hidden,
+      layer: 2 * 4 * shape.kvHeads * shape.headDim,
+      full: shape.layers * 2 * 2 * shape.kvHeads * shape.headDim,
+    }
+    for (const tokens of [4096, 8192, 16384])
+      for (const spec of ['snapkv+kivi:bits=4@512t', 'none+none']) {
+        const child = spawnSync(
+          process.execPath,
+          [...process.execArgv, fileURLToPath(import.meta.url), 'child', folder, String(tokens), spec],
+          { encoding: 'utf8' },
+        )
+        if (child.status !== 0) throw new Error(child.stderr)
+        const { before, peak, cache } = JSON.parse(child.stdout) as {
+          before: number
+          peak: number
+          cache: number
+        }
+        const must = (tokens * (bytesPerToken.hidden + bytesPerToken.layer)) / MIB
+        console.log(
+          `${String(tokens).padStart(6)} tokens ${spec.padEnd(24)} grew by ${(peak - before).toFixed(0).padStart(5)} MiB ` +
+            `(hidden states + one layer ${must.toFixed(0)} MiB, cache ${cache.toFixed(1)} MiB; a 16-bit cache of all layers ${((tokens * bytesPerToken.full) / MIB).toFixed(0)} MiB)`,
+        )
+      }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

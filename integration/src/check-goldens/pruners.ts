@@ -1,0 +1,184 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { NativeEngine } from '@qpkv/core'
+import { methods } from '@qpkv/methods'
+import { resolve, type LayerPlan, type MethodRef } from '@qpkv/spec'
+import { readFloats, readIntegers, readJson } from './arrays.ts'
+import { compareHead } from './kept-set.ts'
+import type { PrunerCase, PrunerManifest } from './pruner-case.ts'
+import { Tally, type FamilyResult } from './report.ts'
+
+/** The case as a method with options, under the profile of the code that made it. */
+function methodOf({ method, reference, params, gqa_score_agg: group }: PrunerCase): MethodRef {
+  const profile = { method, profile: reference }
+  const window = params.window_size ?? 8
+  const smoothing = {
+    window,
+    kernel: params.kernel_size ?? 7,
+    pool: params.pooling === 'avgpool' ? 'mean' : 'max',
+  }
+  const grouped = group === null ? {} : { group }
+  if (method === 'snapkv' || method === 'layerquant') return { ...profile, ...smoothing, ...grouped }
+  if (method === 'pyramidkv') return { ...profile, ...smoothing, ...grouped, beta: params.beta ?? 20 }
+  if (method === 'h2o') return { ...profile, window, ...grouped }
+  if (method === 'streamingllm') return { ...profile, sinks: params.max_capacity_prompt - window }
+  return profile
+}
+
+/** The plan of the layer that the case is about. */
+function planOf(
+  test: PrunerCase,
+  facts: { queryHeads: number; kvHeads: number; headDim: number },
+): LayerPlan {
+  const layers = test.params.num_hidden_layers ?? 1
+  const heads = test.gqa_mode === 'kv_head' ? 'kv' : 'query'
+  const spec = { heads, budget: { tokens: test.params.max_capacity_prompt }, prune: methodOf(test) } as const
+  const { plan } = resolve(
+    spec,
+    methods,
+    { layers, ...facts },
+    { tokens: test.n_tokens },
+    { precision: 'f32' },
+  )
+  const layer = plan.layers[test.method === 'pyramidkv' ? (test.params.layer_idx ?? 0) : 0]
+  if (!layer) throw new Error(`no layer ${test.params.layer_idx} in a plan of ${layers}`)
+  return layer
+}
+
+/** Relative error of scores, as the vectors' README asks: 1e-4. */
+function compareScores(golden: Float32Array, ours: Float32Array): string | undefined {
+  if (ours.length !== golden.length) return `expected ${golden.length} scores but have ${ours.length}`
+  for (let i = 0; i < golden.length; i++) {
+    const [a, b] = [ours[i] ?? NaN, golden[i] ?? NaN]
+    if (!(Math.abs(a - b) <= 1e-4 * Math.abs(b) + 1e-9)) return `score ${i} is ${a}, theirs ${b}`
+  }
+  return undefined
+}
+
+async function checkCase(
+  folder: string,
+  manifest: PrunerManifest,
+  test: PrunerCase,
+  engine: NativeEngine,
+  fault: Fault,
+): Promise<string | undefined> {
+  const input = manifest.inputs[test.input]
+  if (!input) return `no input ${test.input}`
+  const [, queryHeads, tokens, headDim] = input.q_shape
+  const kvHeads = input.k_shape[1]
+  const facts = { queryHeads, kvHeads, headDim }
+  const byHead = readFloats(folder, { file: input.q_file, shape: [queryHeads, tokens, headDim] })
+  const k = readFloats(folder, { file: input.k_file, shape: [kvHeads, tokens, headDim] })
+  const q = headsLast(byHead, queryHeads, tokens, headDim)
+  const plan = planOf(test, facts)
+  const cache = await engine.createLayerCache({
+    ...facts,
+    q,
+    k,
+    v: k,
+    tokens,
+    plan,
+    precision: 'f32',
+    heads: test.gqa_mode === 'kv_head' ? 'kv' : 'query',
+    observe: plan.observe,
+    protectLast: plan.protect.last,
+  })
+  try {
+    const kept = cache.kept()
+    const smoothed = cache.smoothed()
+    fault.scores?.(smoothed)
+    const stored = readIntegers(folder, {
+      file: manifest.index_file,
+      byte_offset: 4 * test.kept_offset,
+      shape: [sum(test.kept_count)],
+    })
+    const width = test.score_shape?.[1] ?? 0
+    let at = 0
+    for (let head = 0; head < test.num_stored_heads; head++) {
+      const count = test.kept_count[head] ?? 0
+      const scored = test.score_offset !== undefined && test.score_offset !== null && width > 0
+      const scores = scored
+        ? readFloats(folder, {
+            file: manifest.score_file,
+            byte_offset: 4 * ((test.score_offset ?? 0) + head * width),
+            shape: [width],
+          })
+        : new Float32Array()
+      if (scored && test.pruned && plan.observe.what !== 'nothing') {
+        const problem = compareScores(scores, smoothed.subarray(head * width, (head + 1) * width))
+        if (problem) return `head ${head}: ${problem}`
+      }
+      const golden = { scores, kept: stored.subarray(at, at + count) }
+      at += count
+      const problem = compareHead(
+        golden,
+        test.kept_set_unique?.[head] ?? true,
+        kept[head] ?? new Int32Array(),
+        test,
+      )
+      if (problem) return `head ${head}: ${problem}`
+    }
+    return undefined
+  } finally {
+    cache.dispose()
+  }
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, n) => total + n, 0)
+
+/** [heads, tokens, dim] -> [tokens, heads, dim]. */
+export function headsLast(x: Float32Array, heads: number, tokens: number, dim: number): Float32Array {
+  const out = new Float32Array(x.length)
+  for (let h = 0; h < heads; h++)
+    for (let t = 0; t < tokens; t++)
+      out.set(x.subarray((h * tokens + t) * dim, (h * tokens + t + 1) * dim), (t * heads + h) * dim)
+  return out
+}
+
+/** Test only: alters what the engine gave, to prove that the check notices. */
+export interface Fault {
+  scores?(scores: Float32Array): void
+  codes?(codes: Uint8Array): void
+}
+
+/** SnapKV, PyramidKV, H2O and StreamingLLM selections per KV head and per query head. */
+export async function checkPruners(
+  folder: string,
+  engine: NativeEngine,
+  fault: Fault = {},
+): Promise<FamilyResult> {
+  const tally = new Tally('pruners', engine.table)
+  const manifest = readJson<PrunerManifest>(folder, 'manifest.json')
+  for (const test of manifest.cases) {
+    if (!methods.pruners.has(test.method)) tally.missing.add(test.method)
+    else
+      tally.record(
+        test.id,
+        await checkCase(folder, manifest, test, engine, fault).catch((error: unknown) => String(error)),
+      )
+  }
+  return tally.result()
+}
+
+/** PyramidKV's tokens per layer, exactly as the released code gives them. No kernel is involved. */
+export function checkPyramidTables(folder: string): FamilyResult {
+  const tally = new Tally('pyramid budgets')
+  if (!existsSync(join(folder, 'manifest.json'))) return tally.result({ notChecked: 'no manifest' })
+  const { pyramid_budget_tables: tables = [] } = readJson<PrunerManifest>(folder, 'manifest.json')
+  for (const t of tables) {
+    const id = `C=${t.max_capacity_prompt} W=${t.window_size} L=${t.num_hidden_layers} n=${t.q_len}`
+    const prune = { method: 'pyramidkv', profile: 'qpruningkv', window: t.window_size, beta: t.beta ?? 20 }
+    const facts = { layers: t.num_hidden_layers, queryHeads: 8, kvHeads: 8, headDim: 64 }
+    try {
+      const { plan } = resolve({ budget: { tokens: t.max_capacity_prompt }, prune }, methods, facts, {
+        tokens: t.q_len,
+      })
+      const ours = plan.layers.map((layer) => Math.min(layer.tokens.perHead, t.q_len))
+      const at = t.kept_per_layer.findIndex((n, layer) => n !== ours[layer])
+      tally.record(id, at < 0 ? undefined : `layer ${at} keeps ${ours[at]}, theirs ${t.kept_per_layer[at]}`)
+    } catch (error) {
+      tally.record(id, String(error))
+    }
+  }
+  return tally.result()
+}
