@@ -21,6 +21,7 @@ export const errorCodes = {
   KV_QUERY_AWARE:
     'Warning: the cache was pruned with another question in mind; what the next one needs may be gone.',
   KV_RESULT_FILE: 'A result file is malformed or was made by a newer version.',
+  KV_RESULT_LOCKED: 'Another run is writing this result file.',
   KV_TOKENIZER: 'The tokenizer or chat template is missing or broken.',
   KV_UNKNOWN_METHOD: 'No registered method has this name; the nearest name is suggested.',
   KV_UNSUPPORTED:
