@@ -1,4 +1,10 @@
-import { planBytes, type CompressionPlan, type CompressionSpec, type ModelFacts } from '@qpkv/spec'
+import {
+  nominalBits,
+  planBytes,
+  type CompressionPlan,
+  type CompressionSpec,
+  type ModelFacts,
+} from '@qpkv/spec'
 import type { NativeBytes } from './native/addon.ts'
 
 /** What a context holds, what it takes and how long that took. Plain JSON. */
@@ -13,6 +19,8 @@ export interface ContextReport {
   readonly kept: readonly (readonly number[])[]
   /** Mean of `kept`. */
   readonly keptPerHead: number
+  /** Per stored value: code width as the papers count, and all that is really stored. */
+  readonly bits: { readonly nominal: number; readonly true: number }
   readonly bytes: {
     /** By the final plan. */
     readonly planned: number
@@ -61,13 +69,19 @@ export function makeReport(facts: ReportFacts): ContextReport {
   const planned = planBytes(plan, model).total
   const fullBytes = plan.promptTokens * model.layers * model.kvHeads * model.headDim * 2 * 2
   const counts = kept.flat()
+  const tokensStored = sum(counts)
+  const stored = simulatedBytes ?? planned
   return {
     spec: facts.spec,
     plan,
     promptTokens: plan.promptTokens,
     tokens: facts.tokens,
     kept,
-    keptPerHead: counts.reduce((sum, n) => sum + n, 0) / counts.length,
+    keptPerHead: tokensStored / counts.length,
+    bits: {
+      nominal: sum(plan.layers.map((layer, l) => sum(kept[l] ?? []) * nominalBits(layer))) / tokensStored,
+      true: (stored * 8) / (tokensStored * model.headDim * 2),
+    },
     bytes: {
       planned,
       allocated: bytes.planned,
@@ -76,7 +90,7 @@ export function makeReport(facts: ReportFacts): ContextReport {
       ...(simulatedBytes !== undefined && { simulated: simulatedBytes }),
     },
     fullBytes,
-    shareOfFull: (simulatedBytes ?? planned) / fullBytes,
+    shareOfFull: stored / fullBytes,
     spentNominal: facts.spentNominal,
     spentBytes: facts.spentBytes,
     timings: {
@@ -90,3 +104,5 @@ export function makeReport(facts: ReportFacts): ContextReport {
 }
 
 const perSecond = (count: number, ms: number) => (ms > 0 ? (count * 1000) / ms : 0)
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)

@@ -1,0 +1,88 @@
+import type { AnyMethod } from '@qpkv/spec'
+import type { Command } from 'commander'
+import type { Io } from '../io.ts'
+import { registry } from '../registry.ts'
+import { UsageError } from '../usage-error.ts'
+
+/** `qpkv methods [NAME]`: what can be pruned and quantized with, and with which options. */
+export function addMethods(program: Command, io: Io): void {
+  program
+    .command('methods')
+    .description('list pruners and quantizers, or the options of one')
+    .argument('[NAME]', 'one method')
+    .option('--json', 'as JSON')
+    .action((name: string | undefined, flags: { json?: boolean }) => {
+      const methods = allMethods().filter((method) => name === undefined || method.name === name)
+      if (methods.length === 0)
+        throw new UsageError(
+          `There is no method named ${name ?? ''}.`,
+          `Known are ${[...new Set(allMethods().map((m) => m.name))].join(', ')}.`,
+        )
+      if (flags.json === true) io.stdout.write(`${JSON.stringify(methods.map(describe), undefined, 2)}\n`)
+      else io.stdout.write(name === undefined ? overview(methods) : methods.map(details).join('\n'))
+    })
+}
+
+const allMethods = (): AnyMethod[] => [...registry.pruners.values(), ...registry.quantizers.values()]
+
+const describe = (method: AnyMethod) => ({
+  name: method.name,
+  role: method.role,
+  paper: method.paper,
+  options: Object.entries(method.options).map(([name, option]) => ({
+    name,
+    default: option.default ?? null,
+    accepts: option.accepts,
+    doc: option.doc,
+  })),
+  profiles: method.profiles,
+})
+
+function overview(methods: readonly AnyMethod[]): string {
+  const rows = methods.map(({ name, role, options, profiles }) => [
+    name,
+    role,
+    Object.entries(options)
+      .map(
+        ([option, { default: value }]) =>
+          `${option}=${typeof value === 'string' ? value : (JSON.stringify(value) ?? '')}`,
+      )
+      .join(','),
+    Object.keys(profiles).join(','),
+  ])
+  const columns = rows.map((row) => row.map((cell) => cell || '-'))
+  return `${leftTable(['method', 'role', 'options and defaults', 'profiles'], columns)}\nqpkv methods NAME tells more. Text form: PRUNER:option=value+QUANTIZER:option=value@BUDGET\n`
+}
+
+/** All columns to the left. */
+function leftTable(head: readonly string[], rows: readonly string[][]): string {
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
+  return [head, ...rows]
+    .map(
+      (row) =>
+        `${row
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('')
+}
+
+function details(method: AnyMethod): string {
+  const { options, profiles } = describe(method)
+  const rows = options.map(({ name, default: value, accepts, doc }) => [
+    name,
+    value === null ? '-' : JSON.stringify(value),
+    accepts,
+    doc,
+  ])
+  const head = `${method.name} (${method.role})${method.paper === '' ? '' : `  ${method.paper}`}\n`
+  const sets = Object.entries(profiles).map(
+    ([name, values]) => `profile=${name}  ${JSON.stringify(values)}\n`,
+  )
+  return (
+    head +
+    (rows.length > 0 ? leftTable(['option', 'default', 'accepts', 'meaning'], rows) : 'no options\n') +
+    sets.join('')
+  )
+}

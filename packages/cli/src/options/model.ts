@@ -1,0 +1,40 @@
+import { loadModel, type Model } from '@qpkv/core'
+import { modelFolder } from '@qpkv/reference-model'
+import type { Command } from 'commander'
+import type { Io } from '../io.ts'
+import { registry } from '../registry.ts'
+import { StatusLine } from '../output/status-line.ts'
+import { wholeNumber } from './numbers.ts'
+
+export interface ModelFlags {
+  readonly model: string
+  readonly threads?: number
+  readonly table?: string
+  readonly precision?: 'bf16' | 'f32'
+}
+
+/** Adds --model, --threads, --table and --precision. */
+export const addModelOptions = (command: Command): Command =>
+  command
+    .option('--model <reference|PATH>', 'the bundled model, or a Hugging Face folder', 'reference')
+    .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
+    .option('--table <NAME>', 'op table, such as avx2 (default: the fastest here)')
+    .option('--precision <bf16|f32>', 'f32 is the float32 mode, for checks')
+
+/** Loads the model that the flags name. */
+export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {
+  const status = new StatusLine(io.stderr)
+  try {
+    return await loadModel(flags.model === 'reference' ? modelFolder : flags.model, {
+      methods: registry,
+      ...(flags.threads !== undefined && { threads: flags.threads }),
+      ...(flags.table !== undefined && { table: flags.table }),
+      ...(flags.precision !== undefined && { precision: flags.precision }),
+      onProgress: ({ stage }) => {
+        status.show(`loading ${flags.model}: ${stage}`)
+      },
+    })
+  } finally {
+    status.clear()
+  }
+}

@@ -1,0 +1,33 @@
+import { KvError, type KvErrorCode } from '@qpkv/spec'
+import { CommanderError } from 'commander'
+import type { Output } from '../io.ts'
+import { UsageError } from '../usage-error.ts'
+
+/** 0 done, 1 failed, 2 wrong command line, 130 cancelled. */
+export type ExitCode = 0 | 1 | 2 | 130
+
+/** What no prompt and no model could make right. */
+const usageCodes: ReadonlySet<KvErrorCode> = new Set([
+  'KV_CONFLICT',
+  'KV_INVALID_OPTION',
+  'KV_INVALID_SPEC',
+  'KV_UNKNOWN_METHOD',
+])
+
+/** One line and a hint; the stack only with QPKV_DEBUG=1. */
+export function reportFailure(
+  error: unknown,
+  stderr: Output,
+  env: NodeJS.ProcessEnv = process.env,
+): ExitCode {
+  // Commander has already written its own message.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  const message = error instanceof Error ? error.message : String(error)
+  stderr.write(`error: ${message.replaceAll(/\s*\n\s*/g, ' ')}\n`)
+  const hint = KvError.isInstance(error) || error instanceof UsageError ? error.hint : undefined
+  if (hint) stderr.write(`hint: ${hint}\n`)
+  if (env['QPKV_DEBUG'] === '1' && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`)
+  if (KvError.isInstance(error) && error.code === 'KV_ABORTED') return 130
+  if (error instanceof UsageError || (KvError.isInstance(error) && usageCodes.has(error.code))) return 2
+  return 1
+}

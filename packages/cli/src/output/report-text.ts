@@ -1,0 +1,37 @@
+import type { ContextReport } from '@qpkv/core'
+import { formatBytes, printSpec } from '@qpkv/spec'
+
+/** What a context keeps, takes and took, in a few lines. */
+export function reportText(report: ContextReport): string {
+  const { bits, bytes, timings } = report
+  const layers = report.kept.map((heads) => heads.join(' '))
+  const same = layers.every((layer) => layer === layers[0])
+  const stored = bytes.simulated ?? bytes.planned
+  const lines = [
+    ['spec', printSpec(report.spec)],
+    ['tokens', `${report.promptTokens} in the prompt, ${report.tokens} in all`],
+    [
+      'kept',
+      `${round(report.keptPerHead)} per head and layer (${same ? `every layer: ${layers[0] ?? ''}` : layers.join(' | ')})`,
+    ],
+    ['bits', `${round(bits.nominal)} nominal, ${round(bits.true)} true`],
+    [
+      'bytes',
+      `${formatBytes(stored)}${bytes.simulated === undefined ? '' : ' (simulated)'}, allocated ${formatBytes(bytes.allocated)}, grown ${formatBytes(bytes.grown)}, tails ${formatBytes(bytes.tails)}`,
+    ],
+    ['share', `${percent(report.shareOfFull)} of the full 16-bit cache (${formatBytes(report.fullBytes)})`],
+    ['prefill', `${round(timings.prefillMs)} ms, ${round(timings.prefillTokensPerSecond)} tokens/s`],
+    [
+      'decode',
+      timings.decodeTokens > 0
+        ? `${timings.decodeTokens} tokens, ${round(timings.decodeTokensPerSecond)} tokens/s`
+        : 'nothing yet',
+    ],
+  ]
+  return lines.map(([name, text]) => `${(name ?? '').padEnd(8)} ${text}\n`).join('')
+}
+
+export const round = (value: number): string =>
+  value >= 100 ? String(Math.round(value)) : String(Number(value.toFixed(value >= 10 ? 1 : 2)))
+
+export const percent = (share: number): string => `${round(share * 100)} %`

@@ -1,0 +1,24 @@
+import { Command } from 'commander'
+import { addChat } from './commands/chat.ts'
+import { addDoctor, ownVersion } from './commands/doctor.ts'
+import { addGenerate } from './commands/generate.ts'
+import { addMethods } from './commands/methods.ts'
+import type { Io } from './io.ts'
+
+/** The command line as a commander program; writes through `io` and never ends the process. */
+export function makeProgram(io: Io): Command {
+  const program = new Command('qpkv')
+    .description('Llama-type language models with a compressed KV cache: more tokens, lower precision.')
+    .version(ownVersion())
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    })
+    .showHelpAfterError('(see qpkv --help)')
+  addGenerate(program, io)
+  addChat(program, io)
+  addMethods(program, io)
+  addDoctor(program, io)
+  return program
+}

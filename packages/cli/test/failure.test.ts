@@ -1,0 +1,31 @@
+import { KvError } from '@qpkv/spec'
+import { describe, expect, it } from 'vitest'
+import { reportFailure } from '../src/output/failure.ts'
+import { UsageError } from '../src/usage-error.ts'
+
+function report(error: unknown, env: NodeJS.ProcessEnv = {}) {
+  let text = ''
+  const code = reportFailure(error, { write: (out) => (text += out) }, env)
+  return { text, code }
+}
+
+describe('failures', () => {
+  it('are one line and a hint', () => {
+    expect(report(new KvError('KV_MEMORY', 'Too\nlittle.', { hint: 'Buy more.' }))).toEqual({
+      text: 'error: Too little.\nhint: Buy more.\n',
+      code: 1,
+    })
+    expect(report('text')).toEqual({ text: 'error: text\n', code: 1 })
+  })
+
+  it('tell wrong command lines and cancelled work apart', () => {
+    expect(report(new KvError('KV_UNKNOWN_METHOD', 'x')).code).toBe(2)
+    expect(report(new UsageError('x')).code).toBe(2)
+    expect(report(new KvError('KV_ABORTED', 'x')).code).toBe(130)
+  })
+
+  it('show the stack only when asked', () => {
+    expect(report(new Error('x')).text).not.toMatch(/failure.test/)
+    expect(report(new Error('x'), { QPKV_DEBUG: '1' }).text).toMatch(/failure.test/)
+  })
+})
