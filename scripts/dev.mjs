@@ -125,9 +125,22 @@ const verbs = {
     run('pnpm', ['exec', 'sherif', '-r', 'packages-without-package-json'])
     for (const name of ['check-floors', 'check-package-shape', 'check-method-names', 'check-file-size'])
       tool(name)
+    tool('generate-methods', '--check')
     tool('format-native', '--check')
   },
   'format-native': () => tool('format-native'),
+  generate: () => tool('generate-methods'),
+  new() {
+    tool('new-method', ...rest)
+    verbs.generate()
+    run('pnpm', [
+      'install',
+      '--no-frozen-lockfile',
+      '--prefer-offline',
+      '--reporter=append-only',
+      '--loglevel=warn',
+    ])
+  },
   'check-goldens'() {
     turbo('build', '--filter=qpkv...')
     run(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadModel, type Model } from '@qpkv/core'
-import { methods } from '@qpkv/methods'
+import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { parseSpec } from '@qpkv/spec'
 import { HostProbe } from './host-probe.ts'
@@ -82,7 +82,7 @@ const probe = threads > 1 ? new HostProbe() : undefined
 const results: unknown[] = []
 const folder = mkdtempSync(join(tmpdir(), 'qpkv-bench-'))
 try {
-  const options = { threads, methods, ...(values.table === undefined ? {} : { table: values.table }) }
+  const options = { threads, methods: registry, ...(values.table === undefined ? {} : { table: values.table }) }
   for (const name of values.shape) {
     const reference = name === 'reference'
     if (!reference && name !== '1b') throw new Error(`Expected --shape reference or 1b but received ${name}`)

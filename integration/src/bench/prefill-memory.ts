@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadModel } from '@qpkv/core'
-import { methods } from '@qpkv/methods'
+import { registry } from '@qpkv/methods'
 import { parseSpec } from '@qpkv/spec'
 import { randomIds } from './measure.ts'
 import { writeRandomModel, type Shape } from './random-model.ts'
@@ -25,7 +25,7 @@ const MIB = 2 ** 20
 
 if (process.argv[2] === 'child') {
   const [, , , folder = '', tokens = '0', spec = ''] = process.argv
-  const model = await loadModel(folder, { threads: 2, methods })
+  const model = await loadModel(folder, { threads: 2, methods: registry })
   const before = process.memoryUsage().rss
   const context = await model.prefill(randomIds(Number(tokens), shape.vocab), {
     compression: parseSpec(spec),

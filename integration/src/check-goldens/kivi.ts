@@ -1,6 +1,6 @@
 import type { NativeEngine, NativePartExport } from '@qpkv/core'
 import type { LayerPlan } from '@qpkv/spec'
-import { methods } from '@qpkv/methods'
+import { registry } from '@qpkv/methods'
 import { resolve } from '@qpkv/spec'
 import { beyond, readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
 import type { Fault } from './pruners.ts'
@@ -41,7 +41,7 @@ export function kiviPlan(
   const model = { layers: 1, queryHeads: facts.heads, kvHeads: facts.heads, headDim: facts.headDim }
   const { plan } = resolve(
     { quantize: { method: 'kivi', ...options } },
-    methods,
+    registry,
     model,
     { tokens: facts.tokens },
     { precision },

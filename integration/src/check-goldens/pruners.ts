@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NativeEngine } from '@qpkv/core'
-import { methods } from '@qpkv/methods'
+import { registry } from '@qpkv/methods'
 import { resolve, type LayerPlan, type MethodRef } from '@qpkv/spec'
 import { readFloats, readIntegers, readJson } from './arrays.ts'
 import { compareHead } from './kept-set.ts'
@@ -35,7 +35,7 @@ function planOf(
   const spec = { heads, budget: { tokens: test.params.max_capacity_prompt }, prune: methodOf(test) } as const
   const { plan } = resolve(
     spec,
-    methods,
+    registry,
     { layers, ...facts },
     { tokens: test.n_tokens },
     { precision: 'f32' },
@@ -150,7 +150,7 @@ export async function checkPruners(
   const tally = new Tally('pruners', engine.table)
   const manifest = readJson<PrunerManifest>(folder, 'manifest.json')
   for (const test of manifest.cases) {
-    if (!methods.pruners.has(test.method)) tally.missing.add(test.method)
+    if (!registry.pruners.has(test.method)) tally.missing.add(test.method)
     else
       tally.record(
         test.id,
@@ -170,7 +170,7 @@ export function checkPyramidTables(folder: string): FamilyResult {
     const prune = { method: 'pyramidkv', profile: 'qpruningkv', window: t.window_size, beta: t.beta ?? 20 }
     const facts = { layers: t.num_hidden_layers, queryHeads: 8, kvHeads: 8, headDim: 64 }
     try {
-      const { plan } = resolve({ budget: { tokens: t.max_capacity_prompt }, prune }, methods, facts, {
+      const { plan } = resolve({ budget: { tokens: t.max_capacity_prompt }, prune } , registry, facts, {
         tokens: t.q_len,
       })
       const ours = plan.layers.map((layer) => Math.min(layer.tokens.perHead, t.q_len))

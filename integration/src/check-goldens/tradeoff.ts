@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadModel, type Context, type Model } from '@qpkv/core'
-import { methods } from '@qpkv/methods'
+import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { parseSpec, type CompressionSpec } from '@qpkv/spec'
 import { mcnemarExact } from '@qpkv/bench-kit'
@@ -106,13 +106,13 @@ export async function checkTradeoff(folder: string, table: string, texts?: numbe
   const tally = new Tally('tradeoff', table)
   const manifest = readJson<TradeoffManifest>(folder, 'manifest.json')
   const unknown = readdirSync(folder).filter((name) => name.endsWith('.jsonl') && !(name in manifest.files))
-  const model = await loadModel(modelFolder, { table, methods })
+  const model = await loadModel(modelFolder, { table, methods: registry })
   const notes: string[] = unknown.map((name) => `${name} (not in its manifest)`)
   try {
     for (const [name, { prune }] of Object.entries(manifest.files)) {
       if (!existsSync(join(folder, name))) continue
       const method = prune.split(':')[0] ?? prune
-      if (method !== 'none' && !methods.pruners.has(method)) {
+      if (method !== 'none' && !registry.pruners.has(method)) {
         tally.missing.add(method)
         continue
       }

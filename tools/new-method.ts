@@ -1,0 +1,189 @@
+// `pnpm new pruner NAME` or `pnpm new quantizer NAME`: a package that passes the conformance suite at once.
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { root } from './workspace.ts'
+
+type Role = 'pruner' | 'quantizer'
+
+const camel = (name: string) => name.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+
+function manifest(role: Role, name: string): object {
+  const folder = `packages/${role}s/${name}`
+  return {
+    name: `@qpkv/${role}-${name}`,
+    version: '0.1.0',
+    description: `${name} ${role === 'pruner' ? 'token selection for' : 'storage of'} the KV cache, as a qpkv ${role}.`,
+    license: 'MIT',
+    type: 'module',
+    sideEffects: false,
+    engines: { node: '>=20.19.0' },
+    repository: { type: 'git', url: 'git+https://github.com/qpkv/qpkv.git', directory: folder },
+    keywords: ['kv-cache', 'llm', `kv-${role}`],
+    files: ['dist'],
+    exports: {
+      '.': { '@qpkv/source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' },
+      './package.json': './package.json',
+    },
+    publishConfig: {
+      access: 'public',
+      exports: {
+        '.': { types: './dist/index.d.ts', default: './dist/index.js' },
+        './package.json': './package.json',
+      },
+    },
+    scripts: { build: 'tsup && tsc -p tsconfig.build.json', typecheck: 'tsc -p .', test: 'vitest run' },
+    dependencies: { '@qpkv/spec': 'workspace:^' },
+    devDependencies: {
+      '@qpkv/conformance': 'workspace:^',
+      '@types/node': 'catalog:',
+      tsup: 'catalog:',
+      typescript: 'catalog:',
+      vitest: 'catalog:',
+    },
+  }
+}
+
+const prunerSource = (name: string) => `import { definePruner, integer } from '@qpkv/spec'
+
+/**
+ * ${name}: say here in one sentence which tokens it keeps.
+ * Keeps the keys of smallest norm and the last tokens, until you write your own rule: see docs/write-a-pruner.md.
+ */
+export const ${camel(name)} = definePruner({
+  name: '${name}',
+  paper: 'https://arxiv.org/abs/2406.11430',
+  options: {
+    last: integer({ default: 32, min: 0, max: 65536, doc: 'Last tokens that are always kept.' }),
+  },
+  select: ({ last }, { tokens }) => ({
+    observe: { what: 'key-norm' },
+    prefer: 'lowest',
+    protect: { first: 0, last: Math.min(last, tokens) },
+  }),
+})
+`
+
+const quantizerSource = (
+  name: string,
+) => `import { defineQuantizer, integer, oneOf, packedFormat } from '@qpkv/spec'
+
+/**
+ * ${name}: say here in one sentence how keys and values are stored.
+ * Stores both per token until you write your own rule: see docs/write-a-quantizer.md.
+ */
+export const ${camel(name)} = defineQuantizer({
+  name: '${name}',
+  paper: '',
+  options: {
+    bits: oneOf([8, 4, 3, 2, 1], { default: 4, doc: 'Width of a code.' }),
+    recent: integer({ default: 32, min: 0, max: 65536, doc: 'Newest kept tokens that stay in 16 bit.' }),
+  },
+  format: ({ bits, recent }, { model }) => {
+    const format = packedFormat({ bits, scalePer: 'token', group: Math.min(32, model.headDim) })
+    return { key: format, value: format, recent }
+  },
+})
+`
+
+const readme = (role: Role, name: string) => {
+  const title = `@qpkv/${role}-${name}`
+  const use = role === 'pruner' ? `prune: ${camel(name)}()` : `quantize: ${camel(name)}({ bits: 4 })`
+  return `# ${title}
+
+## What
+One paragraph: what it does, and the paper.
+
+## When (and when not)
+Where it is the right choice, and where another one is.
+
+## Install
+\`\`\`sh
+npm install @qpkv/core ${title}
+\`\`\`
+
+## Use
+\`\`\`ts
+import { loadModel } from '@qpkv/core'
+import { ${camel(name)} } from '${title}'
+
+const model = await loadModel('path/to/model')
+const context = await model.prefill('A long text.', { compression: { budget: { tokens: 256 }, ${use} } })
+\`\`\`
+
+## Options
+The table of options with defaults.
+
+## Deviations from the paper
+What differs, and why.
+
+## Cost
+Bytes and time.
+`
+}
+
+/** Relative path -> text of every file of a new package. */
+export function newMethodFiles(role: Role, name: string): Record<string, string> {
+  const symbol = camel(name)
+  const suite = role === 'pruner' ? 'testPruner' : 'testQuantizer'
+  const build = {
+    extends: './tsconfig.json',
+    compilerOptions: {
+      noEmit: false,
+      emitDeclarationOnly: true,
+      declaration: true,
+      rootDir: 'src',
+      outDir: 'dist',
+      customConditions: [],
+    },
+    include: ['src'],
+  }
+  const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`
+  return {
+    'package.json': json(manifest(role, name)),
+    'tsconfig.json': json({ extends: '../../../tsconfig.base.json', include: ['src', 'test'] }),
+    'tsconfig.build.json': json(build),
+    'tsup.config.ts': `import { library } from '../../../tsup.shared.ts'\n\nexport default library()\n`,
+    'vitest.config.ts': `import { defineProject, mergeConfig } from 'vitest/config'
+import shared from '../../../vitest.shared.ts'
+
+export default mergeConfig(shared, defineProject({ test: { name: '@qpkv/${role}-${name}' } }))
+`,
+    'src/index.ts': `export { ${symbol}, ${symbol} as default } from './${name}.ts'\n`,
+    [`src/${name}.ts`]: role === 'pruner' ? prunerSource(name) : quantizerSource(name),
+    'test/conformance.test.ts': `import { ${suite} } from '@qpkv/conformance'
+import { test } from 'vitest'
+import { ${symbol} } from '../src/index.ts'
+
+${suite}({ test, ${role}: ${symbol} })
+`,
+    'README.md': readme(role, name),
+  }
+}
+
+/** Writes the package; refuses a taken or unusable name. Returns its folder relative to the root. */
+export function createMethod(role: string | undefined, name: string | undefined, base = root): string {
+  if (role !== 'pruner' && role !== 'quantizer')
+    throw new Error(
+      `Expected "pruner" or "quantizer" but received ${role ?? 'nothing'}. Try: pnpm new pruner my-method`,
+    )
+  if (name === undefined || !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name))
+    throw new Error(
+      `Expected a name in kebab-case but received ${name ?? 'nothing'}. Try: pnpm new ${role} my-method`,
+    )
+  const folder = join('packages', `${role}s`, name)
+  if (existsSync(join(base, folder))) throw new Error(`${folder} exists already; choose another name.`)
+  for (const [path, text] of Object.entries(newMethodFiles(role, name))) {
+    mkdirSync(dirname(join(base, folder, path)), { recursive: true })
+    writeFileSync(join(base, folder, path), text)
+  }
+  return folder
+}
+
+if (process.argv[1]?.endsWith('new-method.ts')) {
+  try {
+    console.log(`${createMethod(process.argv[2], process.argv[3])}: written`)
+  } catch (error) {
+    console.error((error as Error).message)
+    process.exit(2)
+  }
+}
