@@ -1,8 +1,33 @@
 export { canonicalJson, contentHash } from './content-hash.ts'
 export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
 export { modelFingerprint } from './model-fingerprint.ts'
+export {
+  heatMapCells,
+  heatMapsSvg,
+  heatMapSvg,
+  type HeatMap,
+  type HeatMapsOptions,
+} from './pictures/heat-map.ts'
+export { svgToPng } from './pictures/png.ts'
+export { scoreColor } from './pictures/score-color.ts'
+export {
+  tradeoffPlotSvg,
+  type TradeoffCurve,
+  type TradeoffPlotOptions,
+  type TradeoffPoint,
+} from './pictures/tradeoff-plot.ts'
 export { SeededRandom } from './random.ts'
 export { flatRows, toCsv, toJsonDocument } from './report/export.ts'
+export {
+  htmlReport,
+  type Cell,
+  type Column,
+  type Figure,
+  type Report,
+  type ReportSection,
+  type Table,
+  type TableRow,
+} from './report/html-report.ts'
 export { planIdOf, recordIdOf, resultFileName, runIdOf, specIdOf } from './result/ids.ts'
 export { lockFile, type FileLock } from './result/lock-file.ts'
 export { readResults, type Results } from './result/read-results.ts'

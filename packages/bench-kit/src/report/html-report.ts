@@ -1,0 +1,113 @@
+import { escapeXml } from '../pictures/svg.ts'
+import { reportStyle } from './report-style.ts'
+
+/** A page: facts on top, then sections of text, tables and pictures. */
+export interface Report {
+  readonly title: string
+  readonly subtitle?: string
+  /** Short pairs such as `Model: reference`. */
+  readonly facts?: readonly (readonly [name: string, value: string])[]
+  readonly sections: readonly ReportSection[]
+  readonly footer?: string
+}
+
+export interface ReportSection {
+  readonly title: string
+  /** The sentence that says what came out, set apart. */
+  readonly verdict?: string
+  readonly paragraphs?: readonly string[]
+  readonly tables?: readonly Table[]
+  /** Pictures as SVG markup made by this package. */
+  readonly figures?: readonly Figure[]
+}
+
+export interface Figure {
+  readonly svg: string
+  readonly caption?: string
+}
+
+export interface Table {
+  readonly caption?: string
+  readonly columns: readonly Column[]
+  readonly rows: readonly TableRow[]
+}
+
+export interface Column {
+  readonly title: string
+  readonly align?: 'left' | 'right'
+}
+
+export interface TableRow {
+  readonly cells: readonly Cell[]
+  /** The row that won. */
+  readonly best?: boolean
+  /** A thin line above: a new group begins. */
+  readonly begins?: boolean
+}
+
+/** Text, or a share in [0, 1] drawn as a bar behind its text. */
+export type Cell = string | { readonly text: string; readonly share: number }
+
+/** One HTML file without any other resource: pictures inline, own style, light and dark. */
+export function htmlReport({ title, subtitle, facts = [], sections, footer }: Report): string {
+  const names = facts.map(
+    ([name, value]) => `<div><dt>${escapeXml(name)}</dt><dd>${escapeXml(value)}</dd></div>`,
+  )
+  const links = sections.map(({ title }, i) => `<a href="#s${i + 1}">${escapeXml(title)}</a>`)
+  const head = [
+    '<!doctype html>',
+    '<html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    '<meta name="color-scheme" content="light dark">',
+    `<title>${escapeXml(title)}</title><style>${reportStyle}</style></head><body><main>`,
+  ]
+  return [
+    ...head,
+    `<header><h1>${escapeXml(title)}</h1>${subtitle ? `<p class="lead">${escapeXml(subtitle)}</p>` : ''}`,
+    names.length > 0 ? `<dl>${names.join('')}</dl>` : '',
+    links.length > 2 ? `<nav>${links.join('')}</nav>` : '',
+    '</header>',
+    ...sections.map((section, i) => renderSection(section, i + 1)),
+    footer ? `<footer>${escapeXml(footer)}</footer>` : '',
+    '</main></body></html>\n',
+  ].join('\n')
+}
+
+function renderSection(
+  { title, verdict, paragraphs = [], tables = [], figures = [] }: ReportSection,
+  number: number,
+): string {
+  return [
+    `<section id="s${number}"><h2>${escapeXml(title)}</h2>`,
+    verdict ? `<p class="verdict">${escapeXml(verdict)}</p>` : '',
+    ...paragraphs.map((text) => `<p>${escapeXml(text)}</p>`),
+    ...tables.map((table) => renderTable(table)),
+    ...figures.map(
+      ({ svg, caption }) =>
+        `<figure>${svg.trim()}${caption ? `<figcaption>${escapeXml(caption)}</figcaption>` : ''}</figure>`,
+    ),
+    '</section>',
+  ].join('\n')
+}
+
+function renderTable({ caption, columns, rows }: Table): string {
+  const aligned = (i: number) => (columns[i]?.align === 'right' ? ' class="n"' : '')
+  const heads = columns.map(({ title }, i) => `<th scope="col"${aligned(i)}>${escapeXml(title)}</th>`)
+  const body = rows.map(({ cells, best, begins }) => {
+    const names = [best ? 'best' : '', begins ? 'begins' : ''].filter(Boolean).join(' ')
+    const data = cells.map((cell, i) => `<td${aligned(i)}>${renderCell(cell)}</td>`)
+    return `<tr${names ? ` class="${names}"` : ''}>${data.join('')}</tr>`
+  })
+  return [
+    `<div class="table"><table>${caption ? `<caption>${escapeXml(caption)}</caption>` : ''}`,
+    `<thead><tr>${heads.join('')}</tr></thead><tbody>`,
+    ...body,
+    '</tbody></table></div>',
+  ].join('\n')
+}
+
+function renderCell(cell: Cell): string {
+  if (typeof cell === 'string') return escapeXml(cell)
+  const width = Math.round(Math.min(1, Math.max(0, cell.share)) * 100)
+  return `<span class="bar" style="--w:${width}%">${escapeXml(cell.text)}</span>`
+}
