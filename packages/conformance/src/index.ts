@@ -1,1 +1,7 @@
-export {}
+export { testPruner } from './test-pruner.ts'
+export { testQuantizer } from './test-quantizer.ts'
+export { testPairs } from './test-pairs.ts'
+export { models, randomNumbers, randomValues, renamed, type TestFunction } from './suite.ts'
+export { openArrays, readFloats, readInts, readJson, type ArrayRef } from './golden-files.ts'
+export { compareKept, readSelections, type SelectionCase, type SelectionInput } from './selection-goldens.ts'
+export { runSelection, scoreError, type SelectionRun } from './run-selection.ts'

@@ -1,1 +1,15 @@
-export {}
+// Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
+export {
+  h2o,
+  int8,
+  keydiff,
+  kivi,
+  kvquant,
+  layerquantPruner,
+  layerquantQuantizer,
+  methods,
+  pyramidkv,
+  registry,
+  snapkv,
+  streamingllm,
+} from './methods.ts'

@@ -95,7 +95,13 @@ export {
 export { roundBf16, roundF16, roundHalfEven, roundTo } from './round-float.ts'
 export { pooledScores, selectTokens, smoothScores, type SelectionPlan } from './select-tokens.ts'
 export { observe, type ObservedTensors } from './observe-reference.ts'
-export { nearestLevel, quantizeReference, readBack, type Quantized } from './quantize-reference.ts'
+export {
+  nearestLevel,
+  normalizedInliers,
+  quantizeReference,
+  readBack,
+  type Quantized,
+} from './quantize-reference.ts'
 export { quantizeHqq, type HqqGroups, type HqqVersion } from './hqq-solver.ts'
 export {
   codeHqq,

@@ -175,3 +175,31 @@ function hqqZeros(
   )
   return hqqZero(groups, format.bits, format.solver.version)
 }
+
+/**
+ * Values as a codebook format scales them to [-1, 1], [tokens, headDim]; NaN for those stored exactly and for groups without width. A
+ * codebook fitted to these is fitted to what the storage will look up.
+ */
+export function normalizedInliers(
+  x: Float32Array,
+  tokens: number,
+  headDim: number,
+  format: PackedFormat,
+): Float32Array {
+  const scaled = new Float32Array(x.length).fill(NaN)
+  const outliers = markOutliers(x, tokens, headDim, format)
+  const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
+  const columns = format.scalePer === 'channel' ? headDim : tokens
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const inliers = groupMembers(format, row, column, tokens, headDim).filter((i) => outliers[i] === 0)
+      if (inliers.length === 0) continue
+      const { scale, offset } = fitGroup(
+        Array.from(inliers, (i) => x[i]!),
+        format,
+        undefined,
+      )
+      if (scale !== 0) for (const i of inliers) scaled[i] = (x[i]! - offset) / scale
+    }
+  return scaled
+}

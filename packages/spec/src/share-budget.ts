@@ -50,6 +50,7 @@ function allocate(desk: Desk, capacities: readonly number[]): number[] {
     budget,
     layers: layers.map((layer, l) => ({
       bits: layer.bits,
+      cost: budget !== undefined && ('fp16Tokens' in budget || 'bytes' in budget) ? layer.bits : 1,
       capacity: settled[l]!,
       candidates: layer.candidates,
       fixed: layer.fixed !== undefined,
@@ -84,53 +85,62 @@ class ByteScale {
     }
     return low
   }
-
-  bytesFor(tokens: number): number {
-    return this.#least[Math.min(tokens, this.#least.length - 1)]!
-  }
 }
 
 /**
- * A budget of real bytes: the largest equal share of bytes per free layer at which everything that the pruner hands out fits.
- * Without `allocate` that is exact; with it the shares are searched, and the steps just above the found one are tried too.
+ * A budget of real bytes. Without `allocate` every free layer gets an equal share of the bytes and as many tokens as fit: exact. With it, the
+ * share is memory by nominal bits, and the largest one is searched at which everything that the pruner hands out fits in real bytes.
  */
 function shareBytes(desk: Desk, budget: number): Shares {
   const { layers, pruner } = desk
-  const scales = new Map<string, ByteScale>()
-  const scaleOf = (layer: LayerDesk) => {
-    let scale = scales.get(layer.bytesKey)
-    // One token more than the prompt has: a share beyond the prompt is told from one that just holds it.
-    if (!scale) scales.set(layer.bytesKey, (scale = new ByteScale(layer.bytes, layer.candidates + 1)))
-    return scale
-  }
   const free = layers.filter((layer) => !layer.fixed)
   let rest = budget
   for (const layer of layers) if (layer.fixed) rest -= layer.bytes(fixedTokens(layer))
   if (rest < 0) return { overrides: true }
-  const asked = (share: number) =>
+  if (pruner.allocate && free.length > 0) return { asked: searchShares(desk, free, budget) }
+  const equal = Math.floor(rest / Math.max(1, free.length))
+  const scales = new Map<string, ByteScale>()
+  const tokensOf = (layer: LayerDesk) => {
+    let scale = scales.get(layer.bytesKey)
+    // One token more than the prompt has: a share beyond the prompt is told from one that just holds it.
+    if (!scale) scales.set(layer.bytesKey, (scale = new ByteScale(layer.bytes, layer.candidates + 1)))
+    return scale.tokensWithin(equal)
+  }
+  return {
+    asked: allocate(
+      desk,
+      layers.map((layer) => (layer.fixed ? 0 : tokensOf(layer))),
+    ),
+  }
+}
+
+/** How far above the found share larger ones are tried: bytes do not rise evenly with tokens. */
+const stepsBeyond = 48
+
+function searchShares(desk: Desk, free: readonly LayerDesk[], budget: number): number[] {
+  const { layers } = desk
+  // One step is one token of the narrowest layers.
+  const step = Math.min(...free.map((layer) => layer.bits))
+  const asked = (steps: number) =>
     allocate(
       desk,
-      layers.map((layer) => (layer.fixed ? 0 : scaleOf(layer).tokensWithin(share))),
+      layers.map((layer) => floor((steps * step) / layer.bits)),
     )
-  const equal = Math.floor(rest / Math.max(1, free.length))
-  if (!pruner.allocate || free.length === 0) return { asked: asked(equal) }
   const fits = (counts: readonly number[]) =>
     layers.reduce((sum, layer, l) => sum + layer.bytes(Math.min(counts[l]!, layer.candidates)), 0) <= budget
-  const first = scaleOf(free[0]!)
-  const limit = Math.max(...free.map((layer) => scaleOf(layer).bytesFor(layer.candidates + 1)))
-  if (fits(asked(limit))) return { asked: asked(limit) }
   let low = 0
-  let high = limit
+  let high = Math.max(...free.map((layer) => Math.ceil(((layer.candidates + 1) * layer.bits) / step)))
+  const most = asked(high)
+  if (fits(most)) return most
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2)
     if (fits(asked(middle))) low = middle
     else high = middle
   }
   let best = asked(low)
-  const from = first.tokensWithin(low)
-  for (let n = from + 1; n <= from + 64; n++) {
-    const next = asked(first.bytesFor(n))
+  for (let steps = low + 2; steps <= low + stepsBeyond; steps++) {
+    const next = asked(steps)
     if (fits(next)) best = next
   }
-  return { asked: best }
+  return best
 }

@@ -91,19 +91,11 @@ export function parseBudgetText(text: string): Budget {
     throw new KvError('KV_INVALID_SPEC', `"${text}" is not a budget.`, {
       hint: 'Write 128t (entries), 64x16 (the memory of 64 16-bit entries), 25% (of the prompt) or 128KiB (real bytes).',
     })
-  const amount = match[1]!
-  switch (match[2]) {
-    case 't':
-      return { tokens: Number(amount) }
-    case 'x16':
-      return { fp16Tokens: Number(amount) }
-    case '%':
-      return { fraction: shiftDecimal(amount, -2) }
-    case 'B':
-      return { bytes: Number(amount) }
-    default:
-      return { bytes: text }
-  }
+  const [, amount = '', unit = ''] = match
+  if (unit === 't') return { tokens: Number(amount) }
+  if (unit === 'x16') return { fp16Tokens: Number(amount) }
+  if (unit === '%') return { fraction: shiftDecimal(amount, -2) }
+  return { bytes: unit === 'B' ? Number(amount) : text }
 }
 
 /** The decimal text times 10^places, without rounding twice. */
@@ -139,6 +131,8 @@ export function parseSpec(text: string): CompressionSpec {
       'expected PRUNER+QUANTIZER',
       'For instance snapkv:window=16+kivi:bits=4@128KiB.',
     )
+  const second = findOutside(text, plus + 1, '+')
+  if (second < budgetAt) throw fail(text, second, 'a second "+"; expected one PRUNER+QUANTIZER')
   const prune = parseMethodAt(text, 0, plus, 'pruner')
   const quantize = parseMethodAt(text, plus + 1, budgetAt, 'quantizer')
   const budget = budgetAt < body ? parseBudgetText(text.slice(budgetAt + 1, body)) : undefined

@@ -1,1 +1,1 @@
-export {}
+export { h2o, h2o as default } from './h2o.ts'

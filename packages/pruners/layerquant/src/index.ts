@@ -1,1 +1,1 @@
-export {}
+export { layerquant, layerquant as default } from './layerquant.ts'

@@ -1,1 +1,1 @@
-export {}
+export { streamingllm, streamingllm as default } from './streamingllm.ts'

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import {
+  KvError,
+  planBytes,
+  resolve,
+  type ModelFacts,
+  type PromptFacts,
+  type Registry,
+  type Resolved,
+  type SpecInput,
+} from '@qpkv/spec'
+
+/**
+ * Resolves, or returns undefined where the budget is too small (which must then suggest a size or a layer's tokens). The profile of a released
+ * code may refuse a partner that its code refuses; a method by itself may not.
+ */
+export function tryResolve(
+  spec: SpecInput,
+  registry: Registry,
+  model: ModelFacts,
+  prompt: PromptFacts,
+): Resolved | undefined {
+  try {
+    return resolve(spec, registry, model, prompt)
+  } catch (error) {
+    if (!KvError.isInstance(error)) throw error
+    if (error.code === 'KV_CONFLICT' && hasProfile(spec)) return undefined
+    if (error.code !== 'KV_BUDGET_TOO_SMALL') throw error
+    assert.ok(error.hint, 'a budget that is too small comes with a size that works')
+    const works = /The smallest that works is (\{[^}]*\})/.exec(error.hint)
+    if (works)
+      resolve(
+        { ...spec, budget: JSON.parse(works[1]!) as NonNullable<SpecInput['budget']> },
+        registry,
+        model,
+        prompt,
+      )
+    return undefined
+  }
+}
+
+const hasProfile = ({ prune, quantize }: SpecInput) =>
+  prune?.['profile'] !== undefined || quantize?.['profile'] !== undefined
+
+/** What holds for every plan, whatever made it. */
+export function checkResolved(
+  resolved: Resolved,
+  spec: SpecInput,
+  model: ModelFacts,
+  prompt: PromptFacts,
+  overspends: boolean,
+): void {
+  const { plan } = resolved
+  assert.deepEqual(JSON.parse(JSON.stringify(plan)), plan, 'the plan is plain JSON')
+  assert.equal(plan.layers.length, model.layers)
+  for (const [l, layer] of plan.layers.entries()) {
+    const window = model.slidingWindow?.[l]
+    const candidates = Math.min(prompt.tokens, window ?? prompt.tokens)
+    const { perHead } = layer.tokens
+    assert.ok(perHead >= 1 && perHead <= candidates, `layer ${l} keeps ${perHead} of ${candidates}`)
+    const { first, last } = layer.protect
+    assert.ok(
+      Math.min(first + last, candidates) <= perHead,
+      `layer ${l} protects ${first} + ${last} of ${perHead}`,
+    )
+    if (perHead === candidates && layer.evict === 'never' && layer.order === 'position')
+      assert.deepEqual(layer.observe, { what: 'nothing' }, 'nothing is observed where everything is kept')
+  }
+  if (!plan.layers.some((layer) => layer.simulated))
+    assert.equal(planBytes(plan, model).total, resolved.bytes)
+  assert.ok(Number.isFinite(resolved.spentNominal) && Number.isFinite(resolved.spentBytes))
+  if (spec.budget === undefined) return
+  const spent = 'bytes' in spec.budget ? resolved.spentBytes : resolved.spentNominal
+  if (!overspends || 'bytes' in spec.budget) assert.ok(spent <= 1 + 1e-9, `spends ${spent} of the budget`)
+}

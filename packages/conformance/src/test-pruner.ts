@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import {
+  createRegistry,
+  definePruner,
+  defineQuantizer,
+  none,
+  packedFormat,
+  resolve,
+  selectTokens,
+  type AnyPruner,
+  type Budget,
+  type ModelFacts,
+  type PromptFacts,
+} from '@qpkv/spec'
+import { checkResolved, tryResolve } from './check-resolved.ts'
+import { models, optionSets, randomNumbers, renamed, type TestFunction } from './suite.ts'
+import { testMethod } from './test-method.ts'
+
+/** A quantizer whose layers differ in width, to try pruners on: 8 bit in layer 0, 4 elsewhere. */
+const mixedBits = defineQuantizer({
+  name: 'mixed-bits',
+  paper: '',
+  options: {},
+  format: (_, { layer }) => {
+    const bits = layer === 0 ? 8 : 4
+    return {
+      key: packedFormat({ bits, scalePer: 'channel', group: 32 }),
+      value: packedFormat({ bits, scalePer: 'token', group: 8 }),
+      recent: 16,
+    }
+  },
+})
+
+const budgets: readonly Budget[] = [
+  { tokens: 64 },
+  { tokens: 128 },
+  { fp16Tokens: 64 },
+  { fraction: 0.29 },
+  { fraction: 1 },
+  { bytes: '96KiB' },
+  { bytes: 300_001 },
+]
+const prompts: readonly PromptFacts[] = [
+  { tokens: 700 },
+  { tokens: 300, userEnd: 293 },
+  { tokens: 40 },
+  { tokens: 1 },
+]
+
+/**
+ * Everything that a pruner owes its users, as tests: `testPruner({ test, pruner: snapkv })`.
+ * Facts and options, JSON and text, honest budgets of every kind, determinism, short prompts, overrides, chat templates, selection.
+ */
+export function testPruner({ test, pruner }: { test: TestFunction; pruner: AnyPruner }): void {
+  testMethod(test, pruner)
+  const registry = createRegistry([pruner, mixedBits])
+  const refs = optionSets(pruner).map((given) => ({ method: pruner.name, ...given }))
+  const methodOf = (ref: { method: string }) => pruner.bind(withoutMethod(ref), 'prune')
+
+  test(`${pruner.name} keeps to every kind of budget on every shape of model`, () => {
+    let resolved = 0
+    forEachCase((model, prompt, budget) => {
+      for (const prune of refs)
+        for (const quantize of [none(), { method: 'mixed-bits' }]) {
+          const spec = { budget, prune, quantize }
+          const result = tryResolve(spec, registry, model, prompt)
+          if (!result) continue
+          resolved++
+          checkResolved(result, spec, model, prompt, methodOf(prune).overspends)
+        }
+    })
+    assert.ok(resolved > 100, `only ${resolved} cases resolved`)
+  })
+
+  test(`${pruner.name} gives the same plan again, from its value, from JSON and under another name`, () => {
+    const other = createRegistry([renamed(pruner, 'somebody'), mixedBits])
+    forEachCase((model, prompt, budget) => {
+      for (const prune of refs) {
+        const spec = { budget, prune, quantize: { method: 'mixed-bits' } }
+        const plan = tryResolve(spec, registry, model, prompt)?.plan
+        assert.deepEqual(tryResolve(spec, registry, model, prompt)?.plan, plan)
+        const named = { ...spec, prune: { ...prune, method: 'somebody' } }
+        assert.deepEqual(tryResolve(named, other, model, prompt)?.plan, plan)
+      }
+    })
+    const value = (pruner as unknown as () => { method: string })()
+    assert.deepEqual(
+      resolve({ prune: value }, undefined, models['small']!, { tokens: 300 }).plan,
+      resolve({ prune: { method: pruner.name } }, registry, models['small']!, { tokens: 300 }).plan,
+    )
+  })
+
+  test(`${pruner.name} keeps a prompt whole and in order that is shorter than the budget`, () => {
+    for (const prune of refs)
+      for (const model of Object.values(models))
+        for (const tokens of [1, 2, 17, 80]) {
+          const { plan } = resolve({ budget: { tokens: 5000 }, prune }, registry, model, { tokens })
+          for (const layer of plan.layers) {
+            assert.equal(layer.tokens.perHead, Math.min(tokens, 96, tokens))
+            assert.deepEqual([...selectTokens(undefined, 1, tokens, layer)[0]!], [...Array(tokens).keys()])
+          }
+        }
+  })
+
+  test(`${pruner.name} selects as many tokens as the plan says, protected ones included`, () => {
+    forEachCase((model, prompt, budget) => {
+      for (const prune of refs) {
+        const result = tryResolve({ budget, prune }, registry, model, prompt)
+        for (const [l, layer] of result?.plan.layers.entries() ?? []) {
+          const next = randomNumbers(l + prompt.tokens)
+          const scores = Float32Array.from({ length: 2 * prompt.tokens }, () => next())
+          const candidates = Math.min(prompt.tokens, model.slidingWindow?.[l] ?? prompt.tokens)
+          for (const kept of selectTokens(scores, 2, prompt.tokens, layer, candidates)) {
+            assert.equal(kept.length, layer.tokens.perHead)
+            assert.equal(new Set(kept).size, kept.length, 'no token twice')
+            assert.ok(kept.every((t) => t >= prompt.tokens - candidates && t < prompt.tokens))
+            if (layer.order === 'position')
+              assert.deepEqual(
+                [...kept],
+                [...kept].sort((a, b) => a - b),
+              )
+          }
+        }
+      }
+    })
+  })
+
+  test(`${pruner.name} hears a layer's override before it selects`, () => {
+    for (const prune of refs) {
+      const spec = { budget: { tokens: 200 }, prune, layers: [{ from: 1, to: 3, tokens: 90 }] }
+      const { plan } = resolve(spec, registry, models['small']!, { tokens: 700 })
+      for (const l of [1, 2]) {
+        const layer = plan.layers[l]!
+        assert.equal(layer.tokens.perHead, 90)
+        assert.ok(layer.protect.first + layer.protect.last <= 90)
+      }
+    }
+  })
+
+  test(`${pruner.name} always keeps the closing tokens of a chat template`, () => {
+    for (const prune of refs) {
+      const { plan } = resolve({ budget: { tokens: 100 }, prune }, registry, models['small']!, {
+        tokens: 700,
+        userEnd: 693,
+      })
+      for (const layer of plan.layers)
+        if (layer.tokens.perHead < 700)
+          assert.ok(layer.protect.last >= 7, `protects ${layer.protect.last} of 7`)
+    }
+  })
+
+  test(`${pruner.name} leaves its options alone`, () => {
+    const given = Object.freeze({})
+    pruner.bind(given, 'prune')
+    assert.deepEqual(given, {})
+  })
+}
+
+function forEachCase(body: (model: ModelFacts, prompt: PromptFacts, budget: Budget) => void): void {
+  for (const model of Object.values(models))
+    for (const prompt of prompts) for (const budget of budgets) body(model, prompt, budget)
+}
+
+const withoutMethod = (ref: { method: string }) =>
+  Object.fromEntries(Object.entries(ref).filter(([name]) => name !== 'method'))
+
+/** A pruner that keeps the newest tokens, to try quantizers on. */
+export const newest = definePruner({
+  name: 'newest',
+  paper: '',
+  options: {},
+  select: (_, { tokens }) => ({ observe: { what: 'nothing' }, protect: { first: 0, last: tokens } }),
+})

@@ -1,0 +1,42 @@
+// Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
+import { h2o } from '@qpkv/pruner-h2o'
+import { keydiff } from '@qpkv/pruner-keydiff'
+import { layerquant as layerquantPruner } from '@qpkv/pruner-layerquant'
+import { pyramidkv } from '@qpkv/pruner-pyramidkv'
+import { snapkv } from '@qpkv/pruner-snapkv'
+import { streamingllm } from '@qpkv/pruner-streamingllm'
+import { int8 } from '@qpkv/quantizer-int8'
+import { kivi } from '@qpkv/quantizer-kivi'
+import { kvquant } from '@qpkv/quantizer-kvquant'
+import { layerquant as layerquantQuantizer } from '@qpkv/quantizer-layerquant'
+import { createRegistry, type AnyMethod, type Registry } from '@qpkv/spec'
+
+/** Every first-party method beside `none`. */
+export const methods: readonly AnyMethod[] = Object.freeze([
+  h2o,
+  keydiff,
+  layerquantPruner,
+  pyramidkv,
+  snapkv,
+  streamingllm,
+  int8,
+  kivi,
+  kvquant,
+  layerquantQuantizer,
+])
+
+/** The registry that plain JSON and text specs need. */
+export const registry: Registry = createRegistry(methods)
+
+export {
+  h2o,
+  keydiff,
+  layerquantPruner,
+  pyramidkv,
+  snapkv,
+  streamingllm,
+  int8,
+  kivi,
+  kvquant,
+  layerquantQuantizer,
+}
