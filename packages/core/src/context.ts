@@ -125,6 +125,7 @@ export class Context {
 
   /**
    * Adds text, token ids, or messages that continue the conversation. They follow at the true positions and are never pruned.
+   * Cancelled in the middle, the beginning stays in the cache.
    * @throws KV_BUSY, KV_ABORTED, KV_TOKENIZER; warns KV_QUERY_AWARE once where the pruner had another question in mind.
    */
   async append(
@@ -137,9 +138,15 @@ export class Context {
       if (ids.length === 0) return
       throwIfAborted(options.signal)
       const fed = this.pending === undefined ? ids : Int32Array.of(this.pending, ...ids)
-      await this.appendNative(fed, options.signal)
-      this.remember(fed)
-      this.pending = undefined
+      const before = this.parts.native.tokens
+      try {
+        await this.appendNative(fed, options.signal)
+      } finally {
+        // A cancelled append may have fed the beginning; what is in the cache stays there.
+        const count = this.parts.native.tokens - before
+        if (count > 0) this.pending = undefined
+        this.remember(fed.subarray(0, count))
+      }
     })
   }
 

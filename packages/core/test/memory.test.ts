@@ -36,9 +36,9 @@ describe('memory', () => {
   })
 
   it('of a prefill grows with tokens by hidden states and one layer, not by all layers', () => {
-    const shape = { hiddenSize: 2048, queryHeads: 32, kvHeads: 8, headDim: 64 }
+    const shape = { hiddenSize: 2048, kvHeads: 8, headDim: 64 }
     const perToken = (prefillPeakBytes(shape, 2000) - prefillPeakBytes(shape, 1000)) / 1000
-    expect(perToken).toBe(4 * (2 * 2048 + (2 * 32 + 2 * 8) * 64))
+    expect(perToken).toBe(4 * (2048 + 3 * 8 * 64))
   })
 
   it('that is not there is refused with the figures', async () => {

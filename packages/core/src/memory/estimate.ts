@@ -20,13 +20,15 @@ export function weightBytes(
   return bytes
 }
 
-/** Bytes that a prefill takes at its peak beside weights and caches: hidden states twice, one layer's q, k and v, in float32. */
+/**
+ * Bytes that a prefill takes at its peak beside weights and caches: the hidden states and one layer's keys (before and after the rotary
+ * embedding) and values, in float32. Queries and MLP rows exist for a chunk of tokens only.
+ */
 export function prefillPeakBytes(
-  config: Pick<ModelConfig, 'hiddenSize' | 'queryHeads' | 'kvHeads' | 'headDim'>,
+  config: Pick<ModelConfig, 'hiddenSize' | 'kvHeads' | 'headDim'>,
   tokens: number,
 ): number {
-  const heads = 2 * config.queryHeads + 2 * config.kvHeads // queries, their outputs, keys, values
-  return FIXED_BYTES + tokens * 4 * (2 * config.hiddenSize + heads * config.headDim)
+  return FIXED_BYTES + tokens * 4 * (config.hiddenSize + 3 * config.kvHeads * config.headDim)
 }
 
 /** Throws KV_MEMORY with the figures when `parts` together exceed what is available. */
