@@ -11,7 +11,7 @@ const floors: [pattern: RegExp, floor: number][] = [
   [/^@qpkv\/bench-kit$/, 5],
   [/^@qpkv\/bench-/, 6],
   [/^qpkv$/, 7],
-  [/^@qpkv\/integration$/, 8],
+  [/^@qpkv\/(integration|examples)$/, 8],
 ]
 
 const floorOf = (name: string) => floors.find(([pattern]) => pattern.test(name))?.[1]

@@ -35,7 +35,7 @@ const groups = ['packages', 'packages/core/npm', 'packages/pruners', 'packages/q
 /** Every package of the workspace, the private integration package included. */
 export function workspacePackages(): WorkspacePackage[] {
   const folders = groups.flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`))
-  return [...folders, 'integration']
+  return [...folders, 'integration', 'examples']
     .filter((folder) => existsSync(join(root, folder, 'package.json')))
     .map((folder) => {
       const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest

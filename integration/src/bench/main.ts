@@ -82,7 +82,11 @@ const probe = threads > 1 ? new HostProbe() : undefined
 const results: unknown[] = []
 const folder = mkdtempSync(join(tmpdir(), 'qpkv-bench-'))
 try {
-  const options = { threads, methods: registry, ...(values.table === undefined ? {} : { table: values.table }) }
+  const options = {
+    threads,
+    methods: registry,
+    ...(values.table === undefined ? {} : { table: values.table }),
+  }
   for (const name of values.shape) {
     const reference = name === 'reference'
     if (!reference && name !== '1b') throw new Error(`Expected --shape reference or 1b but received ${name}`)

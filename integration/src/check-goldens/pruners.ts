@@ -170,7 +170,7 @@ export function checkPyramidTables(folder: string): FamilyResult {
     const prune = { method: 'pyramidkv', profile: 'qpruningkv', window: t.window_size, beta: t.beta ?? 20 }
     const facts = { layers: t.num_hidden_layers, queryHeads: 8, kvHeads: 8, headDim: 64 }
     try {
-      const { plan } = resolve({ budget: { tokens: t.max_capacity_prompt }, prune } , registry, facts, {
+      const { plan } = resolve({ budget: { tokens: t.max_capacity_prompt }, prune }, registry, facts, {
         tokens: t.q_len,
       })
       const ours = plan.layers.map((layer) => Math.min(layer.tokens.perHead, t.q_len))

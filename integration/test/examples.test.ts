@@ -1,0 +1,28 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const folder = fileURLToPath(new URL('../../examples/', import.meta.url))
+const examples = readdirSync(folder).filter((name) => name.endsWith('.mjs'))
+
+/** What an example must have printed; every example has a line here. */
+const prints: Record<string, RegExp> = {
+  'http-stream.mjs': /listening on http:\/\/127\.0\.0\.1:\d+[\s\S]*1234567\./,
+  'many-questions.mjs': /is (\d{7})\.\s+\(expected \1\)[\s\S]*cache: \d+ KiB/,
+  'own-pruner.mjs': /tokens/i,
+  'streaming-chat.mjs': /calm-moon[\s\S]*48213/,
+  'sweep.mjs': /none\+none .* 10 of 10 right/,
+}
+
+test('every example is run', () => expect(examples).toEqual(Object.keys(prints).sort()))
+
+test.each(examples)('%s runs on the reference model', (name) => {
+  const result = spawnSync(process.execPath, ['--conditions=@qpkv/source', '--import', 'tsx', name], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  expect(result.stderr).not.toMatch(/Error/)
+  expect(result.status).toBe(0)
+  expect(result.stdout).toMatch(prints[name] ?? /never/)
+})
