@@ -20,7 +20,7 @@ Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLay
       tokens_(static_cast<int>(ids.size())) {}
 
 Context::Context(const Context& other)
-    : random(other.random), model_(other.model_), logits_(other.logits_), seen_(other.seen_), tokens_(other.tokens_),
+    : random(other.random), model_(other.model_), logits_(other.logits_), seen_(other.seen_), tokens_(other.tokens_.load()),
       broken_(other.broken_) {
   for (const auto& layer : other.layers_) layers_.push_back(std::make_unique<KvLayer>(*layer));
 }

@@ -2,7 +2,6 @@
 #pragma once
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <unordered_set>
 #include <vector>
 
@@ -16,11 +15,11 @@ class Context {
  public:
   Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers, std::vector<float> logits,
           const std::vector<int32_t>& ids);
-  // Shares all tiles. The caller holds other.busy.
+  // Shares all tiles. `other` must not be busy.
   explicit Context(const Context& other);
 
   // Feeds tokens in chunks; afterwards logits() are those of the last one. all_logits: null, or [count, vocab] to fill. Throws KV_ABORTED
-  // between chunks (the fed ones stay), KV_NUMERIC. Call with `busy` held.
+  // between chunks (the fed ones stay), KV_NUMERIC. Call with `busy` set.
   void Append(const int32_t* ids, int count, float* all_logits);
 
   int tokens() const { return tokens_; }
@@ -31,7 +30,7 @@ class Context {
   KvLayer& layer(size_t index) { return *layers_[index]; }
   Model& model() { return *model_; }
 
-  std::mutex busy;  // one step at a time
+  std::atomic<bool> busy{false};  // one step at a time
   std::atomic<bool> abort{false};
   Xoshiro256 random{0};
 
@@ -42,7 +41,7 @@ class Context {
   std::vector<std::unique_ptr<KvLayer>> layers_;
   std::vector<float> logits_;
   std::unordered_set<int32_t> seen_;
-  int tokens_ = 0;
+  std::atomic<int> tokens_{0};
   bool broken_ = false;  // a chunk failed half way through the layers
 };
 

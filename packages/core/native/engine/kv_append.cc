@@ -70,8 +70,7 @@ void KvLayer::AppendTo(int head, Tensor tensor, const ExactTokens& exact, const 
                        std::vector<PackItem>* items) {
   const TensorFormat& format = tensor == Tensor::kKey ? recent().key.format : recent().value.format;
   PartList& list = heads_[static_cast<size_t>(head)].list(tensor);
-  const float* source = (tensor == Tensor::kKey ? exact.keys : exact.values) +
-                        static_cast<size_t>(shape_.SourceHead(head)) * exact.capacity * shape_.head_dim;
+  const float* source = SourceOf(head, tensor, exact);
   // Tokens that will be coded soon lie in small tiles; an exact cache grows its tiles up to full size.
   const bool unlimited = recent().tokens < 0 && !needs_.mask;
   for (int done = 0; done < exact.tokens;) {

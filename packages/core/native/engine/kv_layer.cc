@@ -106,8 +106,7 @@ void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, con
   Part part = NewPart(tensor, format, laid_out, &block);
   part.tokens = tokens;
   PackItem item{};
-  item.source = (tensor == Tensor::kKey ? exact.keys : exact.values) +
-                static_cast<size_t>(shape_.SourceHead(head)) * exact.capacity * shape_.head_dim;
+  item.source = SourceOf(head, tensor, exact);
   item.index = kept;
   PartList& list = heads_[static_cast<size_t>(head)].list(tensor);
   if (needs(tensor).positions) item.positions = plan_->cache_positions ? indices_.data() + list.tokens : kept;
@@ -120,6 +119,11 @@ void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, con
   items->push_back(item);
   list.Insert(list.parts.size(), part, std::move(block));
   list.tokens += tokens;
+}
+
+const float* KvLayer::SourceOf(int head, Tensor tensor, const ExactTokens& exact) const {
+  const int source = exact.per_stored_head ? head : shape_.SourceHead(head);
+  return (tensor == Tensor::kKey ? exact.keys : exact.values) + static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
 }
 
 void KvLayer::Pack(const std::vector<PackItem>& items) {

@@ -39,6 +39,7 @@ struct ExactTokens {
   int capacity = 0;
   int tokens = 0;
   int first_position = 0;  // of token 0 in the text
+  bool per_stored_head = false;  // the first dimension counts stored heads
 };
 
 struct PartBytes {
@@ -90,6 +91,7 @@ class KvLayer {
                  const ExactTokens& exact, std::vector<PackItem>* items);
   int RecentTokens(Tensor tensor, int stored) const;
   size_t RunBytes(Tensor tensor, const TensorFormat& format, int tokens) const;
+  const float* SourceOf(int head, Tensor tensor, const ExactTokens& exact) const;
   void Pack(const std::vector<PackItem>& items);
 
   // kv_append.cc

@@ -134,7 +134,7 @@ std::vector<float> Prefill::Exact(Tensor tensor) {
   return out;
 }
 
-std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements) {
+std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements, bool select_only) {
   Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
   std::lock_guard<std::mutex> lock(engine.mutex);
@@ -158,6 +158,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   input.window = shape.window;
   input.layer = layer;
   const Selection selection = SelectTokens(engine, what, input);
+  if (select_only) return selection.kept;
   Buffer keys, values;
   ExactTokens exact;
   exact.keys = what.RopeBefore() ? keys_before_.floats() : keys_.floats();
@@ -168,6 +169,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
     values = upload(replacements.values);
     exact.keys = keys.floats();
     exact.values = values.floats();
+    exact.per_stored_head = true;
   }
   cache.push_back(std::make_unique<KvLayer>(model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)],
                                             shape, RopeTable{d.inv_freq.data(), d.rope_scale}, exact, selection.kept, false));

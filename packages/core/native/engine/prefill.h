@@ -3,7 +3,6 @@
 #pragma once
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "engine/context.h"
@@ -17,7 +16,7 @@ namespace qpkv {
 // What replaces measured scores or exact values of a layer: results of TypeScript hooks. Empty: nothing.
 struct Replacements {
   std::vector<float> scores;  // [storedHeads, tokens]
-  std::vector<float> keys, values;  // [kvHeads, tokens, headDim]
+  std::vector<float> keys, values;  // [storedHeads, tokens, headDim]
 };
 
 class Prefill {
@@ -27,7 +26,8 @@ class Prefill {
   void RunLayer();  // throws KV_ABORTED, KV_NUMERIC
   std::vector<float> Scores(int plan);
   std::vector<float> Exact(Tensor tensor);
-  std::vector<std::vector<int32_t>> CompressLayer(int plan, const Replacements& replacements);
+  // select_only: chooses tokens and stores nothing; a later call stores.
+  std::vector<std::vector<int32_t>> CompressLayer(int plan, const Replacements& replacements, bool select_only);
   std::vector<float> AllLogits();
   std::vector<std::shared_ptr<Context>> Finish();
 
@@ -37,7 +37,7 @@ class Prefill {
   int stored_heads(int plan) const { return Shape(plan, 0).stored_heads(); }
   Model& model() { return *model_; }
 
-  std::mutex busy;
+  std::atomic<bool> busy{false};  // one step at a time
   std::atomic<bool> abort{false};
 
  private:

@@ -1,0 +1,61 @@
+// See async.h.
+#include "binding/async.h"
+
+namespace qpkv {
+namespace {
+
+class PromiseWorker : public Napi::AsyncWorker {
+ public:
+  PromiseWorker(Napi::Env env, Work work)
+      : Napi::AsyncWorker(env, "qpkv"), deferred_(Napi::Promise::Deferred::New(env)), work_(std::move(work)) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    try {
+      finish_ = work_();
+    } catch (const Error& error) {
+      code_ = error.code();
+      SetError(error.what());
+    } catch (const std::bad_alloc&) {
+      code_ = "KV_MEMORY";
+      SetError("Out of memory.");
+    }
+    work_ = nullptr;  // frees what it held before the promise settles: `busy` marks, disposed objects
+  }
+  void OnOK() override {
+    try {
+      deferred_.Resolve(finish_(Env()));
+    } catch (const Napi::Error& error) {
+      deferred_.Reject(error.Value());
+    }
+  }
+  void OnError(const Napi::Error& error) override {
+    error.Value().Set("code", code_);
+    deferred_.Reject(error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Work work_;
+  Finish finish_;
+  const char* code_ = "KV_ADDON";
+};
+
+}  // namespace
+
+Napi::Error MakeError(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Value().Set("code", code);
+  return error;
+}
+
+Napi::Value RunAsync(Napi::Env env, Work work) {
+  auto* worker = new PromiseWorker(env, std::move(work));  // deletes itself
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
+}  // namespace qpkv

@@ -1,0 +1,111 @@
+// See convert.h.
+#include "binding/convert.h"
+
+#include <cstring>
+
+#include "binding/async.h"
+
+namespace qpkv {
+
+Napi::Value FloatArray(Napi::Env env, const std::vector<float>& values) {
+  Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
+  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
+  return array;
+}
+
+Napi::Value IntArray(Napi::Env env, const std::vector<int32_t>& values) {
+  Napi::Int32Array array = Napi::Int32Array::New(env, values.size());
+  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(int32_t));
+  return array;
+}
+
+Napi::Value KeptArrays(Napi::Env env, const std::vector<std::vector<int32_t>>& kept) {
+  Napi::Array all = Napi::Array::New(env, kept.size());
+  for (uint32_t i = 0; i < kept.size(); ++i) all.Set(i, IntArray(env, kept[i]));
+  return all;
+}
+
+Napi::Value BytesObject(Napi::Env env, const PartBytes& bytes) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("planned", Napi::Number::New(env, static_cast<double>(bytes.planned)));
+  object.Set("grown", Napi::Number::New(env, static_cast<double>(bytes.grown)));
+  object.Set("tails", Napi::Number::New(env, static_cast<double>(bytes.tails)));
+  return object;
+}
+
+namespace {
+
+Napi::Value PartObject(Napi::Env env, const PartExport& part) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("bits", part.bits);
+  object.Set("tokens", part.tokens);
+  object.Set("values", FloatArray(env, part.values));
+  if (part.bits != 16) {
+    Napi::Uint8Array codes = Napi::Uint8Array::New(env, part.codes.size());
+    std::memcpy(codes.Data(), part.codes.data(), part.codes.size());
+    object.Set("codes", codes);
+    object.Set("scales", FloatArray(env, part.scales));
+    object.Set("offsets", FloatArray(env, part.offsets));
+  }
+  if (!part.positions.empty()) object.Set("positions", IntArray(env, part.positions));
+  return object;
+}
+
+Napi::Value PartArray(Napi::Env env, const std::vector<PartExport>& parts) {
+  Napi::Array array = Napi::Array::New(env, parts.size());
+  for (uint32_t i = 0; i < parts.size(); ++i) array.Set(i, PartObject(env, parts[i]));
+  return array;
+}
+
+}  // namespace
+
+Napi::Value ExportObject(Napi::Env env, const KvLayer& layer, int head) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("tokens", layer.tokens(head));
+  object.Set("key", PartArray(env, layer.Export(head, Tensor::kKey)));
+  object.Set("value", PartArray(env, layer.Export(head, Tensor::kValue)));
+  return object;
+}
+
+std::vector<float> Floats(const Napi::Value& value) {
+  const Napi::Float32Array array = value.As<Napi::Float32Array>();
+  return std::vector<float>(array.Data(), array.Data() + array.ElementLength());
+}
+
+std::vector<int32_t> Ints(const Napi::Value& value) {
+  const Napi::Int32Array array = value.As<Napi::Int32Array>();
+  return std::vector<int32_t>(array.Data(), array.Data() + array.ElementLength());
+}
+
+int IntOf(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsNumber())
+    throw MakeError(object.Env(), "KV_INVALID_OPTION", std::string("Expected a number for ") + name + ".");
+  return value.As<Napi::Number>().Int32Value();
+}
+
+double NumberOf(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsNumber())
+    throw MakeError(object.Env(), "KV_INVALID_OPTION", std::string("Expected a number for ") + name + ".");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+std::string TextOf(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsString()) throw MakeError(object.Env(), "KV_INVALID_OPTION", std::string("Expected a text for ") + name + ".");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+bool Has(const Napi::Object& object, const char* name) { return !object.Get(name).IsUndefined(); }
+
+Element ElementOf(const std::string& name) {
+  if (name == "f32") return Element::kF32;
+  return name == "f16" ? Element::kF16 : Element::kBf16;
+}
+
+Precision PrecisionOf(const Napi::Object& object) {
+  return TextOf(object, "precision") == "f32" ? Precision::kF32 : Precision::kBf16;
+}
+
+}  // namespace qpkv

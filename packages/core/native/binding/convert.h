@@ -1,0 +1,29 @@
+// Between JavaScript values and plain C++ ones. Typed arrays are allocated by JavaScript and filled here.
+#pragma once
+#include <napi.h>
+
+#include <string>
+#include <vector>
+
+#include "engine/kv_layer.h"
+
+namespace qpkv {
+
+Napi::Value FloatArray(Napi::Env env, const std::vector<float>& values);
+Napi::Value IntArray(Napi::Env env, const std::vector<int32_t>& values);
+Napi::Value KeptArrays(Napi::Env env, const std::vector<std::vector<int32_t>>& kept);
+Napi::Value BytesObject(Napi::Env env, const PartBytes& bytes);
+// NativeTileExport of addon.ts.
+Napi::Value ExportObject(Napi::Env env, const KvLayer& layer, int head);
+
+std::vector<float> Floats(const Napi::Value& value);
+std::vector<int32_t> Ints(const Napi::Value& value);
+
+int IntOf(const Napi::Object& object, const char* name);
+double NumberOf(const Napi::Object& object, const char* name);
+std::string TextOf(const Napi::Object& object, const char* name);
+bool Has(const Napi::Object& object, const char* name);  // and not undefined
+Element ElementOf(const std::string& name);
+Precision PrecisionOf(const Napi::Object& object);
+
+}  // namespace qpkv

@@ -1,0 +1,91 @@
+// NativeEngine of addon.ts.
+#include "binding/convert.h"
+#include "binding/objects.h"
+#include "binding/read_model.h"
+#include "binding/read_plan.h"
+
+namespace qpkv {
+namespace {
+
+// ObserveOptions and LayerCacheOptions.
+LayerInput ReadLayerInput(const Napi::Object& from) {
+  LayerInput input;
+  input.q = Floats(from.Get("q"));
+  input.k = Floats(from.Get("k"));
+  input.tokens = IntOf(from, "tokens");
+  input.shape.query_heads = IntOf(from, "queryHeads");
+  input.shape.kv_heads = IntOf(from, "kvHeads");
+  input.shape.head_dim = IntOf(from, "headDim");
+  input.shape.per_query_head = TextOf(from, "heads") == "query";
+  if (Has(from, "slidingWindow")) input.shape.window = IntOf(from, "slidingWindow");
+  input.observe = ReadObservation(from.Get("observe").As<Napi::Object>(), "observe");
+  input.protect_last = IntOf(from, "protectLast");
+  const size_t dim = static_cast<size_t>(input.shape.head_dim), tokens = static_cast<size_t>(input.tokens);
+  if (input.q.size() != tokens * input.shape.query_heads * dim || input.k.size() != tokens * input.shape.kv_heads * dim)
+    throw MakeError(from.Env(), "KV_INVALID_OPTION", "q or k has another length than its shape says.");
+  return input;
+}
+
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  explicit EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info), engine_(info, "engine") {}
+
+  Napi::Value Table(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), engine_.Get(info.Env())->ops.name); }
+  Napi::Value Threads(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), engine_.Get(info.Env())->stream.threads());
+  }
+
+  Napi::Value LoadModel(const Napi::CallbackInfo& info) {
+    auto description = std::make_shared<ModelDescription>(ReadModel(info[0].As<Napi::Object>()));
+    return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), description]() -> Finish {
+      std::lock_guard<std::mutex> lock(engine->mutex);
+      auto model = std::make_shared<Model>(engine, std::move(*description));
+      return [model](Napi::Env env) { return MakeObject(env, env.GetInstanceData<Instance>()->model, model); };
+    });
+  }
+
+  Napi::Value CreateLayerCache(const Napi::CallbackInfo& info) {
+    const Napi::Object from = info[0].As<Napi::Object>();
+    auto input = std::make_shared<LayerInput>(ReadLayerInput(from));
+    input->v = Floats(from.Get("v"));
+    input->precision = PrecisionOf(from);
+    if (Has(from, "scores")) input->scores = Floats(from.Get("scores"));
+    if (input->v.size() != input->k.size())
+      throw MakeError(info.Env(), "KV_INVALID_OPTION", "v has another length than k.");
+    std::shared_ptr<const LayerPlan> plan = ReadLayerPlan(from.Get("plan").As<Napi::Object>(), "plan");
+    return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input, plan]() -> Finish {
+      auto cache = std::make_shared<LayerCache>(engine, *input, plan);
+      return [cache](Napi::Env env) { return MakeObject(env, env.GetInstanceData<Instance>()->layer_cache, cache); };
+    });
+  }
+
+  Napi::Value Observe(const Napi::CallbackInfo& info) {
+    auto input = std::make_shared<LayerInput>(ReadLayerInput(info[0].As<Napi::Object>()));
+    return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input]() -> Finish {
+      std::lock_guard<std::mutex> lock(engine->mutex);
+      const Buffer scores = ObserveLayer(engine, *input);
+      std::vector<float> out(scores.bytes() / sizeof(float));
+      if (!out.empty()) engine->ops.Download(engine->stream, out.data(), scores.data(), scores.bytes());
+      return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
+    });
+  }
+
+  void Dispose(const Napi::CallbackInfo&) { engine_.Drop(); }
+
+ private:
+  Handle<Engine> engine_;
+};
+
+}  // namespace
+
+Napi::Function DefineEngine(Napi::Env env) {
+  return EngineObject::DefineClass(env, "NativeEngine",
+                                   {EngineObject::InstanceAccessor<&EngineObject::Table>("table"),
+                                    EngineObject::InstanceAccessor<&EngineObject::Threads>("threads"),
+                                    EngineObject::InstanceMethod<&EngineObject::LoadModel>("loadModel"),
+                                    EngineObject::InstanceMethod<&EngineObject::CreateLayerCache>("createLayerCache"),
+                                    EngineObject::InstanceMethod<&EngineObject::Observe>("observe"),
+                                    EngineObject::InstanceMethod<&EngineObject::Dispose>("dispose")});
+}
+
+}  // namespace qpkv

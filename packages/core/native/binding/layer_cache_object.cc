@@ -1,0 +1,84 @@
+// NativeLayerCache of addon.ts.
+#include "binding/convert.h"
+#include "binding/objects.h"
+
+namespace qpkv {
+namespace {
+
+class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
+ public:
+  explicit LayerCacheObject(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<LayerCacheObject>(info), cache_(info, "layer cache") {}
+
+  Napi::Value Smoothed(const Napi::CallbackInfo& info) { return FloatArray(info.Env(), Held(info)->selection().smoothed); }
+  Napi::Value Kept(const Napi::CallbackInfo& info) { return KeptArrays(info.Env(), Held(info)->selection().kept); }
+
+  Napi::Value Bytes(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    return BytesObject(info.Env(), Held(info)->layer().Bytes());
+  }
+
+  Napi::Value Append(const Napi::CallbackInfo& info) {
+    std::vector<float> k = Floats(info[0]), v = Floats(info[1]);
+    const int count = info[2].As<Napi::Number>().Int32Value();
+    const LayerShape& shape = Held(info)->layer().shape();
+    const size_t size = static_cast<size_t>(shape.kv_heads) * count * shape.head_dim;
+    if (count < 1 || k.size() != size || v.size() != size)
+      throw MakeError(info.Env(), "KV_INVALID_OPTION", "k or v has another length than [kvHeads, count, headDim].");
+    return RunAsync(info.Env(), [cache = Held(info), k = std::move(k), v = std::move(v), count, mark = Mark(info)]() -> Finish {
+      cache->Append(k, v, count);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  }
+
+  Napi::Value Attend(const Napi::CallbackInfo& info) {
+    std::vector<float> q = Floats(info[0]);
+    const LayerShape& shape = Held(info)->layer().shape();
+    if (q.size() != static_cast<size_t>(shape.query_heads) * shape.head_dim)
+      throw MakeError(info.Env(), "KV_INVALID_OPTION", "q has another length than [queryHeads, headDim].");
+    return RunAsync(info.Env(), [cache = Held(info), q = std::move(q), mark = Mark(info)]() -> Finish {
+      std::vector<float> out = cache->Attend(q);
+      return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
+    });
+  }
+
+  Napi::Value Export(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    LayerCache& cache = *Held(info);
+    const int head = info[0].As<Napi::Number>().Int32Value();
+    if (head < 0 || head >= cache.layer().shape().stored_heads())
+      throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such stored head.");
+    std::lock_guard<std::mutex> lock(cache.engine().mutex);
+    return Guarded(info.Env(), [&] { return ExportObject(info.Env(), cache.layer(), head); });
+  }
+
+  void Scramble(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    std::lock_guard<std::mutex> lock(Held(info)->engine().mutex);
+    Held(info)->layer().Scramble(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+  }
+
+  void Dispose(const Napi::CallbackInfo&) { cache_.Drop(); }
+
+ private:
+  const std::shared_ptr<LayerCache>& Held(const Napi::CallbackInfo& info) { return cache_.Get(info.Env()); }
+  std::shared_ptr<void> Mark(const Napi::CallbackInfo& info) { return MarkBusy(info.Env(), Held(info), "layer cache"); }
+
+  Handle<LayerCache> cache_;
+};
+
+}  // namespace
+
+Napi::Function DefineLayerCache(Napi::Env env) {
+  return LayerCacheObject::DefineClass(env, "NativeLayerCache",
+                                       {LayerCacheObject::InstanceMethod<&LayerCacheObject::Smoothed>("smoothed"),
+                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Kept>("kept"),
+                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Bytes>("bytes"),
+                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Append>("append"),
+                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Attend>("attend"),
+                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Export>("export"),
+                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Scramble>("scramble"),
+                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Dispose>("dispose")});
+}
+
+}  // namespace qpkv

@@ -1,0 +1,127 @@
+// NativePrefill of addon.ts.
+#include "binding/convert.h"
+#include "binding/objects.h"
+
+namespace qpkv {
+namespace {
+
+class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
+ public:
+  explicit PrefillObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PrefillObject>(info), prefill_(info, "prefill") {}
+
+  Napi::Value Layer(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), prefill_.Get(info.Env())->layer()); }
+
+  Napi::Value RunLayer(const Napi::CallbackInfo& info) {
+    const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
+    return RunAsync(info.Env(), [prefill, mark = Mark(info)]() -> Finish {
+      prefill->RunLayer();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  }
+
+  Napi::Value Scores(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    const int plan = PlanIndex(info);
+    return Guarded(info.Env(), [&] { return FloatArray(info.Env(), prefill_.Get(info.Env())->Scores(plan)); });
+  }
+
+  Napi::Value Exact(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    const Tensor tensor = info[0].As<Napi::String>().Utf8Value() == "key" ? Tensor::kKey : Tensor::kValue;
+    return Guarded(info.Env(), [&] { return FloatArray(info.Env(), prefill_.Get(info.Env())->Exact(tensor)); });
+  }
+
+  Napi::Value CompressLayer(const Napi::CallbackInfo& info) {
+    const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
+    const int plan = PlanIndex(info);
+    auto given = std::make_shared<Replacements>();
+    bool select_only = false;
+    if (info.Length() > 1 && info[1].IsObject()) {
+      const Napi::Object options = info[1].As<Napi::Object>();
+      if (Has(options, "scores")) given->scores = Floats(options.Get("scores"));
+      if (Has(options, "replacement")) {
+        const Napi::Object replacement = options.Get("replacement").As<Napi::Object>();
+        given->keys = Floats(replacement.Get("key"));
+        given->values = Floats(replacement.Get("value"));
+      }
+      select_only = Has(options, "selectOnly") && options.Get("selectOnly").ToBoolean();
+    }
+    CheckReplacements(info.Env(), *prefill, plan, *given);
+    return RunAsync(info.Env(), [prefill, plan, given, select_only, mark = Mark(info)]() -> Finish {
+      std::vector<std::vector<int32_t>> kept = prefill->CompressLayer(plan, *given, select_only);
+      return [kept = std::move(kept)](Napi::Env env) { return KeptArrays(env, kept); };
+    });
+  }
+
+  Napi::Value Finish_(const Napi::CallbackInfo& info) {
+    const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
+    return RunAsync(info.Env(), [prefill, mark = Mark(info)]() -> Finish {
+      std::vector<std::shared_ptr<Context>> contexts = prefill->Finish();
+      return [contexts = std::move(contexts)](Napi::Env env) -> Napi::Value {
+        Napi::Array all = Napi::Array::New(env, contexts.size());
+        for (uint32_t i = 0; i < contexts.size(); ++i)
+          all.Set(i, MakeObject(env, env.GetInstanceData<Instance>()->context, contexts[i]));
+        return all;
+      };
+    });
+  }
+
+  Napi::Value AllLogits(const Napi::CallbackInfo& info) {
+    const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
+    return RunAsync(info.Env(), [prefill, mark = Mark(info)]() -> Finish {
+      std::vector<float> logits = prefill->AllLogits();
+      return [logits = std::move(logits)](Napi::Env env) { return FloatArray(env, logits); };
+    });
+  }
+
+  void Abort(const Napi::CallbackInfo&) {
+    if (prefill_.get() != nullptr) prefill_.get()->abort.store(true);
+  }
+  void Dispose(const Napi::CallbackInfo& info) {
+    Abort(info);
+    prefill_.Drop();
+  }
+
+ private:
+  std::shared_ptr<void> Mark(const Napi::CallbackInfo& info) {
+    return MarkBusy(info.Env(), prefill_.Get(info.Env()), "prefill");
+  }
+
+  int PlanIndex(const Napi::CallbackInfo& info) {
+    const int plan = info[0].As<Napi::Number>().Int32Value();
+    if (plan < 0 || plan >= prefill_.Get(info.Env())->plan_count())
+      throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no plan " + std::to_string(plan) + ".");
+    return plan;
+  }
+
+  static void CheckReplacements(Napi::Env env, Prefill& prefill, int plan, const Replacements& given) {
+    const size_t rows = static_cast<size_t>(prefill.stored_heads(plan)) * prefill.tokens();
+    const size_t values = rows * prefill.model().description.head_dim;
+    if (!given.scores.empty() && given.scores.size() != rows)
+      throw MakeError(env, "KV_METHOD", "Expected " + std::to_string(rows) + " scores [storedHeads, tokens] but received " +
+                                            std::to_string(given.scores.size()) + ".");
+    if (given.keys.size() != given.values.size() || (!given.keys.empty() && given.keys.size() != values))
+      throw MakeError(env, "KV_METHOD", "Expected replacements of " + std::to_string(values) +
+                                            " values [storedHeads, tokens, headDim] but received " +
+                                            std::to_string(given.keys.size()) + ".");
+  }
+
+  Handle<Prefill> prefill_;
+};
+
+}  // namespace
+
+Napi::Function DefinePrefill(Napi::Env env) {
+  return PrefillObject::DefineClass(env, "NativePrefill",
+                                    {PrefillObject::InstanceAccessor<&PrefillObject::Layer>("layer"),
+                                     PrefillObject::InstanceMethod<&PrefillObject::RunLayer>("runLayer"),
+                                     PrefillObject::InstanceMethod<&PrefillObject::Scores>("scores"),
+                                     PrefillObject::InstanceMethod<&PrefillObject::Exact>("exact"),
+                                     PrefillObject::InstanceMethod<&PrefillObject::CompressLayer>("compressLayer"),
+                                     PrefillObject::InstanceMethod<&PrefillObject::Finish_>("finish"),
+                                     PrefillObject::InstanceMethod<&PrefillObject::AllLogits>("allLogits"),
+                                     PrefillObject::InstanceMethod<&PrefillObject::Abort>("abort"),
+                                     PrefillObject::InstanceMethod<&PrefillObject::Dispose>("dispose")});
+}
+
+}  // namespace qpkv

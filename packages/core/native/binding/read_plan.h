@@ -1,0 +1,15 @@
+// The plan from JavaScript. Values that the engine cannot run are refused with KV_UNSUPPORTED, naming the field.
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "engine/plan.h"
+
+namespace qpkv {
+
+CompressionPlan ReadPlan(const Napi::Object& plan);
+std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& layer, const std::string& path);
+Observation ReadObservation(const Napi::Object& observe, const std::string& path);
+
+}  // namespace qpkv

@@ -1,0 +1,49 @@
+// One layer's cache on its own, from given q, k and v: what prefill does per layer with the same observer, selection and KvLayer, for
+// checks and experiments.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "engine/kv_layer.h"
+#include "engine/observer.h"
+#include "engine/selection.h"
+
+namespace qpkv {
+
+struct LayerInput {
+  std::vector<float> q;       // [tokens, queryHeads, headDim] after RoPE
+  std::vector<float> k, v;    // [kvHeads, tokens, headDim]
+  std::vector<float> scores;  // [storedHeads, tokens] instead of observed ones, or empty
+  int tokens = 0;
+  LayerShape shape;
+  Precision precision = Precision::kF32;
+  Observation observe;
+  int protect_last = 0;
+};
+
+class LayerCache {
+ public:
+  LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input, std::shared_ptr<const LayerPlan> plan);
+
+  void Append(const std::vector<float>& k, const std::vector<float>& v, int count);  // [kvHeads, count, headDim]
+  std::vector<float> Attend(const std::vector<float>& q);                            // [queryHeads, headDim], of the newest token
+
+  const Selection& selection() const { return selection_; }
+  KvLayer& layer() { return *layer_; }
+  Engine& engine() { return *engine_; }
+  std::atomic<bool> busy{false};
+
+ private:
+  std::shared_ptr<Engine> engine_;
+  Precision precision_;
+  float scale_;
+  int tokens_;
+  Selection selection_;
+  std::unique_ptr<KvLayer> layer_;
+};
+
+// The raw measurement, [storedHeads, tokens], before smoothing. Call with the engine's mutex held.
+Buffer ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input);
+
+}  // namespace qpkv
