@@ -102,7 +102,7 @@ struct PrefillAttentionArgs {
 };
 
 // Adds to `mass` the attention probability that every key receives from `rows` queries. Under kWindowBlock queries before
-// tokens - block see all `tokens` keys and only the last `block` rows are causal (a released code's mask). Float32 throughout.
+// tokens - block see all `tokens` keys and only the last `block` rows are causal (a released code's mask). Sums in float32.
 enum class ObserveMask : uint8_t { kCausal, kWindowBlock };
 struct ObserveAttentionArgs {
   const float* q;    // [rows, q_heads, dim], row stride q_stride
@@ -112,6 +112,7 @@ struct ObserveAttentionArgs {
   int rows, first, tokens, q_heads, kv_heads, dim, q_stride, lse_stride, capacity, window, block;
   float scale;
   ObserveMask mask;
+  Precision precision = Precision::kF32;  // of q k^T only: kBf16 matches log-sum-exps that came from a bf16 prefill, at half the time
 };
 
 enum class KeyScore : uint8_t { kNorm, kSimilarity };

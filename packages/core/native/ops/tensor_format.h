@@ -10,7 +10,7 @@ enum class ZeroPoint : uint8_t { kFloatMinimum, kInteger };
 enum class Solver : uint8_t { kMinMax, kHqq022, kHqq028 };
 enum class Tensor : uint8_t { kKey, kValue };
 
-constexpr int ElementBytes(Element e) { return e == Element::kF32 ? 4 : 2; }
+static constexpr int ElementBytes(Element e) { return e == Element::kF32 ? 4 : 2; }
 
 struct TensorFormat {
   int bits = 16;  // 16: exact values of type `element`; else codes of 8, 4, 3, 2 or 1 bits

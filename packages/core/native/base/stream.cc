@@ -1,0 +1,156 @@
+// The thread pool behind Stream: a ticket of (generation, next unit) in one atomic word, bounded spinning, then a condition variable.
+#include "base/stream.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+namespace qpkv {
+namespace {
+
+constexpr int kSpins = 1500;  // about 20 to 50 microseconds of pause instructions
+
+inline void Pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+struct Buffer {
+  void* data = nullptr;
+  size_t bytes = 0;
+
+  void* Grow(size_t wanted) {
+    if (wanted > bytes) {
+      ReleaseAligned(data, bytes);
+      const size_t rounded = (wanted + wanted / 4 + 4095) / 4096 * 4096;
+      data = AllocateAligned(rounded);
+      QPKV_CHECK(data != nullptr);
+      bytes = rounded;
+    }
+    return data;
+  }
+  ~Buffer() { ReleaseAligned(data, bytes); }
+};
+
+struct alignas(64) ThreadBuffer : Buffer {};
+
+}  // namespace
+
+struct Stream::Pool {
+  // Written by the caller between jobs. A worker may read them late; it then loses the compare-and-swap on `ticket`.
+  std::atomic<UnitFunction> call{nullptr};
+  std::atomic<const void*> function{nullptr};
+  std::atomic<int> units{0};
+
+  alignas(64) std::atomic<uint64_t> ticket{0};  // generation << 32 | next unit
+  alignas(64) std::atomic<int> done{0};
+  std::atomic<int> sleepers{0};
+  std::atomic<bool> caller_sleeps{false};
+  std::atomic<bool> stop{false};
+
+  std::mutex mutex;
+  std::condition_variable wake_workers, wake_caller;
+  std::vector<std::thread> workers;
+  std::vector<ThreadBuffer> scratch;
+  Buffer shared;
+
+  explicit Pool(int threads) : scratch(threads) {}
+
+  // Takes units of generation `generation` until there are none.
+  void Work(uint64_t generation, int thread) {
+    uint64_t now = ticket.load(std::memory_order_acquire);
+    for (;;) {
+      if ((now >> 32) != generation) return;
+      const UnitFunction f = call.load(std::memory_order_relaxed);
+      const void* data = function.load(std::memory_order_relaxed);
+      const int count = units.load(std::memory_order_relaxed);
+      const int unit = static_cast<int>(now & 0xffffffffu);
+      if (unit >= count) return;
+      // Success proves that the three values above belong to this generation: the next one starts only after this unit.
+      if (!ticket.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      f(data, unit, thread);
+      if (done.fetch_add(1) + 1 == count && caller_sleeps.load()) {
+        std::lock_guard<std::mutex> lock(mutex);
+        wake_caller.notify_one();
+      }
+      now = ticket.load(std::memory_order_acquire);
+    }
+  }
+
+  void Loop(int thread) {
+    uint64_t seen = 0;
+    for (;;) {
+      const auto changed = [&] { return (ticket.load() >> 32) != seen || stop.load(); };
+      for (int i = 0; i < kSpins && !changed(); ++i) Pause();
+      if (!changed()) {
+        std::unique_lock<std::mutex> lock(mutex);
+        sleepers.fetch_add(1);
+        wake_workers.wait(lock, changed);
+        sleepers.fetch_sub(1);
+      }
+      if (stop.load()) return;
+      seen = ticket.load() >> 32;
+      Work(seen, thread);
+    }
+  }
+};
+
+Stream::Stream(int threads) : pool_(new Pool(threads < 1 ? 1 : threads)) {
+  for (int t = 1; t < threads; ++t) pool_->workers.emplace_back([pool = pool_, t] { pool->Loop(t); });
+}
+
+Stream::~Stream() {
+  {
+    std::lock_guard<std::mutex> lock(pool_->mutex);
+    pool_->stop.store(true);
+  }
+  pool_->wake_workers.notify_all();
+  for (std::thread& worker : pool_->workers) worker.join();
+  delete pool_;
+}
+
+int Stream::threads() const { return static_cast<int>(pool_->scratch.size()); }
+
+void* Stream::Scratch(int thread, size_t bytes) { return pool_->scratch[thread].Grow(bytes); }
+
+void* Stream::SharedScratch(size_t bytes) { return pool_->shared.Grow(bytes); }
+
+void Stream::Run(int units, UnitFunction call, const void* function) {
+  Pool& pool = *pool_;
+  if (units <= 0) return;
+  if (units == 1 || pool.workers.empty()) {
+    for (int unit = 0; unit < units; ++unit) call(function, unit, 0);
+    return;
+  }
+  pool.call.store(call, std::memory_order_relaxed);
+  pool.function.store(function, std::memory_order_relaxed);
+  pool.units.store(units, std::memory_order_relaxed);
+  pool.done.store(0);
+  // The generation is 32 bits wide; zero is the state before the first job and never comes back while a worker could hold it.
+  const uint64_t generation = ((pool.ticket.load() >> 32) + 1) & 0xffffffffu;
+  pool.ticket.store(generation << 32);
+  if (pool.sleepers.load() > 0) {
+    std::lock_guard<std::mutex> lock(pool.mutex);
+    pool.wake_workers.notify_all();
+  }
+  pool.Work(generation, 0);
+  const auto finished = [&] { return pool.done.load() == units; };
+  for (int i = 0; i < kSpins && !finished(); ++i) Pause();
+  if (!finished()) {
+    std::unique_lock<std::mutex> lock(pool.mutex);
+    pool.caller_sleeps.store(true);
+    pool.wake_caller.wait(lock, finished);
+    pool.caller_sleeps.store(false);
+  }
+}
+
+}  // namespace qpkv

@@ -1,0 +1,10 @@
+// The avx2 op table.
+#include "kernels/isa/vec_avx2.h"
+
+#include "kernels/isa/vec.h"
+#include "kernels/isa/table.inl.h"
+
+namespace qpkv {
+extern const Ops kAvx2Ops;
+const Ops kAvx2Ops = kOpsOfThisFile;
+}  // namespace qpkv

@@ -1,0 +1,37 @@
+// All kernels and the op table made of them. Included last by each instruction set's file, after its vectors.
+#pragma once
+#include "base/memory.h"
+#include "base/stream.h"
+#include "ops/ops.h"
+
+#include "kernels/argmax.inl.h"
+#include "kernels/decode_attention.inl.h"
+#include "kernels/embed.inl.h"
+#include "kernels/group_scores.inl.h"
+#include "kernels/matmul.inl.h"
+#include "kernels/observe_attention.inl.h"
+#include "kernels/observe_keys.inl.h"
+#include "kernels/pack.inl.h"
+#include "kernels/pack_weight.inl.h"
+#include "kernels/prefill_attention.inl.h"
+#include "kernels/rms_norm.inl.h"
+#include "kernels/rope.inl.h"
+#include "kernels/select.inl.h"
+#include "kernels/smooth_scores.inl.h"
+#include "kernels/store_heads.inl.h"
+#include "kernels/swiglu.inl.h"
+#include "kernels/unpack.inl.h"
+
+namespace qpkv {
+namespace {
+
+constexpr Ops kOpsOfThisFile = {
+    kIsaName,         AllocateAligned, ReleaseAligned, UploadBytes,      DownloadBytes,    CopyBytes,
+    ZeroBytes,        Embed,           PackedWeightBytes, PackWeight,    Matmul,           RmsNorm,
+    Rope,             Swiglu,          StoreHeads,     PrefillAttention, ObserveAttention, ObserveKeys,
+    GroupScores,      SmoothScores,    Select,         Pack,             Unpack,           DecodeAttention,
+    Argmax,
+};
+
+}  // namespace
+}  // namespace qpkv

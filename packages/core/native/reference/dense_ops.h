@@ -1,0 +1,34 @@
+// The reference table's dense ops: plain loops, double accumulators. Under Precision::kBf16 factors are rounded to bf16 first.
+#pragma once
+#include <vector>
+
+#include "base/bf16.h"
+#include "ops/ops.h"
+
+namespace qpkv {
+namespace reference {
+
+void Embed(Stream&, const EmbedArgs& args);
+size_t PackedWeightBytes(Element element, int n, int k);
+void PackWeight(Stream&, const PackWeightArgs& args);
+void Matmul(Stream&, const MatmulArgs& args);
+void RmsNorm(Stream&, const RmsNormArgs& args);
+void Rope(Stream&, const RopeArgs& args);
+void Swiglu(Stream&, const SwigluArgs& args);
+void StoreHeads(Stream&, const StoreHeadsArgs& args);
+void PrefillAttention(Stream&, const PrefillAttentionArgs& args);
+void ObserveAttention(Stream&, const ObserveAttentionArgs& args);
+void ObserveKeys(Stream&, const ObserveKeysArgs& args);
+void GroupScores(Stream&, const GroupScoresArgs& args);
+void SmoothScores(Stream&, const SmoothScoresArgs& args);
+void Select(Stream&, const SelectArgs& args);
+void Argmax(Stream&, const ArgmaxArgs& args);
+
+// x as a matrix product sees it.
+inline double Factor(float x, Precision precision) { return precision == Precision::kBf16 ? RoundToBf16(x) : x; }
+
+// softmax(logits), and its log-sum-exp in *lse. Empty in, empty out.
+std::vector<double> Softmax(const std::vector<double>& logits, double* lse);
+
+}  // namespace reference
+}  // namespace qpkv

@@ -1,0 +1,64 @@
+// Reference RmsNorm, Rope, Swiglu, StoreHeads and Argmax.
+#include <cmath>
+
+#include "reference/dense_ops.h"
+
+namespace qpkv {
+namespace reference {
+
+void RmsNorm(Stream&, const RmsNormArgs& args) {
+  for (int row = 0; row < args.rows; ++row) {
+    const float* x = args.x + static_cast<size_t>(row) * args.stride;
+    float* out = args.out + static_cast<size_t>(row) * args.stride;
+    double sum = 0;
+    for (int i = 0; i < args.dim; ++i) sum += static_cast<double>(x[i]) * x[i];
+    const double factor = 1.0 / std::sqrt(sum / args.dim + args.epsilon);
+    for (int i = 0; i < args.dim; ++i) out[i] = static_cast<float>(x[i] * factor * args.weight[i]);
+  }
+}
+
+void Rope(Stream&, const RopeArgs& args) {
+  const int half = args.dim / 2;
+  for (int row = 0; row < args.rows; ++row)
+    for (int head = 0; head < args.heads; ++head) {
+      float* x = args.x + static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim;
+      for (int i = 0; i < half; ++i) {
+        // The angle is a float32 product on purpose: that is what the models were trained with.
+        const float angle = static_cast<float>(args.positions[row]) * args.inv_freq[i];
+        const double c = std::cos(static_cast<double>(angle)) * args.scale;
+        const double s = std::sin(static_cast<double>(angle)) * args.scale;
+        const double low = x[i], high = x[i + half];
+        x[i] = static_cast<float>(low * c - high * s);
+        x[i + half] = static_cast<float>(high * c + low * s);
+      }
+    }
+}
+
+void Swiglu(Stream&, const SwigluArgs& args) {
+  for (int row = 0; row < args.rows; ++row)
+    for (int i = 0; i < args.dim; ++i) {
+      const double gate = args.gate_up[static_cast<size_t>(row) * 2 * args.dim + i];
+      const double up = args.gate_up[static_cast<size_t>(row) * 2 * args.dim + args.dim + i];
+      args.out[static_cast<size_t>(row) * args.dim + i] = static_cast<float>(gate / (1.0 + std::exp(-gate)) * up);
+    }
+}
+
+void StoreHeads(Stream&, const StoreHeadsArgs& args) {
+  for (int head = 0; head < args.heads; ++head)
+    for (int row = 0; row < args.rows; ++row)
+      for (int i = 0; i < args.dim; ++i)
+        args.out[(static_cast<size_t>(head) * args.capacity + args.first + row) * args.dim + i] =
+            args.x[static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim + i];
+}
+
+void Argmax(Stream&, const ArgmaxArgs& args) {
+  *args.best = 0;
+  *args.has_nan = false;
+  for (int i = 0; i < args.n; ++i) {
+    if (std::isnan(args.logits[i])) *args.has_nan = true;
+    if (args.logits[i] > args.logits[*args.best]) *args.best = i;
+  }
+}
+
+}  // namespace reference
+}  // namespace qpkv

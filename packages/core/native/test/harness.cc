@@ -1,0 +1,145 @@
+#include "test/harness.h"
+
+#include <cmath>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+#include "base/bf16.h"
+#include "base/f16.h"
+
+namespace qpkv {
+namespace {
+
+struct Registered {
+  const char* name;
+  void (*run)();
+};
+std::vector<Registered>& Registry() {
+  static std::vector<Registered> tests;
+  return tests;
+}
+int failures = 0;      // of the running test
+int expectations = 0;  // of the running test
+
+void Fail(const std::string& message) {
+  if (++failures <= 10) std::printf("    %s\n", message.c_str());
+}
+
+}  // namespace
+
+TestEntry::TestEntry(const char* name, void (*run)()) { Registry().push_back({name, run}); }
+
+int RunTests(const char* filter) {
+  int passed = 0, failed = 0;
+  for (const Registered& test : Registry()) {
+    if (std::strstr(test.name, filter) == nullptr) continue;
+    failures = expectations = 0;
+    test.run();
+    if (expectations == 0) Fail("checks nothing");
+    ++(failures == 0 ? passed : failed);
+    std::printf("%s %s (%d checks)\n", failures == 0 ? "ok  " : "FAIL", test.name, expectations);
+    std::fflush(stdout);
+  }
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed == 0 && passed > 0 ? 0 : 1;
+}
+
+const std::vector<const Ops*>& Tables() {
+  static const std::vector<const Ops*> tables = [] {
+    int count = 0;
+    const Ops* const* all = AvailableOps(&count);
+    std::vector<const Ops*> list;
+    for (int i = 0; i < count; ++i)
+      if (std::strcmp(all[i]->name, "reference") != 0) list.push_back(all[i]);
+    return list;
+  }();
+  return tables;
+}
+
+const Ops& Reference() { return *FindOps("reference"); }
+
+const std::vector<Stream*>& Streams() {
+  static Stream one(1), two(2), three(3);
+  static const std::vector<Stream*> streams = {&one, &two, &three};
+  return streams;
+}
+Stream& TestStream() { return *Streams()[1]; }
+
+std::string Label(const char* format, ...) {
+  char text[256];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  return text;
+}
+
+void Expect(const std::string& label, bool condition) {
+  ++expectations;
+  if (!condition) Fail(label + ": false");
+}
+
+void ExpectNear(const std::string& label, const float* got, const float* want, size_t count, double bound) {
+  ++expectations;
+  double largest = 1, worst = 0;
+  size_t at = 0;
+  for (size_t i = 0; i < count; ++i) {
+    largest = std::fmax(largest, std::fabs(want[i]));
+    double error = std::fabs(static_cast<double>(got[i]) - want[i]);
+    if (std::isnan(error)) error = INFINITY;
+    if (error > worst) worst = error, at = i;
+  }
+  if (worst > bound * largest)
+    Fail(label + Label(": error %.3g > %.3g at %zu (got %g, want %g)", worst, bound * largest, at, got[at], want[at]));
+}
+
+void ExpectClose(const std::string& label, const float* got, const float* want, size_t count, double bound) {
+  ++expectations;
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const double d = static_cast<double>(got[i]) - want[i];
+    error += d * d;
+    norm += static_cast<double>(want[i]) * want[i];
+  }
+  const double relative = std::sqrt(error / (norm > 0 ? norm : 1));
+  if (!(relative <= bound)) Fail(label + Label(": relative error %.3g > %.3g", relative, bound));
+}
+
+void ExpectEqualBytes(const std::string& label, const void* got, const void* want, size_t bytes) {
+  ++expectations;
+  const unsigned char *a = static_cast<const unsigned char*>(got), *b = static_cast<const unsigned char*>(want);
+  for (size_t i = 0; i < bytes; ++i)
+    if (a[i] != b[i]) return Fail(label + Label(": byte %zu of %zu differs", i, bytes));
+}
+
+uint32_t Random::Next() {
+  // xorshift64*
+  state_ ^= state_ >> 12;
+  state_ ^= state_ << 25;
+  state_ ^= state_ >> 27;
+  return static_cast<uint32_t>((state_ * 0x2545f4914f6cdd1dull) >> 32);
+}
+float Random::Uniform() { return static_cast<float>(Next() >> 8) / 16777216.0f; }
+float Random::Normal() {
+  const float a = Uniform() + 1e-9f, b = Uniform();
+  return std::sqrt(-2.0f * std::log(a)) * std::cos(6.2831853f * b);
+}
+std::vector<float> Random::Normals(size_t count, float deviation) {
+  std::vector<float> x(count);
+  for (float& v : x) v = Normal() * deviation;
+  return x;
+}
+
+std::vector<uint16_t> ToBf16(const std::vector<float>& x) {
+  std::vector<uint16_t> bits;
+  for (float v : x) bits.push_back(FloatToBf16(v));
+  return bits;
+}
+std::vector<uint16_t> ToF16(const std::vector<float>& x) {
+  std::vector<uint16_t> bits;
+  for (float v : x) bits.push_back(FloatToF16(v));
+  return bits;
+}
+
+}  // namespace qpkv

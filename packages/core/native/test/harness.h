@@ -1,0 +1,61 @@
+// A small test harness: tests register themselves, expectations count, main prints 'N passed, N failed'.
+//
+//   QPKV_TEST(RmsNorm) { for (const Ops* ops : Tables()) { ...; ExpectNear(label, got, want, n, bound); } }
+//
+// A test passes if none of its expectations failed.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/stream.h"
+#include "ops/ops.h"
+
+namespace qpkv {
+
+struct TestEntry {
+  TestEntry(const char* name, void (*run)());
+};
+#define QPKV_TEST(NAME)                                 \
+  static void Test##NAME();                             \
+  static const TestEntry kEntry##NAME(#NAME, Test##NAME); \
+  static void Test##NAME()
+
+int RunTests(const char* filter);  // runs the tests whose name contains `filter`; the exit status
+
+// Every table of this build and CPU but the reference; the reference itself.
+const std::vector<const Ops*>& Tables();
+const Ops& Reference();
+
+// Pools with 1, 2 and 3 threads, for results that must not depend on it. TestStream() has 2.
+const std::vector<Stream*>& Streams();
+Stream& TestStream();
+
+// printf into a string, for labels.
+std::string Label(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+void Expect(const std::string& label, bool condition);
+// Largest |got - want| <= bound * max(1, largest |want|) wherever both are finite; NaN fails.
+void ExpectNear(const std::string& label, const float* got, const float* want, size_t count, double bound);
+// sqrt(sum (got - want)^2 / sum want^2) <= bound.
+void ExpectClose(const std::string& label, const float* got, const float* want, size_t count, double bound);
+void ExpectEqualBytes(const std::string& label, const void* got, const void* want, size_t bytes);
+
+// Reproducible numbers.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed * 2 + 1) {}
+  uint32_t Next();
+  int Below(int n) { return static_cast<int>(Next() % static_cast<uint32_t>(n)); }
+  float Uniform();  // [0, 1)
+  float Normal();
+  std::vector<float> Normals(size_t count, float deviation = 1.0f);
+
+ private:
+  uint64_t state_;
+};
+
+std::vector<uint16_t> ToBf16(const std::vector<float>& x);
+std::vector<uint16_t> ToF16(const std::vector<float>& x);
+
+}  // namespace qpkv

@@ -1,0 +1,156 @@
+// What the tile tests share: formats worth testing, seeded keys and values, and a head packed into parts.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/memory.h"
+#include "base/stream.h"
+#include "ops/ops.h"
+
+namespace qpkv {
+namespace tile_cases {
+
+inline std::vector<float> Levels(int bits) {  // ascending in [-1, 1], denser in the middle, none of them round numbers
+  const int count = 1 << bits;
+  std::vector<float> levels(count);
+  for (int i = 0; i < count; ++i) {
+    const double x = -1.0 + 2.0 * i / (count - 1);
+    levels[i] = static_cast<float>(0.35 * x + 0.65 * x * x * x + (i > 0 && i + 1 < count ? 1e-3 * std::sin(7.0 * i) / count : 0));
+  }
+  return levels;
+}
+
+inline const float* LevelsOf(int bits) {
+  static const std::vector<float> all[] = {Levels(1), Levels(2), Levels(3), Levels(4), Levels(8)};
+  return all[bits == 8 ? 4 : bits - 1].data();
+}
+
+inline TensorFormat Exact(Element element) {
+  TensorFormat f;
+  f.element = element;
+  return f;
+}
+
+inline TensorFormat Coded(int bits, ScalePer per, int group, ZeroPoint zero = ZeroPoint::kFloatMinimum,
+                          Element metadata = Element::kF16) {
+  TensorFormat f;
+  f.bits = bits;
+  f.scale_per = per;
+  f.group = group;
+  f.zero = zero;
+  f.metadata = metadata;
+  return f;
+}
+
+inline std::string NameOf(const TensorFormat& f) {
+  static const char* const elements[] = {"bf16", "f16", "f32"};
+  std::string name = f.rope_before ? "rope-before " : "";
+  if (f.bits == 16) return name + elements[static_cast<int>(f.element)];
+  name += std::to_string(f.bits) + " bit " + (f.scale_per == ScalePer::kChannel ? "channel g" : "token g") +
+          std::to_string(f.group) + (f.zero == ZeroPoint::kInteger ? " integer" : "") + " " +
+          elements[static_cast<int>(f.metadata)];
+  if (f.levels) name += " levels";
+  if (f.solver != Solver::kMinMax) name += f.solver == Solver::kHqq022 ? " hqq0.2.2" : " hqq0.2.8";
+  if (f.outlier_fraction > 0) name += " outliers";
+  return name;
+}
+
+// Formats for a head of `dim` channels.
+inline std::vector<TensorFormat> Formats(int dim) {
+  std::vector<TensorFormat> formats = {Exact(Element::kBf16), Exact(Element::kF16), Exact(Element::kF32)};
+  for (int bits : {8, 4, 3, 2, 1})
+    for (ZeroPoint zero : {ZeroPoint::kFloatMinimum, ZeroPoint::kInteger}) {
+      for (int group : {16, 32, 64, 128}) formats.push_back(Coded(bits, ScalePer::kChannel, group, zero));
+      for (int group : {8, 24, 32, 64, dim})
+        if (group <= dim) formats.push_back(Coded(bits, ScalePer::kToken, group, zero));
+    }
+  for (ScalePer per : {ScalePer::kChannel, ScalePer::kToken}) {
+    formats.push_back(Coded(4, per, 32, ZeroPoint::kFloatMinimum, Element::kF32));
+    for (int bits : {8, 4, 3, 2}) {
+      TensorFormat f = Coded(bits, per, 32);
+      f.levels = LevelsOf(bits);
+      formats.push_back(f);
+      f.outlier_fraction = 0.01;
+      formats.push_back(f);
+    }
+    TensorFormat f = Coded(2, per, 32, ZeroPoint::kInteger);
+    f.outlier_fraction = 0.02;
+    formats.push_back(f);
+    for (Solver solver : {Solver::kHqq022, Solver::kHqq028}) {
+      f = Coded(3, per, 32, ZeroPoint::kFloatMinimum, Element::kF32);
+      f.solver = solver;
+      formats.push_back(f);
+    }
+  }
+  return formats;
+}
+
+// [tokens, dim]: Gaussian with a mean and a spread of its own per channel, some channels far out, as keys have them.
+inline std::vector<float> RandomTokens(uint32_t seed, int tokens, int dim) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> mean(dim), spread(dim), x(static_cast<size_t>(tokens) * dim);
+  for (int c = 0; c < dim; ++c) {
+    mean[c] = 0.5f * normal(random);
+    spread[c] = 0.5f + std::fabs(normal(random)) * (c % 17 == 3 ? 3.0f : 0.5f);
+  }
+  for (size_t i = 0; i < x.size(); ++i) x[i] = mean[i % dim] + spread[i % dim] * normal(random);
+  return x;
+}
+
+struct Released {
+  size_t bytes = 0;
+  void operator()(uint8_t* data) const { ReleaseAligned(data, bytes); }
+};
+using Bytes = std::unique_ptr<uint8_t, Released>;
+
+// The keys or values of one head: parts behind one another, each with its own format and length.
+struct PackedTokens {
+  std::vector<std::unique_ptr<TensorFormat>> formats;
+  std::vector<Bytes> data;
+  std::vector<Part> parts;
+  int tokens = 0;
+};
+
+struct Piece {
+  TensorFormat format;
+  int tokens;
+};
+
+// x: [tokens, dim]. Memory is filled with 0xff before, so that whatever is not written stands out.
+inline PackedTokens PackTokens(const Ops& ops, Stream& stream, Tensor tensor, const std::vector<Piece>& pieces, int dim,
+                               const std::vector<float>& x, PartNeeds needs = {}, const int32_t* positions = nullptr) {
+  PackedTokens packed;
+  std::vector<PackItem> items;
+  for (const Piece& piece : pieces) {
+    for (int first = 0; first < piece.tokens; first += kTileTokens) {
+      const int n = std::min(piece.tokens - first, kTileTokens);
+      packed.formats.push_back(std::make_unique<TensorFormat>(piece.format));
+      const TensorFormat* format = packed.formats.back().get();
+      const size_t bytes = LayoutOf(tensor, *format, n, dim, needs).bytes;
+      packed.data.emplace_back(static_cast<uint8_t*>(AllocateAligned(bytes)), Released{bytes});
+      std::fill(packed.data.back().get(), packed.data.back().get() + bytes, 0xff);
+      packed.parts.push_back({packed.data.back().get(), format, n, n, needs});
+      PackItem item{};
+      item.source = x.data() + static_cast<size_t>(packed.tokens) * dim;
+      item.positions = positions ? positions + packed.tokens : nullptr;
+      item.tokens = item.part_tokens = n;
+      item.tensor = tensor;
+      item.format = format;
+      item.needs = needs;
+      item.out = packed.data.back().get();
+      items.push_back(item);
+      packed.tokens += n;
+    }
+  }
+  ops.Pack(stream, {items.data(), static_cast<int>(items.size()), dim});
+  return packed;
+}
+
+}  // namespace tile_cases
+}  // namespace qpkv
