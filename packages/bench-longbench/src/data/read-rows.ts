@@ -9,7 +9,7 @@ import { type LongBenchRow, parseRow } from './row.ts'
 export type OnBadData = 'stop' | ((error: KvError) => void)
 
 /** Tells `onBad` about an error, or throws it on. Errors that are not about data are always thrown. */
-export function meetBadData(error: unknown, onBad: OnBadData): void {
+function meetBadData(error: unknown, onBad: OnBadData): void {
   if (onBad === 'stop' || !KvError.isInstance(error) || error.code !== 'KV_DATA') throw error
   onBad(error)
 }

@@ -67,7 +67,7 @@ export function fieldOf<T>(
 
 export const isText = (value: unknown): value is string => typeof value === 'string'
 export const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0
-export const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText)
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText)
 export const isTextsOrNull = (value: unknown): value is string[] | null => value === null || isTexts(value)
 const isAnswers = (value: unknown): value is (string | number)[] =>
   Array.isArray(value) && value.every((one) => isText(one) || typeof one === 'number')

@@ -12,14 +12,6 @@ export function textOf(row: GoldenRow, field: string): string {
   return value
 }
 
-/** A number; null stands for NaN, as JSON has none. */
-export function numberOf(row: GoldenRow, field: string): number {
-  const value = row[field]
-  if (value === null) return NaN
-  if (typeof value !== 'number') throw wrong(row, field, 'a number')
-  return value
-}
-
 export function textsOf(row: GoldenRow, field: string): string[] {
   const value = row[field]
   if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) throw wrong(row, field, 'a list of texts')

@@ -14,7 +14,7 @@ const widePunctuation = new RegExp(
 )
 
 /** One token: lower case, punctuation and inner white space deleted. */
-export function normalizeChineseToken(token: string): string {
+function normalizeChineseToken(token: string): string {
   return pythonSplit(token.toLowerCase().replace(asciiPunctuation, '').replace(widePunctuation, '')).join('')
 }
 
