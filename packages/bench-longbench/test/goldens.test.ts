@@ -40,11 +40,18 @@ test('every golden row of every family agrees with the official scorers', async 
 test('a wrong number, a broken line and an unknown family are told apart', async () => {
   const good = { id: 'a', prediction: '5', ground_truth: '5', score: 1 }
   const wrong = { ...good, id: 'b', score: 0.5 }
-  const rows = [JSON.stringify(good), JSON.stringify(wrong), '{"id": "c'].join('\n')
+  const rows = [JSON.stringify(good), JSON.stringify(wrong), '{"id": "c', '{"id": "d"}'].join('\n')
   await writeFile(join(scratch, 'longbench_count.jsonl'), rows)
   await writeFile(join(scratch, 'longbench_other.jsonl'), `${JSON.stringify(good)}\n`)
   const [count, other] = await checkGoldens(scratch)
-  expect(count).toMatchObject({ passed: 1, failed: 1, unreadable: 1 })
-  expect(count?.firstDifferences).toEqual(['b.score: expected 0.5 but received 1'])
+  expect(count).toMatchObject({ passed: 1, failed: 2, unreadable: 1 })
+  expect(count?.firstDifferences).toEqual([
+    'b.score: expected 0.5 but received 1',
+    'd: KvError: Expected a text for "prediction" of golden row d.',
+  ])
   expect(other).toMatchObject({ passed: 0, failed: 0, notChecked: 'no check is known for this family' })
+})
+
+test('a folder that is not there is an error', async () => {
+  await expect(checkGoldens(join(scratch, 'none'))).rejects.toMatchObject({ code: 'KV_DATA' })
 })

@@ -39,7 +39,13 @@ function agrees(expected: unknown, received: unknown): boolean {
 }
 
 function differencesOf(row: GoldenRow, family: GoldenFamily, segment: Segment): string[] {
-  return Object.entries(family.compute(row, segment))
+  let computed: Record<string, unknown>
+  try {
+    computed = family.compute(row, segment)
+  } catch (error) {
+    return [`${String(row['id'])}: ${String(error)}`]
+  }
+  return Object.entries(computed)
     .filter(([field, received]) => row[field] !== undefined && !agrees(row[field], received))
     .map(([field, received]) => {
       const [expected, got] = [row[field], received].map((value) => JSON.stringify(value).slice(0, 300))
@@ -87,7 +93,10 @@ async function checkFile(dir: string, name: string, segment: Segment | string): 
  * @param assets folder with jieba's tables (see `loadSegmenter`); without tables Chinese rows are reported as not checked.
  */
 export async function checkGoldens(dir: string, assets?: string): Promise<GoldenResult[]> {
-  const names = (await readdir(dir))
+  const listed = await readdir(dir).catch((cause: unknown) => {
+    throw new KvError('KV_DATA', `Expected a folder of golden rows at ${dir}.`, { cause })
+  })
+  const names = listed
     .filter((file) => /^(longbench_.*|jieba_cut)\.jsonl$/.test(file))
     .map((file) => file.replace(/\.jsonl$/, ''))
     .sort()

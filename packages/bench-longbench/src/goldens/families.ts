@@ -52,7 +52,7 @@ export const goldenFamilies: Readonly<Record<string, GoldenFamily>> = {
     score_difflib: codeSimilarity(...pair(row), 'difflib'),
   })),
   longbench_scorer: {
-    needsSegmenter: (row) => findDataset(textOf(row, 'dataset')).facts.metric.endsWith('-zh') && !String(row['dataset']).startsWith('passage'),
+    needsSegmenter: (row) => ['qa-f1-zh', 'rouge-l-zh'].includes(findDataset(textOf(row, 'dataset')).facts.metric),
     compute: (row, segment) => scoreGolden(row, { segment }),
   },
   longbench_v2_extract: plain((row) => {
