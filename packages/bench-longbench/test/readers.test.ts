@@ -26,6 +26,11 @@ test('rows come out of the official zip and out of a folder alike', async () => 
   expect(rows.map((row) => row.answers)).toEqual([['the mill'], ['7']])
   expect(rows[0]?.context).toContain('\u2028')
   await fromZip.close()
+  const holder = await openJsonlSource(
+    await scratchFolder({ 'data.zip': makeZip({ 'data/lcc.jsonl': two }) }),
+  )
+  expect(holder.names).toEqual(['lcc'])
+  await holder.close()
 })
 
 /** The message of reading one bad file strictly. */

@@ -81,7 +81,7 @@ async function listFolder(path: string): Promise<Map<string, string>> {
 }
 
 /**
- * Opens the user's copy of LongBench v1: `data.zip`, a folder with `.jsonl` files, or one `.jsonl` file.
+ * Opens the user's copy of LongBench v1: `data.zip`, a folder with it or with `.jsonl` files, or one `.jsonl` file.
  * @throws KvError KV_DATA where the path does not exist, is of another kind, or the zip is broken.
  */
 export async function openJsonlSource(path: string): Promise<JsonlSource> {
@@ -90,7 +90,12 @@ export async function openJsonlSource(path: string): Promise<JsonlSource> {
     const hint = 'Point to the data.zip of the official distribution, or run: qpkv pull longbench'
     throw new KvError('KV_DATA', `Expected LongBench data at ${path} but there is nothing.`, { hint })
   }
-  if (found.isDirectory()) return sourceOfFiles(await listFolder(path), path)
+  if (found.isDirectory()) {
+    const files = await listFolder(path)
+    const zip = join(path, 'data.zip')
+    const packed = files.size === 0 && (await stat(zip).catch(() => undefined)) !== undefined
+    return packed ? await openZip(zip) : sourceOfFiles(files, path)
+  }
   if (path.endsWith('.zip')) return await openZip(path)
   if (path.endsWith(ending)) return sourceOfFiles(new Map([[nameOf(path), path]]), path)
   throw badData(
