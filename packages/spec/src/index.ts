@@ -112,3 +112,4 @@ export {
   type HqqCoded,
   type HqqStorage,
 } from './hqq-storage.ts'
+export { tokenToEvict, type LiveTokens } from './evict-reference.ts'

@@ -47,8 +47,9 @@ export function quantizeKeysNuq(
       outliers[i] = 1
       return v
     }
-    const center = (high + low) / 2
-    const half = (high - low) / 2
+    // In half precision, as the thresholds.
+    const center = roundF16(roundF16(high + low) / 2)
+    const half = roundF16(roundF16(high - low) / 2)
     return codebook[nearestLevel(codebook, (v - center) / half)]! * half + center
   })
   return { values, outliers }
