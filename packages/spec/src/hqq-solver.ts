@@ -33,8 +33,7 @@ export function quantizeHqq(
   const starts = groups.map((group) => minMaxStart(group, top, version))
   const inverse = starts.map((start) => start.inverse)
   const zeros = starts.map((start) => start.zero)
-  const code = (g: number, x: number) =>
-    Math.min(top, Math.max(0, roundHalfEven(f(f(x * inverse[g]!) + zeros[g]!))))
+  const code = (g: number, x: number) => codeOf(x, inverse[g]!, zeros[g]!, top)
   if (optimize) refineZeros(groups, inverse, zeros, code, version)
   return {
     scales: Float32Array.from(inverse, (s) => 1 / s),
@@ -43,14 +42,25 @@ export function quantizeHqq(
   }
 }
 
-/** The solver's zeros for groups of one block, for formats that store minimum = -zero * scale. */
-export function hqqZero(
+/**
+ * Zeros of a block's groups refined for given inverse scales, from the min-max start; for packed formats, whose scales are rounded first. A group
+ * whose inverse scale is infinite is constant: it is stored exactly, takes no part and keeps its zero.
+ */
+export function solveZeros(
   groups: readonly ArrayLike<number>[],
+  inverse: readonly number[],
+  start: readonly number[],
   bits: number,
   version: HqqVersion,
-): Float64Array {
-  return Float64Array.from(quantizeHqq(groups, bits, version, true).zeros)
+): number[] {
+  const top = 2 ** bits - 1
+  const zeros = [...start]
+  refineZeros(groups, inverse, zeros, (g, x) => codeOf(x, inverse[g]!, zeros[g]!, top), version)
+  return zeros
 }
+
+const codeOf = (x: number, inverse: number, zero: number, top: number) =>
+  Math.min(top, Math.max(0, roundHalfEven(f(f(x * inverse) + zero))))
 
 function minMaxStart(
   group: ArrayLike<number>,
@@ -85,6 +95,7 @@ function refineZeros(
     let error = 0
     const next = groups.map((group, g) => {
       const scale = inverse[g]!
+      if (scale === Infinity) return zeros[g]!
       let sum = 0
       for (let i = 0; i < group.length; i++) {
         const x = group[i]!

@@ -1,5 +1,5 @@
 import type { PackedFormat, TensorFormat } from './tensor-format.ts'
-import { hqqZero } from './hqq-solver.ts'
+import { solveZeros } from './hqq-solver.ts'
 import { roundHalfEven, roundTo } from './round-float.ts'
 import { outlierCapacity, TILE_TOKENS } from './tile-bytes.ts'
 
@@ -36,7 +36,7 @@ export function quantizeReference(
   const scales = new Float32Array(rows * columns)
   const offsets = new Float32Array(rows * columns)
   const outliers = markOutliers(x, tokens, headDim, format)
-  const zeros = format.solver.kind === 'hqq' ? hqqZeros(x, tokens, headDim, format) : undefined
+  const zeros = hqqZeros(x, tokens, headDim, format, outliers)
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       const members = groupMembers(format, row, column, tokens, headDim)
@@ -51,7 +51,7 @@ export function quantizeReference(
       offsets[g] = fit.offset
       for (const i of members) {
         codes[i] = encode(x[i]!, fit, format)
-        values[i] = outliers[i] === 1 ? roundTo(format.metadata, x[i]!) : decode(codes[i], fit, format)
+        values[i] = outliers[i] === 1 ? meta(format.metadata, x[i]!) : decode(codes[i], fit, format)
       }
     }
   return { codes, scales, offsets, values, outliers }
@@ -90,24 +90,30 @@ interface Fit {
 
 const f = Math.fround
 
-/** Scale and offset of one group, rounded to the metadata type. */
+/** Rounds to the metadata type; beyond half precision: its largest finite value. */
+const meta = (type: PackedFormat['metadata'], value: number) =>
+  type === 'f16' ? Math.max(-65504, Math.min(65504, roundTo(type, value))) : f(value)
+
+/** Scale and offset of one group, rounded to the metadata type. `zero`: HQQ's, for the format's solver. */
 function fitGroup(group: readonly number[], format: PackedFormat, zero: number | undefined): Fit {
-  const { metadata, bits } = format
+  const { metadata, bits, solver } = format
   let low = Math.min(...group)
   let high = Math.max(...group)
   if (format.levels !== 'uniform')
-    return { scale: roundTo(metadata, f(f(high - low) / 2)), offset: roundTo(metadata, f(f(high + low) / 2)) }
+    return { scale: meta(metadata, f(f(high - low) / 2)), offset: meta(metadata, f(f(high + low) / 2)) }
   const top = 2 ** bits - 1
+  if (solver.kind === 'hqq' && zero !== undefined) {
+    const scale = hqqScale(group, format, solver.version)
+    return { scale, offset: meta(metadata, scale === 0 ? low : f(-f(zero) * scale)) }
+  }
   if (format.zero === 'integer') {
     // The range always holds 0, so that the zero point fits in a byte.
     low = Math.min(low, 0)
     high = Math.max(high, 0)
-    const scale = roundTo(metadata, f(f(high - low) / top))
-    return { scale, offset: scale === 0 ? 0 : Math.min(top, Math.max(0, roundHalfEven(f(-low / scale)))) }
+    const scale = meta(metadata, f(f(high - low) / top))
+    return { scale, offset: scale === 0 ? 0 : Math.min(top, roundHalfEven(f(-low / scale))) }
   }
-  const scale = roundTo(metadata, f(f(high - low) / top))
-  const minimum = zero === undefined || scale === 0 ? low : -f(zero * f(f(high - low) / top))
-  return { scale, offset: roundTo(metadata, minimum) }
+  return { scale: meta(metadata, f(f(high - low) / top)), offset: meta(metadata, low) }
 }
 
 function encode(x: number, { scale, offset }: Fit, format: PackedFormat): number {
@@ -160,20 +166,50 @@ function markOutliers(x: Float32Array, tokens: number, headDim: number, format: 
   return marks
 }
 
-/** HQQ's zeros of all groups of the block, in the order of `scales`. */
+/** HQQ's zeros of all groups, in the order of `scales`. The solver looks at all groups of a tile at once; outliers take no part. */
 function hqqZeros(
   x: Float32Array,
   tokens: number,
   headDim: number,
   format: PackedFormat,
+  outliers: Uint8Array,
 ): Float64Array | undefined {
-  if (format.solver.kind !== 'hqq') return undefined
-  const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
-  const columns = format.scalePer === 'channel' ? headDim : tokens
-  const groups = Array.from({ length: rows * columns }, (_, g) =>
-    groupMembers(format, Math.floor(g / columns), g % columns, tokens, headDim).map((i) => x[i]!),
-  )
-  return hqqZero(groups, format.bits, format.solver.version)
+  const { solver, scalePer, group } = format
+  if (solver.kind !== 'hqq') return undefined
+  const perChannel = scalePer === 'channel'
+  const rows = Math.ceil((perChannel ? tokens : headDim) / group)
+  const columns = perChannel ? headDim : tokens
+  const zeros = new Float64Array(rows * columns)
+  for (let tile = 0; tile < tokens; tile += TILE_TOKENS) {
+    const inTile = (t: number) => t >= tile && t < tile + TILE_TOKENS
+    const ids = Array.from({ length: rows * columns }, (_, g) => g).filter((g) =>
+      inTile(perChannel ? Math.floor(g / columns) * group : g % columns),
+    )
+    const groups = ids.map((g) => {
+      const members = groupMembers(format, Math.floor(g / columns), g % columns, tokens, headDim)
+      const inliers = members.filter((i) => outliers[i] === 0)
+      return (inliers.length > 0 ? inliers : members).map((i) => x[i]!)
+    })
+    const scales = groups.map((members) => hqqScale(members, format, solver.version))
+    const inverse = scales.map((scale) => f(1 / scale))
+    const start = groups.map((members, g) => (scales[g] === 0 ? 0 : f(-Math.min(...members) / scales[g]!)))
+    solveZeros(groups, inverse, start, format.bits, solver.version).forEach(
+      (zero, i) => (zeros[ids[i]!] = zero),
+    )
+  }
+  return zeros
+}
+
+/** HQQ's scale of a group, rounded: capped at the inverse 2e4; version 0.2.8 takes 1 for a range that is nearly 0; 0 for a constant group. */
+function hqqScale(
+  group: readonly number[],
+  { bits, metadata }: PackedFormat,
+  version: '0.2.2' | '0.2.8',
+): number {
+  const range = f(Math.max(...group) - Math.min(...group))
+  if (range === 0) return 0
+  if (version === '0.2.8' && range <= 1e-4) return 1
+  return meta(metadata, f(1 / Math.min(f((2 ** bits - 1) / range), 2e4)))
 }
 
 /**

@@ -167,3 +167,34 @@ test('the recorded set has packed and solved cases', () => {
   expect(file.cases.some((c) => c.packed)).toBe(true)
   expect(file.cases.some((c) => c.optimize)).toBe(true)
 })
+
+test('the hqq solver brings packed values closer in its norm than min-max, and leaves constant groups alone', () => {
+  const x = Float32Array.from({ length: 200 * 16 }, (_, i) => Math.sin(i * 1.7) ** 3 + (i % 97 === 0 ? 2 : 0))
+  x.fill(0.5, 0, 16)
+  const format = (version?: '0.2.2' | '0.2.8') =>
+    packedFormat({
+      bits: 2,
+      scalePer: 'token',
+      group: 16,
+      ...(version && { solver: { kind: 'hqq', version } }),
+    })
+  const norm = (values: Float32Array) => values.reduce((sum, v, i) => sum + Math.abs(v - x[i]!) ** 0.7, 0)
+  const plain = quantizeReference(x, 200, 16, format())
+  for (const version of ['0.2.2', '0.2.8'] as const) {
+    const solved = quantizeReference(x, 200, 16, format(version))
+    expect(norm(solved.values)).toBeLessThan(norm(plain.values))
+    expect([...solved.values.subarray(0, 16)]).toEqual(Array.from({ length: 16 }, () => 0.5))
+  }
+})
+
+test('metadata beyond half precision take its largest value', () => {
+  const x = Float32Array.of(-1e6, 1e6, 0, 5, 0, 0, 0, 0)
+  const { values, offsets } = quantizeReference(
+    x,
+    1,
+    8,
+    packedFormat({ bits: 8, scalePer: 'token', group: 8 }),
+  )
+  expect(offsets[0]).toBe(-65504)
+  expect(values.every(Number.isFinite)).toBe(true)
+})
