@@ -1,0 +1,122 @@
+// Embed, RmsNorm, Rope, Swiglu, StoreHeads and Argmax of every table against the reference.
+#include <cmath>
+
+#include "test/harness.h"
+
+namespace qpkv {
+namespace {
+
+const int kDims[] = {1, 8, 15, 16, 17, 40, 64, 100, 128, 257};
+
+QPKV_TEST(Embed) {
+  Random random(1);
+  for (int dim : kDims) {
+    const int vocab = 37, rows = 9;
+    const std::vector<float> table = random.Normals(static_cast<size_t>(vocab) * dim);
+    const std::vector<uint16_t> bf16 = ToBf16(table), f16 = ToF16(table);
+    std::vector<int32_t> ids;
+    for (int i = 0; i < rows; ++i) ids.push_back(i == 0 ? vocab - 1 : random.Below(vocab));
+    for (Element element : {Element::kBf16, Element::kF16, Element::kF32}) {
+      const void* data = element == Element::kF32    ? static_cast<const void*>(table.data())
+                         : element == Element::kBf16 ? static_cast<const void*>(bf16.data())
+                                                     : static_cast<const void*>(f16.data());
+      std::vector<float> want(static_cast<size_t>(rows) * dim), got(want.size());
+      Reference().Embed(TestStream(), {data, element, ids.data(), rows, dim, want.data()});
+      for (const Ops* ops : Tables()) {
+        ops->Embed(TestStream(), {data, element, ids.data(), rows, dim, got.data()});
+        ExpectEqualBytes(Label("%s embed dim %d", ops->name, dim), got.data(), want.data(), got.size() * 4);
+      }
+    }
+  }
+}
+
+QPKV_TEST(RmsNorm) {
+  Random random(2);
+  for (int dim : kDims)
+    for (int rows : {1, 3, 33})
+      for (int stride : {dim, dim + 5}) {
+        std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride, 3.0f);
+        const std::vector<float> weight = random.Normals(dim);
+        std::vector<float> want = x;
+        Reference().RmsNorm(TestStream(), {want.data(), weight.data(), want.data(), rows, dim, stride, 1e-6f});
+        for (const Ops* ops : Tables()) {
+          std::vector<float> got = x;  // in place; what lies between the rows stays
+          ops->RmsNorm(TestStream(), {got.data(), weight.data(), got.data(), rows, dim, stride, 1e-6f});
+          ExpectNear(Label("%s rms norm dim %d rows %d", ops->name, dim, rows), got.data(), want.data(), got.size(), 2e-6);
+        }
+      }
+}
+
+QPKV_TEST(Rope) {
+  Random random(3);
+  for (int dim : {8, 32, 40, 64, 72, 128, 256})
+    for (int rows : {1, 7, 20}) {
+      const int heads = 3, stride = heads * dim + 4;
+      std::vector<float> inv_freq;
+      for (int i = 0; i < dim / 2; ++i) inv_freq.push_back(std::pow(10000.0f, -2.0f * i / dim));
+      std::vector<int32_t> positions;
+      for (int r = 0; r < rows; ++r) positions.push_back(r == rows - 1 ? 131071 : random.Below(40000));
+      const std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride);
+      std::vector<float> want = x;
+      Reference().Rope(TestStream(), {want.data(), positions.data(), inv_freq.data(), 1.25f, rows, heads, dim, stride});
+      for (const Ops* ops : Tables()) {
+        std::vector<float> got = x;
+        ops->Rope(TestStream(), {got.data(), positions.data(), inv_freq.data(), 1.25f, rows, heads, dim, stride});
+        ExpectNear(Label("%s rope dim %d rows %d", ops->name, dim, rows), got.data(), want.data(), got.size(), 1e-6);
+      }
+    }
+}
+
+QPKV_TEST(Swiglu) {
+  Random random(4);
+  for (int dim : kDims)
+    for (int rows : {1, 9}) {
+      std::vector<float> x = random.Normals(static_cast<size_t>(rows) * 2 * dim, 4.0f);
+      x[0] = 120.0f;  // far out on both sides
+      x[static_cast<size_t>(rows - 1) * 2 * dim] = -120.0f;
+      std::vector<float> want(static_cast<size_t>(rows) * dim), got(want.size());
+      Reference().Swiglu(TestStream(), {x.data(), want.data(), rows, dim});
+      for (const Ops* ops : Tables()) {
+        ops->Swiglu(TestStream(), {x.data(), got.data(), rows, dim});
+        ExpectNear(Label("%s swiglu dim %d", ops->name, dim), got.data(), want.data(), got.size(), 1e-6);
+      }
+    }
+}
+
+QPKV_TEST(StoreHeads) {
+  Random random(5);
+  const int heads = 3, dim = 24, rows = 70, capacity = 100, first = 30, stride = heads * dim + 8;
+  const std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride);
+  std::vector<float> want(static_cast<size_t>(heads) * capacity * dim, -1.0f);
+  Reference().StoreHeads(TestStream(), {x.data(), want.data(), rows, heads, dim, stride, capacity, first});
+  for (const Ops* ops : Tables()) {
+    std::vector<float> got(want.size(), -1.0f);
+    ops->StoreHeads(TestStream(), {x.data(), got.data(), rows, heads, dim, stride, capacity, first});
+    ExpectEqualBytes(Label("%s store heads", ops->name), got.data(), want.data(), got.size() * 4);
+  }
+}
+
+QPKV_TEST(Argmax) {
+  Random random(6);
+  for (int n : {1, 5, 16, 31, 1000, 32000}) {
+    std::vector<float> logits = random.Normals(n);
+    std::vector<std::vector<float>> cases = {logits, std::vector<float>(n, -3.0f), std::vector<float>(n, -INFINITY)};
+    cases.push_back(logits);
+    cases.back()[n / 2] = cases.back()[n - 1] = 50.0f;  // a tie: the first wins
+    cases.push_back(cases.back());
+    cases.back()[n / 3] = NAN;
+    for (const std::vector<float>& x : cases) {
+      int32_t want = -1, got = -1;
+      bool want_nan = false, got_nan = false;
+      Reference().Argmax(TestStream(), {x.data(), n, &want, &want_nan});
+      for (const Ops* ops : Tables()) {
+        got_nan = !want_nan;
+        ops->Argmax(TestStream(), {x.data(), n, &got, &got_nan});
+        Expect(Label("%s argmax n %d: %d for %d", ops->name, n, got, want), got_nan == want_nan && (want_nan || got == want));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace qpkv

@@ -1,0 +1,50 @@
+// The thread pool: every unit runs once, scratch belongs to a thread, many short jobs in a row come through.
+#include <atomic>
+#include <cstring>
+
+#include "test/harness.h"
+
+namespace qpkv {
+namespace {
+
+QPKV_TEST(ParallelFor) {
+  for (Stream* stream : Streams())
+    for (int units : {0, 1, 2, 3, 100, 5000}) {
+      std::vector<std::atomic<int>> runs(units);
+      stream->ParallelFor(units, [&](int unit, int thread) {
+        runs[unit].fetch_add(1 + (thread < 0 || thread >= stream->threads() ? 100 : 0));
+      });
+      int wrong = 0;
+      for (std::atomic<int>& count : runs) wrong += count.load() != 1;
+      Expect(Label("%d units", units), wrong == 0);
+    }
+}
+
+QPKV_TEST(ParallelForRepeated) {
+  Stream stream(4);
+  long total = 0;
+  for (int job = 0; job < 20000; ++job) {
+    std::atomic<int> sum{0};
+    stream.ParallelFor(1 + job % 5, [&](int unit, int) { sum.fetch_add(unit + 1); });
+    total += sum.load();
+  }
+  Expect("sums", total == 4000L * (1 + 3 + 6 + 10 + 15));
+}
+
+QPKV_TEST(Scratch) {
+  for (Stream* stream : Streams()) {
+    std::atomic<int> wrong{0};
+    stream->ParallelFor(200, [&](int unit, int thread) {
+      const size_t bytes = 100 + unit * 1000;
+      unsigned char* data = static_cast<unsigned char*>(stream->Scratch(thread, bytes));
+      if (reinterpret_cast<uintptr_t>(data) % 64 != 0) ++wrong;
+      std::memset(data, unit, bytes);
+      for (size_t i = 0; i < bytes; ++i)
+        if (data[i] != static_cast<unsigned char>(unit)) ++wrong;
+    });
+    Expect("own memory", wrong.load() == 0);
+  }
+}
+
+}  // namespace
+}  // namespace qpkv
