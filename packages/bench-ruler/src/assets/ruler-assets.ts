@@ -11,7 +11,7 @@ export interface TaskTemplate {
 /** Every text that RULER's generators put into a sample, exchangeable as a whole. */
 export interface RulerTemplates {
   readonly tasks: Readonly<Record<TaskFamily, TaskTemplate>>
-  /** slots `{type_needle_v}`, `{key}`, `{value}` */
+  /** slots `{type_needle_v}` ("numbers") or `{type}` ("number"), `{key}`, `{value}` */
   readonly needle: string
   /** one line of meaningless haystack */
   readonly noise: string

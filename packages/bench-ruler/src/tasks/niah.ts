@@ -53,7 +53,12 @@ function niahMaker(context: GeneratorContext, settings: NiahSettings, words: Ess
   const { random, assets } = context
   const draw = valueDrawer(context, settings)
   const needleOf = (key: string, value: string): string =>
-    formatTemplate(assets.templates.needle, { type_needle_v: settings.valueType, key, value })
+    formatTemplate(assets.templates.needle, {
+      type_needle_v: settings.valueType,
+      type: settings.valueType.slice(0, -1),
+      key,
+      value,
+    })
 
   return (units) => {
     const needles = drawNeedles(settings, draw, needleOf, context.seed)

@@ -1,0 +1,45 @@
+import { dataError } from '../ruler-error.ts'
+
+/** A row's fields, not yet checked. */
+export type Fields = Readonly<Record<string, unknown>>
+
+export function parseJsonRow(text: string, place: string): Fields {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw dataError(
+      place,
+      'the line is not JSON (cut off, perhaps).',
+      'Fetch or write the file again.',
+      cause,
+    )
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  throw dataError(place, 'expected a JSON object.')
+}
+
+/** A text field; `others` are listed when it is absent, so that a file of another benchmark is recognized. */
+export function textField(fields: Fields, name: string, place: string): string {
+  const value = fields[name]
+  if (typeof value === 'string') return value
+  const found = value === undefined ? `only ${Object.keys(fields).join(', ')}` : typeof value
+  throw dataError(place, `expected the text field "${name}" of a RULER row but found ${found}.`)
+}
+
+/** A list of texts, not empty; a single text counts as a list of one. */
+export function answersField(fields: Fields, names: readonly string[], place: string): string[] {
+  const value = names.map((name) => fields[name]).find((candidate) => candidate !== undefined)
+  const list: unknown = typeof value === 'string' ? [value] : value
+  const isList = Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string')
+  if (isList) return list
+  const found =
+    value === undefined ? `only ${Object.keys(fields).join(', ')}` : JSON.stringify(value)?.slice(0, 60)
+  throw dataError(place, `expected "${names.join('" or "')}" with one or more answers but found ${found}.`)
+}
+
+export function numberField(fields: Fields, name: string): number | undefined {
+  const value = fields[name]
+  if (typeof value === 'bigint') return Number(value)
+  return typeof value === 'number' ? value : undefined
+}
