@@ -13,6 +13,8 @@
 //                                  memory for that: 32 bits of bf16 with pair instructions, else two floats (rounded beforehand).
 //   U16x32    32 words of 16 bits  lane = word / 2. EvenWords OddWords give 16 ints each; JoinWords is their inverse; BitsToB16 takes
 //                                  the words as bf16; WordsToB16 converts 0..255 exactly; LookupB16 takes 0..15 through a table.
+//                                  LookupU16 gives words. DotWords(acc, a, b): pair dot of signed words, exact in int32; SetWordPair
+//                                  one pair for all lanes; StoreWords 32 integers as words; F16BitsToFloat: a half in each lane's low word.
 //   memory formats                 LoadBf16 StoreBf16 LoadF16 StoreF16 (+ N), LoadU8 (codes to floats), LoadU8I, StoreU8
 //   Lookup16, Lookup256            float tables by lane index
 //

@@ -294,6 +294,27 @@ QPKV_INLINE __m256i LookupWords(B16Table table, __m256i words) {
 }
 QPKV_B LookupB16(B16Table table, U16x32 words) { return {LookupWords(table, words.a), LookupWords(table, words.b)}; }
 
+// Words 0..15 through a table of 16 words.
+QPKV_U LookupU16(B16Table table, U16x32 words) { return {LookupWords(table, words.a), LookupWords(table, words.b)}; }
+// acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1] with signed words, exact in int32.
+QPKV_I DotWords(I32x16 acc, U16x32 x, U16x32 y) {
+  return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(x.a, y.a)), _mm256_add_epi32(acc.b, _mm256_madd_epi16(x.b, y.b))};
+}
+QPKV_U SetWordPair(const uint32_t* pair) {
+  const __m256i all = _mm256_set1_epi32(static_cast<int>(*pair));
+  return {all, all};
+}
+// 32 consecutive integers in -32768..32767 as words.
+QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
+  StoreBits(p, _mm256_permute4x64_epi64(_mm256_packs_epi32(first.a, first.b), 0xd8));
+  StoreBits(p + 8, _mm256_permute4x64_epi64(_mm256_packs_epi32(second.a, second.b), 0xd8));
+}
+// The low word of each lane is a half.
+QPKV_V F16BitsToFloat(I32x16 x) {
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(x.a, x.b), 0xd8);
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(words)), _mm256_cvtph_ps(_mm256_extracti128_si256(words, 1))};
+}
+
 QPKV_V Lookup256(const float* table, I32x16 index) {
   return {_mm256_i32gather_ps(table, index.a, 4), _mm256_i32gather_ps(table, index.b, 4)};
 }

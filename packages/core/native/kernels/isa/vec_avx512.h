@@ -188,6 +188,19 @@ QPKV_INLINE B16Table MakeB16Table(const uint16_t* table) {
 }
 QPKV_B LookupB16(B16Table table, U16x32 words) { return {_mm512_permutexvar_epi16(words.v, table.v)}; }
 
+// Words 0..15 through a table of 16 words.
+QPKV_U LookupU16(B16Table table, U16x32 words) { return {_mm512_permutexvar_epi16(words.v, table.v)}; }
+// acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1] with signed words, exact in int32.
+QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) { return {_mm512_dpwssd_epi32(acc.v, a.v, b.v)}; }
+QPKV_U SetWordPair(const uint32_t* pair) { return {_mm512_set1_epi32(static_cast<int>(*pair))}; }
+// 32 consecutive integers in -32768..32767 as words.
+QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(first.v));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), _mm512_cvtepi32_epi16(second.v));
+}
+// The low word of each lane is a half.
+QPKV_V F16BitsToFloat(I32x16 a) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(a.v))}; }
+
 QPKV_V Lookup16(const float* table, I32x16 index) { return {_mm512_permutexvar_ps(index.v, _mm512_loadu_ps(table))}; }
 QPKV_V Lookup256(const float* table, I32x16 index) { return {_mm512_i32gather_ps(index.v, table, 4)}; }
 

@@ -258,6 +258,30 @@ QPKV_B LookupB16(B16Table table, U16x32 words) {
   return BitsToB16(r);
 }
 
+// Words 0..15 through a table of 16 words.
+QPKV_U LookupU16(B16Table table, U16x32 words) { return {BitCast<Halves>(LookupB16(table, words).v)}; }
+// acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1] with signed words, exact in int32.
+QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) {
+  const Ints x = BitCast<Ints>(a.v), y = BitCast<Ints>(b.v);
+  return {acc.v + ((x << 16) >> 16) * ((y << 16) >> 16) + (x >> 16) * (y >> 16)};
+}
+QPKV_U SetWordPair(const uint32_t* pair) { return {BitCast<Halves>(Words{} + *pair)}; }
+// 32 consecutive integers in -32768..32767 as words.
+QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
+  uint16_t words[32];
+  for (int i = 0; i < 16; ++i) {
+    words[i] = static_cast<uint16_t>(first.v[i]);
+    words[i + 16] = static_cast<uint16_t>(second.v[i]);
+  }
+  std::memcpy(p, words, sizeof words);
+}
+// The low word of each lane is a half.
+QPKV_V F16BitsToFloat(I32x16 a) {
+  F32x16 r = Zero();
+  for (int i = 0; i < 16; ++i) r.v[i] = F16ToFloat(static_cast<uint16_t>(a.v[i]));
+  return r;
+}
+
 QPKV_V Lookup256(const float* table, I32x16 index) {
   F32x16 r = Zero();
   for (int i = 0; i < 16; ++i) r.v[i] = table[index.v[i]];

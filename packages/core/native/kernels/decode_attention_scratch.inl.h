@@ -1,0 +1,82 @@
+// What one unit of decode attention works in: the rows of one item and a run of its tokens.
+#pragma once
+#include "kernels/decode_attention_fold.inl.h"
+#include "kernels/tile_decode.inl.h"
+
+namespace qpkv {
+namespace {
+
+// Rows and key blocks of one register block, and blocks of values that are decoded before they are multiplied.
+constexpr int kRowsAtOnce = kNativePairs ? 8 : 4;
+constexpr int kBlocksAtOnce = kNativePairs ? 2 : 1;
+constexpr int kStripBlocks = 4;
+constexpr int kMostDim = 256;
+constexpr int kMostGroups = kMostDim / 8;
+
+struct UnitScratch {
+  int rows;
+  float* q;              // [rows, q_stride] queries times the logit scale; zero beyond dim
+  size_t q_stride;       // dim, padded to 32
+  float* logits;         // [rows, logits_stride] of the run's tokens; later probabilities, not normalized
+  size_t logits_stride;
+  float* out;            // [rows, out_stride] sums of probability times value
+  size_t out_stride;     // dim, padded to 16
+  PairValue* pairs;      // [rows, factor_stride] factors of exact parts ...
+  PairValue* low_pairs;  // ... and their second part
+  uint32_t* words;       // [rows, factor_stride] factors of packed parts, two words each
+  size_t factor_stride;
+  float* units;          // [rows] of the words
+  float* terms;          // [rows, kMostGroups]
+  float* word_sums;      // [rows, kMostGroups]
+  float* row_copy;       // [kFoldMost]
+  Fold* fold;
+  LevelTables* levels;
+  uint16_t* decoded;     // words of a few blocks
+  float* floats;         // decoded values of one block
+};
+
+// Hands out 64-byte aligned pieces of one buffer; with a null base it only counts.
+struct Carver {
+  uint8_t* base;
+  size_t used = 0;
+  template <class T>
+  __attribute__((always_inline)) T* Take(size_t count) {
+    T* piece = reinterpret_cast<T*>(base + used);
+    used += RoundUp(count * sizeof(T), 64);
+    return piece;
+  }
+};
+
+static UnitScratch CarveUnit(Carver* c, int rows, int tokens, int dim) {
+  UnitScratch s;
+  s.rows = rows;
+  s.q_stride = RoundUp(dim, 32);
+  s.q = c->Take<float>(rows * s.q_stride);
+  s.logits_stride = RoundUp(tokens, 16) + 16;
+  s.logits = c->Take<float>(rows * s.logits_stride);
+  s.out_stride = RoundUp(dim, 16);
+  s.out = c->Take<float>(rows * s.out_stride);
+  s.factor_stride = kFoldMost / 2;
+  s.pairs = c->Take<PairValue>(rows * s.factor_stride);
+  s.low_pairs = c->Take<PairValue>(rows * s.factor_stride);
+  s.words = c->Take<uint32_t>(rows * s.factor_stride);
+  s.units = c->Take<float>(rows);
+  s.terms = c->Take<float>(static_cast<size_t>(rows) * kMostGroups);
+  s.word_sums = c->Take<float>(static_cast<size_t>(rows) * kMostGroups);
+  s.row_copy = c->Take<float>(kFoldMost);
+  s.fold = c->Take<Fold>(1);
+  s.levels = c->Take<LevelTables>(1);
+  const size_t key_words = static_cast<size_t>(kBlocksAtOnce) * (dim / 2) * 32;
+  const size_t value_words = static_cast<size_t>(kStripBlocks) * (s.out_stride / 2) * 32;
+  s.decoded = c->Take<uint16_t>(key_words + value_words);
+  s.floats = c->Take<float>(s.out_stride / 2 * 32);
+  return s;
+}
+
+// Asks for a run of memory ahead of its use.
+QPKV_INLINE void PrefetchRange(const uint8_t* data, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) Prefetch(data + i);
+}
+
+}  // namespace
+}  // namespace qpkv

@@ -1,0 +1,241 @@
+// The second half of decode attention: probabilities of all rows times the values of one part, added to the rows' sums.
+#pragma once
+#include "kernels/decode_attention_fold.inl.h"
+#include "kernels/decode_attention_scratch.inl.h"
+#include "kernels/tile_decode.inl.h"
+
+namespace qpkv {
+namespace {
+
+// One strip of blocks with the factors of one channel group (or of all channels).
+struct ValueStrip {
+  const TileView* view;
+  const UnitScratch* u;
+  const uint16_t* x;  // [pair of tokens][channel block][32] bf16 pairs or words
+  int pairs;          // pairs of tokens
+  int channel_begin, channel_end;
+  size_t scales;      // scales per channel: index of channel 0
+};
+
+template <int kRows, int kBlocks>
+static void ExactValueBlocks(const ValueStrip& s, int row, int channel_block) {
+  const UnitScratch& u = *s.u;
+  F32x16 acc[kRows][kBlocks];
+  for (int r = 0; r < kRows; ++r)
+    for (int c = 0; c < kBlocks; ++c) acc[r][c] = Load(u.out + (row + r) * u.out_stride + (channel_block + c) * kLanes);
+  const size_t stride = static_cast<size_t>(s.view->channel_blocks) * 32;
+  const PairValue* high = u.pairs + row * u.factor_stride;
+  const PairValue* low = u.low_pairs + row * u.factor_stride;
+  const uint16_t* x = s.x + channel_block * 32;
+  for (int t = 0; t < s.pairs; ++t, x += stride) {
+    B16x32 values[kBlocks];
+    for (int c = 0; c < kBlocks; ++c) values[c] = LoadB16(x + c * 32);
+    for (int r = 0; r < kRows; ++r) {
+      const SplatPair factor = SetPair(high + r * u.factor_stride + t);
+      for (int c = 0; c < kBlocks; ++c) acc[r][c] = DotSplat(acc[r][c], values[c], factor);
+    }
+    if constexpr (kNativePairs)
+      for (int r = 0; r < kRows; ++r) {
+        const SplatPair factor = SetPair(low + r * u.factor_stride + t);
+        for (int c = 0; c < kBlocks; ++c) acc[r][c] = DotSplat(acc[r][c], values[c], factor);
+      }
+  }
+  for (int r = 0; r < kRows; ++r)
+    for (int c = 0; c < kBlocks; ++c) Store(u.out + (row + r) * u.out_stride + (channel_block + c) * kLanes, acc[r][c]);
+}
+
+template <int kRows, int kBlocks>
+static void PackedValueBlocks(const ValueStrip& s, int row, int channel_block) {
+  const TileView& v = *s.view;
+  const UnitScratch& u = *s.u;
+  I32x16 acc[kRows][kBlocks];
+  for (int r = 0; r < kRows; ++r)
+    for (int c = 0; c < kBlocks; ++c) acc[r][c] = SetI(0);
+  const uint32_t* words = u.words + row * u.factor_stride;
+  const size_t stride = static_cast<size_t>(v.channel_blocks) * 32;
+  const uint16_t* x = s.x + channel_block * 32;
+  for (int t = 0; t < s.pairs; ++t, x += stride) {
+    U16x32 values[kBlocks];
+    for (int c = 0; c < kBlocks; ++c) values[c] = LoadU16(x + c * 32);
+    for (int r = 0; r < kRows; ++r) {
+      const U16x32 factor = SetWordPair(words + r * u.factor_stride + t);
+      for (int c = 0; c < kBlocks; ++c) acc[r][c] = DotWords(acc[r][c], values[c], factor);
+    }
+  }
+  const float middle = RangeOf(*v.format).middle;
+  for (int c = 0; c < kBlocks; ++c) {
+    const int channel = (channel_block + c) * kLanes;
+    float* out = u.out + row * u.out_stride + channel;
+    if (v.per_channel) {
+      const F32x16 scale = LoadScales(v, s.scales + channel);
+      const F32x16 centre = CentreOf(v, scale, LoadOffsets(v, s.scales + channel), middle);
+      for (int r = 0; r < kRows; ++r) {
+        const F32x16 dot = Fma(ToFloat(acc[r][c]), Set(u.units[row + r]), Set(-middle * u.word_sums[row + r]));
+        Store(out + r * u.out_stride,
+              Fma(scale, dot, Fma(centre, Set(u.terms[row + r]), Load(out + r * u.out_stride))));
+      }
+      continue;
+    }
+    // Lanes of this channel group only: groups are multiples of 8 channels.
+    const Mask16 ours = AndM(FirstN(s.channel_end - channel), NotM(FirstN(s.channel_begin - channel)));
+    for (int r = 0; r < kRows; ++r) {
+      const F32x16 more = Fma(ToFloat(acc[r][c]), Set(u.units[row + r]), Set(u.terms[row + r]));
+      Store(out + r * u.out_stride, Add(Load(out + r * u.out_stride), Select(ours, more, Zero())));
+    }
+  }
+}
+
+template <int kRows, int kBlocks>
+QPKV_INLINE void ValueBlocks(const ValueStrip& s, int row, int channel_block) {
+  if (s.view->format->bits == 16) ExactValueBlocks<kRows, kBlocks>(s, row, channel_block);
+  else PackedValueBlocks<kRows, kBlocks>(s, row, channel_block);
+}
+
+template <int kRows>
+static void ValueRows(const ValueStrip& s, int row) {
+  constexpr int kMost = !kNativePairs ? 1 : kRows > 4 ? 2 : 4;  // channel blocks of one register block
+  int c = s.channel_begin / kLanes;
+  const int end = (s.channel_end + kLanes - 1) / kLanes;
+  for (; c + kMost <= end; c += kMost) ValueBlocks<kRows, kMost>(s, row, c);
+  if (kMost > 2)
+    for (; c + 2 <= end; c += 2) ValueBlocks<kRows, kMost < 2 ? kMost : 2>(s, row, c);
+  for (; c < end; ++c) ValueBlocks<kRows, 1>(s, row, c);
+}
+
+static void ValueAllRows(const ValueStrip& s, int rows) {
+  for (int row = 0; row < rows;) {
+    const int n = MinInt(rows - row, kRowsAtOnce);
+    switch (n) {
+      case 1: ValueRows<1>(s, row); break;
+      case 2: ValueRows<2>(s, row); break;
+      case 3: ValueRows<3>(s, row); break;
+      case 4: ValueRows<4>(s, row); break;
+      case 5: ValueRows<kRowsAtOnce < 5 ? kRowsAtOnce : 5>(s, row); break;
+      case 6: ValueRows<kRowsAtOnce < 6 ? kRowsAtOnce : 6>(s, row); break;
+      case 7: ValueRows<kRowsAtOnce < 7 ? kRowsAtOnce : 7>(s, row); break;
+      default: ValueRows<kRowsAtOnce>(s, row); break;
+    }
+    row += n;
+  }
+}
+
+// The probabilities of tokens [begin, begin + count) of a row, followed by zeros up to a multiple of 32.
+QPKV_INLINE const float* PaddedRow(const float* p, int count, float* copy) {
+  if (count % 32 == 0) return p;
+  const int padded = static_cast<int>(RoundUp(count, 32));
+  for (int i = 0; i < padded; i += 16) {
+    const int n = MinInt(count - i, 16);
+    Store(copy + i, n >= 16 ? Load(p + i) : n > 0 ? LoadN(p + i, n) : Zero());
+  }
+  return copy;
+}
+
+// Copies an exact block without the slots beyond its n tokens: they may hold anything.
+static void CopyTailBlock(const TileView& v, int block, int n, uint16_t* to) {
+  const uint16_t* from = reinterpret_cast<const uint16_t*>(v.data + block * v.at.block_bytes);
+  for (int i = 0; i < v.at.vectors; ++i) {
+    const int token = i / v.channel_blocks * 2;
+    U16x32 words = token < n ? LoadU16(from + i * 32) : ZeroU16();
+    if (token + 1 == n) words = JoinWords(EvenWords(words), SetI(0));
+    StoreU16(to + i * 32, words);
+  }
+}
+
+// Factors of a strip of `count` tokens from slot `first` on, for channel group g.
+static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScratch& u, const float* p, int first, int count,
+                      int g) {
+  const bool packed = v.format->bits != 16, folded = packed && !v.per_channel;
+  const int padded = static_cast<int>(RoundUp(count, 32));
+  if (folded) PrepareFold(v, static_cast<size_t>(g) * v.at.scale_stride + first, count, range.middle, u.fold);
+  for (int r = 0; r < u.rows; ++r) {
+    const float* x = PaddedRow(p + r * u.logits_stride + first, count, u.row_copy);
+    uint32_t* words = u.words + r * u.factor_stride;
+    if (folded) {
+      const FoldedRow row = FoldRow(*u.fold, range, x, words);
+      u.units[r] = row.unit;
+      u.terms[r] = row.term;
+    } else if (packed) {
+      const PlainRow row = FoldPlain(range, x, padded, words);
+      u.units[r] = row.unit;
+      u.terms[r] = row.sum;
+      u.word_sums[r] = row.word_sum;
+    } else {
+      SplitRow(x, padded, u.pairs + r * u.factor_stride, u.low_pairs + r * u.factor_stride);
+    }
+  }
+}
+
+// Pair dots. p: of the part's first token. `next` is what will be read after this part.
+static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float* p, const uint8_t* next) {
+  const bool packed = v.format->bits != 16;
+  const CodeRange range = RangeOf(*v.format);
+  LevelTables* levels = packed && v.format->levels ? u.levels : nullptr;
+  if (levels) MakeLevelTables(*v.format, levels);
+  ValueStrip s{};
+  s.view = &v;
+  s.u = &u;
+  const int blocks = (v.tokens + kLanes - 1) / kLanes, full_blocks = v.tokens / kLanes;
+  const size_t block_words = static_cast<size_t>(v.at.vectors) * 32;
+  const int groups = packed && !v.per_channel ? v.at.scale_rows : 1;
+  const int group_blocks = packed && v.per_channel ? v.format->group / kLanes : blocks;
+  for (int begin = 0; begin < blocks;) {
+    int end = MinInt(begin + kStripBlocks, blocks);
+    if (!packed) end = begin < full_blocks ? full_blocks : blocks;
+    if (group_blocks < blocks) end = MinInt(end, (begin / group_blocks + 1) * group_blocks);
+    const int first = begin * kLanes, count = MinInt(end * kLanes, v.tokens) - first;
+    if (next) PrefetchRange(next + begin * v.at.block_bytes, (end - begin) * v.at.block_bytes);
+    s.pairs = (count + 1) / 2;
+    s.x = u.decoded;
+    if (packed) {
+      for (int b = begin; b < end; ++b) DecodeWords(v, b, levels, u.decoded + (b - begin) * block_words);
+    } else if (begin < full_blocks) {
+      s.x = reinterpret_cast<const uint16_t*>(v.data + begin * v.at.block_bytes);
+    } else {
+      CopyTailBlock(v, begin, count, u.decoded);
+    }
+    if (packed && v.per_channel) s.scales = static_cast<size_t>(first / v.format->group) * v.at.scale_stride;
+    for (int g = 0; g < groups; ++g) {
+      s.channel_begin = groups > 1 ? g * v.format->group : 0;
+      s.channel_end = groups > 1 ? MinInt(s.channel_begin + v.format->group, v.dim) : v.dim;
+      FoldStrip(v, range, u, p, first, count, g);
+      ValueAllRows(s, u.rows);
+    }
+    begin = end;
+  }
+  const int outliers = OutlierCount(v);
+  for (int i = 0; i < outliers; ++i) {
+    const OutlierValue o = OutlierAt(v, i);
+    if (o.token >= v.tokens) continue;
+    const float more = o.value - DecodedAt(v, o.token, o.channel);
+    for (int r = 0; r < u.rows; ++r) u.out[r * u.out_stride + o.channel] += p[r * u.logits_stride + o.token] * more;
+  }
+}
+
+// Float32 throughout, any format.
+static void ValuePartFloats(const TileView& v, const UnitScratch& u, const float* p) {
+  LevelTables* levels = v.format->bits != 16 && v.format->levels ? u.levels : nullptr;
+  if (levels) MakeLevelTables(*v.format, levels);
+  for (int block = 0; block * kLanes < v.tokens; ++block) {
+    DecodeFloats(v, block, levels, u.floats);
+    const int n = MinInt(v.tokens - block * kLanes, kLanes);
+    for (int row = 0; row < u.rows; row += 4) {
+      const int rows = MinInt(u.rows - row, 4);
+      for (int c = 0; c < v.channel_blocks; ++c) {
+        F32x16 acc[4];
+        for (int r = 0; r < 4; ++r) acc[r] = Zero();
+        for (int t = 0; t < n; ++t) {
+          const F32x16 x = Load(u.floats + (t / 2 * v.channel_blocks + c) * 32 + t % 2 * 16);
+          const float* column = p + row * u.logits_stride + block * kLanes + t;
+          for (int r = 0; r < 4; ++r) acc[r] = Fma(x, Set(column[MinInt(r, rows - 1) * u.logits_stride]), acc[r]);
+        }
+        for (int r = 0; r < rows; ++r) {
+          float* out = u.out + (row + r) * u.out_stride + c * kLanes;
+          Store(out, Add(Load(out), acc[r]));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace qpkv

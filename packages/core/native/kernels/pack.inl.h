@@ -1,0 +1,105 @@
+// Pack: gathers tokens of one head, quantizes them and writes a part. One unit per item.
+#pragma once
+#include "base/stream.h"
+#include "kernels/decode_attention_scratch.inl.h"
+#include "kernels/tile_hqq.inl.h"
+#include "kernels/tile_outliers.inl.h"
+
+namespace qpkv {
+namespace {
+
+struct PackScratch {
+  PartMatrix m;
+  ScaleTables tables;
+  float* zeros;       // HQQ
+  Codebook* book;
+  double* score;      // outliers
+  int32_t* order;
+  uint8_t* chosen;
+  float* inliers;
+};
+
+static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v) {
+  PackScratch s{};
+  const int slots = v.at.blocks * kLanes;
+  s.m.rows = item.tensor == Tensor::kKey ? v.dim : slots;
+  s.m.columns = item.tensor == Tensor::kKey ? slots : v.dim;
+  s.m.stride = RoundUp(s.m.columns, 16) + 16;
+  s.m.first_slot = item.first_slot;
+  s.m.tokens = item.tokens;
+  const size_t cells = s.m.rows * s.m.stride;
+  s.m.x = c->Take<float>(cells);
+  s.m.codes = c->Take<uint8_t>(cells);
+  s.tables.stride = v.at.scale_stride + 16;
+  const size_t scales = v.at.scale_rows * s.tables.stride + 16;
+  s.tables.scale = c->Take<float>(scales);
+  s.tables.offset = c->Take<float>(scales);
+  s.book = c->Take<Codebook>(1);
+  if (v.format->solver != Solver::kMinMax) s.zeros = c->Take<float>(scales);
+  if (v.at.outlier_capacity > 0) {
+    s.m.exact = c->Take<uint8_t>(cells);
+    s.score = c->Take<double>(static_cast<size_t>(item.tokens) * v.dim);
+    s.order = c->Take<int32_t>(static_cast<size_t>(item.tokens) * v.dim);
+    s.chosen = c->Take<uint8_t>(static_cast<size_t>(item.tokens) * v.dim);
+    s.inliers = c->Take<float>(cells);
+  }
+  return s;
+}
+
+QPKV_INLINE const float* SourceRow(const PackItem& item, int dim, int token) {
+  return item.source + static_cast<size_t>(item.index ? item.index[token] : token) * dim;
+}
+
+static void PackQuantized(const PackItem& item, const TileView& v, const PackScratch& s) {
+  const PartMatrix& m = s.m;
+  std::memset(m.x, 0, sizeof(float) * m.rows * m.stride);
+  std::memset(m.codes, 0, m.rows * m.stride);
+  for (int t = 0; t < item.tokens; ++t) {
+    const float* row = SourceRow(item, v.dim, t);
+    const int slot = item.first_slot + t;
+    if (v.tensor == Tensor::kValue) std::memcpy(m.x + slot * m.stride, row, sizeof(float) * v.dim);
+    else
+      for (int c = 0; c < v.dim; ++c) m.x[c * m.stride + slot] = row[c];
+  }
+  MakeCodebook(*v.format, s.book);
+  if (v.at.outlier_capacity > 0) FindOutliers(v, m, s.score, s.order, s.chosen, s.inliers, item.out);
+  FindScales(v, m, v.at.outlier_capacity > 0 ? s.inliers : m.x, s.tables);
+  if (s.zeros) SolveHqq(v, m, s.tables, s.zeros);
+  EncodePart(v, m, *s.book, s.tables);
+  StoreScales(v, m, s.tables, item.out);
+  WriteCodes(v, m, item.out);
+}
+
+static void PackOne(const PackItem& item, const TileView& v, const PackScratch& s) {
+  if (item.first_slot == 0) std::memset(item.out, 0, v.at.bytes);
+  if (item.tensor == Tensor::kKey)
+    for (int t = 0; t < item.tokens; ++t) {
+      const int slot = item.first_slot + t;
+      if (item.needs.positions && item.positions)
+        std::memcpy(item.out + v.at.positions + static_cast<size_t>(slot) * 4, item.positions + t, 4);
+      if (item.needs.mask) item.out[v.at.mask + slot / 8] |= static_cast<uint8_t>(1 << (slot % 8));
+    }
+  if (v.format->bits != 16) return PackQuantized(item, v, s);
+  for (int t = 0; t < item.tokens; ++t) {
+    const float* row = SourceRow(item, v.dim, t);
+    for (int c = 0; c < v.dim; ++c) StoreExact(v, item.out, item.first_slot + t, c, row[c]);
+  }
+}
+
+static void Pack(Stream& stream, const PackArgs& a) {
+  const auto view = [&](const PackItem& item) {
+    return ViewOf(item.tensor, item.out, item.format, item.tokens, item.part_tokens, a.dim, item.needs);
+  };
+  stream.ParallelFor(a.count, [&](int i, int thread) {
+    const PackItem& item = a.items[i];
+    if (item.tokens == 0) return;
+    const TileView v = view(item);
+    Carver count{nullptr};
+    if (item.format->bits != 16) CarvePack(&count, item, v);
+    Carver c{static_cast<uint8_t*>(stream.Scratch(thread, count.used + 64))};
+    PackOne(item, v, item.format->bits != 16 ? CarvePack(&c, item, v) : PackScratch{});
+  });
+}
+
+}  // namespace
+}  // namespace qpkv
