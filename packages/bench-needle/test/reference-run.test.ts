@@ -1,0 +1,215 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readResults, ResultWriter } from '@qpkv/bench-kit'
+import type { Model } from '@qpkv/core'
+import { printSpec } from '@qpkv/spec'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import {
+  countSamples,
+  defaultDepths,
+  demoRows,
+  needleHeatMaps,
+  needleOutcome,
+  needleRow,
+  needleTable,
+  referenceIdentity,
+  referenceSamples,
+  runReference,
+  summarizeRows,
+  tableText,
+  tradeoffCurves,
+  writeDemoFiles,
+  type NeedleModel,
+  type NeedlePart,
+  type NeedleTask,
+} from '../src/index.ts'
+import { fakeModel } from './fake-model.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const task = (protocol: NeedleTask['protocol'], samples = 5): NeedleTask => ({
+  protocol,
+  seed: 3,
+  lengths: [512, 1024],
+  samples,
+  keys: 8,
+  questions: 4,
+  depths: defaultDepths,
+})
+
+const parts: NeedlePart[] = (['query-aware', 'query-agnostic'] as const).map((protocol) => ({
+  task: task(protocol),
+  rows: demoRows(protocol),
+}))
+
+const identityModel = { name: 'reference', fingerprint: 'abc' }
+
+function openWriter(path: string) {
+  const identity = referenceIdentity(parts, identityModel)
+  return ResultWriter.open({ path, identity, versions: { '@qpkv/core': '0' }, mode: 'resume' })
+}
+
+async function runAll(path: string, model = fakeModel()) {
+  const writer = openWriter(path)
+  const results = await runReference({ model, parts, writer, workers: 2 })
+  writer.close()
+  return { model, results }
+}
+
+describe('the rows of the demo', () => {
+  it('are full, quantize-only, and prune-only and joint at two budgets of real bytes', () => {
+    expect(demoRows('query-aware').map(({ spec }) => printSpec(spec))).toEqual([
+      'none+none',
+      'none+kivi:bits=8,group=32,recent=8',
+      'none+kivi:bits=4,group=32,recent=8',
+      'none+kivi:bits=2,group=32,recent=8',
+      ...['64KiB', '128KiB'].flatMap((budget) => [
+        `snapkv:window=16,kernel=7,pool=max+none@${budget}`,
+        ...[8, 4, 2].map(
+          (bits) => `snapkv:window=16,kernel=7,pool=max+kivi:bits=${bits},group=32,recent=8@${budget}`,
+        ),
+      ]),
+    ])
+    expect(demoRows('query-agnostic').at(-1)?.label).toBe('128 KiB: joint, 2 bit')
+    expect(printSpec(demoRows('query-agnostic').at(4)?.spec ?? expect.fail())).toBe(
+      'keydiff:last=8+none@64KiB',
+    )
+  })
+
+  it('can be any other spec', () => {
+    const row = needleRow({ prune: { method: 'x' }, quantize: { method: 'y' }, budget: { tokens: 128 } })
+    expect(row).toMatchObject({ label: '128t: joint, y', kind: 'joint', bits: undefined })
+    expect(needleRow({ quantize: { method: 'y', bits: 3 } }, 'mine')).toMatchObject({
+      label: 'mine',
+      kind: 'quantize',
+      bits: 3,
+    })
+  })
+})
+
+describe('a run', () => {
+  it('prefills each text once for all rows, asks each question on its own fork, and frees everything', async () => {
+    const { model, results } = await runAll(join(temporaryFolder(), 'r.jsonl'))
+    expect(countSamples(parts)).toBe(20)
+    expect(model.prefills).toEqual(Array.from({ length: 20 }, () => 12))
+    expect(model.open).toBe(0)
+    expect(results.map(({ records }) => records.length)).toEqual([120, 120])
+    const aware = model.asked.filter((text) => text.split('\nQuestion:').length === 2)
+    expect(aware).toHaveLength(10 * 12 + 10 * 12 * 4) // never two questions in one context
+  })
+
+  it('keeps quality and cost in every record', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await runAll(path)
+    const { records, plans, header } = await readResults(path)
+    expect(header.identity).toMatchObject({ bench: 'needle', task: { maxTokens: 14 } })
+    expect(plans.size).toBe(1)
+    const agnostic = records.filter(({ facets }) => facets['protocol'] === 'query-agnostic')
+    for (const record of agnostic) {
+      expect(record.answers).toHaveLength(4)
+      expect(record.timings).toMatchObject({ prefillMs: 10, decodeMs: 32, decodeTokens: 32 })
+      expect(record.bytes.grown).toBe(8 * 64)
+      expect(record.peakRssBytes).toBeGreaterThan(1e6)
+    }
+    const specs = new Set(records.filter(({ spent }) => spent).map(({ spec }) => spec))
+    expect(specs.size).toBe(16)
+  })
+
+  it('goes on in the same file without asking again', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await runAll(path)
+    const { model, results } = await runAll(path)
+    expect(model.prefills).toEqual([])
+    expect(results[0]?.records).toHaveLength(120)
+  })
+
+  it('frees contexts also when an answer fails', async () => {
+    const model = fakeModel(() => {
+      throw new Error('lost')
+    })
+    await expect(runAll(join(temporaryFolder(), 'r.jsonl'), model)).rejects.toThrow('lost')
+    expect(model.open).toBe(0)
+  })
+
+  it('without a tokenizer says so', () => {
+    const model = { ...fakeModel(), tokenizer: undefined }
+    expect(() => referenceSamples(task('query-aware'), model)).toThrow(/tokenizer/)
+  })
+
+  it("takes @qpkv/core's model as it is", () => {
+    expectTypeOf<Model>().toExtend<NeedleModel>()
+  })
+})
+
+describe('the summary', () => {
+  it('has the numbers of the records, at one length', async () => {
+    const { results } = await runAll(join(temporaryFolder(), 'r.jsonl'))
+    const agnostic = results[1] ?? expect.fail()
+    const rows = summarizeRows(agnostic.records, agnostic.rows, 1024)
+    expect(rows).toHaveLength(12)
+    expect(rows[0]).toMatchObject({
+      accuracy: 1,
+      right: 20,
+      answers: 20,
+      texts: 5,
+      decodeTokensPerSecond: 1000,
+    })
+    const joint = rows.find(({ row }) => row.label === '64 KiB: joint, 4 bit') ?? expect.fail()
+    expect(joint).toMatchObject({ tokensKept: 128, bytesPlanned: 65_536, bitsNominal: 4, bitsTrue: 4.5 })
+    expect(joint.interval.low).toBeLessThan(joint.accuracy)
+    expect(summarizeRows(agnostic.records, agnostic.rows, 4096)).toEqual([])
+  })
+
+  it('becomes a table for the page and the terminal, with the best row of each budget marked', async () => {
+    const { results } = await runAll(join(temporaryFolder(), 'r.jsonl'))
+    const { summaries, title, verdict } = needleOutcome(results[1] ?? expect.fail())
+    expect(title).toBe('text compressed once, asked 4 times (keydiff)')
+    expect(verdict).toMatch(/^At 64 KiB .*; at 128 KiB .*\.$/)
+    const table = needleTable(summaries, 'caption')
+    expect(table.rows.filter(({ best }) => best)).toHaveLength(2)
+    const lines = tableText(table).split('\n')
+    expect(lines[0]).toBe('caption')
+    expect(lines[1]).toMatch(/^ {2}row +tokens kept {2}bits {2}true bits/)
+    expect(lines.filter((line) => line.startsWith('*'))).toHaveLength(2)
+    expect(lines.filter((line) => line === '')).toHaveLength(2)
+    expect(lines.find((line) => line.includes('full cache'))).toMatch(/100 % {2}100 % \(20\/20\)/)
+  })
+
+  it('becomes one heat map per row and the curves of the plot', async () => {
+    const { results } = await runAll(join(temporaryFolder(), 'r.jsonl'))
+    const [first] = results
+    const maps = needleHeatMaps(first ?? expect.fail())
+    expect(maps).toHaveLength(12)
+    expect(maps[0]).toMatchObject({ title: 'full cache', lengths: [512, 1024], depths: [10, 30, 50, 70, 90] })
+    expect(maps[0]?.scores.flat()).toEqual(Array.from({ length: 10 }, () => 1))
+    const curves = tradeoffCurves(needleOutcome(first ?? expect.fail()).summaries)
+    expect(curves.map(({ label, points }) => `${label} ${points.length}`)).toEqual([
+      'full cache 1',
+      'quantize only 3',
+      'prune only, 16 bit 2',
+      'joint, 8 bit 2',
+      'joint, 4 bit 2',
+      'joint, 2 bit 2',
+    ])
+  })
+
+  it('is written as pictures, page and JSON document', async () => {
+    const folder = temporaryFolder()
+    const { results } = await runAll(join(folder, 'r.jsonl'))
+    const files = await writeDemoFiles({
+      folder: join(folder, 'out'),
+      results,
+      resultFile: join(folder, 'r.jsonl'),
+    })
+    expect(files.map(({ path }) => path.slice(path.lastIndexOf('/') + 1))).toEqual([
+      'heatmaps.svg',
+      'tradeoff-query-aware.svg',
+      'tradeoff-query-agnostic.svg',
+      'results.json',
+      'report.html',
+    ])
+    const text = (name: string) => readFileSync(join(folder, 'out', name), 'utf8')
+    expect(text('heatmaps.svg').match(/<g transform/g)).toHaveLength(24)
+    expect(text('report.html')).toContain('128 KiB: joint, 2 bit')
+    expect((JSON.parse(text('results.json')) as { records: unknown[] }).records).toHaveLength(240)
+  })
+})
