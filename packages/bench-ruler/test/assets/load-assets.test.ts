@@ -53,7 +53,7 @@ describe('loadAssets', () => {
     expect(assets.squad).toBeUndefined()
     await mkdir(join(folder, 'punkt_tab', 'english'), { recursive: true })
     await rm(join(folder, 'punkt.json'))
-    await expect(loadAssets(folder)).rejects.toThrow('ortho_context.tab: the Punkt parameters cannot be read')
+    await expect(loadAssets(folder)).rejects.toThrow('abbrev_types.txt: the Punkt parameters cannot be read')
   })
 
   it.each([
