@@ -48,5 +48,6 @@ export type { Sequence } from './python/python-random.ts'
 export { randomUuid } from './python/python-uuid.ts'
 
 export { checkGoldens } from './goldens/check-goldens.ts'
+export { loadGoldenAssets } from './goldens/load-golden-assets.ts'
 export type { GoldenAssets } from './goldens/check-file-goldens.ts'
 export type { GoldenResult } from './goldens/golden-result.ts'

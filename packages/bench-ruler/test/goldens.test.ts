@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkGoldens } from '../src/goldens/check-goldens.ts'
 import type { GoldenAssets } from '../src/goldens/check-file-goldens.ts'
-import { loadOwnAssets } from '../src/own-assets.ts'
+import { loadGoldenAssets } from '../src/goldens/load-golden-assets.ts'
+import { loadOwnAssets, ownAssetsFolder } from '../src/own-assets.ts'
 import { generateTask } from '../src/tasks/generate-task.ts'
 import { rulerRowLine } from '../src/tasks/ruler-row.ts'
 
@@ -47,5 +48,25 @@ describe('checkGoldens', () => {
     expect(
       (await checkGoldens(join(folder, 'none'))).every((result) => result.notChecked !== undefined),
     ).toBe(true)
+  })
+
+  it('takes a folder with assets and tokenizer, and says what it lacks', async () => {
+    const assets = join(folder, 'assets', 'ruler')
+    await cp(ownAssetsFolder, assets, { recursive: true })
+    const lacking = (await checkGoldens(folder, join(folder, 'assets'))).at(-1)
+    expect(lacking?.passed).toBe(0)
+    expect(lacking?.notChecked).toContain('tokenizer.json: the golden files need this file')
+    const definition = {
+      version: '1.0',
+      added_tokens: [],
+      normalizer: null,
+      pre_tokenizer: { type: 'WhitespaceSplit' },
+      post_processor: null,
+      decoder: null,
+      model: { type: 'WordLevel', vocab: { '[UNK]': 0 }, unk_token: '[UNK]' },
+    }
+    await writeFile(join(assets, 'tokenizer.json'), JSON.stringify(definition))
+    const { tokenizer } = await loadGoldenAssets(join(folder, 'assets'))
+    expect(tokenizer.countTokens('a b\nc')).toBe(3)
   })
 })

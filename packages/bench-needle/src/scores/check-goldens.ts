@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { kvpressRouge } from './kvpress-rouge.ts'
@@ -39,7 +40,7 @@ const DIFFERENCES_SHOWN = 5
 /**
  * Compare the needle's scorers with recorded rows of the original ones.
  *
- * @param directory folder with `metrics/needle.jsonl` and `metrics/porter_nltk.jsonl`
+ * @param directory folder with `needle.jsonl` and `porter_nltk.jsonl`, or one with a subfolder `metrics/` that holds them
  */
 export async function checkGoldens(directory: string): Promise<GoldenResult[]> {
   return [
@@ -84,7 +85,8 @@ async function checkFamily<Row extends { readonly id: string }>(
   family: string,
   difference: (row: Row) => string | null,
 ): Promise<GoldenResult> {
-  const path = join(directory, 'metrics', `${family}.jsonl`)
+  const nested = join(directory, 'metrics', `${family}.jsonl`)
+  const path = existsSync(nested) ? nested : join(directory, `${family}.jsonl`)
   let text: string
   try {
     text = await readFile(path, 'utf8')

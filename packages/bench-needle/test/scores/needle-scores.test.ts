@@ -30,7 +30,9 @@ afterEach(async () => {
 
 describe('scores of the needle', () => {
   it('equal the recorded ones of rouge_score, visualize.py, kvpress and NLTK', async () => {
-    const results = await checkGoldens(await goldenFolder((text) => text))
+    const folder = await goldenFolder((text) => text)
+    const results = await checkGoldens(folder)
+    expect(await checkGoldens(join(folder, 'metrics'))).toEqual(results)
     expect(results).toEqual([
       { family: 'needle', passed: 42, failed: 0, firstDifferences: [] },
       { family: 'porter_nltk', passed: 48, failed: 0, firstDifferences: [] },
