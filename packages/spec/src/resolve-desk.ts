@@ -18,6 +18,8 @@ export interface LayerDesk {
   readonly fixed: { readonly tokens: number; readonly path: string } | undefined
   /** Real bytes of the layer when every stored head keeps `tokens`. */
   readonly bytes: (tokens: number) => number
+  /** Whether `bytes` never falls; it does where the KIVI rule fills a block, and a simulation may do anything. */
+  readonly bytesRise: boolean
   /** Equal keys have equal `bytes`. */
   readonly bytesKey: string
 }
@@ -98,6 +100,7 @@ export function makeDesk(facts: Omit<Desk, 'layers' | 'budget'>, precision: Stor
           ? undefined
           : { tokens: override.tokens, path: override.path ?? 'layers' },
       bytes: bytesOf(stored, storage, quantizer, layer, storedHeads(heads, model), model.headDim),
+      bytesRise: storage.residual === 'unified' && !storage.simulated,
       bytesKey: `${JSON.stringify(stored)} ${storage.simulated ? layer : ''} ${candidates}`,
     }
   })

@@ -64,27 +64,26 @@ function allocate(desk: Desk, capacities: readonly number[]): number[] {
   return asked.map((n, l) => (layers[l]!.fixed ? settled[l]! : n))
 }
 
-/** Bytes that a layer takes for 0, 1, 2, … tokens, and from there the most tokens within a number of bytes. */
-class ByteScale {
-  /** [n]: the least bytes of any count from n on, because the KIVI rule makes bytes fall where a block fills. */
-  readonly #least: Float64Array
-
-  constructor(bytes: (tokens: number) => number, most: number) {
-    this.#least = new Float64Array(most + 1)
-    let least = Infinity
-    for (let n = most; n >= 0; n--) this.#least[n] = least = Math.min(least, n === 0 ? 0 : bytes(n))
+/** The most tokens of 0..`most` for which `bytes` stays within `limit`; `bytes` never falls. */
+function lastWithin(bytes: (tokens: number) => number, most: number, limit: number): number {
+  let low = 0
+  let high = most
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (bytes(middle) <= limit) low = middle
+    else high = middle - 1
   }
+  return low
+}
 
-  tokensWithin(bytes: number): number {
-    let low = 0
-    let high = this.#least.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if (this.#least[middle]! <= bytes) low = middle
-      else high = middle - 1
-    }
-    return low
-  }
+/** The most tokens of a layer within a number of bytes, up to one more than the prompt has: a larger share is told from an exact one. */
+function tokensWithin(layer: LayerDesk, limit: number): number {
+  const most = layer.candidates + 1
+  if (layer.bytesRise) return lastWithin(layer.bytes, most, limit)
+  // Bytes may fall where a block fills: what counts is the least of any count from n on.
+  const least = new Float64Array(most + 1)
+  for (let n = most, sofar = Infinity; n > 0; n--) least[n] = sofar = Math.min(sofar, layer.bytes(n))
+  return lastWithin((n) => least[n]!, most, limit)
 }
 
 /**
@@ -99,12 +98,11 @@ function shareBytes(desk: Desk, budget: number): Shares {
   if (rest < 0) return { overrides: true }
   if (pruner.allocate && free.length > 0) return { asked: searchShares(desk, free, budget) }
   const equal = Math.floor(rest / Math.max(1, free.length))
-  const scales = new Map<string, ByteScale>()
+  const known = new Map<string, number>()
   const tokensOf = (layer: LayerDesk) => {
-    let scale = scales.get(layer.bytesKey)
-    // One token more than the prompt has: a share beyond the prompt is told from one that just holds it.
-    if (!scale) scales.set(layer.bytesKey, (scale = new ByteScale(layer.bytes, layer.candidates + 1)))
-    return scale.tokensWithin(equal)
+    let tokens = known.get(layer.bytesKey)
+    if (tokens === undefined) known.set(layer.bytesKey, (tokens = tokensWithin(layer, equal)))
+    return tokens
   }
   return {
     asked: allocate(
