@@ -1,9 +1,12 @@
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
-import { addDoctor, ownVersion } from './commands/doctor.ts'
+import { addBench } from './commands/bench.ts'
+import { addDemo } from './commands/demo.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addMethods } from './commands/methods.ts'
 import type { Io } from './io.ts'
+import { ownVersion } from './package-versions.ts'
 
 /** The command line as a commander program; writes through `io` and never ends the process. */
 export function makeProgram(io: Io): Command {
@@ -18,6 +21,8 @@ export function makeProgram(io: Io): Command {
     .showHelpAfterError('(see qpkv --help)')
   addGenerate(program, io)
   addChat(program, io)
+  addBench(program, io)
+  addDemo(program, io)
   addMethods(program, io)
   addDoctor(program, io)
   return program

@@ -5,7 +5,7 @@ import { generate, settleGenerate, throwIfAborted, type GenerateOptions } from '
 import { Run } from './generate/run.ts'
 import type { Message, TemplateOptions } from './model/chat-template.ts'
 import type { ModelParts } from './model.ts'
-import type { NativeContext } from './native/addon.ts'
+import type { NativeContext, NativeTileExport } from './native/addon.ts'
 import {
   requireTokenizer,
   tokenizeContinuation,
@@ -148,6 +148,12 @@ export class Context {
         this.remember(fed.subarray(0, count))
       }
     })
+  }
+
+  /** What the kernels see of one layer and stored head, read back in float32 with codes and scales: for checks and experiments. */
+  exportTiles(layer: number, head: number): NativeTileExport {
+    this.requireIdle()
+    return this.parts.native.export(layer, head)
   }
 
   /** A second context with the same content; full tiles are shared. */

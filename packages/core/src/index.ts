@@ -20,6 +20,7 @@ export type { AddonSource } from './native/load-addon.ts'
 export type {
   Addon,
   LayerCacheOptions,
+  ModelPrecision,
   NativeBytes,
   NativeContext,
   NativeEngine,

@@ -12,7 +12,7 @@ import { loadTokenizer } from './model/tokenizer.ts'
 import { readWeightFiles } from './model/weight-files.ts'
 import { mapWeights } from './model/weight-map.ts'
 import { Model } from './model.ts'
-import type { NativeEngine, NativeModelDescription } from './native/addon.ts'
+import type { ModelPrecision, NativeEngine, NativeModelDescription } from './native/addon.ts'
 import { loadAddon } from './native/load-addon.ts'
 
 export interface LoadModelOptions {
@@ -23,7 +23,7 @@ export interface LoadModelOptions {
   /** Op table by name (`avx512`, `avx2`, `scalar`, ...); default: the fastest of this CPU. */
   readonly table?: string
   /** What matrix products see. `f32` is the float32 mode, for checks: caches are float32 too and counted so. */
-  readonly precision?: 'bf16' | 'f32'
+  readonly precision?: ModelPrecision
   /** Methods for specs given as plain JSON or text: a list, or a registry such as that of @qpkv/methods. */
   readonly methods?: readonly AnyMethod[] | Registry
   /** Bytes that loading and prefill may take; default: what the system and its container have left. */
@@ -89,7 +89,8 @@ function checkOptions(options: LoadModelOptions, threads: number, precision: unk
   if (device !== 'auto' && device !== 'cpu') throw expected("'auto' or 'cpu'", 'device', device)
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 1024)
     throw expected('a whole number from 1 to 1024', 'threads', threads)
-  if (precision !== 'bf16' && precision !== 'f32') throw expected("'bf16' or 'f32'", 'precision', precision)
+  if (precision !== 'bf16' && precision !== 'bf16-fast' && precision !== 'f32')
+    throw expected("'bf16', 'bf16-fast' or 'f32'", 'precision', precision)
   if (memoryLimit !== undefined && !(memoryLimit > 0))
     throw expected('a number of bytes above 0', 'memoryLimit', memoryLimit)
 }
@@ -128,7 +129,7 @@ const describe = (
   config: ModelConfig,
   files: readonly string[],
   tensors: NativeModelDescription['tensors'],
-  precision: 'bf16' | 'f32',
+  precision: ModelPrecision,
 ): NativeModelDescription => ({
   files: [...files],
   precision,

@@ -7,7 +7,7 @@ import type { ChatTemplate, TemplateOptions } from './model/chat-template.ts'
 import type { ModelConfig } from './model/config.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
 import type { Tokenizer } from './model/tokenizer.ts'
-import type { NativeEngine, NativeModel } from './native/addon.ts'
+import type { ModelPrecision, NativeEngine, NativeModel } from './native/addon.ts'
 import { resolveAll, type CompressionInput } from './resolve-all.ts'
 import { runPrefill, type PrefillProgress } from './prefill.ts'
 import { tokenizePrompt, type Prompt, type TokenizedPrompt } from './prompt/tokenize-prompt.ts'
@@ -32,7 +32,7 @@ export interface ModelParts {
   readonly folder: string
   readonly config: ModelConfig
   readonly facts: ModelFacts
-  readonly precision: 'bf16' | 'f32'
+  readonly precision: ModelPrecision
   readonly engine: NativeEngine
   readonly native: NativeModel
   readonly tokenizer: Tokenizer | undefined
@@ -44,11 +44,19 @@ export interface ModelParts {
 
 /** A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model. */
 export class Model {
+  /** Name of the op table in use. */
+  readonly table: string
+  readonly threads: number
+  /** Bytes of weights in memory. */
+  readonly weightBytes: number
   private readonly parts: ModelParts
   private disposed = false
 
   constructor(parts: ModelParts) {
     this.parts = parts
+    this.table = parts.engine.table
+    this.threads = parts.engine.threads
+    this.weightBytes = parts.native.weightBytes
   }
 
   /** What methods and planners know about the model. */
@@ -78,22 +86,8 @@ export class Model {
     return this.parts.generation
   }
 
-  get precision(): 'bf16' | 'f32' {
+  get precision(): ModelPrecision {
     return this.parts.precision
-  }
-
-  /** Name of the op table in use. */
-  get table(): string {
-    return this.parts.engine.table
-  }
-
-  get threads(): number {
-    return this.parts.engine.threads
-  }
-
-  /** Bytes of weights in memory. */
-  get weightBytes(): number {
-    return this.parts.native.weightBytes
   }
 
   /** Token ids of a prompt, as prefill would see them. */
@@ -150,7 +144,7 @@ export class Model {
       undefined,
       facts,
       this.promptFacts(tokenized, options),
-      this.parts.precision,
+      this.parts.precision === 'f32' ? 'f32' : 'bf16',
     )
     if (!full) throw new Error('unreachable')
     const prefill = native.startPrefill(tokenized.ids, [full.plan])
@@ -172,7 +166,7 @@ export class Model {
   /** Bytes that a prefill of so many tokens would take beside the weights; caches by the specs' plans. */
   estimate(tokens: number, specs: readonly SpecInput[] = [{}]): { prefillPeak: number; caches: number[] } {
     const { facts, registry, precision, config } = this.parts
-    const resolved = resolveAll(specs, registry, facts, { tokens }, precision)
+    const resolved = resolveAll(specs, registry, facts, { tokens }, precision === 'f32' ? 'f32' : 'bf16')
     return { prefillPeak: prefillPeakBytes(config, tokens), caches: resolved.map(({ bytes }) => bytes) }
   }
 

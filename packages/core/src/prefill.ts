@@ -4,7 +4,7 @@ import { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import { throwIfAborted } from './generate/generate.ts'
 import type { ModelParts, PrefillOptions } from './model.ts'
-import type { NativePrefill } from './native/addon.ts'
+import type { NativeModel, NativePrefill } from './native/addon.ts'
 import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 import { roundTripLayer } from './round-trip.ts'
@@ -30,10 +30,7 @@ export async function runPrefill(
   const { signal, onProgress } = options
   throwIfAborted(signal)
   const started = performance.now()
-  const prefill = native.startPrefill(
-    prompt.ids,
-    specs.map(({ plan }) => plan),
-  )
+  const prefill = start(native, prompt.ids, specs)
   const stop = () => {
     prefill.abort()
   }
@@ -77,6 +74,18 @@ export async function runPrefill(
   } finally {
     signal?.removeEventListener('abort', stop)
     prefill.dispose()
+  }
+}
+
+/** What no engine can run yet is refused here, by the name of the plan's field. */
+function start(native: NativeModel, ids: Int32Array, specs: readonly ResolvedSpec[]): NativePrefill {
+  try {
+    return native.startPrefill(
+      ids,
+      specs.map(({ plan }) => plan),
+    )
+  } catch (cause) {
+    throw fromNative(cause)
   }
 }
 

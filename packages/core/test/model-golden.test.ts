@@ -81,15 +81,25 @@ describe.each(['llama-mha-tied', 'qwen2-bias'])('random weights: %s', (name) => 
   const golden = goldenJson<ArchitectureGolden>(`arch/${name}/golden.json`)
   const wanted = goldenFloats(`arch/${name}/logits.f32.bin`)
 
-  it('gives the logits of the float64 forward, in f32 and in bf16', async () => {
-    for (const [precision, bound] of [
-      ['f32', 1e-3],
-      ['bf16', 0.15],
-    ] as const) {
-      await using model = await loadModel(goldenFolder(`arch/${name}`), { precision })
-      const { logits } = await model.logits(golden.input_ids)
-      expect(largestDifference(logits, wanted), precision).toBeLessThan(bound)
-    }
+  it('gives the logits of the float64 forward in the float32 mode', async () => {
+    await using model = await loadModel(goldenFolder(`arch/${name}`), { precision: 'f32' })
+    const { logits } = await model.logits(golden.input_ids)
+    expect(largestDifference(logits, wanted)).toBeLessThan(1e-3)
+  })
+
+  // Logits of these models have a spread of 5; rounding the activations of the same formulas to bf16 outside of this engine moves single
+  // ones by up to 0.42.
+  it('stays near them in bf16, and chooses the same tokens', async () => {
+    await using model = await loadModel(goldenFolder(`arch/${name}`))
+    const { logits } = await model.logits(golden.input_ids)
+    const differences = [...logits]
+      .map((value, i) => Math.abs(value - (wanted[i] ?? NaN)))
+      .sort((x, y) => x - y)
+    expect(differences.at(-1)).toBeLessThan(0.6)
+    expect(differences[Math.floor(differences.length * 0.95)]).toBeLessThan(0.15)
+    const width = logits.length / golden.input_ids.length
+    const same = golden.argmax.filter((token, row) => argmax(logits, row, width) === token)
+    expect(same.length / golden.argmax.length).toBeGreaterThan(0.95)
   })
 
   it('goes on with the same greedy tokens', async () => {

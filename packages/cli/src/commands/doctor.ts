@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
 import { cpus, homedir, totalmem } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { availableMemory, loadAddon } from '@qpkv/core'
 import { formatBytes, KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
+import { packageVersions } from '../package-versions.ts'
 
 /** What this machine offers to qpkv. */
 interface Findings {
@@ -82,21 +81,6 @@ function examineGpu(): string {
   } catch {
     return 'none found (none is needed)'
   }
-}
-
-function packageVersions(): Record<string, string> {
-  const require = createRequire(import.meta.url)
-  const versions: Record<string, string> = { qpkv: ownVersion() }
-  for (const name of ['@qpkv/core', '@qpkv/spec', '@qpkv/methods', '@qpkv/reference-model'])
-    versions[name] = (require(`${name}/package.json`) as { version: string }).version
-  return versions
-}
-
-/** Version of this package, from the package.json above the sources or the build. */
-export function ownVersion(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version
 }
 
 function advise(found: Omit<Findings, 'advice'>): string[] {

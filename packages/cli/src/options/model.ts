@@ -10,7 +10,7 @@ export interface ModelFlags {
   readonly model: string
   readonly threads?: number
   readonly table?: string
-  readonly precision?: 'bf16' | 'f32'
+  readonly precision?: ModelPrecision
 }
 
 /** Adds --model, --threads, --table and --precision. */
@@ -19,7 +19,7 @@ export const addModelOptions = (command: Command): Command =>
     .option('--model <reference|PATH>', 'the bundled model, or a Hugging Face folder', 'reference')
     .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
     .option('--table <NAME>', 'op table, such as avx2 (default: the fastest here)')
-    .option('--precision <bf16|f32>', 'f32 is the float32 mode, for checks')
+    .option('--precision <mode>', 'bf16, bf16-fast (activations in bf16 too) or f32 (for checks)')
 
 /** Loads the model that the flags name. */
 export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {

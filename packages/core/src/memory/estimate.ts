@@ -1,20 +1,20 @@
 import { formatBytes } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import type { ModelConfig } from '../model/config.ts'
-import type { NativeTensor } from '../native/addon.ts'
+import type { ModelPrecision, NativeTensor } from '../native/addon.ts'
 
 const elementBytes = { bf16: 2, f16: 2, f32: 4 } as const
 /** Work buffers that do not grow with the prompt (tiles of projections, thread scratch). */
 const FIXED_BYTES = 32 * 1024 ** 2
 
-/** Bytes of the weights in memory: packed once, in bf16 unless the float32 mode keeps what the file holds. */
+/** Bytes of the weights in memory: packed once, as the file holds them, in the fast mode in bf16. */
 export function weightBytes(
   tensors: Readonly<Record<string, NativeTensor>>,
-  precision: 'bf16' | 'f32',
+  precision: ModelPrecision,
 ): number {
   let bytes = 0
   for (const { element, shape } of Object.values(tensors)) {
-    const size = precision === 'bf16' ? 2 : elementBytes[element]
+    const size = precision === 'bf16-fast' ? 2 : elementBytes[element]
     bytes += shape.reduce((product, n) => product * n, size)
   }
   return bytes

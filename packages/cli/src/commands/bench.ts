@@ -1,0 +1,9 @@
+import type { Command } from 'commander'
+import type { Io } from '../io.ts'
+import { addBenchNeedle } from './bench-needle.ts'
+
+/** `qpkv bench …`: measurements, one subcommand per benchmark. */
+export function addBench(program: Command, io: Io): void {
+  const bench = program.command('bench').description('measure what a spec keeps and costs')
+  addBenchNeedle(bench, io)
+}

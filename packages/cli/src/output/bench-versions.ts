@@ -1,0 +1,14 @@
+import type { Model } from '@qpkv/core'
+import { modelFingerprint, versionFacts, type ModelIdentity } from '@qpkv/bench-kit'
+import { basename } from 'node:path'
+import { packageVersions } from '../package-versions.ts'
+
+/** What made a result: packages, Node and op table. */
+export const benchVersions = (model: Model): Readonly<Record<string, string>> =>
+  versionFacts({ ...packageVersions(), ops: `${model.table}, ${model.precision}, ${model.threads} threads` })
+
+/** The model as result files name it. */
+export const modelIdentity = async (model: Model, name: string): Promise<ModelIdentity> => ({
+  name: name === 'reference' ? name : basename(model.folder),
+  fingerprint: await modelFingerprint(model.folder),
+})
