@@ -31,8 +31,8 @@ export const layerquant = definePruner({
   },
   profiles: { qpruningkv: { tokens: 'released', order: 'score' } },
   // Equal memory is what an equal share already is.
-  allocate: ({ tokens, from, to, rangeBits }, { layers, budget }) => {
-    if (tokens === 'equal-memory') return layers.map((layer) => layer.capacity)
+  allocates: ({ tokens }) => tokens === 'released',
+  allocate: ({ from, to, rangeBits }, { layers, budget }) => {
     if (budget !== undefined && 'bytes' in budget)
       throw new KvError(
         'KV_CONFLICT',
