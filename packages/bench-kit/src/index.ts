@@ -28,6 +28,9 @@ export {
   type Table,
   type TableRow,
 } from './report/html-report.ts'
+export { curvesOf, resultsReport, type ResultsReportOptions } from './report/results-report.ts'
+export { specBits, specKind, type SpecKind } from './report/spec-kind.ts'
+export { summarizeSpecs, type SpecSummary } from './report/spec-summary.ts'
 export { planIdOf, recordIdOf, resultFileName, runIdOf, specIdOf } from './result/ids.ts'
 export { lockFile, type FileLock } from './result/lock-file.ts'
 export { readResults, type Results } from './result/read-results.ts'

@@ -1,12 +1,17 @@
 import type { Answer, Ask, AskResult, Facets, Measurement } from '@qpkv/bench-kit'
 import type { NeedleContext, NeedleModel } from './needle-model.ts'
 
-/** A prompt to compress and what is asked about it. */
+/** A sample; its text is made when it is asked, not before. */
 export interface NeedleSample {
   readonly id: string
   readonly facets: Facets
-  readonly prompt: string | readonly number[]
-  /** Text prompts: let the tokenizer put its special tokens around it. Default true. */
+  readonly render: () => NeedlePrompt
+}
+
+/** A prompt to compress and what is asked about it. */
+export interface NeedlePrompt {
+  readonly prompt: string
+  /** Let the tokenizer put its special tokens around the prompt. Default true. */
   readonly special?: boolean
   readonly questions: readonly SampleQuestion[]
 }
@@ -35,16 +40,19 @@ export function askNeedle({ model, maxTokens, stop = [], score }: AskOptions): A
     (await context.generate({ maxTokens, temperature: 0, stop, signal }).result).text
   const settings: Settings = { reply, score }
   return async (sample, rows, signal) => {
-    const contexts = await model.prefill(sample.prompt, {
+    const { prompt, special, questions } = sample.render()
+    const contexts = await model.prefill(prompt, {
       compression: rows.map(({ spec }) => spec),
       signal,
-      ...(sample.special === undefined ? {} : { special: sample.special }),
+      ...(special === undefined ? {} : { special }),
     })
     try {
       const results: AskResult[] = []
       for (const [i, context] of contexts.entries()) {
         const budgeted = rows[i]?.spec.budget !== undefined
-        results.push(await askContext(context, sample, settings, budgeted, signal))
+        results.push(
+          await askContext(context, { facets: sample.facets, questions }, settings, budgeted, signal),
+        )
       }
       return results
     } finally {
@@ -68,7 +76,7 @@ interface Asked {
 
 async function askContext(
   context: NeedleContext,
-  sample: NeedleSample,
+  sample: Pick<NeedleSample, 'facets'> & Pick<NeedlePrompt, 'questions'>,
   settings: Settings,
   budgeted: boolean,
   signal: AbortSignal,

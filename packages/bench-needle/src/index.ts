@@ -1,4 +1,10 @@
-export { askNeedle, type AskOptions, type NeedleSample, type SampleQuestion } from './ask.ts'
+export {
+  askNeedle,
+  type AskOptions,
+  type NeedlePrompt,
+  type NeedleSample,
+  type SampleQuestion,
+} from './ask.ts'
 export { depthGrid, evenLengths, lengthGrid, type DepthSchedule, type LengthOptions } from './grid/grid.ts'
 export { gridSamples, type GridOptions, type GridProfile } from './grid/grid-samples.ts'
 export { joinEssays, readEssays, worldHaystack, type EssayOrder } from './grid/haystack.ts'
@@ -8,7 +14,13 @@ export {
   type InsertOptions,
   type TextCodec,
 } from './grid/insert-needles.ts'
-export { plainForm, promptForms, renderPrompt, type PromptForm } from './grid/prompt-forms.ts'
+export {
+  plainForm,
+  promptForms,
+  renderPrompt,
+  type PromptForm,
+  type RenderedPrompt,
+} from './grid/prompt-forms.ts'
 export { gridIdentity, runGrid, type RunGridOptions } from './grid/run-grid.ts'
 export { scoreReply } from './grid/score-reply.ts'
 export type { NeedleContext, NeedleModel, NeedleReport, NeedleTokenizer } from './needle-model.ts'
@@ -25,7 +37,6 @@ export {
   protocolPruner,
   type DemoRowsOptions,
   type NeedleRow,
-  type RowKind,
 } from './reference/rows.ts'
 export {
   countSamples,

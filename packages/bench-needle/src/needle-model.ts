@@ -6,7 +6,7 @@ export interface NeedleModel {
   /** Name of the op table, for the result file. */
   readonly table: string
   prefill(
-    prompt: string | readonly number[],
+    prompt: string,
     options: {
       readonly compression: readonly CompressionSpec[]
       readonly signal?: AbortSignal

@@ -76,9 +76,8 @@ export function fakeModel(reply?: (text: string, spec: CompressionSpec) => strin
     table: 'fake',
     prefill: async (prompt, { compression, special = true }) => {
       state.prefills.push(compression.length)
-      const text = typeof prompt === 'string' ? prompt : tokenizer.decode(prompt)
-      const tokens = typeof prompt === 'string' ? tokenizer.encode(prompt, { special }).length : prompt.length
-      return compression.map((spec) => context(text, tokens, spec))
+      const tokens = tokenizer.encode(prompt, { special }).length
+      return compression.map((spec) => context(prompt, tokens, spec))
     },
     get prefills() {
       return state.prefills

@@ -146,10 +146,10 @@ describe('a grid', () => {
   it('has a sample per length and depth whose prompt holds needle and question', () => {
     const samples = gridSamples(grid)
     expect(samples.map(({ id }) => id)).toEqual(
-      [400, 600].flatMap((length) => [0, 50, 100].map((depth) => `grid/${length}-${depth}`)),
+      [400, 600].flatMap((length) => [0, 50, 100].map((depth) => `grid/query-aware/${length}-${depth}`)),
     )
-    for (const { prompt, facets } of samples) {
-      const text = String(prompt)
+    for (const { render, facets } of samples) {
+      const text = render().prompt
       const at = text.indexOf('amber-acorn is: 1234567.')
       expect(Math.abs((100 * at) / text.length - Number(facets['depth']))).toBeLessThan(16)
       expect(text.endsWith('\nThe special magic number for amber-acorn is')).toBe(true)
@@ -170,20 +170,34 @@ describe('a grid', () => {
     expect(records[0]?.answers[0]?.scores).toMatchObject({ exact: 1, rouge1: expect.any(Number) as number })
   })
 
+  it('asked afterwards compresses the text alone, chat prefix included, and appends the rest', () => {
+    const form = promptForms['llama-3']
+    const aware = gridSamples({ ...grid, form })[1]?.render() ?? expect.fail()
+    const agnostic = gridSamples({ ...grid, form, protocol: 'query-agnostic' })[1]?.render() ?? expect.fail()
+    expect(aware.questions[0]?.text).toBe('')
+    expect(agnostic.prompt + agnostic.questions[0]?.text).toBe(aware.prompt)
+    expect(agnostic.prompt.startsWith('<|begin_of_text|>')).toBe(true)
+    expect(agnostic.questions[0]?.text.startsWith(' </book>')).toBe(true)
+  })
+
   it("keeps the special tokens that one of the papers' codes leaves in the text", () => {
     const count = (profile: 'official' | 'qpruningkv') =>
-      String(gridSamples({ ...grid, profile })[1]?.prompt).split('<|begin_of_text|>').length - 1
+      (gridSamples({ ...grid, profile })[1]?.render().prompt ?? '').split('<|begin_of_text|>').length - 1
     expect([count('official'), count('qpruningkv')]).toEqual([0, 3])
   })
 })
 
 describe('prompt forms', () => {
   it('put context and question where they belong, whatever they hold', () => {
-    const prompt = renderPrompt(promptForms['llama-3'], 'C $& {question}', 'Q')
-    expect(prompt).toContain('<book> C $& Q </book>')
-    expect(prompt.startsWith('<|begin_of_text|><|start_header_id|>user')).toBe(true)
-    expect(renderPrompt(promptForms.mistral, 'C', 'Q').endsWith('Answer: [/INST]')).toBe(true)
-    expect(renderPrompt(promptForms['story-book'], 'C', 'Q').endsWith('Question: Q\nAnswer:')).toBe(true)
+    const render = (form: keyof typeof promptForms, context: string) => {
+      const { prefix, rest } = renderPrompt(promptForms[form], context, 'Q')
+      expect(prefix.endsWith(context)).toBe(true)
+      return prefix + rest
+    }
+    expect(render('llama-3', 'C $& {question}')).toContain('<book> C $& {question} </book>.\n Based')
+    expect(render('llama-3', 'C').startsWith('<|begin_of_text|><|start_header_id|>user')).toBe(true)
+    expect(render('mistral', 'C').endsWith('Question: Q\nAnswer: [/INST]')).toBe(true)
+    expect(render('story-book', 'C').endsWith('Question: Q\nAnswer:')).toBe(true)
   })
 })
 

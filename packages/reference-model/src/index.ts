@@ -1,5 +1,5 @@
 export { modelFolder } from './model-folder.ts'
-export { needleCases } from './needle-cases.ts'
+export { needleCaseId, needleCases } from './needle-cases.ts'
 export type { NeedleCase, NeedleCaseOptions, NeedleProtocol, NeedleQuestion } from './needle-cases.ts'
 export { needleText } from './needle-text.ts'
 export type { Depth, NeedleText, NeedleTextOptions } from './needle-text.ts'

@@ -87,9 +87,15 @@ function checkOptions({ keys, samples, questionsPerText = 1, protocol, depths }:
   }
 }
 
+/** Id of case `index`, known before its text is made. */
+export const needleCaseId = (
+  { tokens, keys, seed }: Pick<NeedleCaseOptions, 'tokens' | 'keys' | 'seed'>,
+  index: number,
+): string => `${tokens}-${keys}-${seed}-${index}`
+
 function needleCase(options: NeedleCaseOptions, index: number): NeedleCase {
   const { tokens, keys, protocol, countTokens, depths, questionsPerText = 1 } = options
-  const id = `${tokens}-${keys}-${options.seed}-${index}`
+  const id = needleCaseId(options, index)
   const random = new WorldRandom(`${protocol}/${id}`)
   const hidden = facts(random, 'number', keys) // the first ones are asked
   const asked = hidden.slice(0, questionsPerText).map((fact) => ask(random, fact))

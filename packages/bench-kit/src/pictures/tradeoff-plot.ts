@@ -74,7 +74,7 @@ function byteScale(bytes: readonly number[]) {
   const high = Math.log2(Math.max(...bytes)) + 0.35
   const at = (value: number) =>
     PLOT.left + ((Math.log2(value) - low) / (high - low)) * (PLOT.right - PLOT.left)
-  const step = Math.max(1, Math.ceil((high - low) / 7))
+  const step = Math.max(1, Math.ceil((high - low) / 9))
   const ticks: number[] = []
   for (let power = Math.ceil(low); power <= high; power += step) ticks.push(2 ** power)
   return { at, ticks }

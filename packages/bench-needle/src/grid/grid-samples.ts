@@ -1,5 +1,6 @@
 import { KvError } from '@qpkv/spec'
-import type { NeedleSample } from '../ask.ts'
+import type { NeedleProtocol } from '@qpkv/reference-model'
+import type { NeedlePrompt, NeedleSample } from '../ask.ts'
 import type { NeedleModel } from '../needle-model.ts'
 import { joinEssays, worldHaystack } from './haystack.ts'
 import { insertNeedles, type TextCodec } from './insert-needles.ts'
@@ -20,26 +21,31 @@ export interface GridOptions {
   readonly question: string
   readonly expected: string
   readonly form: PromptForm
+  /** Default query-aware, as the originals: the question is compressed with the text. */
+  readonly protocol?: NeedleProtocol
   /** Tokens kept free for question and answer. Default 200. */
   readonly buffer?: number
   readonly sentenceEnds?: readonly number[]
   readonly profile?: GridProfile
 }
 
-/** One sample per length and depth, in that order. Throws KV_TOKENIZER without a tokenizer, KV_DATA, KV_INVALID_OPTION. */
+/** One sample per length and depth, in that order. Throws KV_TOKENIZER without a tokenizer, KV_DATA; rendering KV_INVALID_OPTION. */
 export function gridSamples(options: GridOptions): NeedleSample[] {
   const codec = codecOf(options.model, options.profile ?? 'official')
   const longest = Math.max(0, ...options.lengths)
-  const { haystack } = options
+  const { haystack, protocol = 'query-aware' } = options
   const source =
     'essays' in haystack
       ? joinEssays(haystack.essays, longest, codec)
       : worldHaystack(haystack.seed, longest, codec)
   const ids = codec.encode(source)
-  return options.lengths.flatMap((length) => {
-    const text = codec.decode(ids.slice(0, length))
-    return options.depths.map((depth) => cell(options, codec, text, length, depth))
-  })
+  return options.lengths.flatMap((length) =>
+    options.depths.map((depth) => ({
+      id: `grid/${protocol}/${length}-${depth}`,
+      facets: { protocol, length, depth },
+      render: () => cell(options, codec, codec.decode(ids.slice(0, length)), length, depth),
+    })),
+  )
 }
 
 function cell(
@@ -48,7 +54,7 @@ function cell(
   haystack: string,
   length: number,
   depth: number,
-): NeedleSample {
+): NeedlePrompt {
   const { needles, question, expected, form, buffer = 200, sentenceEnds } = options
   const inserted = insertNeedles({
     codec,
@@ -59,12 +65,12 @@ function cell(
     buffer,
     ...(sentenceEnds ? { sentenceEnds } : {}),
   })
+  const { prefix, rest } = renderPrompt(form, inserted.text, question)
+  const agnostic = options.protocol === 'query-agnostic'
   return {
-    id: `grid/${length}-${depth}`,
-    facets: { length, depth },
-    prompt: renderPrompt(form, inserted.text, question),
+    prompt: agnostic ? prefix : prefix + rest,
     special: form.special,
-    questions: [{ id: 'needle', facets: { depth }, text: '', expected }],
+    questions: [{ id: 'needle', facets: { depth }, text: agnostic ? rest : '', expected }],
   }
 }
 

@@ -33,5 +33,13 @@ export const promptForms: Readonly<Record<'story-book' | 'llama-3' | 'mistral', 
 /** For the bundled model, which knows no other words: the text and the beginning of the answer. */
 export const plainForm: PromptForm = { name: 'plain', text: '{context}\n{question}', special: true, stop: [] }
 
-export const renderPrompt = ({ text }: PromptForm, context: string, question: string): string =>
-  text.replace('{context}', () => context).replace('{question}', () => question)
+/** A rendered prompt, cut after the last character of the context: `prefix` is what the query-agnostic protocol compresses. */
+export interface RenderedPrompt {
+  readonly prefix: string
+  readonly rest: string
+}
+
+export function renderPrompt({ text }: PromptForm, context: string, question: string): RenderedPrompt {
+  const [before = '', after = ''] = text.split('{context}')
+  return { prefix: before + context, rest: after.replace('{question}', () => question) }
+}

@@ -28,7 +28,8 @@ export const gridIdentity = (
 ): RunIdentity => ({
   bench: 'needle',
   task: {
-    form: options.form.name,
+    form: options.form.text,
+    protocol: options.protocol ?? 'query-aware',
     haystack:
       'essays' in options.haystack ? contentHash(options.haystack.essays) : `world ${options.haystack.seed}`,
     lengths: options.lengths,

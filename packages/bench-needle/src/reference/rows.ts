@@ -1,4 +1,4 @@
-import type { NamedSpec } from '@qpkv/bench-kit'
+import { specBits, specKind, type NamedSpec, type SpecKind } from '@qpkv/bench-kit'
 import type { NeedleProtocol } from '@qpkv/reference-model'
 import {
   budgetBytes,
@@ -10,34 +10,20 @@ import {
   type SpecInput,
 } from '@qpkv/spec'
 
-/** What a row changes against the full cache. */
-export type RowKind = 'full' | 'quantize' | 'prune' | 'joint'
-
 /** A row of the needle table. */
 export interface NeedleRow extends NamedSpec {
-  readonly kind: RowKind
+  readonly kind: SpecKind
   /** Code width as the papers count it; undefined where the quantizer has no `bits`. */
   readonly bits: number | undefined
   /** Real bytes, where the budget is one of bytes. */
   readonly budgetBytes?: number
 }
 
-const quantizerBits = ({ quantize }: CompressionSpec): number | undefined => {
-  if (quantize.method === 'none') return 16
-  return typeof quantize['bits'] === 'number' ? quantize['bits'] : undefined
-}
-
-const kindOf = ({ prune, quantize }: CompressionSpec): RowKind => {
-  const [prunes, quantizes] = [prune.method !== 'none', quantize.method !== 'none']
-  if (prunes) return quantizes ? 'joint' : 'prune'
-  return quantizes ? 'quantize' : 'full'
-}
-
 /** A row for any spec, named after what it does. */
 export function needleRow(input: SpecInput, label?: string): NeedleRow {
   const spec = checkSpec(input)
-  const kind = kindOf(spec)
-  const bits = quantizerBits(spec)
+  const kind = specKind(spec)
+  const bits = specBits(spec)
   const bytes = spec.budget && 'bytes' in spec.budget ? budgetBytes(spec.budget.bytes) : undefined
   return {
     label: label ?? labelOf(spec, kind, bits),
@@ -50,7 +36,7 @@ export function needleRow(input: SpecInput, label?: string): NeedleRow {
 
 function labelOf(
   { budget, prune, quantize }: CompressionSpec,
-  kind: RowKind,
+  kind: SpecKind,
   bits: number | undefined,
 ): string {
   const width = bits === undefined ? quantize.method : `${bits} bit`

@@ -1,6 +1,6 @@
-import { needleCases, type NeedleProtocol } from '@qpkv/reference-model'
+import { needleCaseId, needleCases, type NeedleCaseOptions, type NeedleProtocol } from '@qpkv/reference-model'
 import { KvError } from '@qpkv/spec'
-import type { NeedleSample } from '../ask.ts'
+import type { NeedlePrompt, NeedleSample } from '../ask.ts'
 import type { NeedleModel } from '../needle-model.ts'
 
 /** One protocol's texts; everything here changes the result and stands in the result file. */
@@ -34,26 +34,36 @@ export function referenceSamples(task: NeedleTask, model: NeedleModel): NeedleSa
     })
   }
   const { protocol, seed, keys, questions, depths } = task
-  return task.lengths.flatMap((tokens, at) =>
-    needleCases({
+  return task.lengths.flatMap((tokens, at) => {
+    const count = typeof task.samples === 'number' ? task.samples : (task.samples[at] ?? 0)
+    const options: NeedleCaseOptions = {
       seed,
       tokens,
       keys,
       protocol,
       questionsPerText: protocol === 'query-aware' ? 1 : questions,
-      samples: typeof task.samples === 'number' ? task.samples : (task.samples[at] ?? 0),
+      samples: 1,
       depths: depths.map((depth) => depth / 100),
       countTokens: (text) => tokenizer.encode(text, { special: false }).length,
-    }).map((one): NeedleSample => ({
-      id: `${protocol}/${one.id}`,
+    }
+    return Array.from({ length: count }, (_, index): NeedleSample => ({
+      id: `${protocol}/${needleCaseId(options, index)}`,
       facets: { protocol, length: tokens },
-      prompt: one.prompt,
-      questions: one.questions.map(({ text, key, answer, depth, wantedDepth }) => ({
-        id: key,
-        text,
-        expected: answer,
-        facets: { depth: Math.round((wantedDepth ?? depth) * 100) },
-      })),
+      render: () => renderCase({ ...options, from: index }),
+    }))
+  })
+}
+
+function renderCase(options: NeedleCaseOptions): NeedlePrompt {
+  const [one] = needleCases(options)
+  if (!one) throw new RangeError('Expected one case.')
+  return {
+    prompt: one.prompt,
+    questions: one.questions.map(({ text, key, answer, depth, wantedDepth }) => ({
+      id: key,
+      text,
+      expected: answer,
+      facets: { depth: Math.round((wantedDepth ?? depth) * 100) },
     })),
-  )
+  }
 }

@@ -18,6 +18,7 @@ export interface RowSummary {
   readonly bitsTrue: number
   readonly bytesPlanned: number
   readonly bytesAllocated: number
+  /** The same prompts uncompressed in 16 bit: the full row's bytes where there is one, padding included. */
   readonly bytesFull: number
   readonly decodeTokensPerSecond: number
   /** Per answer, in the order of texts and questions: for paired tests between rows. */
@@ -30,11 +31,13 @@ export function summarizeRows(
   rows: readonly NeedleRow[],
   length: number,
 ): RowSummary[] {
-  return rows.flatMap((row) => {
+  const summaries = rows.flatMap((row) => {
     const id = specIdOf(row.spec)
     const mine = records.filter((record) => record.spec === id && record.facets['length'] === length)
     return mine.length === 0 ? [] : [summarizeRow(row, length, mine)]
   })
+  const full = summaries.find(({ row }) => row.kind === 'full')
+  return full ? summaries.map((summary) => ({ ...summary, bytesFull: full.bytesPlanned })) : summaries
 }
 
 function summarizeRow(row: NeedleRow, length: number, records: readonly SampleRecord[]): RowSummary {

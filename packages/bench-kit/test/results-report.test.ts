@@ -1,0 +1,85 @@
+import { join } from 'node:path'
+import { parseSpec } from '@qpkv/spec'
+import { describe, expect, it } from 'vitest'
+import {
+  curvesOf,
+  htmlReport,
+  readResults,
+  resultsReport,
+  ResultWriter,
+  runSamples,
+  specBits,
+  specKind,
+  summarizeSpecs,
+} from '../src/index.ts'
+import { answer, identity, rows, samples, versions } from './run-data.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import { wellFormed } from './well-formed.ts'
+
+async function results(name = 'reference') {
+  const path = join(temporaryFolder(), 'r.jsonl')
+  const model = { name, fingerprint: name }
+  const writer = ResultWriter.open({ path, identity: { ...identity, model }, versions, mode: 'new' })
+  const ask = async ({ id }: { id: string }, asked: typeof rows) => answer(id, asked)
+  await runSamples({ samples: samples(10), specs: rows, writer, ask })
+  writer.close()
+  return readResults(path)
+}
+
+describe('the report of result files', () => {
+  it('has a section per model and file with table, curves and heat maps', async () => {
+    const report = resultsReport([await results('b'), await results('a')])
+    expect(report.sections.map(({ title }) => title)).toEqual(['a, needle', 'b, needle'])
+    expect(report.sections[0]?.figures).toHaveLength(2)
+    expect(report.sections[0]?.tables?.[0]?.rows[1]?.cells.slice(0, 4)).toEqual([
+      'snapkv:window=16+kivi:bits=4@64KiB',
+      { text: '0.500', share: 0.5 },
+      '0.237 to 0.763',
+      '10',
+    ])
+    wellFormed(
+      htmlReport(report)
+        .replace('<!doctype html>', '')
+        .replaceAll(/<meta [^>]*>/g, ''),
+    )
+    expect(() => resultsReport([])).toThrow(/Nothing to report/)
+  })
+
+  it('sums up each spec, and knows whether scores are shares or right and wrong', async () => {
+    const file = await results()
+    const [full, joint] = summarizeSpecs(file, 'exact')
+    expect(full).toMatchObject({
+      samples: 10,
+      answers: 10,
+      score: 1,
+      decodeTokensPerSecond: 400,
+      prefillTokensPerSecond: 5000,
+    })
+    expect(joint).toMatchObject({ score: 0.5, bytesPlanned: 65_536, tokensKept: 82, bits: undefined })
+    expect(summarizeSpecs(file, 'rouge')).toEqual([])
+    const shares = file.records.map((record) => ({
+      ...record,
+      answers: record.answers.map((one) => ({ ...one, scores: { rouge: 0.5 } })),
+    }))
+    expect(summarizeSpecs({ ...file, records: shares }, 'rouge')[0]?.interval).toEqual({
+      low: 0.5,
+      high: 0.5,
+    })
+  })
+
+  it('draws a curve per pruner and width', async () => {
+    const curves = curvesOf(summarizeSpecs(await results(), 'exact'))
+    expect(curves).toMatchObject([
+      { label: 'full cache', kind: 'full' },
+      { label: 'snapkv + 4 bit', kind: 'joint', bits: 4, points: [{ bytes: 65_536, score: 0.5 }] },
+    ])
+  })
+
+  it('tells what a spec changes', () => {
+    const kinds = ['none+none', 'none+kivi:bits=4', 'snapkv+none@64t', 'snapkv+kivi@64t'].map((text) =>
+      parseSpec(text),
+    )
+    expect(kinds.map((spec) => specKind(spec))).toEqual(['full', 'quantize', 'prune', 'joint'])
+    expect(kinds.map((spec) => specBits(spec))).toEqual([16, 4, 16, undefined])
+  })
+})
