@@ -2,6 +2,8 @@ export { loadAssets } from './assets/load-assets.ts'
 export { parseTemplates } from './assets/parse-templates.ts'
 export type { RulerAssets, RulerTemplates, TaskTemplate } from './assets/ruler-assets.ts'
 export { loadOwnAssets, ownAssetsFolder } from './own-assets.ts'
+export { RUN_PROFILES, taskRule } from './run-profile.ts'
+export type { RunProfile } from './run-profile.ts'
 
 export { generateTask } from './tasks/generate-task.ts'
 export type { GenerateOptions, RulerScripts, TokenCounter } from './tasks/generator-context.ts'

@@ -37,7 +37,7 @@ export function summarizeLengths(
 }
 
 /** Mean of the values with a weight per index. */
-export function weightedMean(values: readonly number[], weightAt: (index: number) => number): number {
+function weightedMean(values: readonly number[], weightAt: (index: number) => number): number {
   let total = 0
   let weights = 0
   for (const [index, value] of values.entries()) {

@@ -11,7 +11,7 @@ const SHORT_ESCAPES = new Map([
 ])
 
 /** `repr(text)` of Python: single quotes unless only those occur inside; unprintable characters escaped. */
-export function reprString(text: string): string {
+function reprString(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'"
   const inner = Array.from(text, (character) => {
     if (character === quote) return `\\${quote}`

@@ -7,7 +7,7 @@ const LEADING = new RegExp(`^[${PYTHON_SPACE}]+`, 'u')
 const TRAILING = new RegExp(`[${PYTHON_SPACE}]+$`, 'u')
 
 /** `text.lstrip()` of Python. */
-export function stripStart(text: string): string {
+function stripStart(text: string): string {
   return text.replace(LEADING, '')
 }
 
@@ -33,7 +33,7 @@ export function splitCollapsed(text: string): string[] {
 }
 
 /** Python's order of strings: by code point, where JavaScript's `<` compares UTF-16 units. */
-export function compareCodePoints(left: string, right: string): number {
+function compareCodePoints(left: string, right: string): number {
   const length = Math.min(left.length, right.length)
   for (let i = 0; i < length; i += 1) {
     const a = left.charCodeAt(i)

@@ -1,6 +1,6 @@
 import type { RulerTask } from './task-definitions.ts'
 
-export type Haystack = 'noise' | 'essay' | 'needle'
+type Haystack = 'noise' | 'essay' | 'needle'
 export type NeedleType = 'words' | 'numbers' | 'uuids'
 
 /** What distinguishes the eight needle tasks. */
