@@ -27,11 +27,11 @@ struct Fold {
 struct CodeRange {
   float middle;  // in codes; 0 for levels
   float unit;    // scale of a code word: 1, or 1 / kLevelUnit
-  float most;    // largest |word| of the other factor, so that sums over kFoldMost values stay in int32
+  float most;    // largest |word| of the other factor, so that sums over `count` values stay in int32
 };
 
-QPKV_INLINE CodeRange RangeOf(const TensorFormat& format) {
-  if (format.levels) return {0.0f, 1.0f / kLevelUnit, 2047.0f};
+QPKV_INLINE CodeRange RangeOf(const TensorFormat& format, int count) {
+  if (format.levels) return {0.0f, 1.0f / kLevelUnit, count <= 64 ? 8190.0f : count <= 128 ? 4095.0f : 2047.0f};
   return {0.5f * static_cast<float>((1 << format.bits) - 1), 1.0f, 32767.0f};
 }
 

@@ -85,7 +85,7 @@ static void PackedKeyRows(const KeyBlocks& k, int row) {
     StoreLogits<kRows, kBlocks>(k, row, total);
     return;
   }
-  const float middle = RangeOf(*v.format).middle;
+  const float middle = RangeOf(*v.format, v.dim).middle;
   const int step = v.format->group / 2;
   for (int b = 0; b < kBlocks; ++b)
     for (int r = 0; r < kRows; ++r) total[b][r] = Zero();
@@ -153,7 +153,7 @@ static void FoldPlainKeys(const TileView& v, const CodeRange& range, const UnitS
 // Pair dots. `next` is what will be read after this part.
 static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits, const uint8_t* next) {
   const bool packed = v.format->bits != 16, folded = packed && v.per_channel;
-  const CodeRange range = RangeOf(*v.format);
+  const CodeRange range = RangeOf(*v.format, v.dim);
   LevelTables* levels = packed && v.format->levels ? s.levels : nullptr;
   if (levels) MakeLevelTables(*v.format, levels);
   if (!packed)

@@ -62,7 +62,7 @@ static void PackedValueBlocks(const ValueStrip& s, int row, int channel_block) {
       for (int c = 0; c < kBlocks; ++c) acc[r][c] = DotWords(acc[r][c], values[c], factor);
     }
   }
-  const float middle = RangeOf(*v.format).middle;
+  const float middle = RangeOf(*v.format, kStripBlocks * kLanes).middle;
   for (int c = 0; c < kBlocks; ++c) {
     const int channel = (channel_block + c) * kLanes;
     float* out = u.out + row * u.out_stride + channel;
@@ -168,7 +168,7 @@ static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScrat
 // Pair dots. p: of the part's first token. `next` is what will be read after this part.
 static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float* p, const uint8_t* next) {
   const bool packed = v.format->bits != 16;
-  const CodeRange range = RangeOf(*v.format);
+  const CodeRange range = RangeOf(*v.format, kStripBlocks * kLanes);
   LevelTables* levels = packed && v.format->levels ? u.levels : nullptr;
   if (levels) MakeLevelTables(*v.format, levels);
   ValueStrip s{};

@@ -72,9 +72,10 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
       const float* q = item.q + static_cast<size_t>(r) * item.q_stride;
       float* out = item.out + static_cast<size_t>(r) * item.out_stride;
       const int visible = item.visible ? std::min(item.visible[r], head.tokens) : head.tokens;
+      const int hidden = item.hidden ? item.hidden[r] : 0;
       std::vector<double> p(head.tokens, 0.0);
       double largest = -INFINITY;
-      for (int t = 0; t < visible; ++t) {
+      for (int t = hidden; t < visible; ++t) {
         if (!valid[t]) continue;
         double dot = 0;
         for (int c = 0; c < a.dim; ++c) dot += static_cast<double>(q[c]) * keys[static_cast<size_t>(t) * a.dim + c];
@@ -83,13 +84,13 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
       }
       double sum = 0;
       for (int t = 0; t < head.tokens; ++t) {
-        p[t] = t < visible && valid[t] ? std::exp(p[t] - largest) : 0.0;
+        p[t] = t >= hidden && t < visible && valid[t] ? std::exp(p[t] - largest) : 0.0;
         sum += p[t];
       }
       std::vector<double> total(a.dim, 0.0);
       for (int t = 0; t < head.tokens; ++t) {
         if (p[t] == 0) continue;
-        p[t] /= sum;
+        p[t] /= sum;  // a row that sees nothing gives zeros
         for (int c = 0; c < a.dim; ++c) total[c] += p[t] * values[static_cast<size_t>(t) * a.dim + c];
         if (item.token_mass) item.token_mass[t] += static_cast<float>(p[t]);
       }
