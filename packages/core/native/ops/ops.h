@@ -200,11 +200,12 @@ struct HeadView {
 
 // Attention of a few query rows over one head's cache. Row r sees the first visible[r] tokens (storage order).
 struct DecodeItem {
-  const float* q;          // [rows, dim] with row stride q_stride: the query heads of one stored head, for one or more tokens
+  const float* q;          // [rows, dim] with row stride q_stride: the query heads of one stored head, for one or more tokens; after RoPE
+                           // in every case (keys stored before RoPE are turned by their own positions while they are read)
   float* out;              // [rows, dim] with row stride out_stride
   float* token_mass;       // [head.tokens] sum over rows of the probabilities, or null
   const int32_t* visible;  // host [rows], or null: all
-  const int32_t* positions;  // host [rows]: of the queries, for keys stored before RoPE; else null
+  const int32_t* positions;  // host [rows]: of the queries, for keys stored before RoPE; else null. The CPU tables do not need them
   HeadView head;
   int rows, q_stride, out_stride;
   const int32_t* hidden = nullptr;  // host [rows], or null: row r does not see its first hidden[r] tokens (sliding windows)
@@ -215,7 +216,8 @@ struct DecodeAttentionArgs {
   float scale;
   const float* inv_freq;  // host [dim / 2], for keys stored before RoPE
   float rope_scale;
-  Precision precision;  // kBf16: codes and rounded queries and probabilities in bf16 dots; kF32: float32 throughout
+  Precision precision;  // kBf16: pair dots. Exact bf16 parts against two bf16 parts of each query and probability, codes against
+                        // 16-bit words of them; sums in float32 or exact in int32. kF32: float32 throughout
 };
 
 // ---- output ---------------------------------------------------------------------------------------------------------------------
