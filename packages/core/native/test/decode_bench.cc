@@ -1,0 +1,175 @@
+// Decode attention over 16, 8, 4, 3 and 2 bit caches: time a layer, bytes read, and the ratio to the 16-bit run beside it.
+//
+//   qpkv_decode_bench [kv_heads] [group] [dim] [rounds] [table]        defaults 8 4 64 9, the best table
+//
+// Formats take turns within a round, so that a slow minute hits all of them. Enough copies of the layer are cycled that the cache comes from
+// memory, not from the last-level cache. Rounds with two threads count only if two threads of plain arithmetic run at least 1.8 times as
+// fast as one right before and after them: a shared host does not always give this machine two cores.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "test/tile_cases.h"
+
+namespace qpkv {
+namespace {
+
+using namespace tile_cases;
+
+double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+double Median(std::vector<double> x) {
+  if (x.empty()) return NAN;
+  std::sort(x.begin(), x.end());
+  return x[x.size() / 2];
+}
+
+// Speed of two threads over one on arithmetic that touches no memory.
+double ProbeHost(Stream& one, Stream& two) {
+  std::atomic<float> sink{0};
+  const auto burn = [&](int, int) {
+    float a[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    for (int i = 0; i < 400000; ++i)
+      for (float& x : a) x = x * 0.999f + 0.5f;
+    sink.store(a[0] + a[7]);
+  };
+  std::vector<double> single, both;
+  for (int i = 0; i < 3; ++i) {
+    double start = Now();
+    one.ParallelFor(2, burn);
+    single.push_back(Now() - start);
+    start = Now();
+    two.ParallelFor(2, burn);
+    both.push_back(Now() - start);
+  }
+  return Median(single) / Median(both);
+}
+
+struct Case {
+  const char* name;
+  TensorFormat key, value;
+};
+
+// One case at one length: `layers` copies of `kv_heads` heads, from one packed tile copied around.
+struct Cache {
+  std::vector<Bytes> data;
+  std::vector<std::vector<Part>> keys, values;  // [layers * heads]
+  size_t bytes = 0;                             // of one layer
+};
+
+Cache MakeCache(const Ops& ops, Stream& stream, const Case& c, int kv_heads, int dim, int tokens, int layers) {
+  const std::vector<float> x = RandomTokens(5, kTileTokens, dim);
+  const PackedTokens key = PackTokens(ops, stream, Tensor::kKey, {{c.key, kTileTokens}}, dim, x);
+  const PackedTokens value = PackTokens(ops, stream, Tensor::kValue, {{c.value, kTileTokens}}, dim, x);
+  const size_t key_bytes = LayoutOf(Tensor::kKey, c.key, kTileTokens, dim).bytes;
+  const size_t value_bytes = LayoutOf(Tensor::kValue, c.value, kTileTokens, dim).bytes;
+  const int tiles = tokens / kTileTokens;
+  Cache cache;
+  cache.bytes = static_cast<size_t>(kv_heads) * tiles * (key_bytes + value_bytes);
+  for (int l = 0; l < layers; ++l) {
+    cache.data.emplace_back(static_cast<uint8_t*>(AllocateAligned(cache.bytes)), Released{cache.bytes});
+    uint8_t* at = cache.data.back().get();
+    for (int h = 0; h < kv_heads; ++h) {
+      cache.keys.emplace_back();
+      cache.values.emplace_back();
+      for (int t = 0; t < tiles; ++t) {
+        std::memcpy(at, key.data[0].get(), key_bytes);
+        std::memcpy(at + key_bytes, value.data[0].get(), value_bytes);
+        cache.keys.back().push_back({at, &c.key, kTileTokens, kTileTokens, {}});
+        cache.values.back().push_back({at + key_bytes, &c.value, kTileTokens, kTileTokens, {}});
+        at += key_bytes + value_bytes;
+      }
+    }
+  }
+  return cache;
+}
+
+// Seconds of one layer, the mean over one pass through all of them.
+double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads, int group, int dim, int tokens) {
+  const int layers = static_cast<int>(cache.data.size());
+  static const std::vector<float> q = RandomTokens(8, 64 * 64, 256);
+  std::vector<float> out(static_cast<size_t>(kv_heads) * group * dim);
+  std::vector<DecodeItem> items(kv_heads);
+  const double start = Now();
+  for (int l = 0; l < layers; ++l) {
+    for (int h = 0; h < kv_heads; ++h) {
+      DecodeItem& item = items[h];
+      item = DecodeItem{};
+      item.q = q.data() + static_cast<size_t>(h) * group * dim;
+      item.out = out.data() + static_cast<size_t>(h) * group * dim;
+      const std::vector<Part>& keys = cache.keys[l * kv_heads + h];
+      const std::vector<Part>& values = cache.values[l * kv_heads + h];
+      item.head = {keys.data(), values.data(), static_cast<int32_t>(keys.size()), static_cast<int32_t>(values.size()), tokens};
+      item.rows = group;
+      item.q_stride = item.out_stride = dim;
+    }
+    ops.DecodeAttention(stream, {items.data(), kv_heads, dim, 1.0f / std::sqrt(static_cast<float>(dim)), nullptr, 1.0f,
+                                 Precision::kBf16});
+  }
+  return (Now() - start) / layers;
+}
+
+int Main(int argc, char** argv) {
+  const auto number = [&](int i, int otherwise) { return argc > i ? std::atoi(argv[i]) : otherwise; };
+  const int kv_heads = number(1, 8), group = number(2, 4), dim = number(3, 64), rounds = number(4, 9);
+  int count = 0;
+  const Ops* ops = argc > 5 ? FindOps(argv[5]) : AvailableOps(&count)[0];
+  if (!ops) {
+    std::fprintf(stderr, "no op table '%s' here\n", argv[5]);
+    return 2;
+  }
+  Stream one(1), two(2);
+  const auto both = [](const char* name, int bits, int key_group) {
+    return Case{name, Coded(bits, ScalePer::kChannel, key_group), Coded(bits, ScalePer::kToken, 32)};
+  };
+  const std::vector<Case> cases = {{"16 bit bf16", Exact(Element::kBf16), Exact(Element::kBf16)},
+                                   both("8 bit g32", 8, 32),
+                                   both("4 bit g32", 4, 32),
+                                   both("4 bit K g128", 4, 128),
+                                   both("3 bit g32", 3, 32),
+                                   both("2 bit g32", 2, 32),
+                                   both("2 bit K g128", 2, 128)};
+  std::printf("table %s, %d KV heads, group %d, dim %d; ms a layer (GB/s of cache read, speed over 16 bit by median / best)\n",
+              ops->name, kv_heads, group, dim);
+  for (int tokens : {512, 2048, 8192, 32768}) {
+    std::vector<Cache> caches;
+    for (const Case& c : cases) {
+      const size_t layer = static_cast<size_t>(kv_heads) * tokens * dim * 4 * c.key.bits / 16;
+      const int layers = static_cast<int>(std::min<size_t>(std::max<size_t>((96u << 20) / layer, 2), 64));
+      caches.push_back(MakeCache(*ops, one, c, kv_heads, dim, tokens, layers));
+    }
+    for (int threads : {1, 2}) {
+      Stream& stream = threads == 1 ? one : two;
+      std::vector<std::vector<double>> times(cases.size());
+      int dropped = 0;
+      for (int round = 0; round < rounds; ++round) {
+        std::vector<double> now;
+        const double before = threads == 2 ? ProbeHost(one, two) : 2;
+        for (const Cache& cache : caches) now.push_back(RunPass(*ops, stream, cache, kv_heads, group, dim, tokens));
+        const double after = threads == 2 ? ProbeHost(one, two) : 2;
+        if (before < 1.8 || after < 1.8) ++dropped;
+        else
+          for (size_t i = 0; i < cases.size(); ++i) times[i].push_back(now[i]);
+      }
+      std::printf("%5d tokens, %d thread%s, %d of %d rounds\n", tokens, threads, threads == 1 ? "" : "s", rounds - dropped, rounds);
+      if (times[0].empty()) continue;
+      for (size_t i = 0; i < cases.size(); ++i) {
+        const double median = Median(times[i]), best = *std::min_element(times[i].begin(), times[i].end());
+        const double base = *std::min_element(times[0].begin(), times[0].end());
+        std::printf("  %-13s %7.2f MB  %8.4f (%5.1f GB/s, %.2fx / %.2fx)\n", cases[i].name, caches[i].bytes / 1e6, median * 1e3,
+                    caches[i].bytes / median / 1e9, Median(times[0]) / median, base / best);
+      }
+      std::fflush(stdout);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace qpkv
+
+int main(int argc, char** argv) { return qpkv::Main(argc, argv); }
