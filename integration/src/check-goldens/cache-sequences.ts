@@ -124,15 +124,8 @@ function checkSequence(folder: string, test: CacheSequence): string | undefined 
     ),
   }
   const later = { k: readFloats(folder, test.decode_k), v: readFloats(folder, test.decode_v) }
-  const token = (x: Float32Array, step: number) => {
-    const out = new Float32Array(heads * dim)
-    for (let h = 0; h < heads; h++)
-      out.set(
-        x.subarray((h * test.decode_steps + step) * dim, (h * test.decode_steps + step + 1) * dim),
-        h * dim,
-      )
-    return out
-  }
+  // Decode inputs are [steps, 1, heads, 1, dim].
+  const token = (x: Float32Array, step: number) => x.subarray(step * heads * dim, (step + 1) * heads * dim)
   for (const recorded of test.steps) {
     for (const name of ['k', 'v'] as const) {
       const { seen, flushed } = caches[name].step(token(later[name], recorded.step - 1))

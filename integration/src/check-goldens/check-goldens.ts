@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadAddon, type NativeEngine } from '@qpkv/core'
 import { checkGoldens as checkLongBench } from '@qpkv/bench-longbench'
-import { checkNeedleGoldens } from '@qpkv/bench-needle'
+import { checkGoldens as checkNeedle } from '@qpkv/bench-needle'
 import { checkGoldens as checkRuler } from '@qpkv/bench-ruler'
 import { checkQuantizers } from './quantizers.ts'
 import { checkArchitectures, checkModel } from './logits.ts'
@@ -61,7 +61,7 @@ export async function* checkGoldens(
   }
   if (wanted('metrics')) {
     yield* await checkLongBench(join(folder, 'metrics'), options.assets)
-    yield* await checkNeedleGoldens(join(folder, 'metrics'))
+    yield* await checkNeedle(join(folder, 'metrics'))
   }
   if (wanted('metrics') || wanted('ruler')) yield* await checkRuler(folder, options.assets)
 }

@@ -20,7 +20,7 @@ function methodOf({ method, reference, params, gqa_score_agg: group }: PrunerCas
   const grouped = group === null ? {} : { group }
   if (method === 'snapkv' || method === 'layerquant') return { ...profile, ...smoothing, ...grouped }
   if (method === 'pyramidkv') return { ...profile, ...smoothing, ...grouped, beta: params.beta ?? 20 }
-  if (method === 'h2o') return { ...profile, window, ...grouped }
+  if (method === 'h2o') return { ...profile, recent: window, ...grouped }
   if (method === 'streamingllm') return { ...profile, sinks: params.max_capacity_prompt - window }
   return profile
 }

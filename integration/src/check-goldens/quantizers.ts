@@ -28,5 +28,5 @@ export async function* checkQuantizers(
   if (manifest.kivi_stream) yield await checkKiviStreams(folder, manifest.kivi_stream, engine)
   if (manifest.hqq) yield* checkHqq(folder, manifest.hqq, manifest.inputs, engine, options.once)
   if (manifest.cache_sequences && options.once) yield checkCacheSequences(folder, manifest.cache_sequences)
-  if (manifest.kvquant) yield* checkKvquant(folder, manifest.kvquant, engine, options.once)
+  if (manifest.kvquant && options.once) yield checkKvquant(folder, manifest.kvquant)
 }

@@ -1,4 +1,4 @@
-import { loadModel, type Model } from '@qpkv/core'
+import { loadModel, type Model, type ModelPrecision } from '@qpkv/core'
 import { modelFolder } from '@qpkv/reference-model'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'

@@ -22,7 +22,9 @@ ModelDescription ReadModel(const Napi::Object& from) {
   ModelDescription d;
   const Napi::Array files = from.Get("files").As<Napi::Array>();
   for (uint32_t i = 0; i < files.Length(); ++i) d.files.push_back(files.Get(i).As<Napi::String>().Utf8Value());
-  d.precision = PrecisionOf(from);
+  const std::string precision = TextOf(from, "precision");
+  d.products = precision == "bf16-fast" ? Precision::kBf16 : Precision::kF32;
+  d.decode = precision == "f32" ? Precision::kF32 : Precision::kBf16;
   d.layers = IntOf(from, "layers");
   d.hidden = IntOf(from, "hiddenSize");
   d.intermediate = IntOf(from, "intermediateSize");

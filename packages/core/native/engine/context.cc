@@ -63,7 +63,7 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
     ops.StoreHeads(engine.stream, {qkv.k, keys, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
     ops.StoreHeads(engine.stream, {qkv.v, values, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
     layer.Append({keys, values, rows, rows, tokens_});
-    layer.Attend(qkv.q, qkv.stride, attention, rows, tokens_, d.precision, d.logit_scale());
+    layer.Attend(qkv.q, qkv.stride, attention, rows, tokens_, d.decode, d.logit_scale());
     layer.Flush(tokens_ + rows);
     FinishLayer(model, l, attention, hidden, rows);
     CheckNumbers(engine, hidden + static_cast<size_t>(rows - 1) * d.hidden, d.hidden, l);

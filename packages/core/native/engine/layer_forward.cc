@@ -12,7 +12,7 @@ void Normalize(const Model& model, const float* x, const float* weight, float* o
 void Multiply(const Model& model, const float* x, int rows, const PackedWeight& weight, const float* bias, float* out,
               bool accumulate) {
   model.engine->ops.Matmul(model.engine->stream,
-                           {x, rows, weight, bias, out, accumulate, model.description.precision});
+                           {x, rows, weight, bias, out, accumulate, model.description.products});
 }
 
 // One norm over the channels of every head. Heads of one row lie behind one another.

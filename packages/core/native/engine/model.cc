@@ -87,7 +87,7 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
   packed.element = Require(roles[0], {rows[0], k}).element;
   for (size_t i = 1; i < roles.size(); ++i)
     if (Require(roles[i], {rows[i], k}).element != packed.element) packed.element = Element::kF32;
-  if (description.precision == Precision::kBf16) packed.element = Element::kBf16;
+  if (description.products == Precision::kBf16) packed.element = Element::kBf16;
   const size_t bytes = engine->ops.PackedWeightBytes(packed.element, packed.n, k);
   buffers_.emplace_back(engine->ops, bytes);
   weight_bytes += bytes;

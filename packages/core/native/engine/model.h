@@ -26,7 +26,10 @@ struct TensorSource {
 
 struct ModelDescription {
   std::vector<std::string> files;
-  Precision precision = Precision::kBf16;
+  // What matrix products and prefill attention see, and what decode attention sees. The default mode is kF32 and kBf16: weights as stored,
+  // float32 activations, a cache in bf16. The fast mode rounds activations and weights to bf16 too; the float32 mode rounds nothing.
+  Precision products = Precision::kF32;
+  Precision decode = Precision::kBf16;
   int layers = 0, hidden = 0, intermediate = 0, query_heads = 0, kv_heads = 0, head_dim = 0, vocab = 0;
   float rms_epsilon = 0;
   std::vector<float> inv_freq;  // [headDim / 2]

@@ -102,7 +102,7 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
   args.capacity = tokens();
   args.window = d.window[static_cast<size_t>(layer_)];
   args.scale = d.logit_scale();
-  args.precision = d.precision;
+  args.precision = d.products;
   ops.PrefillAttention(engine.stream, args);
   QueryChunk chunk{};
   chunk.q = qkv.q;
