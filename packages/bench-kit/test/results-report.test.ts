@@ -32,7 +32,7 @@ describe('the report of result files', () => {
     expect(report.sections.map(({ title }) => title)).toEqual(['a, needle', 'b, needle'])
     expect(report.sections[0]?.figures).toHaveLength(2)
     expect(report.sections[0]?.tables?.[0]?.rows[1]?.cells.slice(0, 4)).toEqual([
-      'snapkv:window=16+kivi:bits=4@64KiB',
+      '4 bit',
       { text: '0.500', share: 0.5 },
       '0.237 to 0.763',
       '10',

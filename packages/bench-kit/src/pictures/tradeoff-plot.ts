@@ -212,10 +212,10 @@ function labelColumn(column: readonly CurveEnd[], marks: readonly { x: number; y
   })
 }
 
-function pointLabel(curve: TradeoffCurve, { label, bytes, score }: TradeoffPoint, x: Scale): string {
+function pointLabel(curve: TradeoffCurve, { label, bytes, high }: TradeoffPoint, x: Scale): string {
   if (label === undefined) return ''
   const half = textWidth(label, 11) / 2
   const place = Math.min(x.at(bytes), PLOT.right - half)
-  const y = yAt(score) - 12
+  const y = yAt(high) - 8
   return textAt(place, y, label, { fill: styleOf(curve).color, size: 11, anchor: 'middle' })
 }

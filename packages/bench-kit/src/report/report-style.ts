@@ -4,7 +4,7 @@ export const reportStyle = `
 @media (prefers-color-scheme:dark){:root{--paper:#15191e;--ink:#e8ebee;--muted:#9aa4af;--rule:#343b43;--soft:#1d2229;--good:#4fdcb0;--goodsoft:#123329;--barfill:#0cd79f33}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:15.5px/1.55 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}
-main{max-width:1120px;margin:0 auto;padding:36px 22px 60px}
+main{max-width:1180px;margin:0 auto;padding:36px 22px 60px}
 h1{font-size:30px;line-height:1.2;margin:0 0 6px;letter-spacing:-.01em}
 h2{font-size:21px;margin:0 0 12px}
 .lead{font-size:17px;color:var(--muted);margin:0 0 18px;max-width:76ch}
@@ -19,8 +19,8 @@ section{margin-top:38px;padding-top:26px;border-top:1px solid var(--rule)}
 .table{overflow-x:auto;margin:16px 0 22px}
 table{border-collapse:collapse;min-width:100%;font-size:14px}
 caption{text-align:left;color:var(--muted);padding:0 0 8px}
-th{font-weight:600;color:var(--muted);text-align:left;border-bottom:2px solid var(--rule);padding:6px 10px;white-space:nowrap;vertical-align:bottom}
-td{padding:6px 10px;border-bottom:1px solid var(--rule);white-space:nowrap;font-variant-numeric:tabular-nums}
+th{font-weight:600;color:var(--muted);text-align:left;border-bottom:2px solid var(--rule);padding:6px 8px;white-space:nowrap;vertical-align:bottom}
+td{padding:6px 8px;border-bottom:1px solid var(--rule);white-space:nowrap;font-variant-numeric:tabular-nums}
 .n{text-align:right}
 tr.begins td{border-top:2px solid var(--rule)}
 tr.best td{background:var(--goodsoft);font-weight:600}

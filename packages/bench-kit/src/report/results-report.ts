@@ -71,7 +71,7 @@ function fileSections(results: Results, wanted: string | undefined): ReportSecti
     return [
       {
         title: name,
-        tables: [tableOf(summaries, metric)],
+        tables: [tableOf(summaries, metric), ...specTable(summaries)],
         figures: [
           { svg: plot },
           ...(maps.length === 0
@@ -117,7 +117,7 @@ function tableOf(summaries: readonly SpecSummary[], metric: string): Table {
   const whole = (value: number) => Math.round(value).toLocaleString('en-US')
   return {
     columns: [
-      { title: 'spec' },
+      { title: 'row' },
       { title: metric },
       right('95 % interval'),
       right('answers'),
@@ -133,7 +133,7 @@ function tableOf(summaries: readonly SpecSummary[], metric: string): Table {
     ],
     rows: summaries.map((summary) => ({
       cells: [
-        printSpec(summary.spec.spec),
+        summary.spec.label,
         { text: summary.score.toFixed(3), share: summary.score },
         `${summary.interval.low.toFixed(3)} to ${summary.interval.high.toFixed(3)}`,
         whole(summary.answers),
@@ -149,6 +149,13 @@ function tableOf(summaries: readonly SpecSummary[], metric: string): Table {
       ],
     })),
   }
+}
+
+/** What the labels stand for, unless they say it themselves. */
+function specTable(summaries: readonly SpecSummary[]): Table[] {
+  const rows = summaries.map(({ spec }) => ({ cells: [spec.label, printSpec(spec.spec)] }))
+  const said = rows.every(({ cells }) => cells[0] === cells[1])
+  return said ? [] : [{ columns: [{ title: 'row' }, { title: 'spec' }], rows }]
 }
 
 /** Per spec, where answers or samples say length and depth. */
