@@ -14,6 +14,8 @@
 namespace qpkv {
 namespace {
 
+constexpr uint64_t kClosed = 0x7fffffff;  // as next unit: none is left, whatever the number of units
+
 constexpr int kSpins = 1500;  // about 20 to 50 microseconds of pause instructions
 
 inline void Pause() {
@@ -46,7 +48,8 @@ struct alignas(64) ThreadBuffer : Buffer {};
 }  // namespace
 
 struct Stream::Pool {
-  // Written by the caller between jobs. A worker may read them late; it then loses the compare-and-swap on `ticket`.
+  // Written by the caller between jobs, while the ticket is closed. A worker that reads them late, or reads the next job's early,
+  // loses the compare-and-swap on `ticket`.
   std::atomic<UnitFunction> call{nullptr};
   std::atomic<const void*> function{nullptr};
   std::atomic<int> units{0};
@@ -70,12 +73,12 @@ struct Stream::Pool {
     uint64_t now = ticket.load(std::memory_order_acquire);
     for (;;) {
       if ((now >> 32) != generation) return;
-      const UnitFunction f = call.load(std::memory_order_relaxed);
-      const void* data = function.load(std::memory_order_relaxed);
-      const int count = units.load(std::memory_order_relaxed);
+      const UnitFunction f = call.load(std::memory_order_acquire);
+      const void* data = function.load(std::memory_order_acquire);
+      const int count = units.load(std::memory_order_acquire);
       const int unit = static_cast<int>(now & 0xffffffffu);
       if (unit >= count) return;
-      // Success proves that the three values above belong to this generation: the next one starts only after this unit.
+      // Success proves that the three values above belong to this generation: the ticket is closed before they change.
       if (!ticket.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
       f(data, unit, thread);
       if (done.fetch_add(1) + 1 == count && caller_sleeps.load()) {
@@ -131,12 +134,13 @@ void Stream::Run(int units, UnitFunction call, const void* function) {
     for (int unit = 0; unit < units; ++unit) call(function, unit, 0);
     return;
   }
-  pool.call.store(call, std::memory_order_relaxed);
-  pool.function.store(function, std::memory_order_relaxed);
-  pool.units.store(units, std::memory_order_relaxed);
+  const uint64_t before = pool.ticket.load() >> 32;
+  pool.ticket.store(before << 32 | kClosed);
+  pool.call.store(call, std::memory_order_release);
+  pool.function.store(function, std::memory_order_release);
+  pool.units.store(units, std::memory_order_release);
   pool.done.store(0);
-  // The generation is 32 bits wide; zero is the state before the first job and never comes back while a worker could hold it.
-  const uint64_t generation = ((pool.ticket.load() >> 32) + 1) & 0xffffffffu;
+  const uint64_t generation = (before + 1) & 0xffffffffu;
   pool.ticket.store(generation << 32);
   if (pool.sleepers.load() > 0) {
     std::lock_guard<std::mutex> lock(pool.mutex);
