@@ -31,7 +31,8 @@ describe('memory', () => {
   it('of weights follows the element in memory', () => {
     const tensors = { a: { file: 0, offset: 0, element: 'f32', shape: [10, 10] } } as const
     const mutable = structuredClone(tensors) as unknown as Parameters<typeof weightBytes>[0]
-    expect(weightBytes(mutable, 'bf16')).toBe(200)
+    expect(weightBytes(mutable, 'bf16')).toBe(400)
+    expect(weightBytes(mutable, 'bf16-fast')).toBe(200)
     expect(weightBytes(mutable, 'f32')).toBe(400)
   })
 

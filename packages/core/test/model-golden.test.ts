@@ -87,19 +87,13 @@ describe.each(['llama-mha-tied', 'qwen2-bias'])('random weights: %s', (name) => 
     expect(largestDifference(logits, wanted)).toBeLessThan(1e-3)
   })
 
-  // Logits of these models have a spread of 5; rounding the activations of the same formulas to bf16 outside of this engine moves single
-  // ones by up to 0.42.
   it('stays near them in bf16, and chooses the same tokens', async () => {
     await using model = await loadModel(goldenFolder(`arch/${name}`))
     const { logits } = await model.logits(golden.input_ids)
-    const differences = [...logits]
-      .map((value, i) => Math.abs(value - (wanted[i] ?? NaN)))
-      .sort((x, y) => x - y)
-    expect(differences.at(-1)).toBeLessThan(0.6)
-    expect(differences[Math.floor(differences.length * 0.95)]).toBeLessThan(0.15)
+    expect(largestDifference(logits, wanted)).toBeLessThan(0.15)
     const width = logits.length / golden.input_ids.length
     const same = golden.argmax.filter((token, row) => argmax(logits, row, width) === token)
-    expect(same.length / golden.argmax.length).toBeGreaterThan(0.95)
+    expect(same.length / golden.argmax.length).toBeGreaterThan(0.98)
   })
 
   it('goes on with the same greedy tokens', async () => {
