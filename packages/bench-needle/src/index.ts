@@ -31,6 +31,7 @@ export {
 } from './original/original-heat-map.ts'
 export { readOriginalFolder, type OriginalFolder, type OriginalResult } from './original/read-original.ts'
 export { originalFileName, toOriginal, writeOriginalFolder } from './original/write-original.ts'
+export { partsOfResults } from './reference/parts-of-results.ts'
 export {
   demoRows,
   needleRow,

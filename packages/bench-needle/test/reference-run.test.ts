@@ -12,6 +12,7 @@ import {
   needleOutcome,
   needleRow,
   needleTable,
+  partsOfResults,
   referenceIdentity,
   referenceSamples,
   runReference,
@@ -120,6 +121,17 @@ describe('a run', () => {
     const { model, results } = await runAll(path)
     expect(model.prefills).toEqual([])
     expect(results[0]?.records).toHaveLength(120)
+  })
+
+  it('can be repeated from its file', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    const { results } = await runAll(path)
+    const file = await readResults(path)
+    const again = partsOfResults(file)
+    expect(again).toEqual(results.map(({ task, rows }) => ({ task, rows })))
+    expect(referenceIdentity(again, identityModel)).toEqual(file.header.identity)
+    const other = { ...file.header, identity: { ...file.header.identity, bench: 'ruler' } }
+    expect(() => partsOfResults({ ...file, header: other })).toThrow(/no needle run/)
   })
 
   it('frees contexts also when an answer fails', async () => {

@@ -23,6 +23,8 @@ export interface ModelIdentity {
   readonly name: string
   /** Hash of configuration and weights (see `modelFingerprint`). */
   readonly fingerprint: string
+  /** How the engine calculates, where that changes answers: `bf16`, `f32`. */
+  readonly precision?: string
 }
 
 export interface RunHeader {
