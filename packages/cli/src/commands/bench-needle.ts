@@ -66,7 +66,8 @@ async function benchNeedle(flags: NeedleFlags, io: Io): Promise<void> {
     const progress = new Progress({ total: countSamples(parts), label: 'needle', stream: io.stderr })
     const results = await runReference({ model, parts, writer, signal: io.signal, progress })
     progress.end()
-    for (const result of results) io.stdout.write(tableText(needleTable(needleOutcome(result).summaries)))
+    for (const result of results)
+      io.stdout.write(`${tableText(needleTable(needleOutcome(result).summaries))}\n`)
   } finally {
     writer.close()
   }

@@ -12,24 +12,28 @@ import {
   writeDemoFiles,
   type NeedlePart,
   type NeedleResult,
+  type NeedleTask,
 } from '@qpkv/bench-needle'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
-import { numberFrom, wholeNumber } from '../options/numbers.ts'
+import { numberFrom, wholeNumber, wholeNumbers } from '../options/numbers.ts'
 import { benchVersions, modelIdentity } from '../output/bench-versions.ts'
 
 interface DemoFlags extends ModelFlags {
   readonly seed: number
   readonly scale: number
+  readonly lengths: number[]
   readonly out: string
   readonly resume?: boolean
 }
 
 const LENGTHS = [512, 1024, 2048]
-/** Texts per length: the table and the sentence are about the longest one. */
-const AWARE_TEXTS = [10, 10, 50]
-const AGNOSTIC_TEXTS = [5, 5, 20]
+/** Texts per length: the table and the sentence are about the longest one, the others are for the heat map. */
+const TEXTS = {
+  'query-aware': { longest: 50, others: 10 },
+  'query-agnostic': { longest: 20, others: 5 },
+} as const
 const QUESTIONS = 4
 const KEYS = 16
 
@@ -40,6 +44,7 @@ export function addDemo(program: Command, io: Io): void {
     .description('compare ways to spend one memory budget on the bundled model; about a minute')
     .option('--seed <N>', 'same seed, same texts', wholeNumber(0), 1)
     .option('--scale <X>', 'times as many texts', numberFrom(0.05, 1000), 1)
+    .option('--lengths <N,...>', 'tokens of the texts', wholeNumbers(256), LENGTHS)
     .option('--out <DIR>', 'where pictures and results go', 'qpkv-demo')
     .option('--resume', 'go on with the results of an earlier run')
   addModelOptions(command).action(async (flags: DemoFlags) => {
@@ -71,19 +76,22 @@ async function demo(flags: DemoFlags, io: Io): Promise<void> {
   io.stderr.write(`done in ${formatDuration(performance.now() - started)} on ${model.table}\n`)
 }
 
-function demoParts({ seed, scale }: DemoFlags): NeedlePart[] {
-  const times = (texts: readonly number[]) => texts.map((count) => Math.max(1, Math.round(count * scale)))
-  const shared = { seed, lengths: LENGTHS, keys: KEYS, depths: defaultDepths }
-  return [
-    {
-      task: { ...shared, protocol: 'query-aware', samples: times(AWARE_TEXTS), questions: 1 },
-      rows: demoRows('query-aware'),
-    },
-    {
-      task: { ...shared, protocol: 'query-agnostic', samples: times(AGNOSTIC_TEXTS), questions: QUESTIONS },
-      rows: demoRows('query-agnostic'),
-    },
-  ]
+const demoParts = (flags: DemoFlags): NeedlePart[] => [
+  { task: demoTask('query-aware', 1, flags), rows: demoRows('query-aware') },
+  { task: demoTask('query-agnostic', QUESTIONS, flags), rows: demoRows('query-agnostic') },
+]
+
+function demoTask(
+  protocol: keyof typeof TEXTS,
+  questions: number,
+  { seed, scale, lengths }: DemoFlags,
+): NeedleTask {
+  const { longest, others } = TEXTS[protocol]
+  const top = Math.max(...lengths)
+  const samples = lengths.map((length) =>
+    Math.max(1, Math.round((length === top ? longest : others) * scale)),
+  )
+  return { protocol, seed, lengths, samples, keys: KEYS, questions, depths: defaultDepths }
 }
 
 function printOutcomes(results: readonly NeedleResult[], io: Io): void {
