@@ -1,0 +1,75 @@
+import { Worker } from 'node:worker_threads'
+import { keydiff } from '@qpkv/pruner-keydiff'
+import { kivi } from '@qpkv/quantizer-kivi'
+import { modelFolder } from '@qpkv/reference-model'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadAddon, loadModel, type Context, type Model, type NativeContext } from '../src/index.ts'
+
+let model: Model
+beforeAll(async () => {
+  model = await loadModel(modelFolder, { threads: 2 })
+})
+afterAll(() => model.dispose())
+
+const ids = (count: number) => Array.from({ length: count }, (_, i) => 20 + ((i * 7919) % 3600))
+const native = (context: Context) => (context as unknown as { parts: { native: NativeContext } }).parts.native
+
+describe('the cache lies in what is counted, and nowhere else', () => {
+  it.each([
+    ['kivi at 2 bit', { quantize: kivi({ bits: 2, recent: 0 }) }],
+    [
+      'keydiff + kivi at 4 bit',
+      { prune: keydiff({ last: 8 }), quantize: kivi({ bits: 4 }), budget: { tokens: 300 } },
+    ],
+  ])('noise in its tiles changes what comes next: %s', async (_, compression) => {
+    await using context = await model.prefill(ids(700), { compression })
+    await using noisy = await model.prefill(ids(700), { compression }) // not a fork: those share their tiles
+    native(noisy).scramble(5)
+    await context.append([100])
+    await noisy.append([100])
+    const [clean, dirty] = [await context.logits(), await noisy.logits()]
+    expect(Math.max(...clean.map((value, i) => Math.abs(value - (dirty[i] ?? NaN))))).toBeGreaterThan(0.5)
+  })
+})
+
+describe('memory', () => {
+  it('of contexts that were disposed is used again', async () => {
+    const prompt = ids(1400)
+    const round = async () => {
+      await using context = await model.prefill(prompt)
+      await context.generate({ maxTokens: 2, stopTokens: [] }).result
+    }
+    for (let i = 0; i < 5; i++) await round()
+    const before = process.memoryUsage.rss()
+    for (let i = 0; i < 20; i++) await round()
+    expect(process.memoryUsage.rss() - before).toBeLessThan(20 * 2 ** 20) // the 20 caches together have 54 MiB
+  })
+})
+
+describe('a worker thread', () => {
+  it('that ends in the middle of the work takes nothing else with it', async () => {
+    // The addon alone: the sources of this package are TypeScript, which a plain worker does not read.
+    const source = `
+      const { parentPort, workerData } = require('node:worker_threads')
+      const engine = require(workerData.path).createEngine({ threads: 2 })
+      const q = new Float32Array(2000 * 8 * 64).fill(0.1)
+      const k = new Float32Array(2000 * 8 * 64).fill(0.1)
+      const options = { q, k, tokens: 2000, queryHeads: 8, kvHeads: 8, headDim: 64, heads: 'kv', protectLast: 0,
+        observe: { what: 'attention', queries: 'all', mask: 'causal', reduce: 'sum', group: 'mean' } }
+      const work = () => engine.observe(options).then(work)
+      void work()
+      parentPort.postMessage('working')
+    `
+    for (let i = 0; i < 3; i++) {
+      const worker = new Worker(source, { eval: true, workerData: { path: loadAddon().path } })
+      await new Promise((resolve, reject) => {
+        worker.once('message', resolve)
+        worker.once('error', reject)
+      })
+      await new Promise((resolve) => setTimeout(resolve, 10 * i))
+      await worker.terminate()
+    }
+    await using context = await model.prefill(ids(100))
+    expect((await context.generate({ maxTokens: 3, stopTokens: [] }).result).tokens).toHaveLength(3)
+  })
+})
