@@ -1,7 +1,7 @@
 import type { AnyMethod } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { registry } from '../registry.ts'
+import { readRegistry } from '../registry.ts'
 import { UsageError } from '../usage-error.ts'
 
 /** `qpkv methods [NAME]`: what can be pruned and quantized with, and with which options. */
@@ -10,20 +10,21 @@ export function addMethods(program: Command, io: Io): void {
     .command('methods')
     .description('list pruners and quantizers, or the options of one')
     .argument('[NAME]', 'one method')
+    .option('--use <PACKAGE...>', 'import methods from installed packages')
     .option('--json', 'as JSON')
-    .action((name: string | undefined, flags: { json?: boolean }) => {
-      const methods = allMethods().filter((method) => name === undefined || method.name === name)
+    .action(async (name: string | undefined, flags: { json?: boolean; use?: string[] }) => {
+      const { pruners, quantizers } = await readRegistry(flags.use)
+      const all: AnyMethod[] = [...pruners.values(), ...quantizers.values()]
+      const methods = all.filter((method) => name === undefined || method.name === name)
       if (methods.length === 0)
         throw new UsageError(
           `There is no method named ${name ?? ''}.`,
-          `Known are ${[...new Set(allMethods().map((m) => m.name))].join(', ')}.`,
+          `Known are ${[...new Set(all.map((m) => m.name))].join(', ')}.`,
         )
       if (flags.json === true) io.stdout.write(`${JSON.stringify(methods.map(describe), undefined, 2)}\n`)
       else io.stdout.write(name === undefined ? overview(methods) : methods.map(details).join('\n'))
     })
 }
-
-const allMethods = (): AnyMethod[] => [...registry.pruners.values(), ...registry.quantizers.values()]
 
 const describe = (method: AnyMethod) => ({
   name: method.name,

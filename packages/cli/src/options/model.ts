@@ -1,8 +1,9 @@
-import { loadModel, type Model, type ModelPrecision } from '@qpkv/core'
+import { loadModel, type LoadProgress, type Model, type ModelPrecision } from '@qpkv/core'
 import { modelFolder } from '@qpkv/reference-model'
+import { formatBytes } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { registry } from '../registry.ts'
+import { readRegistry } from '../registry.ts'
 import { StatusLine } from '../output/status-line.ts'
 import { wholeNumber } from './numbers.ts'
 
@@ -11,30 +12,43 @@ export interface ModelFlags {
   readonly threads?: number
   readonly table?: string
   readonly precision?: ModelPrecision
+  /** Packages with methods; see --use. */
+  readonly use?: readonly string[]
 }
 
 /** Adds --model, --threads, --table and --precision. */
 export const addModelOptions = (command: Command): Command =>
   command
-    .option('--model <reference|PATH>', 'the bundled model, or a Hugging Face folder', 'reference')
+    .option(
+      '--model <MODEL>',
+      'reference (the bundled model), a Hugging Face folder, or org/name[@revision] from the hub',
+      'reference',
+    )
     .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
     .option('--table <NAME>', 'op table, such as avx2 (default: the fastest here)')
     .option('--precision <mode>', 'bf16, bf16-fast (activations in bf16 too) or f32 (for checks)')
 
 /** Loads the model that the flags name. */
 export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {
+  const methods = await readRegistry(flags.use)
   const status = new StatusLine(io.stderr)
   try {
     return await loadModel(flags.model === 'reference' ? modelFolder : flags.model, {
-      methods: registry,
+      methods,
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(flags.table !== undefined && { table: flags.table }),
       ...(flags.precision !== undefined && { precision: flags.precision }),
-      onProgress: ({ stage }) => {
-        status.show(`loading ${flags.model}: ${stage}`)
+      signal: io.signal,
+      onProgress: (progress) => {
+        status.show(`loading ${flags.model}: ${progressText(progress)}`)
       },
     })
   } finally {
     status.clear()
   }
 }
+
+const progressText = (progress: LoadProgress): string =>
+  progress.stage === 'download'
+    ? `${progress.file} ${formatBytes(progress.bytes)} of ${formatBytes(progress.totalBytes)}`
+    : progress.stage
