@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createRegistry, expected, type AnyMethod, type ModelFacts, type Registry } from '@qpkv/spec'
 import { fromNative, kvError } from './errors.ts'
+import type { DownloadProgress } from './hub/download-model.ts'
+import { findModel } from './hub/find-model.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { requireMemory, weightBytes } from './memory/estimate.ts'
 import { loadChatTemplate } from './model/chat-template.ts'
@@ -28,16 +30,26 @@ export interface LoadModelOptions {
   readonly methods?: readonly AnyMethod[] | Registry
   /** Bytes that loading and prefill may take; default: what the system and its container have left. */
   readonly memoryLimit?: number
-  readonly onProgress?: (progress: { stage: 'files' | 'weights' | 'ready' }) => void
+  readonly onProgress?: (progress: LoadProgress) => void
+  /** Ends a download; what arrived is kept and continued the next time. */
+  readonly signal?: AbortSignal
 }
+
+export type LoadProgress =
+  { readonly stage: 'files' | 'weights' | 'ready' } | ({ readonly stage: 'download' } & DownloadProgress)
 
 /**
  * Loads a Hugging Face model folder: config.json, safetensors, and, where present, tokenizer, chat template and generation_config.json.
- * @throws KV_UNSUPPORTED_MODEL, KV_CONFIG, KV_MODEL_FILE, KV_TOKENIZER, KV_MEMORY, KV_ADDON, KV_INVALID_OPTION.
+ * @param pathOrName a folder, or `org/name[@revision]`, which is fetched into the Hugging Face cache unless it is there.
+ * @throws KV_UNSUPPORTED_MODEL, KV_CONFIG, KV_MODEL_FILE, KV_TOKENIZER, KV_MEMORY, KV_ADDON, KV_INVALID_OPTION, KV_DOWNLOAD, KV_ABORTED.
  */
-export async function loadModel(folder: string, options: LoadModelOptions = {}): Promise<Model> {
-  const { precision = 'bf16', threads = availableParallelism(), onProgress } = options
+export async function loadModel(pathOrName: string, options: LoadModelOptions = {}): Promise<Model> {
+  const { precision = 'bf16', threads = availableParallelism(), onProgress, signal } = options
   checkOptions(options, threads, precision)
+  const folder = await findModel(pathOrName, {
+    ...(signal && { signal }),
+    onProgress: (progress) => onProgress?.({ stage: 'download', ...progress }),
+  })
   onProgress?.({ stage: 'files' })
   const configPath = join(folder, 'config.json')
   const values = await readJsonObject(configPath)

@@ -9,6 +9,8 @@ export const errorCodes = {
   KV_CONFLICT: 'Two parts of a spec contradict each other.',
   KV_DATA: 'A data file of a benchmark or a calibration file is missing or broken.',
   KV_DISPOSED: 'The model or context was disposed.',
+  KV_DOWNLOAD:
+    'A model could not be fetched: not found, not allowed, offline, cut off or broken; the message says which.',
   KV_INVALID_OPTION:
     'An option is unknown, has the wrong type or is out of range; the message names its path.',
   KV_INVALID_SPEC:
