@@ -74,7 +74,7 @@ static void HideTokens(const DecodeAttentionArgs& a, const Run& run, const UnitS
   }
 }
 
-// Logits of one row become exponentials against the run's largest; zeros follow up to the padded length.
+// Logits of one row (to base 2) become exponentials against the run's largest; zeros follow up to the padded length.
 static void Exponentials(float* logits, int tokens, float* largest, float* sum) {
   const int padded = static_cast<int>(RoundUp(tokens, 16));
   for (int t = tokens; t < padded; ++t) logits[t] = -__builtin_inff();
@@ -85,7 +85,7 @@ static void Exponentials(float* logits, int tokens, float* largest, float* sum) 
   if (most == -__builtin_inff()) most = 0;  // nothing visible here
   F32x16 total = Zero();
   for (int t = 0; t < padded; t += 16) {
-    const F32x16 p = Exp(Sub(Load(logits + t), Set(most)));
+    const F32x16 p = Exp2(Sub(Load(logits + t), Set(most)));
     Store(logits + t, p);
     total = Add(total, p);
   }
@@ -95,9 +95,10 @@ static void Exponentials(float* logits, int tokens, float* largest, float* sum) 
 static void ComputeRun(const DecodeAttentionArgs& a, const Run& run, UnitScratch s, float* mass_rows, size_t mass_stride) {
   const DecodeItem& item = a.items[run.item];
   const HeadView& head = item.head;
+  const float factor = a.scale * 1.44269504f;
   for (int r = 0; r < item.rows; ++r) {
     float* q = s.q + r * s.q_stride;
-    for (int c = 0; c < a.dim; ++c) q[c] = item.q[static_cast<size_t>(r) * item.q_stride + c] * a.scale;
+    for (int c = 0; c < a.dim; ++c) q[c] = item.q[static_cast<size_t>(r) * item.q_stride + c] * factor;
     for (int c = a.dim; c < static_cast<int>(s.q_stride); ++c) q[c] = 0;
   }
   const RopeTurns rope = {a.inv_freq, a.rope_scale};
@@ -144,7 +145,7 @@ static void MergeRuns(const DecodeAttentionArgs& a, const DecodeItem& item, cons
     for (int i = 0; i < count; ++i) {
       const float largest = runs[i].largest[r];
       alignas(64) float lanes[16];
-      Store(lanes, Exp(Set(largest - most)));
+      Store(lanes, Exp2(Set(largest - most)));
       factors[i] = largest == -__builtin_inff() ? 0.0f : lanes[0];
       sum += runs[i].sum[r] * factors[i];
     }

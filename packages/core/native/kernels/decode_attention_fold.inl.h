@@ -18,8 +18,9 @@ constexpr int kFoldMost = 256;  // values of one fold: channels of a key, or tok
 
 // Scales of up to kFoldMost consecutive values, shared by all rows; zero beyond.
 struct Fold {
-  alignas(64) float scale[kFoldMost];
+  alignas(64) float scale[kFoldMost];   // in units of scale_unit
   alignas(64) float centre[kFoldMost];
+  float scale_unit;
   int count;  // padded to 32
 };
 
@@ -40,9 +41,10 @@ QPKV_INLINE F32x16 CentreOf(const TileView& v, F32x16 scale, F32x16 offset, floa
   return v.integer_zero ? Mul(scale, Sub(Set(middle), offset)) : Fma(scale, Set(middle), offset);
 }
 
-// Scales index .. index + count - 1 of the part.
-static void PrepareFold(const TileView& v, size_t index, int count, float middle, Fold* fold) {
+// Scales index .. index + count - 1 of the part; with `normalize` in units of their largest.
+static void PrepareFold(const TileView& v, size_t index, int count, float middle, bool normalize, Fold* fold) {
   fold->count = static_cast<int>(RoundUp(count, 32));
+  F32x16 most = Zero();
   for (int i = 0; i < fold->count; i += 16) {
     F32x16 scale = Zero(), centre = Zero();
     if (i < count) {  // the sections are padded to 16 values
@@ -53,38 +55,76 @@ static void PrepareFold(const TileView& v, size_t index, int count, float middle
       scale = Select(FirstN(count - i), scale, Zero());
       centre = Select(FirstN(count - i), centre, Zero());
     }
+    most = Max(scale, most);
     Store(fold->scale + i, scale);
     Store(fold->centre + i, centre);
   }
+  fold->scale_unit = 1.0f;
+  if (!normalize) return;
+  fold->scale_unit = ReduceMax(most);
+  const F32x16 inverse = Set(fold->scale_unit > 0 ? 1.0f / fold->scale_unit : 0.0f);
+  for (int i = 0; i < fold->count; i += 16) Store(fold->scale + i, Mul(Load(fold->scale + i), inverse));
 }
 
 // Rows this small count as zero: the inverse would overflow.
 QPKV_INLINE float Significant(float largest) { return largest > 1e-30f ? largest : 0.0f; }
 
-// Writes the words of x[0 .. count) and what else the sum needs. x holds zeros up to the padded count.
-struct FoldedRow {
-  float unit;  // of a word, times the unit of a code word
-  float term;  // sum(x * centre) - unit * middle * sum(w)
-};
-
-QPKV_INLINE FoldedRow FoldRow(const Fold& fold, const CodeRange& range, const float* x, uint32_t* words) {
-  F32x16 most = Zero(), term = Zero();
-  for (int i = 0; i < fold.count; i += 16) {
-    const F32x16 a = Load(x + i);
-    most = Max(Abs(Mul(a, Load(fold.scale + i))), most);
-    term = Fma(a, Load(fold.centre + i), term);
+// Writes scaled[0 .. padded) = x / unit with |x[i]| * weight[i] / unit <= range.most; `weight` may be null for 1. Returns unit.
+QPKV_INLINE float ScaleRow(const CodeRange& range, const float* x, const float* weight, int count, int padded, float* scaled) {
+  F32x16 most = Zero();
+  for (int i = 0; i < count; i += 16) {
+    F32x16 size = Abs(count - i >= 16 ? Load(x + i) : LoadN(x + i, count - i));
+    if (weight) size = Mul(size, Load(weight + i));
+    most = Max(size, most);
   }
   const float largest = Significant(ReduceMax(most));
-  const F32x16 inverse = Set(largest > 0 ? range.most / largest : 0.0f);
-  I32x16 sum = SetI(0);
-  for (int i = 0; i < fold.count; i += 32) {
-    const I32x16 first = ToInt(Mul(Mul(Load(x + i), Load(fold.scale + i)), inverse));
-    const I32x16 second = ToInt(Mul(Mul(Load(x + i + 16), Load(fold.scale + i + 16)), inverse));
-    StoreWords(words + i / 2, first, second);
-    sum = AddI(sum, AddI(first, second));
+  const F32x16 inverse = Set(largest > 0 ? range.most * (1 - 1e-6f) / largest : 0.0f);
+  for (int i = 0; i < padded; i += 16) {
+    const F32x16 value = count - i >= 16 ? Load(x + i) : i < count ? LoadN(x + i, count - i) : Zero();
+    Store(scaled + i, Mul(value, inverse));
   }
-  const float unit = largest / range.most;
-  return {unit * range.unit, ReduceAdd(Fma(ToFloat(sum), Set(-unit * range.middle), term))};
+  return largest / (range.most * (1 - 1e-6f));
+}
+
+// Writes the words of x * scale for kRows rows, with x = scaled * x_unit, and what else their sums need:
+//   units  of a word, times the unit of a code word
+//   terms  sum(x * centre) - unit * middle * sum(w)
+template <int kRows>
+QPKV_INLINE void FoldSomeRows(const Fold& fold, const CodeRange& range, const float* scaled, const float* x_units,
+                              uint32_t* words, size_t word_stride, float* units, float* terms) {
+  F32x16 term[4] = {Zero(), Zero(), Zero(), Zero()};
+  I32x16 sum[kRows];
+  for (int r = 0; r < kRows; ++r) sum[r] = SetI(0);
+  for (int i = 0; i < fold.count; i += 32) {
+    const F32x16 scale_a = Load(fold.scale + i), scale_b = Load(fold.scale + i + 16);
+    const F32x16 centre_a = Load(fold.centre + i), centre_b = Load(fold.centre + i + 16);
+    for (int r = 0; r < kRows; ++r) {
+      const F32x16 a = Load(scaled + r * kFoldMost + i), b = Load(scaled + r * kFoldMost + i + 16);
+      const I32x16 first = ToInt(Mul(a, scale_a)), second = ToInt(Mul(b, scale_b));
+      StoreWords(words + r * word_stride + i / 2, first, second);
+      sum[r] = AddI(sum[r], AddI(first, second));
+      term[r] = Fma(b, centre_b, Fma(a, centre_a, term[r]));
+    }
+  }
+  const F32x16 middle = Set(-fold.scale_unit * range.middle);
+  for (int r = 0; r < kRows; ++r) term[r] = Fma(ToFloat(sum[r]), middle, term[r]);
+  float sums[4];
+  ReduceAdd4(term, sums);
+  for (int r = 0; r < kRows; ++r) {
+    units[r] = x_units[r] * fold.scale_unit * range.unit;
+    terms[r] = x_units[r] * sums[r];
+  }
+}
+
+static void FoldRows(const Fold& fold, const CodeRange& range, int rows, const float* scaled, const float* x_units,
+                     uint32_t* words, size_t word_stride, float* units, float* terms) {
+  int r = 0;
+  for (; r + 4 <= rows; r += 4)
+    FoldSomeRows<4>(fold, range, scaled + r * kFoldMost, x_units + r, words + r * word_stride, word_stride, units + r,
+                    terms + r);
+  for (; r < rows; ++r)
+    FoldSomeRows<1>(fold, range, scaled + r * kFoldMost, x_units + r, words + r * word_stride, word_stride, units + r,
+                    terms + r);
 }
 
 // The same without scales: words of x; `sum` receives the sum of x, `word_sum` unit * sum(w).

@@ -150,6 +150,19 @@ static void FoldPlainKeys(const TileView& v, const CodeRange& range, const UnitS
   }
 }
 
+// Scales per channel: the queries in units that keep q * scale within words for every token group of the part.
+static void ScaleQueries(const TileView& v, const CodeRange& range, const UnitScratch& s) {
+  for (int c = 0; c < v.at.scale_stride; c += 16) {
+    F32x16 most = Zero();
+    for (int g = 0; g < v.at.scale_rows; ++g)
+      most = Max(LoadScales(v, static_cast<size_t>(g) * v.at.scale_stride + c), most);
+    Store(s.row_copy + c, most);
+  }
+  for (int r = 0; r < s.rows; ++r)
+    s.x_units[r] = ScaleRow(range, s.q + r * s.q_stride, s.row_copy, v.dim, static_cast<int>(s.q_stride),
+                            s.scaled + r * kFoldMost);
+}
+
 // Pair dots. `next` is what will be read after this part.
 static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits, const uint8_t* next) {
   const bool packed = v.format->bits != 16, folded = packed && v.per_channel;
@@ -160,7 +173,8 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
     for (int r = 0; r < s.rows; ++r)
       SplitRow(s.q + r * s.q_stride, static_cast<int>(s.q_stride), s.pairs + r * s.factor_stride,
                s.low_pairs + r * s.factor_stride);
-  else if (!folded) FoldPlainKeys(v, range, s);
+  else if (folded) ScaleQueries(v, range, s);
+  else FoldPlainKeys(v, range, s);
   KeyBlocks k{};
   k.view = &v;
   k.s = &s;
@@ -171,12 +185,8 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
   for (int begin = 0; begin < blocks; begin += group_blocks) {
     const int end = MinInt(begin + group_blocks, blocks);
     if (folded) {
-      PrepareFold(v, static_cast<size_t>(begin / group_blocks) * v.at.scale_stride, v.dim, range.middle, s.fold);
-      for (int r = 0; r < s.rows; ++r) {
-        const FoldedRow row = FoldRow(*s.fold, range, s.q + r * s.q_stride, s.words + r * s.factor_stride);
-        s.units[r] = row.unit;
-        s.terms[r] = row.term;
-      }
+      PrepareFold(v, static_cast<size_t>(begin / group_blocks) * v.at.scale_stride, v.dim, range.middle, false, s.fold);
+      FoldRows(*s.fold, range, s.rows, s.scaled, s.x_units, s.words, s.factor_stride, s.units, s.terms);
     }
     for (int block = begin; block < end;) {
       const int n = MinInt(end - block, kBlocksAtOnce);

@@ -9,15 +9,16 @@ namespace {
 // Rows and key blocks of one register block, and blocks of values that are decoded before they are multiplied.
 constexpr int kRowsAtOnce = kNativePairs ? 8 : 4;
 constexpr int kBlocksAtOnce = kNativePairs ? 2 : 1;
+// A strip is short so that probabilities below its largest / 65534, which no word can hold, have little weight together.
 constexpr int kStripBlocks = 4;
 constexpr int kMostDim = 256;
 constexpr int kMostGroups = kMostDim / 8;
 
 struct UnitScratch {
   int rows;
-  float* q;              // [rows, q_stride] queries times the logit scale; zero beyond dim
+  float* q;              // [rows, q_stride] queries times the logit scale and log2(e); zero beyond dim
   size_t q_stride;       // dim, padded to 32
-  float* logits;         // [rows, logits_stride] of the run's tokens; later probabilities, not normalized
+  float* logits;         // [rows, logits_stride] of the run's tokens, to base 2; later probabilities, not normalized
   size_t logits_stride;
   float* out;            // [rows, out_stride] sums of probability times value
   size_t out_stride;     // dim, padded to 16
@@ -28,6 +29,8 @@ struct UnitScratch {
   float* units;          // [rows] of the words
   float* terms;          // [rows, kMostGroups]
   float* word_sums;      // [rows, kMostGroups]
+  float* scaled;         // [rows, kFoldMost] rows in units of x_units
+  float* x_units;        // [rows]
   float* row_copy;       // [kFoldMost]
   Fold* fold;
   LevelTables* levels;
@@ -63,6 +66,8 @@ static UnitScratch CarveUnit(Carver* c, int rows, int tokens, int dim) {
   s.units = c->Take<float>(rows);
   s.terms = c->Take<float>(static_cast<size_t>(rows) * kMostGroups);
   s.word_sums = c->Take<float>(static_cast<size_t>(rows) * kMostGroups);
+  s.scaled = c->Take<float>(static_cast<size_t>(rows) * kFoldMost);
+  s.x_units = c->Take<float>(rows);
   s.row_copy = c->Take<float>(kFoldMost);
   s.fold = c->Take<Fold>(1);
   s.levels = c->Take<LevelTables>(1);

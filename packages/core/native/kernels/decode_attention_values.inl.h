@@ -141,28 +141,28 @@ static void CopyTailBlock(const TileView& v, int block, int n, uint16_t* to) {
   }
 }
 
-// Factors of a strip of `count` tokens from slot `first` on, for channel group g.
-static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScratch& u, const float* p, int first, int count,
-                      int g) {
-  const bool packed = v.format->bits != 16, folded = packed && !v.per_channel;
+// Factors of a strip of `count` tokens from slot `first` on that all channel groups share.
+static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScratch& u, const float* p, int first, int count) {
   const int padded = static_cast<int>(RoundUp(count, 32));
-  if (folded) PrepareFold(v, static_cast<size_t>(g) * v.at.scale_stride + first, count, range.middle, u.fold);
   for (int r = 0; r < u.rows; ++r) {
-    const float* x = PaddedRow(p + r * u.logits_stride + first, count, u.row_copy);
-    uint32_t* words = u.words + r * u.factor_stride;
-    if (folded) {
-      const FoldedRow row = FoldRow(*u.fold, range, x, words);
-      u.units[r] = row.unit;
-      u.terms[r] = row.term;
-    } else if (packed) {
-      const PlainRow row = FoldPlain(range, x, padded, words);
+    const float* x = p + r * u.logits_stride + first;
+    if (v.format->bits == 16) {
+      SplitRow(PaddedRow(x, count, u.row_copy), padded, u.pairs + r * u.factor_stride, u.low_pairs + r * u.factor_stride);
+    } else if (!v.per_channel) {
+      u.x_units[r] = ScaleRow(range, x, nullptr, count, padded, u.scaled + r * kFoldMost);
+    } else {
+      const PlainRow row = FoldPlain(range, PaddedRow(x, count, u.row_copy), padded, u.words + r * u.factor_stride);
       u.units[r] = row.unit;
       u.terms[r] = row.sum;
       u.word_sums[r] = row.word_sum;
-    } else {
-      SplitRow(x, padded, u.pairs + r * u.factor_stride, u.low_pairs + r * u.factor_stride);
     }
   }
+}
+
+// Scales per token: the factors of channel group g.
+static void FoldGroup(const TileView& v, const CodeRange& range, const UnitScratch& u, int first, int count, int g) {
+  PrepareFold(v, static_cast<size_t>(g) * v.at.scale_stride + first, count, range.middle, true, u.fold);
+  FoldRows(*u.fold, range, u.rows, u.scaled, u.x_units, u.words, u.factor_stride, u.units, u.terms);
 }
 
 // Pair dots. p: of the part's first token. `next` is what will be read after this part.
@@ -194,10 +194,11 @@ static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float*
       CopyTailBlock(v, begin, count, u.decoded);
     }
     if (packed && v.per_channel) s.scales = static_cast<size_t>(first / v.format->group) * v.at.scale_stride;
+    FoldStrip(v, range, u, p, first, count);
     for (int g = 0; g < groups; ++g) {
       s.channel_begin = groups > 1 ? g * v.format->group : 0;
       s.channel_end = groups > 1 ? MinInt(s.channel_begin + v.format->group, v.dim) : v.dim;
-      FoldStrip(v, range, u, p, first, count, g);
+      if (packed && !v.per_channel) FoldGroup(v, range, u, first, count, g);
       ValueAllRows(s, u.rows);
     }
     begin = end;

@@ -15,32 +15,43 @@ QPKV_INLINE U16x32 PlaneOf(U16x32 reg, int k) {
   return AndU16(ShiftRightU16(reg, kBits * k), SetU16((1 << kBits) - 1));
 }
 
+// Calls use(i, words) for the codes of vectors i .. i + 7 that lie below `vectors`: 3 bits.
+template <bool kAll, class Use>
+QPKV_INLINE void ForThreeBits(const uint8_t* block, size_t high_offset, int i, int vectors, const Use& use) {
+  const U16x32 low = LoadU16(reinterpret_cast<const uint16_t*>(block) + i / 8 * 32);
+  const U16x32 high = LoadU16(reinterpret_cast<const uint16_t*>(block + high_offset) + i / 16 * 32);
+  const U16x32 top = ShiftRightU16(high, i % 16);  // bit k belongs to vector i + k
+#pragma GCC unroll 8
+  for (int k = 0; k < 8; ++k) {
+    if (!kAll && i + k >= vectors) break;
+    const U16x32 moved = k >= 2 ? ShiftRightU16(top, k - 2) : ShiftLeftU16(top, 2 - k);
+    use(i + k, OrU16(PlaneOf<2>(low, k), AndU16(moved, SetU16(4))));
+  }
+}
+
+// The same for all planes of register i / (16 / kBits).
+template <int kBits, bool kAll, class Use>
+QPKV_INLINE void ForPlanes(const uint8_t* block, int i, int vectors, const Use& use) {
+  constexpr int kPlanes = 16 / kBits;
+  const U16x32 reg = LoadU16(reinterpret_cast<const uint16_t*>(block) + i / kPlanes * 32);
+#pragma GCC unroll 16
+  for (int k = 0; k < kPlanes; ++k) {
+    if (!kAll && i + k >= vectors) break;
+    use(i + k, PlaneOf<kBits>(reg, k));
+  }
+}
+
 // Calls use(i, words) for the codes of vectors 0 .. vectors - 1 of a block.
 template <int kBits, class Use>
 QPKV_INLINE void ForCodes(const uint8_t* block, size_t high_offset, int vectors, const Use& use) {
-  const uint16_t* low = reinterpret_cast<const uint16_t*>(block);
+  int i = 0;
   if constexpr (kBits == 3) {
-    const uint16_t* high = reinterpret_cast<const uint16_t*>(block + high_offset);
-    for (int i = 0; i < vectors; i += 8) {
-      const U16x32 a = LoadU16(low + i / 8 * 32);
-      const U16x32 b = ShiftRightU16(LoadU16(high + i / 16 * 32), i % 16);
-#pragma GCC unroll 8
-      for (int k = 0; k < 8; ++k) {
-        if (i + k >= vectors) break;
-        const U16x32 top = k >= 2 ? ShiftRightU16(b, k >= 2 ? k - 2 : 0) : ShiftLeftU16(b, 2 - (k < 2 ? k : 2));
-        use(i + k, OrU16(PlaneOf<2>(a, k), AndU16(top, SetU16(4))));
-      }
-    }
+    for (; i + 8 <= vectors; i += 8) ForThreeBits<true>(block, high_offset, i, vectors, use);
+    if (i < vectors) ForThreeBits<false>(block, high_offset, i, vectors, use);
   } else {
     constexpr int kPlanes = 16 / kBits;
-    for (int i = 0; i < vectors; i += kPlanes) {
-      const U16x32 reg = LoadU16(low + i / kPlanes * 32);
-#pragma GCC unroll 16
-      for (int k = 0; k < kPlanes; ++k) {
-        if (i + k >= vectors) break;
-        use(i + k, PlaneOf<kBits>(reg, k));
-      }
-    }
+    for (; i + kPlanes <= vectors; i += kPlanes) ForPlanes<kBits, true>(block, i, vectors, use);
+    if (i < vectors) ForPlanes<kBits, false>(block, i, vectors, use);
   }
 }
 

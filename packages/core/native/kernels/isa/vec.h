@@ -2,8 +2,9 @@
 // the kernels; names, lane order and the order of reductions are the same everywhere. All names are local to the including file.
 //
 //   F32x16    16 floats            Zero Set Load LoadN (rest zero) Store StoreN; Add Sub Mul Div Max Min Abs Sqrt Fma(a, b, c) = ab + c
-//                                  Max and Min give the second operand when either is NaN: write Max(x, best) to lose a NaN x never,
-//                                  i.e. put what must propagate second. ReduceAdd ReduceMax ReduceMin: lanes i, i + 8 first, then 4, 2, 1.
+//                                  Max and Min give the second operand when either is NaN: Max(x, best) drops a NaN x, Max(best, x)
+//                                  keeps it. ReduceAdd ReduceMax ReduceMin: lanes i, i + 8 first, then 4, 2, 1.
+//                                  ReduceAdd4: sums of four vectors, each in an order of its own.
 //   I32x16    16 int32             ToInt rounds half to even; SetI Iota LoadI StoreI AddI SubI MinI MaxI AndI OrI ShiftLeftI ShiftRightI
 //   Mask16    a truth value a lane Less LessEqual Equal IsNan LessI FirstN MaskOf BitsOfMask AndM OrM NotM Any; Select(mask, yes, no)
 //   B16x32    16 pairs of bf16     lane i holds elements 2i (even, low half) and 2i + 1. LoadB16 StoreB16 Even Odd;

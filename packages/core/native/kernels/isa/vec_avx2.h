@@ -294,6 +294,10 @@ QPKV_INLINE __m256i LookupWords(B16Table table, __m256i words) {
 }
 QPKV_B LookupB16(B16Table table, U16x32 words) { return {LookupWords(table, words.a), LookupWords(table, words.b)}; }
 
+// Sums of four vectors.
+QPKV_INLINE void ReduceAdd4(const F32x16 (&x)[4], float* sums) {
+  for (int i = 0; i < 4; ++i) sums[i] = ReduceAdd(x[i]);
+}
 // Words 0..15 through a table of 16 words.
 QPKV_U LookupU16(B16Table table, U16x32 words) { return {LookupWords(table, words.a), LookupWords(table, words.b)}; }
 // acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1] with signed words, exact in int32.

@@ -97,6 +97,14 @@ QPKV_REDUCE(ReduceAdd, add)
 QPKV_REDUCE(ReduceMax, max)
 QPKV_REDUCE(ReduceMin, min)
 #undef QPKV_REDUCE
+// Sums of four vectors at once, in an order of their own.
+QPKV_INLINE void ReduceAdd4(const F32x16 (&x)[4], float* sums) {
+  const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(x[0].v, x[1].v), _mm512_unpackhi_ps(x[0].v, x[1].v));
+  const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(x[2].v, x[3].v), _mm512_unpackhi_ps(x[2].v, x[3].v));
+  const __m512 all = _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+  _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
+}
 
 QPKV_V LoadBf16(const uint16_t* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(
@@ -195,8 +203,8 @@ QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) { return {_mm512_dpwssd_epi32(ac
 QPKV_U SetWordPair(const uint32_t* pair) { return {_mm512_set1_epi32(static_cast<int>(*pair))}; }
 // 32 consecutive integers in -32768..32767 as words.
 QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(first.v));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), _mm512_cvtepi32_epi16(second.v));
+  const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);  // packing interleaves the 128-bit parts
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi64(order, _mm512_packs_epi32(first.v, second.v)));
 }
 // The low word of each lane is a half.
 QPKV_V F16BitsToFloat(I32x16 a) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(a.v))}; }

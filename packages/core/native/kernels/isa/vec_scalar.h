@@ -258,6 +258,10 @@ QPKV_B LookupB16(B16Table table, U16x32 words) {
   return BitsToB16(r);
 }
 
+// Sums of four vectors.
+QPKV_INLINE void ReduceAdd4(const F32x16 (&x)[4], float* sums) {
+  for (int i = 0; i < 4; ++i) sums[i] = ReduceAdd(x[i]);
+}
 // Words 0..15 through a table of 16 words.
 QPKV_U LookupU16(B16Table table, U16x32 words) { return {BitCast<Halves>(LookupB16(table, words).v)}; }
 // acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1] with signed words, exact in int32.
