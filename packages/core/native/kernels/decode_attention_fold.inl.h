@@ -70,7 +70,7 @@ static void PrepareFold(const TileView& v, size_t index, int count, float middle
 QPKV_INLINE float Significant(float largest) { return largest > 1e-30f ? largest : 0.0f; }
 
 // Writes scaled[0 .. padded) = x / unit with |x[i]| * weight[i] / unit <= range.most; `weight` may be null for 1. Returns unit.
-QPKV_INLINE float ScaleRow(const CodeRange& range, const float* x, const float* weight, int count, int padded, float* scaled) {
+static float ScaleRow(const CodeRange& range, const float* x, const float* weight, int count, int padded, float* scaled) {
   F32x16 most = Zero();
   for (int i = 0; i < count; i += 16) {
     F32x16 size = Abs(count - i >= 16 ? Load(x + i) : LoadN(x + i, count - i));
@@ -78,6 +78,8 @@ QPKV_INLINE float ScaleRow(const CodeRange& range, const float* x, const float* 
     most = Max(size, most);
   }
   const float largest = Significant(ReduceMax(most));
+  // Constant groups have no scale, but their minimum still meets x: the unit comes from x alone.
+  if (weight && largest == 0) return ScaleRow(range, x, nullptr, count, padded, scaled);
   const F32x16 inverse = Set(largest > 0 ? range.most * (1 - 1e-6f) / largest : 0.0f);
   for (int i = 0; i < padded; i += 16) {
     const F32x16 value = count - i >= 16 ? Load(x + i) : i < count ? LoadN(x + i, count - i) : Zero();
