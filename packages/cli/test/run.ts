@@ -12,6 +12,7 @@ export async function run(args: readonly string[], stdin = '') {
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
     signal: new AbortController().signal,
+    takeInterrupt: () => () => undefined,
   })
   return { code, stdout, stderr }
 }

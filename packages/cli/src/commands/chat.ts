@@ -1,7 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import type { Context, Model } from '@qpkv/core'
-import type { CompressionSpec } from '@qpkv/spec'
-import { printSpec } from '@qpkv/spec'
+import { KvError, printSpec, type CompressionSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
@@ -74,23 +73,42 @@ class Chat {
     else stderr.write(name === '/help' ? HELP : `There is no ${name}. ${HELP}`)
   }
 
+  /** One turn. Ctrl-C ends the reply, not the conversation. */
   private async reply(content: string): Promise<void> {
-    const { stdout, signal } = this.io
-    const user = { role: 'user', content } as const
-    if (this.context) await this.context.append([user], { signal })
-    else {
-      const system =
-        this.flags.system === undefined ? [] : [{ role: 'system', content: this.flags.system } as const]
-      this.context = await this.model.prefill([...system, user], {
-        compression: this.spec,
-        signal,
-        onWarning: ({ message }) => {
-          this.io.stderr.write(`note: ${message}\n`)
-        },
-      })
+    const { stdout, stderr } = this.io
+    const controller = new AbortController()
+    const giveBack = this.io.takeInterrupt(() => {
+      controller.abort()
+    })
+    try {
+      const context = await this.hear(content, controller.signal)
+      const run = context.generate({ ...samplingOptions(this.flags), signal: controller.signal })
+      for await (const { text } of run) stdout.write(text)
+    } catch (error) {
+      if (!KvError.isInstance(error) || error.code !== 'KV_ABORTED') throw error
+      stderr.write('\n(cancelled)')
+    } finally {
+      giveBack()
     }
-    const run = this.context.generate({ ...samplingOptions(this.flags), signal })
-    for await (const { text } of run) stdout.write(text)
     stdout.write('\n')
+  }
+
+  /** The context that has heard the message: the first one makes it, later ones are added. */
+  private async hear(content: string, signal: AbortSignal): Promise<Context> {
+    const user = { role: 'user', content } as const
+    if (this.context) {
+      await this.context.append([user], { signal })
+      return this.context
+    }
+    const system =
+      this.flags.system === undefined ? [] : [{ role: 'system', content: this.flags.system } as const]
+    this.context = await this.model.prefill([...system, user], {
+      compression: this.spec,
+      signal,
+      onWarning: ({ message }) => {
+        this.io.stderr.write(`note: ${message}\n`)
+      },
+    })
+    return this.context
   }
 }
