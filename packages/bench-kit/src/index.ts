@@ -1,3 +1,19 @@
+export { askModel, type BenchPrompt, type BenchSample } from './ask/ask-model.ts'
+export type {
+  BenchChatTemplate,
+  BenchContext,
+  BenchModel,
+  BenchReport,
+  BenchTokenizer,
+} from './ask/bench-model.ts'
+export {
+  encodePrompt,
+  tokenizerOf,
+  type BenchProtocol,
+  type EncodedPrompt,
+  type PromptParts,
+} from './ask/encode-prompt.ts'
+export { replyOf, type ReplyRule } from './ask/reply.ts'
 export { canonicalJson, contentHash } from './content-hash.ts'
 export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
 export { modelFingerprint } from './model-fingerprint.ts'
@@ -58,6 +74,7 @@ export { runParallel } from './run/run-parallel.ts'
 export {
   runSamples,
   type Ask,
+  type AskFailure,
   type AskResult,
   type NamedSpec,
   type RunSamplesOptions,

@@ -20,6 +20,12 @@ export interface RunProfile {
    * are kept. Null: nothing is cut.
    */
   readonly truncation: Readonly<Record<'llama3' | 'mistral', number>> | null
+  /** what ends a reply: the tokenizer's end of text alone, or everything that the model's files name */
+  readonly stop: 'eos' | 'model'
+  /** tokens by name that also end it, where the tokenizer has them */
+  readonly stopTokens: readonly string[]
+  /** 1: the first token must not end the reply (min_length = prompt + 1) */
+  readonly minNewTokens: 0 | 1
 }
 
 const WITHOUT_QA = RULER_TASKS.filter((task) => TASK_DEFINITIONS[task].family !== 'qa')
@@ -32,6 +38,9 @@ export const RUN_PROFILES: Readonly<Record<ScoringProfile, RunProfile>> = {
     tasks: RULER_TASKS,
     chatTemplate: 'model',
     truncation: null,
+    stop: 'model',
+    stopTokens: [],
+    minNewTokens: 0,
   },
   qpruningkv: {
     name: 'qpruningkv',
@@ -39,6 +48,9 @@ export const RUN_PROFILES: Readonly<Record<ScoringProfile, RunProfile>> = {
     tasks: WITHOUT_QA,
     chatTemplate: 'none',
     truncation: { llama3: 7950, mistral: 31_500 },
+    stop: 'eos',
+    stopTokens: [],
+    minNewTokens: 1,
   },
   'kvcache-factory': {
     name: 'kvcache-factory',
@@ -46,6 +58,9 @@ export const RUN_PROFILES: Readonly<Record<ScoringProfile, RunProfile>> = {
     tasks: WITHOUT_QA,
     chatTemplate: 'none',
     truncation: { llama3: 7500, mistral: 31_500 },
+    stop: 'model',
+    stopTokens: ['<|eot_id|>', '<|end_of_text|>'],
+    minNewTokens: 1,
   },
   kvpress: {
     name: 'kvpress',
@@ -53,6 +68,9 @@ export const RUN_PROFILES: Readonly<Record<ScoringProfile, RunProfile>> = {
     tasks: RULER_TASKS,
     chatTemplate: 'model',
     truncation: null,
+    stop: 'model',
+    stopTokens: [],
+    minNewTokens: 0,
   },
 }
 

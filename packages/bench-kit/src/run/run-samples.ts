@@ -18,12 +18,17 @@ export interface AskResult {
   readonly plan?: CompressionPlan
 }
 
+/** One spec failed on a sample; the others of the sample stand. */
+export interface AskFailure {
+  readonly error: unknown
+}
+
 /** Runs one sample under several specs (one prefill serves them all); one result per spec, in their order. */
 export type Ask<Sample> = (
   sample: Sample,
   specs: readonly NamedSpec[],
   signal: AbortSignal,
-) => Promise<readonly AskResult[]>
+) => Promise<readonly (AskResult | AskFailure)[]>
 
 export interface RunSamplesOptions<Sample> {
   readonly samples: readonly Sample[]
@@ -69,9 +74,18 @@ export async function runSamples<Sample extends { readonly id: string }>(
       if (results.length !== missing.length) {
         throw new KvError('KV_DATA', `ask() gave ${results.length} results for ${missing.length} specs.`)
       }
-      const given = missing.map((row, i) => ({ ...row, ...(results[i] as AskResult) }))
+      const given = missing.flatMap((row, i) => {
+        const result = results[i] as AskResult | AskFailure
+        return 'error' in result ? [] : [{ ...row, ...result }]
+      })
       const records = writer.add(sample.id, given)
       onRecords?.(records)
+      for (const [i, result] of results.entries()) {
+        if (!('error' in result)) continue
+        if (onError === 'stop') throw result.error
+        const specs = missing.slice(i, i + 1).map(({ spec }) => specIdOf(spec))
+        writer.addFailure({ sample: sample.id, specs, ...reason(result.error) })
+      }
     } catch (error) {
       if (onError === 'stop' || workerSignal.aborted || isAbort(error)) throw error
       writer.addFailure({

@@ -1,0 +1,146 @@
+import { KvError, type CompressionSpec } from '@qpkv/spec'
+import type { Answer, Facets, Measurement } from '../result/record.ts'
+import type { Ask, AskFailure, AskResult, NamedSpec } from '../run/run-samples.ts'
+import type { BenchContext, BenchModel } from './bench-model.ts'
+import { tokenizerOf, type EncodedPrompt } from './encode-prompt.ts'
+import { replyOf, type ReplyRule } from './reply.ts'
+
+/** A sample of a benchmark; its prompt is made when it is asked, not before. */
+export interface BenchSample {
+  readonly id: string
+  readonly facets: Facets
+  /** Where it comes from, such as `data.jsonl:12`; stands in the message of a failure. */
+  readonly place?: string
+  readonly render: () => Promise<BenchPrompt>
+}
+
+export interface BenchPrompt extends EncodedPrompt {
+  readonly expected: string
+  readonly rule: ReplyRule
+  /** Facets of the answer. */
+  readonly facets?: Facets
+  readonly score: (reply: string) => Readonly<Record<string, number>>
+}
+
+/**
+ * Asks a sample under every spec at once: one prefill, one context per spec, a greedy answer each. A spec that this prompt cannot be
+ * compressed with fails alone; the others go on.
+ */
+export function askModel(model: BenchModel): Ask<BenchSample> {
+  return async (sample, rows, signal) => {
+    try {
+      return await askSample(model, sample, rows, signal)
+    } catch (error) {
+      throw placed(error, sample.place)
+    }
+  }
+}
+
+async function askSample(
+  model: BenchModel,
+  sample: BenchSample,
+  rows: readonly NamedSpec[],
+  signal: AbortSignal,
+): Promise<(AskResult | AskFailure)[]> {
+  const prompt = await sample.render()
+  const refusals = new Map<NamedSpec, AskFailure>()
+  const contexts = await prefillWhatResolves(model, prompt, rows, refusals, signal)
+  try {
+    const results = new Map<NamedSpec, AskResult | AskFailure>(refusals)
+    for (const [row, context] of contexts) {
+      results.set(row, await askContext(model, context, prompt, sample.facets, row.spec, signal))
+    }
+    return rows.map((row) => results.get(row) ?? { error: new KvError('KV_DATA', 'The spec was not asked.') })
+  } finally {
+    await Promise.all([...contexts.values()].map((context) => context.dispose()))
+  }
+}
+
+/** Contexts by row. Where resolving fails, the specs at fault go to `refusals` and the rest is tried again. */
+async function prefillWhatResolves(
+  model: BenchModel,
+  prompt: BenchPrompt,
+  rows: readonly NamedSpec[],
+  refusals: Map<NamedSpec, AskFailure>,
+  signal: AbortSignal,
+): Promise<Map<NamedSpec, BenchContext>> {
+  const prefill = async (some: readonly NamedSpec[]) => {
+    const contexts = await model.prefill(prompt.ids, {
+      compression: some.map(({ spec }) => spec),
+      signal,
+      // That a question follows is the protocol; it needs no warning.
+      onWarning: () => undefined,
+      ...(prompt.userEnd === undefined ? {} : { userEnd: prompt.userEnd }),
+    })
+    return new Map(contexts.flatMap((context, i) => (some[i] ? [[some[i], context] as const] : [])))
+  }
+  try {
+    return await prefill(rows)
+  } catch (error) {
+    if (rows.length === 1 || !KvError.isInstance(error) || error.code === 'KV_ABORTED') throw error
+    for (const row of rows) {
+      const refusal = refusalOf(model, prompt.ids.length, row.spec)
+      if (refusal) refusals.set(row, refusal)
+    }
+    const rest = rows.filter((row) => !refusals.has(row))
+    if (refusals.size === 0 || rest.length === 0) throw error
+    return await prefill(rest)
+  }
+}
+
+function refusalOf(model: BenchModel, tokens: number, spec: CompressionSpec): AskFailure | undefined {
+  try {
+    model.estimate(tokens, [spec])
+    return undefined
+  } catch (error) {
+    return { error }
+  }
+}
+
+async function askContext(
+  model: BenchModel,
+  context: BenchContext,
+  prompt: BenchPrompt,
+  facets: Facets,
+  spec: CompressionSpec,
+  signal: AbortSignal,
+): Promise<AskResult> {
+  const report = context.report // before the answer grows it
+  const started = performance.now()
+  if (prompt.rest !== '') await context.append(prompt.rest, { signal })
+  const appendMs = prompt.rest === '' ? 0 : performance.now() - started
+  const reply = await replyOf(context, prompt.rule, tokenizerOf(model), signal)
+  const { bytes, timings } = context.report
+  const { expected, score } = prompt
+  const answer: Answer = { id: 'answer', facets: prompt.facets ?? {}, expected, reply, scores: score(reply) }
+  const measurement: Measurement = {
+    facets,
+    promptTokens: report.promptTokens,
+    tokensKept: report.keptPerHead,
+    ...(spec.budget ? { spent: { nominal: report.spentNominal, bytes: report.spentBytes } } : {}),
+    bits: report.bits,
+    bytes: {
+      planned: report.bytes.simulated ?? report.bytes.planned,
+      allocated: report.bytes.allocated,
+      grown: bytes.grown,
+      full: report.fullBytes,
+    },
+    timings: {
+      prefillMs: report.timings.prefillMs,
+      appendMs,
+      decodeMs: timings.decodeMs,
+      decodeTokens: timings.decodeTokens,
+    },
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    answers: [answer],
+  }
+  return { measurement, plan: report.plan }
+}
+
+/** The error with the sample's place in front of its message. */
+function placed(error: unknown, place: string | undefined): unknown {
+  if (place === undefined || !KvError.isInstance(error) || error.code === 'KV_ABORTED') return error
+  if (error.message.startsWith(place)) return error
+  const hint = error.hint === undefined ? {} : { hint: error.hint }
+  return new KvError(error.code, `${place}: ${error.message}`, { ...hint, cause: error })
+}

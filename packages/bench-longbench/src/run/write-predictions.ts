@@ -1,0 +1,49 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { SampleRecord } from '@qpkv/bench-kit'
+import type { PredictionLayout } from '../predictions/find-files.ts'
+import { officialPath, qpruningkvPath } from '../predictions/find-files.ts'
+import { officialLine, qpruningkvLine } from '../predictions/prediction.ts'
+import type { LongBenchInput } from './longbench-run.ts'
+
+export interface PredictionOptions {
+  readonly layout: PredictionLayout
+  readonly model: string
+  /** Layout `qpruningkv`: the number in the folder's name and the name of the file. */
+  readonly budget?: number
+  readonly method?: string
+}
+
+/**
+ * Writes the predictions of one spec in an original's layout, for that code's own scorer. The prompt itself is not kept in records;
+ * the field is empty in the layout `qpruningkv`, whose scorer does not read it.
+ * @returns the files written
+ */
+export function writePredictions(
+  folder: string,
+  records: readonly SampleRecord[],
+  inputs: readonly LongBenchInput[],
+  { layout, model, budget = 0, method = 'qpkv' }: PredictionOptions,
+): string[] {
+  const replies = new Map(
+    records.map(({ sample, answers }) => [sample.slice(sample.indexOf('/') + 1), answers[0]?.reply ?? '']),
+  )
+  const files = new Map<string, string[]>()
+  for (const { row, dataset, even } of inputs) {
+    const name = `${dataset.name}${even ? '_e' : ''}`
+    const reply = replies.get(`${name}/${row.id}`)
+    if (reply === undefined) continue
+    const path =
+      layout === 'official'
+        ? officialPath(model, dataset.name, even ? 'even' : 'natural')
+        : qpruningkvPath(model, budget, dataset.name, method)
+    const line = layout === 'official' ? officialLine(row, reply) : qpruningkvLine(row, '', reply)
+    files.set(path, [...(files.get(path) ?? []), `${line}\n`])
+  }
+  return [...files].map(([path, lines]) => {
+    const file = join(folder, path)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, lines.join(''))
+    return file
+  })
+}

@@ -1,0 +1,147 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readResults, ResultWriter, specIdOf, type NamedSpec } from '@qpkv/bench-kit'
+import { loadModel, type Model } from '@qpkv/core'
+import { registry } from '@qpkv/methods'
+import { modelFolder } from '@qpkv/reference-model'
+import { parseSpec } from '@qpkv/spec'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  benchSamples,
+  englishDatasets,
+  findPredictionFiles,
+  longBenchIdentity,
+  longBenchScores,
+  type LongBenchInput,
+  type LongBenchRules,
+  runLongBench,
+  scorePredictionFile,
+  standInConfig,
+  standInInputs,
+  standInNotice,
+  writePredictions,
+} from '../../src/index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'qpkv-longbench-'))
+let model: Model
+beforeAll(async () => {
+  model = await loadModel(modelFolder, { methods: registry, threads: 2 })
+})
+afterAll(async () => {
+  await model.dispose()
+  rmSync(folder, { recursive: true })
+})
+
+const row = (text: string): NamedSpec => ({ label: text, spec: parseSpec(text) })
+const full = row('none+none')
+const joint = row('keydiff:last=8+kivi:bits=8,group=32,recent=8@50%')
+
+async function run(rules: LongBenchRules, inputs: readonly LongBenchInput[], path: string) {
+  const source = { standIns: { seed: 1, rows: 1, size: 4 } }
+  const identity = longBenchIdentity(inputs, standInConfig, rules, source, {
+    name: 'reference',
+    fingerprint: 'test',
+  })
+  const writer = ResultWriter.open({ path, identity, versions: {}, mode: 'resume' })
+  const shared = { model, modelName: 'reference', config: standInConfig, rules, specs: [full, joint], writer }
+  try {
+    return await runLongBench({ ...shared, inputs })
+  } finally {
+    writer.close()
+  }
+}
+
+describe('LongBench-form rows on the reference model', () => {
+  const inputs = standInInputs(englishDatasets, { seed: 1, rows: 1, size: 4 })
+
+  it.each([
+    ['official', 'query-aware'],
+    ['official', 'query-agnostic'],
+    ['qpruningkv', 'query-aware'],
+    ['kvcache-factory', 'query-agnostic'],
+    ['kvpress', 'query-agnostic'],
+  ] as const)('%s, %s: every dataset gets a score and a cost', async (profile, protocol) => {
+    const path = join(folder, `${profile}-${protocol}.jsonl`)
+    const records = await run({ profile, protocol, maxPromptTokens: 2000, newTokens: 4 }, inputs, path)
+    const { failures, header } = await readResults(path)
+    expect(failures).toEqual([])
+    expect(records).toHaveLength(2 * englishDatasets.length)
+    expect(Object.keys(longBenchScores(records, specIdOf(joint.spec)))).toHaveLength(16)
+    expect(header.identity.task).toMatchObject({ notice: standInNotice })
+    for (const { answers, bytes, timings, promptTokens, spec, tokensKept } of records) {
+      expect(answers[0]?.scores['score']).toBeGreaterThanOrEqual(0)
+      expect(bytes.planned).toBe(bytes.allocated)
+      expect(timings.prefillMs).toBeGreaterThan(0)
+      if (spec === specIdOf(joint.spec)) expect(Math.abs(tokensKept - promptTokens / 2)).toBeLessThan(2)
+    }
+  })
+
+  it('puts the answer prefix of kvpress behind the template, and cuts after the context', async () => {
+    const one = inputs.filter(({ dataset }) => dataset.name === 'hotpotqa')
+    const text = async (rules: LongBenchRules) => {
+      const [sample] = benchSamples(one, { model, modelName: 'reference', config: standInConfig, rules })
+      const prompt = await sample?.render()
+      return {
+        before: model.tokenizer?.decode([...(prompt?.ids ?? [])], { special: true }) ?? '',
+        rest: prompt?.rest ?? '',
+      }
+    }
+    const aware = await text({ profile: 'kvpress', protocol: 'query-aware' })
+    expect(aware.before).toMatch(/<\|eot_id\|><\|start_header_id\|>assistant<\|end_header_id\|>\n\nAnswer:$/)
+    expect(aware.rest).toBe('')
+    const agnostic = await text({ profile: 'kvpress', protocol: 'query-agnostic' })
+    expect(agnostic.before + agnostic.rest).toBe(aware.before)
+    expect(agnostic.before.endsWith(one[0]?.row.context.trimEnd() ?? '?')).toBe(true)
+    expect(agnostic.before).toMatch(/^<\|begin_of_text\|>/)
+    expect(agnostic.rest).not.toContain('<|begin_of_text|>')
+    const raw = await text({ profile: 'qpruningkv', protocol: 'query-aware', maxPromptTokens: 60 })
+    expect(raw.before).not.toContain('<|start_header_id|>')
+    expect(model.tokenizer?.encode(raw.before, { special: false }).length).toBeLessThan(66)
+  })
+
+  it('never ends at the first token where the profile forbids it', async () => {
+    const rules = {
+      profile: 'qpruningkv',
+      protocol: 'query-aware',
+      maxPromptTokens: 2000,
+      newTokens: 3,
+    } as const
+    const records = await run(rules, inputs, join(folder, 'min.jsonl'))
+    for (const { answers } of records) expect(answers[0]?.reply).not.toBe('')
+  })
+
+  it('writes the layouts of the originals, which score alike', async () => {
+    const rules = {
+      profile: 'official',
+      protocol: 'query-aware',
+      maxPromptTokens: 2000,
+      newTokens: 4,
+    } as const
+    const records = await run(rules, inputs, join(folder, 'official-query-aware.jsonl'))
+    const mine = records.filter(({ spec }) => spec === specIdOf(full.spec))
+    const written = writePredictions(folder, mine, inputs, { layout: 'official', model: 'reference' })
+    expect(written).toHaveLength(16)
+    const scores = longBenchScores(records, specIdOf(full.spec))
+    for (const file of await findPredictionFiles(join(folder, 'pred', 'reference')))
+      expect((await scorePredictionFile(file)).score).toBe(scores[file.request.facts.name])
+    const [line = ''] = readFileSync(written[0] ?? '', 'utf8').split('\n')
+    expect(Object.keys(JSON.parse(line) as object)).toEqual(['pred', 'answers', 'all_classes', 'length'])
+  })
+
+  it('records a row that fails with its place, and does the rest', async () => {
+    const broken = inputs
+      .slice(0, 4)
+      .map((input, i) =>
+        i === 0
+          ? { ...input, place: 'data.jsonl:7', row: { ...input.row, context: 'word '.repeat(9000) } }
+          : input,
+      )
+    const path = join(folder, 'broken.jsonl')
+    const rules = { profile: 'kvpress', protocol: 'query-aware', newTokens: 2 } as const
+    expect(await run(rules, broken, path)).toHaveLength(6)
+    const { failures } = await readResults(path)
+    expect(failures[0]).toMatchObject({ code: 'KV_PROMPT_TOO_LONG' })
+    expect(failures[0]?.message).toMatch(/^data\.jsonl:7: The prompt has/)
+  })
+})

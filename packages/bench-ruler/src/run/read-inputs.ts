@@ -1,0 +1,48 @@
+import { KvError } from '@qpkv/spec'
+import { findRulerFiles } from '../readers/find-ruler-files.ts'
+import { readRulerJsonl } from '../readers/read-ruler-jsonl.ts'
+import { readRulerParquet } from '../readers/read-ruler-parquet.ts'
+import type { BadRowHandler } from '../readers/ruler-sample.ts'
+import type { RulerTask } from '../tasks/task-definitions.ts'
+import type { RulerInput } from './ruler-run.ts'
+
+export interface ReadOptions {
+  readonly tasks: readonly RulerTask[]
+  /** all that the folder has unless given */
+  readonly lengths?: readonly number[]
+  /** first rows per task and length */
+  readonly samples: number
+  /** told of each bad row, which is left out; without it the first one is thrown */
+  readonly onBadRow?: BadRowHandler
+}
+
+/**
+ * Samples of a data folder in any of the known layouts, in the order of lengths and tasks.
+ * @throws KvError KV_DATA with file and line for a bad row, and when nothing fits
+ */
+export async function readInputs(folder: string, options: ReadOptions): Promise<RulerInput[]> {
+  const { tasks, lengths, samples, onBadRow } = options
+  const inputs: RulerInput[] = []
+  for (const { path, format, task, length } of await findRulerFiles(folder)) {
+    if (lengths !== undefined && (length === null || !lengths.includes(length))) continue
+    if (task !== null && !tasks.includes(task)) continue
+    const counts = new Map<RulerTask, number>()
+    const rows =
+      format === 'parquet' || task === null
+        ? readRulerParquet(path, tasks, onBadRow)
+        : readRulerJsonl(path, task, onBadRow)
+    for await (const sample of rows) {
+      const count = counts.get(sample.task) ?? 0
+      if (!tasks.includes(sample.task) || count >= samples) {
+        if (task !== null && count >= samples) break
+        continue
+      }
+      counts.set(sample.task, count + 1)
+      inputs.push({ sample, length: length ?? 0 })
+    }
+  }
+  if (inputs.length > 0) return inputs
+  throw new KvError('KV_DATA', `${folder} holds no sample of ${tasks.join(', ')} at these lengths.`, {
+    hint: 'Leave --tasks or --length out, or point to another folder.',
+  })
+}

@@ -1,0 +1,150 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readResults, resultFileName, ResultWriter, specIdOf, type NamedSpec } from '@qpkv/bench-kit'
+import { loadModel, type Model } from '@qpkv/core'
+import { registry } from '@qpkv/methods'
+import { modelFolder } from '@qpkv/reference-model'
+import { parseSpec } from '@qpkv/spec'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  generatedInputs,
+  loadOwnAssets,
+  ownAssetsNotice,
+  readInputs,
+  rulerIdentity,
+  rulerRowLine,
+  rulerScores,
+  generateTask,
+  runRuler,
+  type RulerInput,
+  type RulerRules,
+} from '../../src/index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'qpkv-ruler-'))
+let model: Model
+beforeAll(async () => {
+  model = await loadModel(modelFolder, { methods: registry, threads: 2 })
+})
+afterAll(async () => {
+  await model.dispose()
+  rmSync(folder, { recursive: true })
+})
+
+const row = (text: string): NamedSpec => ({ label: text, spec: parseSpec(text) })
+const full = row('none+none')
+const joint = row('keydiff:last=8+kivi:bits=8,group=32,recent=8@50%')
+const identity = { name: 'reference', fingerprint: 'test' }
+const counter = {
+  countTokens: (text: string) => model.tokenizer?.encode(text, { special: false }).length ?? 0,
+}
+
+async function inputs(samples = 2): Promise<RulerInput[]> {
+  return generatedInputs({
+    tasks: ['niah_single_1', 'niah_multikey_2'],
+    lengths: [512],
+    samples,
+    seed: 42,
+    scripts: 'current',
+    assets: await loadOwnAssets(),
+    tokenizer: counter,
+    templateTokens: 16,
+  })
+}
+
+async function run(rules: RulerRules, given: readonly RulerInput[], specs = [full, joint], path?: string) {
+  const name = rulerIdentity(given, rules, { assets: 'own', seed: 42 }, identity)
+  const file = path ?? join(folder, resultFileName(name))
+  const writer = ResultWriter.open({ path: file, identity: name, versions: {}, mode: 'resume' })
+  try {
+    const records = await runRuler({ model, modelName: 'reference', inputs: given, rules, specs, writer })
+    return { records, file }
+  } finally {
+    writer.close()
+  }
+}
+
+describe('RULER-form tasks on the reference model', () => {
+  it.each(['query-aware', 'query-agnostic'] as const)(
+    'finds needles %s, with quality and cost',
+    async (protocol) => {
+      const { records, file } = await run({ profile: 'official', protocol }, await inputs())
+      expect(records).toHaveLength(8)
+      const [first] = rulerScores(records, specIdOf(full.spec))
+      expect(first?.scores).toEqual({ niah_single_1: 100, niah_multikey_2: 100 })
+      expect(first?.label).toBe('mean of 2 of 13 RULER tasks')
+      for (const record of records) {
+        expect(record.facets).toMatchObject({ protocol, length: 512 })
+        expect(record.bytes.planned).toBe(record.bytes.allocated)
+        expect(record.timings.prefillMs).toBeGreaterThan(0)
+        expect(record.timings.decodeTokens).toBeGreaterThan(0)
+        expect(record.timings.appendMs > 0).toBe(protocol === 'query-agnostic')
+        expect(record.peakRssBytes).toBeGreaterThan(1e6)
+      }
+      const kept = records.filter(({ spec }) => spec === specIdOf(joint.spec))
+      for (const { tokensKept, promptTokens, bytes } of kept) {
+        expect(Math.abs(tokensKept - promptTokens / 2)).toBeLessThan(2)
+        expect(bytes.planned).toBeLessThan(bytes.full * 0.4)
+      }
+      // Results with own assets say what they are.
+      expect((await readResults(file)).header.identity.task).toMatchObject({ notice: ownAssetsNotice })
+    },
+  )
+
+  it('compresses less than the prompt when the question comes later', async () => {
+    const given = await inputs(1)
+    const aware = await run({ profile: 'official', protocol: 'query-aware' }, given)
+    const agnostic = await run({ profile: 'official', protocol: 'query-agnostic' }, given)
+    for (const [i, record] of agnostic.records.entries())
+      expect(record.promptTokens).toBeLessThan((aware.records[i]?.promptTokens ?? 0) - 20)
+  })
+
+  it('cuts the middle as QPruningKV, and asks for a limit where that code knows none', async () => {
+    const given = (await inputs(1)).slice(0, 1)
+    const short = await run({ profile: 'qpruningkv', protocol: 'query-aware', maxPromptTokens: 200 }, given, [
+      full,
+    ])
+    expect(Math.abs((short.records[0]?.promptTokens ?? 0) - 200)).toBeLessThan(4)
+    const none = await run({ profile: 'qpruningkv', protocol: 'query-aware' }, given, [full])
+    expect(none.records).toEqual([])
+    const { failures } = await readResults(none.file)
+    expect(failures[0]?.message).toMatch(
+      /^own assets, niah_single_1, .*no longest prompt for the model reference/,
+    )
+  })
+
+  it('goes on where it ended, and a spec that cannot work fails alone', async () => {
+    const given = await inputs(1)
+    const impossible = row('snapkv:window=32+none@4t')
+    const rules = { profile: 'official', protocol: 'query-aware' } as const
+    const path = join(folder, 'resumed.jsonl')
+    const first = await run(rules, given, [full, impossible], path)
+    expect(first.records).toHaveLength(2)
+    expect((await readResults(path)).failures.map(({ code }) => code)).toEqual([
+      'KV_BUDGET_TOO_SMALL',
+      'KV_BUDGET_TOO_SMALL',
+    ])
+    const again = await run(rules, given, [full, joint], path)
+    expect(again.records.filter(({ spec }) => spec === specIdOf(full.spec))).toEqual(first.records)
+    expect((await readResults(path)).records).toHaveLength(4)
+  })
+
+  it('reads data files, names a broken row by file and line, and goes on', async () => {
+    const rows = generateTask('niah_single_1', {
+      scripts: 'current',
+      length: 512,
+      samples: 2,
+      tokenizer: counter,
+      assets: await loadOwnAssets(),
+    })
+    const [a = '', b = ''] = Array.from(rows, rulerRowLine)
+    const data = mkdtempSync(join(folder, '512-'))
+    writeFileSync(join(data, 'niah_single_1.jsonl'), `${a}{"input": 3}\n${b}`)
+    const bad: string[] = []
+    const options = { tasks: ['niah_single_1'], samples: 10 } as const
+    const given = await readInputs(data, { ...options, onBadRow: ({ message }) => bad.push(message) })
+    expect(given.map(({ sample }) => sample.row)).toEqual([0, 2])
+    expect(bad[0]).toContain('niah_single_1.jsonl:2')
+    await expect(readInputs(data, options)).rejects.toThrow(/niah_single_1\.jsonl:2/)
+  })
+})
