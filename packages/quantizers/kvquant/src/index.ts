@@ -22,3 +22,4 @@ export {
   quantizeValuesNuq,
   type NuqResult,
 } from './original-nuq.ts'
+export { recordActivations, undoRope, type ActivationRecorder } from './record-activations.ts'
