@@ -33,7 +33,10 @@ QPKV_V Zero() { return {_mm512_setzero_ps()}; }
 QPKV_V Set(float x) { return {_mm512_set1_ps(x)}; }
 QPKV_V Load(const float* p) { return {_mm512_loadu_ps(p)}; }
 QPKV_V LoadAligned(const float* p) { return {_mm512_load_ps(p)}; }
-QPKV_INLINE __mmask16 Lanes(int n) { return static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1u); }
+// The first n lanes; none for n <= 0, all from 16 on.
+QPKV_INLINE __mmask16 Lanes(int n) {
+  return static_cast<__mmask16>(n >= 16 ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u);
+}
 QPKV_V LoadN(const float* p, int n) { return {_mm512_maskz_loadu_ps(Lanes(n), p)}; }
 QPKV_INLINE void Store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
 QPKV_INLINE void StoreAligned(float* p, F32x16 a) { _mm512_store_ps(p, a.v); }
@@ -74,7 +77,7 @@ QPKV_M LessEqual(F32x16 a, F32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP
 QPKV_M Equal(F32x16 a, F32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
 QPKV_M IsNan(F32x16 a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
 QPKV_M LessI(I32x16 a, I32x16 b) { return {_mm512_cmplt_epi32_mask(a.v, b.v)}; }
-QPKV_M FirstN(int n) { return {n <= 0 ? static_cast<__mmask16>(0) : Lanes(n)}; }
+QPKV_M FirstN(int n) { return {Lanes(n)}; }
 QPKV_M MaskOf(uint32_t bits) { return {static_cast<__mmask16>(bits)}; }
 QPKV_INLINE uint32_t BitsOfMask(Mask16 m) { return m.v; }
 QPKV_M AndM(Mask16 a, Mask16 b) { return {static_cast<__mmask16>(a.v & b.v)}; }
