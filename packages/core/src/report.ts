@@ -24,8 +24,10 @@ export interface ContextReport {
   readonly bytes: {
     /** By the final plan. */
     readonly planned: number
-    /** Handed out natively at the end of prefill; equal to `planned`. */
+    /** Handed out natively at the end of prefill, and the codebooks beside it; equal to `planned`. */
     readonly allocated: number
+    /** Codebooks, part of both figures above; they lie beside the arena. */
+    readonly tables: number
     /** Handed out since, for later tokens. */
     readonly grown: number
     /** Mapped but not handed out: ends of arenas. */
@@ -66,7 +68,7 @@ export interface ReportFacts {
 
 export function makeReport(facts: ReportFacts): ContextReport {
   const { plan, model, kept, bytes, simulatedBytes, decode } = facts
-  const planned = planBytes(plan, model).total
+  const { total: planned, tables } = planBytes(plan, model)
   const fullBytes = plan.promptTokens * model.layers * model.kvHeads * model.headDim * 2 * 2
   const counts = kept.flat()
   const tokensStored = sum(counts)
@@ -84,7 +86,8 @@ export function makeReport(facts: ReportFacts): ContextReport {
     },
     bytes: {
       planned,
-      allocated: bytes.planned,
+      allocated: bytes.planned + tables,
+      tables,
       grown: bytes.grown,
       tails: bytes.tails,
       ...(simulatedBytes !== undefined && { simulated: simulatedBytes }),

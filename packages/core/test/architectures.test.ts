@@ -1,7 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadModel } from '../src/index.ts'
 import { randomModel, type Element } from './support/random-model.ts'
 import { referenceForward } from './support/reference-forward.ts'
+import { throwsKv } from './support/throws.ts'
 
 const base = {
   hidden_size: 96,
@@ -75,5 +78,19 @@ describe('logits in the float32 mode equal those of the plain formulas', () => {
     const { logits } = await model.logits(ids)
     const last = logits.subarray(logits.length - base.vocab_size)
     expect(Math.max(...stepped.map((value, i) => Math.abs(value - (last[i] ?? NaN))))).toBeLessThan(1e-4)
+  })
+})
+
+describe('numbers that are none', () => {
+  it('in the weights are named before anything is answered', async () => {
+    const { folder } = randomModel({ ...base, model_type: 'llama' }, 'F32', 9)
+    const path = join(folder, 'model.safetensors')
+    const bytes = readFileSync(path)
+    bytes.writeFloatLE(Number.NaN, bytes.length - 8) // in the last layer's down projection
+    writeFileSync(path, bytes)
+    await throwsKv('KV_NUMERIC', /layer 2/, async () => {
+      await using model = await loadModel(folder)
+      await model.prefill(ids)
+    })
   })
 })
