@@ -1,4 +1,4 @@
-// Attention of a few query rows over packed parts, flash-decoding style. An item's tokens are cut into runs of at least kRunTokens at
+// Attention of a few query rows over packed parts, flash-decoding style. An item's tokens are cut into runs of at least RunTokens at
 // offsets where key parts and value parts both end; a unit is one run. It computes the logits of all rows, their exponentials against
 // the run's own maximum, and the weighted sum of the values, reading every byte of the cache once for all rows. Runs are merged in
 // order, so that nothing depends on the number of threads.
@@ -10,7 +10,8 @@
 namespace qpkv {
 namespace {
 
-constexpr int kRunTokens = 512;
+// Tokens of a run: a sixteenth of a long item, so that many threads find work and a run still amortizes its start.
+QPKV_INLINE int RunTokens(int tokens) { return MinInt(MaxInt(tokens / 16, 512), 4096); }
 
 struct Run {
   int item, key_begin, key_end, value_begin, value_end, first, tokens;
@@ -24,6 +25,7 @@ template <class Use>
 QPKV_INLINE void ForRuns(const HeadView& head, int item, const Use& use) {
   Run run{};
   run.item = item;
+  const int least = RunTokens(head.tokens);
   int keys = 0, values = 0, key_tokens = 0, value_tokens = 0;
   while (keys < head.key_parts || values < head.value_parts) {
     if (values == head.value_parts || (keys < head.key_parts && key_tokens <= value_tokens)) {
@@ -33,7 +35,7 @@ QPKV_INLINE void ForRuns(const HeadView& head, int item, const Use& use) {
     }
     const bool end = keys == head.key_parts && values == head.value_parts;
     const int tokens = key_tokens - run.first;
-    if (key_tokens != value_tokens || tokens == 0 || (tokens < kRunTokens && !end)) continue;
+    if (key_tokens != value_tokens || tokens == 0 || (tokens < least && !end)) continue;
     run.key_end = keys;
     run.value_end = values;
     run.tokens = tokens;

@@ -191,7 +191,7 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
     for (int block = begin; block < end;) {
       const int n = MinInt(end - block, kBlocksAtOnce);
       k.first_block = block;
-      if (next) PrefetchRange(next + block * v.at.block_bytes, n * v.at.block_bytes);
+      PrefetchShare(v, next, block, block + n);
       if (packed) {
         for (int b = 0; b < n; ++b) DecodeWords(v, block + b, levels, s.decoded + b * k.stride);
         k.x = s.decoded;

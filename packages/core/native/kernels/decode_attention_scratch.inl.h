@@ -78,9 +78,11 @@ static UnitScratch CarveUnit(Carver* c, int rows, int tokens, int dim) {
   return s;
 }
 
-// Asks for a run of memory ahead of its use.
-QPKV_INLINE void PrefetchRange(const uint8_t* data, size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) Prefetch(data + i);
+// While blocks [begin, end) of a part are worked on, asks for the same share of `next`, the part that comes after it.
+QPKV_INLINE void PrefetchShare(const TileView& v, const uint8_t* next, int begin, int end) {
+  if (!next) return;
+  const size_t share = RoundUp(v.at.bytes / v.at.blocks, 64);
+  for (size_t i = begin * share; i < end * share; i += 64) Prefetch(next + i);
 }
 
 }  // namespace

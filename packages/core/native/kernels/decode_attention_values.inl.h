@@ -183,7 +183,7 @@ static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float*
     if (!packed) end = begin < full_blocks ? full_blocks : blocks;
     if (group_blocks < blocks) end = MinInt(end, (begin / group_blocks + 1) * group_blocks);
     const int first = begin * kLanes, count = MinInt(end * kLanes, v.tokens) - first;
-    if (next) PrefetchRange(next + begin * v.at.block_bytes, (end - begin) * v.at.block_bytes);
+    PrefetchShare(v, next, begin, end);
     s.pairs = (count + 1) / 2;
     s.x = u.decoded;
     if (packed) {
