@@ -19,3 +19,10 @@ export const wholeNumbers =
   (min: number) =>
   (text: string): number[] =>
     text.split(',').map(wholeNumber(min))
+
+/** `a,b,c` */
+export const words = (text: string): string[] => {
+  const list = text.split(',').map((word) => word.trim())
+  if (list.some((word) => word === '')) throw new InvalidArgumentError('Expected names with commas between.')
+  return list
+}

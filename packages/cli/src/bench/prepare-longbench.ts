@@ -1,0 +1,165 @@
+import { specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
+import {
+  configOf,
+  datasets,
+  englishDatasets,
+  findDataset,
+  flatMean,
+  loadOfficialConfig,
+  loadSegmenter,
+  longBenchIdentity,
+  longBenchScores,
+  openJsonlSource,
+  profiles,
+  readInputs,
+  runLongBench,
+  sixCategoryMean,
+  standInConfig,
+  standInInputs,
+  type LongBenchInput,
+  type LongBenchRules,
+  type OfficialConfig,
+  type ProfileName,
+  type ScoringTools,
+} from '@qpkv/bench-longbench'
+import { KvError, type JsonObject } from '@qpkv/spec'
+import { modelIdentity } from '../output/bench-versions.ts'
+import { table } from '../output/text-table.ts'
+import { given, OptionReader } from './option-reader.ts'
+import type { PreparedBench, PrepareBench } from './prepared-bench.ts'
+import { PROTOCOLS } from './protocols.ts'
+
+interface LongBenchOptions {
+  readonly rules: LongBenchRules
+  readonly datasets: readonly string[]
+  readonly rows: number | undefined
+  /** data.zip, a folder or one file; nothing with stand-ins. */
+  readonly data: string | undefined
+  /** Folder of the official config; default: beside the data. */
+  readonly config: string | undefined
+  /** Folder with jieba's tables, for Chinese datasets. */
+  readonly assets: string | undefined
+  readonly standIns: boolean
+  readonly seed: number
+  readonly size: number
+}
+
+function readOptions(options: JsonObject): LongBenchOptions {
+  const reader = new OptionReader(options, 'longbench')
+  const profile = reader.choice('profile', Object.keys(profiles) as ProfileName[], 'official')
+  const rules = given({
+    profile,
+    protocol: reader.choice('protocol', PROTOCOLS, 'query-aware'),
+    maxPromptTokens: reader.whole('maxPromptTokens'),
+    newTokens: reader.whole('newTokens'),
+  }) as unknown as LongBenchRules
+  const all = profiles[profile].datasets === 'english' ? englishDatasets : datasets
+  const names = reader.texts('datasets')
+  for (const name of names ?? []) findDataset(name)
+  const read: LongBenchOptions = {
+    rules,
+    datasets: names ?? all.map(({ name }) => name),
+    rows: reader.whole('rows'),
+    data: reader.text('data'),
+    config: reader.text('config'),
+    assets: reader.text('assets'),
+    standIns: reader.flag('standIns') ?? false,
+    seed: reader.whole('seed', 0) ?? 1,
+    size: reader.whole('size') ?? 20,
+  }
+  reader.done()
+  if (read.standIns === (read.data !== undefined)) {
+    throw new KvError('KV_INVALID_OPTION', 'Expected either a data path or stand-ins.', {
+      hint: 'Give --data with the official data.zip (fetched with: qpkv pull longbench), or --stand-ins for a try without it.',
+    })
+  }
+  return read
+}
+
+export const prepareLongBench: PrepareBench = async (json, tools) => {
+  const options = readOptions(json)
+  const problems: string[] = []
+  const meet = (error: KvError) => {
+    if (tools.strict) throw error
+    problems.push(error.message)
+  }
+  const { inputs, config, source } = options.standIns ? standIns(options) : await readData(options, meet)
+  const scoring = await toolsOf(inputs, options.assets)
+  const { rules } = options
+  const shared = { model: tools.model, modelName: tools.modelName, inputs, config, rules, tools: scoring }
+  return {
+    identity: longBenchIdentity(
+      inputs,
+      config,
+      rules,
+      source,
+      await modelIdentity(tools.model, tools.modelName),
+    ),
+    samples: inputs.length,
+    cost: {
+      // Four characters a token; near enough to tell minutes from days.
+      promptTokens: inputs.reduce((sum, { row }) => sum + promptTokens(row.context.length / 4, rules), 0),
+      newTokens: inputs.reduce(
+        (sum, { dataset }) => sum + (rules.newTokens ?? configOf(config, dataset).maxNewTokens),
+        0,
+      ),
+    },
+    problems,
+    run: (run) => runLongBench({ ...run, ...shared }),
+    table: longBenchTable,
+  } satisfies PreparedBench
+}
+
+const promptTokens = (tokens: number, { maxPromptTokens = Infinity }: LongBenchRules) =>
+  Math.round(Math.min(tokens, maxPromptTokens))
+
+function standIns({ datasets: names, seed, size, rows = 2 }: LongBenchOptions) {
+  const facts = names.map((name) => findDataset(name).facts)
+  return {
+    inputs: standInInputs(facts, { seed, rows, size }),
+    config: standInConfig,
+    source: given({ standIns: true, datasets: names, seed, size, rows }),
+  }
+}
+
+async function readData(
+  options: LongBenchOptions,
+  meet: (error: KvError) => void,
+): Promise<{ inputs: LongBenchInput[]; config: OfficialConfig; source: JsonObject }> {
+  const { data = '', rows, datasets: names } = options
+  const config = await loadOfficialConfig((options.config ?? data.replace(/\/?data\.zip$/, '')) || '.')
+  const source = await openJsonlSource(data)
+  try {
+    const inputs = await readInputs(source, {
+      datasets: names,
+      onBad: meet,
+      ...(rows === undefined ? {} : { rows }),
+    })
+    return { inputs, config, source: given({ files: true, datasets: names, rows }) }
+  } finally {
+    await source.close()
+  }
+}
+
+/** The Chinese segmenter, where any dataset needs it. */
+async function toolsOf(inputs: readonly LongBenchInput[], assets: string | undefined): Promise<ScoringTools> {
+  const chinese = inputs.some(({ dataset }) => dataset.metric.endsWith('-zh'))
+  return chinese ? { segment: await loadSegmenter(assets) } : {}
+}
+
+/** A row per dataset, a column per spec, the two averages below. */
+function longBenchTable(records: readonly SampleRecord[], specs: readonly NamedSpec[]): string {
+  const scores = specs.map(({ spec }) => longBenchScores(records, specIdOf(spec)))
+  const names = datasets.map(({ name }) => name).filter((name) => scores.some((one) => name in one))
+  const averages = [(one: (typeof scores)[number]) => sixCategoryMean(one, 'en'), flatMean]
+  return table(
+    ['dataset', ...specs.map(({ label }) => label)],
+    [
+      ...names.map((name) => [name, ...scores.map((one) => one[name]?.toFixed(2) ?? '-')]),
+      ...averages.map((average) => [
+        average(scores[0] ?? {}).label,
+        ...scores.map((one) => average(one).value.toFixed(2)),
+      ]),
+    ],
+  )
+}

@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises'
+import type { NamedSpec } from '@qpkv/bench-kit'
+import { parseSpec, printSpec, type CompressionSpec } from '@qpkv/spec'
+import type { Command } from 'commander'
+import { readCompression, type CompressionFlags } from './compression.ts'
+import { wholeNumber } from './numbers.ts'
+import { UsageError } from '../usage-error.ts'
+
+export interface BenchFlags extends CompressionFlags {
+  readonly specs?: string
+  readonly out?: string
+  readonly resume?: boolean
+  readonly json?: string
+  readonly csv?: string
+  readonly strict?: boolean
+  readonly workers: number
+}
+
+/** Adds what every benchmark has: where results go and how the run meets trouble. */
+export const addBenchOptions = (command: Command): Command =>
+  command
+    .option('--specs <FILE>', 'several specs at once, one text form a line; one prefill serves them all')
+    .option('--out <FILE>', 'result file, JSON lines (default: results/BENCH-….jsonl)')
+    .option('--resume', 'go on with the result file')
+    .option('--workers <N>', 'samples at once', wholeNumber(1), 1)
+    .option('--strict', 'the first bad row or failing sample ends the run')
+    .option('--json <FILE>', 'write everything as one JSON document, too')
+    .option('--csv <FILE>', 'write one row per answer, too')
+
+/** The rows that the flags ask for; nothing given is an uncompressed cache. */
+export async function readRows(flags: BenchFlags): Promise<NamedSpec[]> {
+  const named = (spec: CompressionSpec): NamedSpec => ({ label: printSpec(spec), spec })
+  if (flags.specs === undefined) return [named(await readCompression(flags))]
+  const text = await readFile(flags.specs, 'utf8').catch(() => {
+    throw new UsageError(`There is no file ${flags.specs ?? ''}.`, 'Check the path after --specs.')
+  })
+  const lines = text
+    .split('\n')
+    .map((line, i) => ({ text: line.replace(/(^|\s)#\s.*$/, '').trim(), number: i + 1 }))
+  return lines.flatMap((line) => (line.text === '' ? [] : [named(parseLine(line, flags.specs ?? ''))]))
+}
+
+function parseLine({ text, number }: { text: string; number: number }, file: string): CompressionSpec {
+  try {
+    return parseSpec(text)
+  } catch (error) {
+    throw new UsageError(`${file}:${number}: ${(error as Error).message}`, 'See qpkv methods.')
+  }
+}
