@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addCalibrate } from './commands/calibrate.ts'
 import { addChat } from './commands/chat.ts'
 import { addBench } from './commands/bench.ts'
 import { addDemo } from './commands/demo.ts'
@@ -23,6 +24,7 @@ export function makeProgram(io: Io): Command {
   addChat(program, io)
   addBench(program, io)
   addDemo(program, io)
+  addCalibrate(program, io)
   addMethods(program, io)
   addDoctor(program, io)
   return program

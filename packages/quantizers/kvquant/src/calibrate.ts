@@ -22,16 +22,24 @@ export interface CalibrationOptions {
 }
 
 /** More points than this are gathered on a grid of as many cells before clustering. */
-const gridCells = 16384
+const gridCells = 4096
 
-/** Codebooks of both tensors of one layer, fitted to the values as the storage will scale them. */
+/** Codebooks of both tensors of one layer, fitted to the values of one or several prompts as the storage will scale them. */
 export function calibrateLayer(
-  layer: LayerActivations,
+  prompts: LayerActivations | readonly LayerActivations[],
   { outliers = 0.01, sinks = 1 }: CalibrationOptions = {},
 ): { key: Codebooks; value: Codebooks } {
+  const list = Array.isArray(prompts)
+    ? (prompts as readonly LayerActivations[])
+    : [prompts as LayerActivations]
+  const points = (tensor: 'key' | 'value', format: PackedFormat) => {
+    const gathered: Points = { x: [], mass: [] }
+    for (const prompt of list) gather(prompt, tensor, format, sinks, gathered)
+    return gathered
+  }
   return {
-    key: fit(layer, layer.key, layer.keyWeights, keyFormat(4, outliers), sinks),
-    value: fit(layer, layer.value, layer.valueWeights, valueFormat(4, outliers, layer.headDim), sinks),
+    key: fit(points('key', keyFormat(4, outliers))),
+    value: fit(points('value', valueFormat(4, outliers, list[0]?.headDim ?? 0))),
   }
 }
 
@@ -41,27 +49,36 @@ export const makeCalibration = (
   layers: readonly { key: Codebooks; value: Codebooks }[],
 ): Calibration => ({ calibrationVersion: 1, ...facts, layers })
 
-function fit(
-  { heads, tokens, headDim }: LayerActivations,
-  values: Float32Array,
-  weights: Float32Array | undefined,
+interface Points {
+  readonly x: number[]
+  readonly mass: number[]
+}
+
+/** Adds the scaled inliers of every head; the first `sinks` tokens are left out. */
+function gather(
+  prompt: LayerActivations,
+  tensor: 'key' | 'value',
   format: PackedFormat,
   sinks: number,
-): Codebooks {
-  const points: number[] = []
-  const masses: number[] = []
+  into: Points,
+): void {
+  const { heads, tokens, headDim } = prompt
+  const weights = tensor === 'key' ? prompt.keyWeights : prompt.valueWeights
   for (let h = 0; h < heads; h++) {
     const from = (h * tokens + sinks) * headDim
-    const to = (h + 1) * tokens * headDim
-    const scaled = normalizedInliers(values.subarray(from, to), tokens - sinks, headDim, format)
-    scaled.forEach((x, i) => {
+    const own = prompt[tensor].subarray(from, (h + 1) * tokens * headDim)
+    normalizedInliers(own, tokens - sinks, headDim, format).forEach((x, i) => {
       if (Number.isNaN(x)) return
-      points.push(x)
-      masses.push(weights?.[from + i] ?? 1)
+      into.x.push(x)
+      into.mass.push(weights?.[from + i] ?? 1)
     })
   }
-  const [x, w] = points.length > gridCells ? onGrid(points, masses) : [points, masses]
-  const book = (bits: number) => kmeans(x, 2 ** bits, w).map((level) => Number(level.toPrecision(9)))
+}
+
+function fit({ x, mass }: Points): Codebooks {
+  const [points, weights] = x.length > gridCells ? onGrid(x, mass) : [x, mass]
+  const book = (bits: number) =>
+    kmeans(points, 2 ** bits, weights).map((level) => Number(level.toPrecision(9)))
   return Object.fromEntries(codebookBits.map((bits) => [bits, book(bits)])) as unknown as Codebooks
 }
 

@@ -33,6 +33,13 @@ test('a calibration brings the levels closer to the values than normal-float one
     }
 })
 
+test('several prompts are one set of points', () => {
+  const twice = calibrateLayer([activations, activations])
+  expect(twice.key[2].map((x) => x.toFixed(6))).toEqual(
+    calibration.layers[0]!.key[2].map((x) => x.toFixed(6)),
+  )
+})
+
 test('weights pull the levels to where they are', () => {
   const weights = (values: Float32Array) => values.map((x) => (x > 0 ? 100 : 0.01))
   const weighted = calibrateLayer({

@@ -1,0 +1,138 @@
+// What methods do to answers on the reference model, paired with the full cache on the same texts: right answers, the difference with a 95 %
+// interval, and the divergence of the distributions of the answer's tokens. Two protocols: the question inside the compressed
+// prompt, or asked afterwards on a fork. Prints one Markdown table per protocol.
+//
+//   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1]
+import { parseArgs } from 'node:util'
+import { loadModel, type Context } from '@qpkv/core'
+import { registry } from '@qpkv/methods'
+import { modelFolder, needleCases, type NeedleProtocol } from '@qpkv/reference-model'
+
+const { values: flags } = parseArgs({
+  options: {
+    samples: { type: 'string', default: '100' },
+    tokens: { type: 'string', default: '1024' },
+    seed: { type: 'string', default: '1' },
+    specs: { type: 'string', multiple: true },
+    protocol: { type: 'string' },
+  },
+})
+
+const quantizeOnly = [
+  'none+int8',
+  ...[8, 4, 2].map((bits) => `none+kivi:bits=${bits}`),
+  ...[4, 3, 2].map((bits) => `none+kvquant:bits=${bits}`),
+]
+const pruneOnly = ['snapkv:window=16', 'pyramidkv', 'h2o', 'streamingllm', 'keydiff', 'layerquant'].flatMap(
+  (prune) => [`${prune}+none@128t`, `${prune}+none@25%`],
+)
+const specs = flags.specs ?? [...quantizeOnly, ...pruneOnly]
+
+interface Tally {
+  readonly right: boolean[]
+  readonly divergence: number[]
+  bytes: number
+}
+
+/** Log probabilities of logits, in double. */
+function logProbabilities(logits: Float32Array): Float64Array {
+  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity)
+  const sum = logits.reduce((total, x) => total + Math.exp(x - top), 0)
+  return Float64Array.from(logits, (x) => x - top - Math.log(sum))
+}
+
+/** Kullback-Leibler divergence of `other` from `full`, in nats. */
+const divergence = (full: Float64Array, other: Float64Array) =>
+  full.reduce((sum, log, i) => sum + Math.exp(log) * (log - other[i]!), 0)
+
+/** Whether the reply begins with the answer, and the distributions of the answer's tokens when it is given token by token. */
+async function ask(context: Context, question: string, answer: readonly number[], wanted: string) {
+  const fork = context.fork()
+  try {
+    if (question !== '') await fork.append(question)
+    const steps: Float64Array[] = []
+    const forced = fork.fork()
+    for (const id of answer) {
+      steps.push(logProbabilities(await forced.logits()))
+      await forced.append([id])
+    }
+    await forced.dispose()
+    const { text } = await fork.generate({ maxTokens: 14, temperature: 0 }).result
+    return { steps, right: text.startsWith(wanted) }
+  } finally {
+    await fork.dispose()
+  }
+}
+
+const mean = (x: readonly number[]) => x.reduce((a, b) => a + b, 0) / x.length
+
+/** Mean difference of paired right answers with its 95 % interval, in points. */
+function difference(full: readonly boolean[], other: readonly boolean[]): string {
+  const pairs = full.map((right, i) => Number(other[i]) - Number(right))
+  const average = mean(pairs)
+  const spread = Math.sqrt(mean(pairs.map((x) => (x - average) ** 2)) / pairs.length)
+  const point = (x: number) => (100 * x).toFixed(1)
+  return `${point(average)} (${point(average - 1.96 * spread)} to ${point(average + 1.96 * spread)})`
+}
+
+async function measure(protocol: NeedleProtocol): Promise<void> {
+  const model = await loadModel(modelFolder, { methods: registry })
+  const { tokenizer } = model
+  if (!tokenizer) throw new Error('The reference model comes with a tokenizer.')
+  const all = ['none+none', ...specs]
+  const tallies = all.map((): Tally => ({ right: [], divergence: [], bytes: 0 }))
+  const cases = needleCases({
+    seed: flags.seed,
+    tokens: Number(flags.tokens),
+    keys: 16,
+    samples: Number(flags.samples),
+    countTokens: (text) => tokenizer.encode(text, { special: false }).length,
+    protocol,
+    questionsPerText: protocol === 'query-aware' ? 1 : 4,
+  })
+  for (const [n, { prompt, questions }] of cases.entries()) {
+    const contexts = await model.prefill(prompt, { compression: all, onWarning: () => {} })
+    for (const { text, answer } of questions) {
+      const wanted = ` ${answer}.`
+      const ids = tokenizer.encode(wanted, { special: false })
+      let full: Float64Array[] | undefined
+      for (const [i, context] of contexts.entries()) {
+        const { steps, right } = await ask(context, text, ids, wanted)
+        full ??= steps
+        tallies[i]!.right.push(right)
+        // The first token of a question inside the prompt comes from the exact prefill: nothing to compare there.
+        const first = protocol === 'query-aware' ? 1 : 0
+        tallies[i]!.divergence.push(mean(full.map((log, t) => divergence(log, steps[t]!)).slice(first)))
+      }
+    }
+    for (const [i, context] of contexts.entries()) {
+      tallies[i]!.bytes += context.bytes / cases.length
+      await context.dispose()
+    }
+    process.stderr.write(`\r${protocol}: ${n + 1} of ${cases.length} texts`)
+  }
+  await model.dispose()
+  process.stderr.write('\n')
+  const full = tallies[0]!
+  console.log(
+    `\n## ${protocol}: ${cases.length} texts of ${flags.tokens} tokens, ${full.right.length} answers\n`,
+  )
+  console.log(
+    '| spec | share of full bytes | right | difference in points (95 %) | divergence in nats, mean |',
+  )
+  console.log('| --- | --- | --- | --- | --- |')
+  for (const [i, spec] of all.entries()) {
+    const { right, divergence: nats, bytes } = tallies[i]!
+    const cells = [
+      `\`${spec}\``,
+      `${((100 * bytes) / full.bytes).toFixed(1)} %`,
+      `${right.filter(Boolean).length} of ${right.length}`,
+      i === 0 ? '' : difference(full.right, right),
+      i === 0 ? '' : mean(nats).toPrecision(2),
+    ]
+    console.log(`| ${cells.join(' | ')} |`)
+  }
+}
+
+if (flags.protocol !== 'query-agnostic') await measure('query-aware')
+if (flags.protocol !== 'query-aware') await measure('query-agnostic')
