@@ -2,7 +2,7 @@
 // interval, and the divergence of the distributions of the answer's tokens. Two protocols: the question inside the compressed
 // prompt, or asked afterwards on a fork. Prints one Markdown table per protocol.
 //
-//   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1]
+//   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1] [--threads N] [--protocol …] [--specs TEXT]…
 import { parseArgs } from 'node:util'
 import { loadModel, type Context } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
@@ -15,6 +15,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     specs: { type: 'string', multiple: true },
     protocol: { type: 'string' },
+    threads: { type: 'string' },
   },
 })
 
@@ -76,7 +77,10 @@ function difference(full: readonly boolean[], other: readonly boolean[]): string
 }
 
 async function measure(protocol: NeedleProtocol): Promise<void> {
-  const model = await loadModel(modelFolder, { methods: registry })
+  const model = await loadModel(modelFolder, {
+    methods: registry,
+    ...(flags.threads !== undefined && { threads: Number(flags.threads) }),
+  })
   const { tokenizer } = model
   if (!tokenizer) throw new Error('The reference model comes with a tokenizer.')
   const all = ['none+none', ...specs]

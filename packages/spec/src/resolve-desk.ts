@@ -3,6 +3,7 @@ import type { CompressionSpec, LayerOverride } from './compression-spec.ts'
 import { expected, KvError } from './errors.ts'
 import type { ModelFacts, PromptFacts } from './facts.ts'
 import { settleStorage, type SettledStorage, type StoragePrecision } from './layer-storage.ts'
+import { checkSelection } from './check-selection.ts'
 import type { BoundPruner, BoundQuantizer, Selection } from './method.ts'
 import { headBytes, storedHeads, tableBytes, type StoredLayer } from './plan-bytes.ts'
 
@@ -147,28 +148,4 @@ export function selectLayer(
   let needed = tokens + 1
   while (needed < candidates && least(at(needed)) > needed) needed++
   return { needed: Math.min(needed, candidates) }
-}
-
-function checkSelection(selection: Selection, layer: number): Selection {
-  const { protect, smooth, pool } = selection
-  for (const side of ['first', 'last'] as const)
-    if (!Number.isSafeInteger(protect[side]) || protect[side] < 0)
-      throw new KvError(
-        'KV_METHOD',
-        `prune (layer ${layer}).protect.${side} is ${protect[side]}; expected a whole number from 0.`,
-      )
-  if (smooth && !(Number.isSafeInteger(smooth.kernel) && smooth.kernel > 0 && smooth.kernel % 2 === 1))
-    throw new KvError(
-      'KV_METHOD',
-      `prune (layer ${layer}).smooth.kernel is ${smooth.kernel}; expected an odd number.`,
-    )
-  if (pool !== undefined && pool !== 'head')
-    throw new KvError(
-      'KV_UNSUPPORTED',
-      `prune (layer ${layer}).tokens.pool is '${pool}'; no engine shares a budget between heads yet.`,
-      {
-        hint: "Use 'head': every head of a layer keeps equally many tokens.",
-      },
-    )
-  return selection
 }

@@ -105,6 +105,15 @@ test('options are checked where they are written', () => {
   expect(() => tail({ profile: 'new' } as never)).toThrow(/prune.profile/)
 })
 
+test('the types of a factory know its options and profiles', () => {
+  // @ts-expect-error a text is no number
+  expect(() => tail({ extra: '3' })).toThrow(KvError)
+  // @ts-expect-error there is no such option
+  expect(() => tail({ extar: 3 })).toThrow(KvError)
+  // @ts-expect-error there is no such profile
+  expect(() => tail({ profile: 'new' })).toThrow(KvError)
+})
+
 test('a profile sets defaults, given options win', () => {
   const first = (prune: ReturnType<typeof tail>) =>
     resolve({ budget: { tokens: 20 }, prune }, undefined, model, { tokens: 100 }).plan.layers[0]!.protect

@@ -249,6 +249,25 @@ test('what engines cannot do is refused by name', () => {
   })
 })
 
+test('unknown values of a method are refused by field', () => {
+  const odd = (extra: object) =>
+    definePruner({
+      name: 'odd',
+      paper: '',
+      options: {},
+      select: () => ({ observe: { what: 'key-norm' }, protect: { first: 0, last: 1 }, ...extra }) as never,
+    })()
+  const code = (extra: object) => {
+    const { code, message } = errorOf({ budget: { tokens: 9 }, prune: odd(extra) })
+    return `${code} ${message}`
+  }
+  expect(code({ observe: { what: 'entropy' } })).toMatch(/^KV_UNSUPPORTED.*observe\.what is "entropy"/)
+  expect(code({ evict: 'random' })).toMatch(/^KV_UNSUPPORTED.*evict/)
+  expect(code({ order: 'reverse' })).toMatch(/^KV_UNSUPPORTED.*order/)
+  expect(code({ protect: { first: -1, last: 0 } })).toMatch(/^KV_METHOD.*protect\.first/)
+  expect(code({ smooth: { pool: 'max', kernel: 4, padding: 'valid' } })).toMatch(/^KV_METHOD.*kernel/)
+})
+
 test('nonsense facts and overrides beyond the model are refused', () => {
   expect(() => resolve({}, undefined, { ...model, kvHeads: 3 }, prompt)).toThrow(/queryHeads/)
   expect(() => resolve({}, undefined, model, { tokens: 0 })).toThrow(/prompt.tokens/)
