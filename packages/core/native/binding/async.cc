@@ -22,9 +22,11 @@ class PromiseWorker : public Napi::AsyncWorker {
       code_ = "KV_MEMORY";
       SetError("Out of memory.");
     }
-    work_ = nullptr;  // frees what it held before the promise settles: `busy` marks, disposed objects
   }
+  // What the work held is let go here, on the event loop and before the promise settles: an object stays busy exactly as long as its
+  // promise is pending.
   void OnOK() override {
+    work_ = nullptr;
     try {
       deferred_.Resolve(finish_(Env()));
     } catch (const Napi::Error& error) {
@@ -32,6 +34,7 @@ class PromiseWorker : public Napi::AsyncWorker {
     }
   }
   void OnError(const Napi::Error& error) override {
+    work_ = nullptr;
     error.Value().Set("code", code_);
     deferred_.Reject(error.Value());
   }

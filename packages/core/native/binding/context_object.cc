@@ -33,7 +33,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     for (size_t l = 0; l < Held(info)->layer_count(); ++l) {
       const KvLayer& layer = Held(info)->layer(l);
       kept.emplace_back();
-      for (int head = 0; head < layer.shape().stored_heads(); ++head) kept.back().push_back(layer.tokens(head));
+      for (int head = 0; head < layer.shape().stored_heads(); ++head) kept.back().push_back(layer.kept_tokens(head));
     }
     return KeptArrays(info.Env(), kept);
   }

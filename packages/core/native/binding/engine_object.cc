@@ -63,9 +63,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     auto input = std::make_shared<LayerInput>(ReadLayerInput(info[0].As<Napi::Object>()));
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input]() -> Finish {
       std::lock_guard<std::mutex> lock(engine->mutex);
-      const Buffer scores = ObserveLayer(engine, *input);
-      std::vector<float> out(scores.bytes() / sizeof(float));
-      if (!out.empty()) engine->ops.Download(engine->stream, out.data(), scores.data(), scores.bytes());
+      std::vector<float> out = DownloadFloats(*engine, ObserveLayer(engine, *input));
       return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
     });
   }

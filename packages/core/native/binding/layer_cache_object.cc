@@ -11,7 +11,13 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
       : Napi::ObjectWrap<LayerCacheObject>(info), cache_(info, "layer cache") {}
 
   Napi::Value Smoothed(const Napi::CallbackInfo& info) { return FloatArray(info.Env(), Held(info)->selection().smoothed); }
-  Napi::Value Kept(const Napi::CallbackInfo& info) { return KeptArrays(info.Env(), Held(info)->selection().kept); }
+  Napi::Value Kept(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    const KvLayer& layer = Held(info)->layer();
+    std::vector<std::vector<int32_t>> kept;
+    for (int head = 0; head < layer.shape().stored_heads(); ++head) kept.push_back(layer.KeptPositions(head));
+    return KeptArrays(info.Env(), kept);
+  }
 
   Napi::Value Bytes(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);

@@ -61,6 +61,7 @@ enum class Slot {
   kOutputs,     // [queryHeads, rows, headDim]
   kLse,         // [queryHeads, rows]
   kLogits,      // [rows, vocab]
+  kMass,          // [storedHeads, tokens]
   kUnpackKeys,    // [storedHeads, tokens, headDim]
   kUnpackValues,  // [storedHeads, tokens, headDim]
   kCount

@@ -56,7 +56,7 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
   for (int l = 0; l < d.layers; ++l) {
     KvLayer& layer = *layers_[static_cast<size_t>(l)];
     const QkvRows qkv = ProjectQkv(model, l, hidden, rows);
-    for (int i = 0; i < rows; ++i) cache[static_cast<size_t>(i)] = layer.tokens(0) + i;
+    for (int i = 0; i < rows; ++i) cache[static_cast<size_t>(i)] = layer.next_index() + i;
     const std::vector<int32_t>& positions = layer.plan().cache_positions ? cache : text;
     TurnRows(model, qkv, Turn::kQueries, positions.data(), rows);
     if (!layer.plan().RopeBefore()) TurnRows(model, qkv, Turn::kKeys, positions.data(), rows);

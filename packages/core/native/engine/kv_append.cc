@@ -113,16 +113,22 @@ void KvLayer::Append(const ExactTokens& exact) {
     return positions;
   };
   const std::vector<int32_t> positions = count_from(exact.first_position);
-  std::vector<std::vector<int32_t>> stored;  // as the parts hold them; alive until Pack
+  const std::vector<int32_t> indices = count_from(next_index_);
   std::vector<PackItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head) {
     KvHead& to = heads_[static_cast<size_t>(head)];
-    stored.push_back(plan_->cache_positions ? count_from(to.keys.tokens) : positions);
-    AppendTo(head, Tensor::kKey, exact, stored.back().data(), &items);
-    AppendTo(head, Tensor::kValue, exact, stored.back().data(), &items);
+    const int32_t* stored = plan_->cache_positions ? indices.data() : positions.data();
+    AppendTo(head, Tensor::kKey, exact, stored, &items);
+    AppendTo(head, Tensor::kValue, exact, stored, &items);
     if (track_positions_) to.positions.insert(to.positions.end(), positions.begin(), positions.end());
+    if (plan_->cache_positions) to.indices.insert(to.indices.end(), indices.begin(), indices.end());
+    if (needs_.mask) {
+      to.valid.insert(to.valid.end(), positions.size(), 1);
+      to.scores.insert(to.scores.end(), positions.size(), 0.0f);
+    }
   }
   Pack(items);
+  next_index_ += exact.tokens;
 }
 
 }  // namespace qpkv

@@ -56,6 +56,10 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
     ops.StoreHeads(stream, {q, turned, rows, shape_.query_heads, dim, q_stride, rows, 0});
     queries = turned;
   }
+  const bool running = plan_->evict == Evict::kLowestScore;
+  size_t most = 0;
+  for (const KvHead& head : heads_) most = std::max(most, static_cast<size_t>(head.keys.tokens));
+  float* mass = running ? engine_->Floats(Slot::kMass, heads_.size() * most) : nullptr;
   std::vector<DecodeItem> items(heads_.size());
   std::vector<std::vector<int32_t>> visible(heads_.size()), hidden(heads_.size());
   std::vector<int32_t> positions(static_cast<size_t>(group) * rows);
@@ -77,11 +81,12 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
         hides |= hidden[h].back() > 0;
       }
       positions[static_cast<size_t>(i)] =
-          plan_->cache_positions ? head.keys.tokens - rows + row : first_position + row;
+          plan_->cache_positions ? next_index_ - rows + row : first_position + row;
     }
     item.visible = many ? visible[h].data() : nullptr;
     item.hidden = hides ? hidden[h].data() : nullptr;
     item.positions = plan_->RopeBefore() ? positions.data() : nullptr;
+    item.token_mass = running ? mass + h * most : nullptr;
   }
   DecodeAttentionArgs args{};
   args.items = items.data();
@@ -92,13 +97,24 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
   args.rope_scale = rope_.scale;
   args.precision = precision;
   ops.DecodeAttention(stream, args);
+  for (size_t h = 0; running && h < heads_.size(); ++h) AddMass(h, mass + h * most);
   // The same turn with the roles of rows and heads exchanged is its inverse.
   if (many)
     ops.StoreHeads(stream, {outputs, out, shape_.query_heads, rows, dim, rows * dim, shape_.query_heads, 0});
 }
 
+// Running scores grow by the probabilities of later queries, reduced like the observed ones (a maximum over query heads, which has no
+// running form, by their mean).
+void KvLayer::AddMass(size_t head, const float* mass) {
+  std::vector<float>& scores = heads_[head].scores;
+  std::vector<float> added(scores.size());
+  engine_->ops.Download(engine_->stream, added.data(), mass, added.size() * sizeof(float));
+  const float factor = plan_->observe.group == Reduce::kSum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
+  for (size_t i = 0; i < added.size(); ++i) scores[i] += factor * added[i];
+}
+
 void KvLayer::ForgetHidden(int next_position) {
-  if (shape_.window == 0) return;
+  if (shape_.window == 0 || needs_.mask) return;  // eviction frees tiles by its own rule
   for (KvHead& head : heads_) {
     int drop = HiddenTokens(head.positions, next_position, shape_.window);
     for (int before = -1; before != drop;) {  // a prefix that ends a part in both lists

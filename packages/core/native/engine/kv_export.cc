@@ -68,6 +68,8 @@ std::vector<PartExport> KvLayer::Export(int head, Tensor tensor) const {
     } else if (tensor == Tensor::kKey && track_positions_) {
       out.positions.assign(from.positions.begin() + first, from.positions.begin() + first + part.tokens);
     }
+    for (size_t i = 0; i < out.positions.size() && from.evicted > 0; ++i)
+      if (!from.valid[static_cast<size_t>(first) + i]) out.positions[i] = -1;
     first += part.tokens;
     all.push_back(std::move(out));
   }

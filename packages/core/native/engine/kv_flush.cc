@@ -17,6 +17,7 @@ int KvLayer::FlushGroup(const SegmentPlan& packed) const {
 
 void KvLayer::Flush(int next_position) {
   ForgetHidden(next_position);
+  Evict();
   const SegmentPlan* packed = plan_->Find(Role::kPacked);
   if (packed == nullptr || recent().tokens < 0) return;
   if (plan_->residual == Residual::kKivi && recent().tokens > 0)
@@ -73,8 +74,8 @@ int KvLayer::Gather(const PartList& list, Tensor tensor, int count, float* out) 
 }
 
 // Positions as key parts hold them, from the head's token `index` on.
-const int32_t* KvLayer::StoredPositions(const KvHead& head, int index) {
-  return (plan_->cache_positions ? indices_.data() : head.positions.data()) + index;
+const int32_t* KvLayer::StoredPositions(const KvHead& head, int index) const {
+  return (plan_->cache_positions ? head.indices.data() : head.positions.data()) + index;
 }
 
 void KvLayer::FlushOldest(Tensor tensor, const SegmentPlan& packed, int count, int threshold) {
@@ -120,9 +121,11 @@ void KvLayer::Recode(Tensor tensor, int count, int threshold, const std::functio
   const Slot slot = tensor == Tensor::kKey ? Slot::kUnpackKeys : Slot::kUnpackValues;
   const size_t room = static_cast<size_t>(count + kTileTokens);  // the last part read may hold more
   float* scratch = engine_->Floats(slot, heads_.size() * room * dim);
-  if (plan_->cache_positions)
-    for (const KvHead& head : heads_)
-      while (indices_.size() < static_cast<size_t>(head.keys.tokens)) indices_.push_back(static_cast<int32_t>(indices_.size()));
+  struct Masked {
+    size_t head, part;
+    int first;
+  };
+  std::vector<Masked> masks;
   std::vector<PackItem> items;
   for (size_t h = 0; h < heads_.size(); ++h) {
     PartList& list = heads_[h].list(tensor);
@@ -150,6 +153,7 @@ void KvLayer::Recode(Tensor tensor, int count, int threshold, const std::functio
     items.push_back(item);
     list.parts[target].tokens += count;
     list.recent_tokens -= count;
+    if (tensor == Tensor::kKey && heads_[h].evicted > 0) masks.push_back({h, target, stored_before});
     if (read == count) continue;
     BlockRef block;
     Part rest = NewPart(tensor, exact, static_cast<int>(AlignUp(read - count, kLanes)), &block);
@@ -163,8 +167,11 @@ void KvLayer::Recode(Tensor tensor, int count, int threshold, const std::functio
     item.out = block->data;
     items.push_back(item);
     list.Insert(static_cast<size_t>(list.recent_begin), rest, std::move(block));
+    if (tensor == Tensor::kKey && heads_[h].evicted > 0) masks.push_back({h, target + 1, stored_before + count});
   }
   Pack(items);
+  // Pack() marks all tokens of a part as valid.
+  for (const Masked& masked : masks) UploadMask(&heads_[masked.head], masked.part, masked.first);
 }
 
 }  // namespace qpkv

@@ -40,14 +40,10 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       bytes += RunBytes(tensor, format(recent()), last);
     }
   if (bytes > 0) pool_->Reserve(bytes);
-  if (plan_->cache_positions)
-    for (const std::vector<int32_t>& positions : kept)
-      while (indices_.size() < positions.size()) indices_.push_back(static_cast<int32_t>(indices_.size()));
   std::vector<PackItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head)
     BuildHead(head, kept[static_cast<size_t>(head)], exact, &items);
   Pack(items);
-  indices_ = {};
   planned_ = pool_->live();
 }
 
@@ -71,6 +67,14 @@ void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactT
   const SegmentPlan* sinks = plan_->Find(Role::kSinks);
   const int first = packed != nullptr ? WantedTokens(sinks, total) : 0;
   KvHead& stored = heads_[static_cast<size_t>(head)];
+  if (track_positions_) stored.positions = kept;
+  if (needs_.mask) {
+    stored.valid.assign(kept.size(), 1);
+    stored.scores.assign(kept.size(), 0.0f);
+  }
+  if (plan_->cache_positions)
+    for (int i = 0; i < total; ++i) stored.indices.push_back(i);
+  next_index_ = std::max(next_index_, total);
   const int last_keys = packed != nullptr ? RecentTokens(Tensor::kKey, total - first) : total;
   const int last_values = packed != nullptr ? RecentTokens(Tensor::kValue, total - first) : total;
   BuildRun(head, sinks, kept.data(), first, kept.data(), first, exact, items);
@@ -82,7 +86,6 @@ void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactT
   stored.values.recent_tokens = last_values;
   BuildRun(head, &recent(), kept.data() + total - last_keys, last_keys, kept.data() + total - last_values, last_values, exact,
            items);
-  if (track_positions_) stored.positions = kept;
 }
 
 // The tokens of one segment, tile by tile: the key part and the value part of a tile lie behind one another.
@@ -109,7 +112,7 @@ void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, con
   item.source = SourceOf(head, tensor, exact);
   item.index = kept;
   PartList& list = heads_[static_cast<size_t>(head)].list(tensor);
-  if (needs(tensor).positions) item.positions = plan_->cache_positions ? indices_.data() + list.tokens : kept;
+  if (needs(tensor).positions) item.positions = StoredPositions(heads_[static_cast<size_t>(head)], list.tokens);
   item.tokens = tokens;
   item.part_tokens = laid_out;
   item.tensor = tensor;

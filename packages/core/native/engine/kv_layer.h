@@ -67,14 +67,21 @@ class KvLayer {
 
   // Exact tokens at the end of `recent`. Nothing is coded yet: the new tokens' queries see them exactly.
   void Append(const ExactTokens& exact);
-  // Codes what the residual rule says, and frees what no query at `next_position` or later can see.
+  // Codes what the residual rule says, drops what the eviction rule says and frees what no query at `next_position` or later sees.
   void Flush(int next_position);
+  // Running scores of eviction by score start from these: [storedHeads, tokens] on the host, as observed.
+  void StartScores(const std::vector<float>& scores, int tokens);
+  // Drops tokens beyond the plan's capacity; part of Flush.
+  void Evict();
   // Attention of the `rows` tokens that were appended last. q: [rows, queryHeads, headDim] after RoPE, row stride q_stride; out the
   // same without gaps.
   void Attend(const float* q, int q_stride, float* out, int rows, int first_position, Precision precision,
               float logit_scale);
 
-  int tokens(int head) const { return heads_[static_cast<size_t>(head)].keys.tokens; }
+  int kept_tokens(int head) const { return heads_[static_cast<size_t>(head)].kept(); }
+  std::vector<int32_t> KeptPositions(int head) const;  // in storage order; only where positions are tracked
+  // What RoPE turns the next token by, where the plan counts positions in the cache.
+  int next_index() const { return next_index_; }
   const KvHead& head(int index) const { return heads_[static_cast<size_t>(index)]; }
   const LayerShape& shape() const { return shape_; }
   const LayerPlan& plan() const { return *plan_; }
@@ -108,13 +115,20 @@ class KvLayer {
   void FlushOldest(Tensor tensor, const SegmentPlan& packed, int count, int threshold);
   void FlushValues(const SegmentPlan& packed, int wanted, int threshold);
   void OpenPart(Tensor tensor, const TensorFormat& format, int part_tokens, PartList* list);
-  const int32_t* StoredPositions(const KvHead& head, int index);
+  const int32_t* StoredPositions(const KvHead& head, int index) const;
   int Gather(const PartList& list, Tensor tensor, int count, float* out) const;
   // Moves the oldest `count` recent tokens of every head that has `threshold` into the part that `open` leaves before `recent`.
   void Recode(Tensor tensor, int count, int threshold, const std::function<void(PartList*)>& open);
 
   // kv_attend.cc
   void ForgetHidden(int next_position);
+  void AddMass(size_t head, const float* mass);
+
+  // kv_evict.cc
+  void EvictToken(KvHead* head, int token);
+  void DropEmptyPart(KvHead* head, size_t part, int first);
+  size_t WritablePart(KvHead* head, int token, int* first);
+  void UploadMask(KvHead* head, size_t part, int first);
 
   const SegmentPlan& recent() const { return *recent_; }
   PartNeeds needs(Tensor tensor) const { return tensor == Tensor::kKey ? needs_ : PartNeeds{}; }
@@ -128,7 +142,7 @@ class KvLayer {
   const SegmentPlan* recent_;
   std::shared_ptr<BlockPool> pool_;
   std::vector<KvHead> heads_;
-  std::vector<int32_t> indices_;  // 0, 1, 2, ...: positions by index in the cache, while parts are written
+  int next_index_ = 0;
   size_t planned_ = 0;
 };
 

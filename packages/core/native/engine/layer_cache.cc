@@ -80,6 +80,7 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input, 
   exact.values = values.floats();
   exact.capacity = exact.tokens = input.tokens;
   layer_ = std::make_unique<KvLayer>(engine_, std::move(plan), input.shape, RopeTable{}, exact, selection_.kept, true);
+  if (layer_->plan().evict == Evict::kLowestScore) layer_->StartScores(DownloadFloats(*engine_, scores), input.tokens);
 }
 
 void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v, int count) {
@@ -92,7 +93,8 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
   exact.first_position = tokens_;
   layer_->Append(exact);
   tokens_ += count;
-  layer_->Flush(tokens_);
+  // Running scores know the new tokens only after their queries: attend() evicts then, as generation does.
+  if (layer_->plan().evict != Evict::kLowestScore) layer_->Flush(tokens_);
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
@@ -105,6 +107,7 @@ std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   layer_->Attend(queries.floats(), shape.query_heads * shape.head_dim, out.floats(), 1, tokens_ - 1, precision_, scale_);
   std::vector<float> result(q.size());
   engine_->ops.Download(engine_->stream, result.data(), out.data(), q.size() * sizeof(float));
+  if (layer_->plan().evict == Evict::kLowestScore) layer_->Flush(tokens_);
   return result;
 }
 

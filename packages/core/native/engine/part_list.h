@@ -31,7 +31,14 @@ struct PartList {
 
 struct KvHead {
   PartList keys, values;
-  std::vector<int32_t> positions;  // of every stored token, in storage order; only where the layer tracks them
+  // One entry per stored token, in storage order; empty where the layer does not need them.
+  std::vector<int32_t> positions;  // in the text
+  std::vector<int32_t> indices;    // what RoPE turns the key by, where that is not the position
+  std::vector<uint8_t> valid;      // 0: evicted, its bit in the tile's mask is clear
+  std::vector<float> scores;       // running scores
+  int evicted = 0;                 // zeros in `valid`
+
+  int kept() const { return keys.tokens - evicted; }
 
   PartList& list(Tensor tensor) { return tensor == Tensor::kKey ? keys : values; }
   const PartList& list(Tensor tensor) const { return tensor == Tensor::kKey ? keys : values; }

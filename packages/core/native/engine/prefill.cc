@@ -119,10 +119,7 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
 std::vector<float> Prefill::Scores(int plan) {
   std::lock_guard<std::mutex> lock(model_->engine->mutex);
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
-  const Buffer scores = observer_->Scores(tickets_[static_cast<size_t>(plan)], Shape(plan, layer_ - 1));
-  std::vector<float> out(scores.bytes() / sizeof(float));
-  if (!out.empty()) model_->engine->ops.Download(model_->engine->stream, out.data(), scores.data(), scores.bytes());
-  return out;
+  return DownloadFloats(*model_->engine, observer_->Scores(tickets_[static_cast<size_t>(plan)], Shape(plan, layer_ - 1)));
 }
 
 std::vector<float> Prefill::Exact(Tensor tensor) {
@@ -173,6 +170,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   }
   cache.push_back(std::make_unique<KvLayer>(model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)],
                                             shape, RopeTable{d.inv_freq.data(), d.rope_scale}, exact, selection.kept, false));
+  if (what.evict == Evict::kLowestScore) cache.back()->StartScores(DownloadFloats(engine, scores), tokens());
   return selection.kept;
 }
 

@@ -53,7 +53,6 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   const int total = std::min(plan.per_head, tokens - begin);
   const int first = std::clamp(plan.protect_first - begin, 0, tokens - last - begin);
   const int keep = total - first - last;
-  const int candidates = tokens - begin - first - last;
   if (total == tokens - begin && !plan.order_by_score) {
     result.kept.assign(static_cast<size_t>(input.heads), Range(begin, tokens));
     return result;
@@ -61,16 +60,13 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   if (keep < 0)
     throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(input.layer) + " may keep " + std::to_string(total) +
                                            " tokens but " + std::to_string(first + last) + " are protected.");
-  if (keep == 0 || (scores == nullptr && keep == candidates)) {
-    std::vector<int32_t> kept = Range(begin, begin + first + (keep == 0 ? 0 : candidates));
+  if (keep == 0 || scores == nullptr) {  // nothing observed: all scores are equal, and ties go to the lower position
+    std::vector<int32_t> kept = Range(begin, begin + first + keep);
     const std::vector<int32_t> tail = Range(tokens - last, tokens);
     kept.insert(kept.end(), tail.begin(), tail.end());
     result.kept.assign(static_cast<size_t>(input.heads), kept);
     return result;
   }
-  if (scores == nullptr)
-    throw Error("KV_METHOD", "Layer " + std::to_string(input.layer) + " keeps " + std::to_string(keep) +
-                                 " tokens by score, but its plan observes nothing and no scores were given.");
   std::vector<int32_t> kept(static_cast<size_t>(input.heads) * total);
   int nan_head = -1;
   SelectArgs args{};

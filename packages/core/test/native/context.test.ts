@@ -1,0 +1,301 @@
+import type { LayerPlan } from '@qpkv/spec'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { NativeContext } from '../../src/native/addon.ts'
+import { randomModel } from '../support/random-model.ts'
+import { packed, segments } from './support/layer-cases.ts'
+import {
+  addon,
+  fullPlan,
+  generateGreedy,
+  greedy,
+  largestDifference,
+  layerPlan,
+  openModel,
+  planOf,
+  prefill,
+  type OpenModel,
+} from './support/open-model.ts'
+
+const config = {
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 32,
+  vocab_size: 211,
+  rms_norm_eps: 1e-5,
+  hidden_act: 'silu',
+  rope_theta: 10000,
+  max_position_embeddings: 4096,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  tie_word_embeddings: true,
+}
+const prompt = (count: number) => Array.from({ length: count }, (_, i) => (i * 53 + 7 * (i % 11)) % 211)
+const kivi4 = segments(packed(4, 'channel'), packed(4, 'token'), 32)
+const snapkv: Partial<LayerPlan> = {
+  segments: kivi4,
+  observe: {
+    what: 'attention',
+    queries: { last: 16, before: 'prompt-end' },
+    mask: 'causal',
+    reduce: 'sum',
+    group: 'mean',
+  },
+  smooth: { pool: 'max', kernel: 7, padding: 'zeros-count' },
+  protect: { first: 0, last: 16 },
+}
+
+let opened: Promise<OpenModel> | undefined
+/** The same model for all tests; its file may go, the mapping stays. */
+const shared = (): Promise<OpenModel> => (opened ??= openModel(randomModel(config, 'BF16', 3).folder))
+afterAll(async () => {
+  const { model, engine } = await shared()
+  model.dispose()
+  engine.dispose()
+})
+
+const start = async (tokens: number, layer: LayerPlan): Promise<NativeContext> => {
+  const open = await shared()
+  const { contexts } = await prefill(open, prompt(tokens), [planOf(open.config, tokens, layer)])
+  return contexts[0]!
+}
+
+describe('one prefill for several plans', () => {
+  test('gives every plan what a prefill of its own gives', async () => {
+    const open = await shared()
+    const plans = [
+      layerPlan(600),
+      layerPlan(96, snapkv),
+      layerPlan(64, { ...snapkv, smooth: undefined } as never),
+    ]
+    const together = await prefill(
+      open,
+      prompt(600),
+      plans.map((plan) => planOf(open.config, 600, plan)),
+    )
+    for (const [i, plan] of plans.entries()) {
+      const alone = await prefill(open, prompt(600), [planOf(open.config, 600, plan)])
+      expect(together.kept[i]).toEqual(alone.kept[0])
+      expect(await generateGreedy(together.contexts[i]!, 10)).toEqual(
+        await generateGreedy(alone.contexts[0]!, 10),
+      )
+    }
+  })
+
+  test('keeps the number of tokens that the plan says, the protected ones included', async () => {
+    const open = await shared()
+    const { kept } = await prefill(open, prompt(600), [planOf(open.config, 600, layerPlan(96, snapkv))])
+    for (const layer of kept[0]!)
+      for (const head of layer) {
+        expect(head).toHaveLength(96)
+        expect([...head.slice(-16)]).toEqual(Array.from({ length: 16 }, (_, i) => 584 + i))
+        expect([...head].every((p, i) => i === 0 || p > head[i - 1]!)).toBe(true)
+      }
+  })
+
+  test('with everything kept in 16 bit equals the full cache', async () => {
+    const open = await shared()
+    const full = await prefill(open, prompt(300), [fullPlan(open.config, 300)])
+    const large = await prefill(open, prompt(300), [
+      planOf(open.config, 300, layerPlan(300, { ...snapkv, segments: layerPlan(1).segments })),
+    ])
+    expect(await generateGreedy(large.contexts[0]!, 20)).toEqual(await generateGreedy(full.contexts[0]!, 20))
+  })
+})
+
+test('results are bit-equal for 1, 2 and 3 threads', async () => {
+  const { folder } = randomModel(config, 'BF16', 3)
+  const results: Float32Array[] = []
+  for (const threads of [1, 2, 3]) {
+    const model = await openModel(folder, { threads, precision: 'bf16' })
+    const { contexts } = await prefill(model, prompt(700), [
+      planOf(model.config, 700, layerPlan(128, snapkv)),
+    ])
+    results.push(await contexts[0]!.appendAll(Int32Array.from(prompt(90))))
+    model.engine.dispose()
+  }
+  expect(results[1]).toEqual(results[0])
+  expect(results[2]).toEqual(results[0])
+})
+
+describe('fork', () => {
+  test('shares tiles, and neither side sees what the other appends', async () => {
+    for (const segment of [
+      kivi4,
+      layerPlan(1).segments,
+      segments(packed(2, 'channel'), packed(2, 'token'), 32),
+    ]) {
+      for (const residual of ['unified', 'kivi'] as const) {
+        const layer = layerPlan(200, { segments: segment, residual })
+        const alone = await start(200, layer)
+        // What leaves the window leaves it after every append, so both sides cut the text alike.
+        await alone.append(Int32Array.from(prompt(20)))
+        await alone.append(Int32Array.from(prompt(45).slice(20)))
+        const want = alone.logits()
+
+        const one = await start(200, layer)
+        const two = one.fork()
+        await two.append(Int32Array.from(prompt(70).reverse()))
+        await one.append(Int32Array.from(prompt(20)))
+        const three = one.fork()
+        await two.append(Int32Array.of(5))
+        await one.append(Int32Array.from(prompt(45).slice(20)))
+        expect(largestDifference(one.logits(), want)).toBeLessThan(1e-4)
+        expect(three.tokens).toBe(220)
+        one.dispose()
+        two.dispose()
+        await three.append(Int32Array.from(prompt(45).slice(20)))
+        expect(largestDifference(three.logits(), want)).toBeLessThan(1e-4)
+      }
+    }
+  })
+
+  test('a fork samples the same tokens from the same seed', async () => {
+    const one = await start(40, layerPlan(40))
+    const two = one.fork()
+    const sampling = { temperature: 1, topK: 50, topP: 0.95, minP: 0, repetitionPenalty: 1 }
+    for (const context of [one, two]) context.seed(7)
+    const ids = [one, two].map((context) => Array.from({ length: 20 }, () => context.sample(sampling)))
+    expect(ids[0]).toEqual(ids[1])
+    expect(new Set(ids[0]).size).toBeGreaterThan(3)
+  })
+})
+
+test('the original residual rule codes keys in blocks and values one by one', async () => {
+  const layer = layerPlan(70, { segments: kivi4, residual: 'kivi' })
+  const context = await start(70, layer)
+  const counts = () => {
+    const tile = context.export(0, 0)
+    const coded = (parts: typeof tile.key) =>
+      parts.filter((p) => p.bits !== 16).reduce((n, p) => n + p.tokens, 0)
+    return [coded(tile.key), coded(tile.value), tile.tokens]
+  }
+  expect(counts()).toEqual([64, 38, 70])
+  const first = context.export(0, 0)
+  for (let step = 1; step <= 40; step++) {
+    await context.append(Int32Array.of(step))
+    expect(counts()).toEqual([64 + 32 * Math.floor((6 + step) / 32), 38 + step, 70 + step])
+  }
+  // What was coded stays as it was.
+  const last = context.export(0, 0)
+  const values = (parts: typeof last.value) =>
+    parts.filter((p) => p.bits !== 16).flatMap((p) => [...p.values])
+  expect(values(last.value).slice(0, 38 * 32)).toEqual(values(first.value))
+})
+
+describe('sampling', () => {
+  const plain = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 }
+  const draw = (context: NativeContext, sampling: typeof plain, count = 200) => {
+    context.seed(11)
+    return new Set(Array.from({ length: count }, () => context.sample(sampling)))
+  }
+
+  test('draws follow the probabilities', async () => {
+    const context = await start(30, layerPlan(30))
+    const logits = [...context.logits()]
+    const top = Math.max(...logits)
+    const sum = logits.reduce((total, x) => total + Math.exp(x - top), 0)
+    const best = logits.indexOf(top)
+    context.seed(1)
+    const draws = Array.from({ length: 4000 }, () => context.sample(plain))
+    const share = draws.filter((id) => id === best).length / 4000
+    expect(Math.abs(share - 1 / sum)).toBeLessThan(0.04)
+  })
+
+  test('top-k, top-p and min-p cut the tail; a small temperature takes the best', async () => {
+    const context = await start(30, layerPlan(30))
+    const logits = [...context.logits()]
+    const order = logits.map((_, id) => id).sort((a, b) => logits[b]! - logits[a]!)
+    expect(draw(context, { ...plain, temperature: 5, topK: 3 })).toEqual(new Set(order.slice(0, 3)))
+    expect(draw(context, { ...plain, topP: 1e-6 })).toEqual(new Set(order.slice(0, 1)))
+    expect(draw(context, { ...plain, minP: 1 })).toEqual(new Set(order.slice(0, 1)))
+    expect(draw(context, { ...plain, temperature: 1e-3 })).toEqual(new Set(order.slice(0, 1)))
+    expect(context.sample(greedy)).toBe(order[0])
+  })
+
+  test('a repetition penalty moves the choice away from tokens seen before', async () => {
+    const context = await start(30, layerPlan(30))
+    const logits = [...context.logits()]
+    const seen = new Set(prompt(30))
+    const penalized = logits.map((x, id) => (seen.has(id) ? (x > 0 ? x / 1.8 : x * 1.8) : x))
+    const best = penalized.indexOf(Math.max(...penalized))
+    expect(context.sample({ ...greedy, repetitionPenalty: 1.8 })).toBe(best)
+  })
+})
+
+describe('errors', () => {
+  test('after dispose everything is refused with KV_DISPOSED', async () => {
+    const context = await start(30, layerPlan(30))
+    context.dispose()
+    context.dispose()
+    expect(() => context.logits()).toThrow(expect.objectContaining({ code: 'KV_DISPOSED' }))
+    expect(() => context.append(Int32Array.of(1))).toThrow(expect.objectContaining({ code: 'KV_DISPOSED' }))
+  })
+
+  test('a second step at the same time is refused with KV_BUSY', async () => {
+    const context = await start(30, layerPlan(30))
+    const running = context.append(Int32Array.from(prompt(100)))
+    expect(() => context.append(Int32Array.of(1))).toThrow(expect.objectContaining({ code: 'KV_BUSY' }))
+    expect(() => context.fork()).toThrow(expect.objectContaining({ code: 'KV_BUSY' }))
+    await running
+    expect(context.tokens).toBe(130)
+  })
+
+  test('abort ends a prefill with KV_ABORTED', async () => {
+    const open = await shared()
+    const run = open.model.startPrefill(Int32Array.from(prompt(600)), [fullPlan(open.config, 600)])
+    run.abort()
+    await expect(run.runLayer()).rejects.toMatchObject({ code: 'KV_ABORTED' })
+  })
+
+  test('token ids outside of the vocabulary are refused', async () => {
+    const context = await start(30, layerPlan(30))
+    expect(() => context.append(Int32Array.of(211))).toThrow(
+      expect.objectContaining({ code: 'KV_INVALID_OPTION' }),
+    )
+  })
+
+  test('a field that no kernel can run is named', async () => {
+    const open = await shared()
+    const plan = planOf(open.config, 30, layerPlan(30, { tokens: { perHead: 30, pool: 'model', floor: 0 } }))
+    expect(() => open.model.startPrefill(Int32Array.from(prompt(30)), [plan])).toThrow(
+      /layers\[0\]\.tokens\.pool/,
+    )
+  })
+
+  test('NaN scores are refused, naming the layer', async () => {
+    const open = await shared()
+    const run = open.model.startPrefill(Int32Array.from(prompt(60)), [
+      planOf(open.config, 60, layerPlan(30, snapkv)),
+    ])
+    await run.runLayer()
+    const scores = run.scores(0)
+    scores[5] = NaN
+    await expect(run.compressLayer(0, { scores })).rejects.toMatchObject({
+      code: 'KV_NUMERIC',
+      message: expect.stringContaining('layer 0') as string,
+    })
+    run.dispose()
+  })
+})
+
+test('an engine that works is disposed without harm', async () => {
+  const { folder } = randomModel(config, 'BF16', 3)
+  const model = await openModel(folder)
+  const run = model.model.startPrefill(Int32Array.from(prompt(600)), [fullPlan(model.config, 600)])
+  const running = run.runLayer()
+  run.dispose()
+  model.model.dispose()
+  model.engine.dispose()
+  const outcome = await running.then(
+    () => 'done',
+    (error: { code: string }) => error.code,
+  )
+  expect(['done', 'KV_ABORTED']).toContain(outcome)
+  expect(() => model.engine.table).toThrow(expect.objectContaining({ code: 'KV_DISPOSED' }))
+  expect(addon.opTables()).toContain('scalar')
+})

@@ -1,0 +1,150 @@
+import { join } from 'node:path'
+import type { CompressionPlan, LayerPlan, SegmentPlan } from '@qpkv/spec'
+import { readConfig, type ModelConfig } from '../../../src/model/config.ts'
+import { readJsonObject } from '../../../src/model/read-json.ts'
+import { readWeightFiles } from '../../../src/model/weight-files.ts'
+import { mapWeights } from '../../../src/model/weight-map.ts'
+import type {
+  NativeContext,
+  NativeEngine,
+  NativeModel,
+  NativeModelDescription,
+} from '../../../src/native/addon.ts'
+import { loadAddon } from '../../../src/native/load-addon.ts'
+
+export const { addon } = loadAddon()
+
+/** Every op table that this CPU runs. */
+export const tables = addon.opTables()
+
+export interface OpenModel {
+  readonly engine: NativeEngine
+  readonly model: NativeModel
+  readonly config: ModelConfig
+}
+
+export interface OpenOptions {
+  readonly threads?: number
+  readonly table?: string
+  readonly precision?: 'bf16' | 'f32'
+}
+
+/** A model of the addon straight from a folder, without the API above it. */
+export async function openModel(folder: string, options: OpenOptions = {}): Promise<OpenModel> {
+  const { config, description } = await describeModel(folder, options.precision ?? 'f32')
+  const engine = addon.createEngine({
+    threads: options.threads ?? 2,
+    ...(options.table !== undefined && { table: options.table }),
+  })
+  return { engine, model: await engine.loadModel(description), config }
+}
+
+export async function describeModel(
+  folder: string,
+  precision: 'bf16' | 'f32',
+): Promise<{ config: ModelConfig; description: NativeModelDescription }> {
+  const path = join(folder, 'config.json')
+  const config = readConfig((await readJsonObject(path)) ?? {}, path)
+  const weights = await readWeightFiles(folder)
+  const { layers, hiddenSize, intermediateSize, queryHeads, kvHeads, headDim, vocabSize, rmsEpsilon } = config
+  const description: NativeModelDescription = {
+    files: [...weights.files],
+    precision,
+    layers,
+    hiddenSize,
+    intermediateSize,
+    queryHeads,
+    kvHeads,
+    headDim,
+    vocabSize,
+    rmsEpsilon,
+    ropeInvFreq: config.rope.inverse,
+    ropeScale: config.rope.attentionFactor,
+    slidingWindow: [...config.slidingWindow],
+    tensors: mapWeights(config, weights, folder),
+  }
+  return { config, description }
+}
+
+const exact = (element: 'bf16' | 'f32' = 'f32') => ({ bits: 16, element, rope: 'after' }) as const
+
+/** One exact segment that holds everything. */
+export const exactSegments = (element: 'bf16' | 'f32' = 'f32'): SegmentPlan[] => [
+  { role: 'recent', tokens: 'rest', key: exact(element), value: exact(element) },
+]
+
+export const layerPlan = (perHead: number, fields: Partial<LayerPlan> = {}): LayerPlan => ({
+  tokens: { perHead, pool: 'head', floor: 0 },
+  segments: exactSegments(),
+  residual: 'unified',
+  observe: { what: 'nothing' },
+  protect: { first: 0, last: 0 },
+  prefer: 'highest',
+  order: 'position',
+  evict: 'never',
+  positions: 'true',
+  ...fields,
+})
+
+/** The same layer plan in every layer. */
+export const planOf = (
+  config: Pick<ModelConfig, 'layers'>,
+  promptTokens: number,
+  layer: LayerPlan,
+  heads: 'kv' | 'query' = 'kv',
+): CompressionPlan => ({
+  planVersion: 1,
+  heads,
+  promptTokens,
+  layers: Array.from({ length: config.layers }, () => layer),
+})
+
+/** Everything kept exactly. */
+export const fullPlan = (config: Pick<ModelConfig, 'layers'>, tokens: number): CompressionPlan =>
+  planOf(config, tokens, layerPlan(tokens))
+
+export interface Prefilled {
+  readonly contexts: NativeContext[]
+  /** [plans][layers][stored heads] kept positions */
+  readonly kept: Int32Array[][][]
+  /** [tokens, vocab], only when asked for */
+  readonly logits: Float32Array | undefined
+}
+
+/** Runs a whole prefill for several plans. */
+export async function prefill(
+  { model, config }: Pick<OpenModel, 'model' | 'config'>,
+  ids: readonly number[] | Int32Array,
+  plans: CompressionPlan[],
+  want: { allLogits?: boolean } = {},
+): Promise<Prefilled> {
+  const run = model.startPrefill(Int32Array.from(ids), plans)
+  const kept: Int32Array[][][] = plans.map(() => [])
+  for (let layer = 0; layer < config.layers; layer++) {
+    await run.runLayer()
+    for (const [i] of plans.entries()) kept[i]?.push(await run.compressLayer(i))
+  }
+  const logits = want.allLogits ? await run.allLogits() : undefined
+  const contexts = await run.finish()
+  run.dispose()
+  return { contexts, kept, logits }
+}
+
+export const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 } as const
+
+/** Greedy ids, the first one from the logits that are there. */
+export async function generateGreedy(context: NativeContext, count: number): Promise<number[]> {
+  const ids: number[] = []
+  while (ids.length < count) {
+    const id = context.sample(greedy)
+    ids.push(id)
+    if (ids.length < count) await context.append(Int32Array.of(id))
+  }
+  return ids
+}
+
+export const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  let largest = 0
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs((a[i] ?? NaN) - (b[i] ?? NaN)))
+  return a.length === b.length ? largest : Infinity
+}
