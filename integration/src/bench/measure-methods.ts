@@ -67,13 +67,15 @@ async function ask(context: Context, question: string, answer: readonly number[]
 
 const mean = (x: readonly number[]) => x.reduce((a, b) => a + b, 0) / x.length
 
-/** Mean difference of paired right answers with its 95 % interval, in points. */
+/** Difference of paired right answers with its 95 % interval (Agresti and Min 2005: half an answer in every cell), in points. */
 function difference(full: readonly boolean[], other: readonly boolean[]): string {
-  const pairs = full.map((right, i) => Number(other[i]) - Number(right))
-  const average = mean(pairs)
-  const spread = Math.sqrt(mean(pairs.map((x) => (x - average) ** 2)) / pairs.length)
+  const only = (a: readonly boolean[], b: readonly boolean[]) =>
+    a.filter((right, i) => right && b[i] === false).length
+  const [gained, lost, n] = [only(other, full), only(full, other), full.length]
+  const center = (gained - lost) / (n + 2)
+  const spread = Math.sqrt((gained + lost + 1) / (n + 2) - center ** 2) / Math.sqrt(n + 2)
   const point = (x: number) => (100 * x).toFixed(1)
-  return `${point(average)} (${point(average - 1.96 * spread)} to ${point(average + 1.96 * spread)})`
+  return `${point((gained - lost) / n)} (${point(center - 1.96 * spread)} to ${point(center + 1.96 * spread)})`
 }
 
 async function measure(protocol: NeedleProtocol): Promise<void> {
@@ -132,7 +134,7 @@ async function measure(protocol: NeedleProtocol): Promise<void> {
       `${((100 * bytes) / full.bytes).toFixed(1)} %`,
       `${right.filter(Boolean).length} of ${right.length}`,
       i === 0 ? '' : difference(full.right, right),
-      i === 0 ? '' : mean(nats).toPrecision(2),
+      i === 0 ? '' : mean(nats).toExponential(1),
     ]
     console.log(`| ${cells.join(' | ')} |`)
   }

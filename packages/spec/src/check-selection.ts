@@ -5,7 +5,7 @@ import type { Selection } from './method.ts'
 const known: readonly (readonly [
   field: string,
   read: (s: Selection) => unknown,
-  values: readonly unknown[],
+  values: readonly (string | undefined)[],
 ])[] = [
   ['observe.what', (s) => s.observe.what, ['nothing', 'attention', 'key-norm', 'key-similarity']],
   ['observe.mask', (s) => attention(s)?.mask, [undefined, 'causal', 'window-block']],
