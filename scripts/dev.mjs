@@ -151,6 +151,7 @@ const verbs = {
   },
   'native-test': () => tool('native-test', ...rest),
   'native-asan': () => tool('native-test', '--sanitize', ...rest),
+  fuzz: () => tool('fuzz', ...rest),
   'pack-test'() {
     turbo('build')
     tool('pack-test', ...rest)

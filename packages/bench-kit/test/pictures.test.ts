@@ -105,6 +105,15 @@ describe('the plot of accuracy against bytes', () => {
     expect(() => tradeoffPlotSvg({ title: 'T', curves: [] })).toThrow(/at least one point/)
   })
 
+  it('ends, also with an empty cache among the points', () => {
+    const svg = tradeoffPlotSvg({
+      title: 'T',
+      curves: [{ label: 'c', kind: 'prune', points: [point(0, 1), point(1024, 1)] }],
+    })
+    wellFormed(svg)
+    expect(svg).not.toMatch(/NaN|Infinity/)
+  })
+
   it('moves names apart and keeps their order', () => {
     const places = spreadLabels([50, 10, 52, 51], 17, { low: 0, high: 300 })
     expect(places[1]).toBe(10)

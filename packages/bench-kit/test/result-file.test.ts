@@ -118,12 +118,48 @@ describe('a result file', () => {
       ['{"prediction":"x"}\n', /run header/],
       ['', /run header/],
       [`${JSON.stringify(header)}\n`, /schemaVersion 99/],
-      [`${JSON.stringify({ ...header, schemaVersion: 1 })}\n{"kind":"sample","id":"x"}\n`, /line 2/],
+      [
+        `${JSON.stringify({ ...header, schemaVersion: 1 })}\n`,
+        /line 1: expected a run line with a sound versions/,
+      ],
     ] as const) {
       writeFileSync(path, text)
       await expect(readResults(path)).rejects.toThrow(error)
     }
     await expect(readResults(join(path, 'gone'))).rejects.toThrow(code('KV_RESULT_FILE'))
+  })
+
+  it.each([
+    ['a sample without facets', 'sample', { facets: undefined }, /sound facets but received nothing/],
+    ['a score that is no number', 'sample', { answers: [{ id: 'q', scores: { exact: null } }] }, /answers/],
+    ['a spec that is none', 'spec', { spec: { specVersion: 1, prune: 7 } }, /sound spec/],
+    ['a label that is none', 'spec', { label: null }, /sound label but received null/],
+    ['a header without a model', 'run', { identity: { bench: 'x', task: {} } }, /sound identity/],
+    ['a header without a machine', 'run', { machine: [] }, /sound machine/],
+  ])('with %s is refused with the line', async (_, kind, change, error) => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await run(path, 1)
+    const lines = readFileSync(path, 'utf8').trim().split('\n')
+    const at = lines.findIndex((line) => (JSON.parse(line) as { kind: string }).kind === kind)
+    lines[at] = JSON.stringify({ ...(JSON.parse(lines[at] ?? '') as object), ...change })
+    writeFileSync(path, `${lines.join('\n')}\n`)
+    await expect(readResults(path)).rejects.toThrow(error)
+    await expect(readResults(path)).rejects.toThrow(new RegExp(`line ${at + 1}: `))
+  })
+
+  it('with a number that no number holds is refused', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await run(path, 1)
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"planned":', '"planned":1e999,"was":'))
+    await expect(readResults(path)).rejects.toThrow(/sound bytes/)
+  })
+
+  it('with a spec that leaves a method out reads it as none', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await run(path, 1)
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll('"quantize":{"method":"none"}', '"layers":[]'))
+    const [first] = (await readResults(path)).specs.values()
+    expect(first?.spec.quantize).toEqual({ method: 'none' })
   })
 
   it('of an older version is upgraded step by step', () => {

@@ -45,6 +45,27 @@ describe('the tokenizer', () => {
     )
   })
 
+  it.each([
+    ['decoders that are none', { decoder: { type: 'Sequence', decoders: [null] } }],
+    [
+      'a post-processor that is none',
+      { post_processor: { type: 'TemplateProcessing', single: ['x'], pair: [], special_tokens: {} } },
+    ],
+    ['no ids to decode', { added_tokens: 1 }],
+  ])('that is broken where loading does not look says so when it is used: %s', async (_, part) => {
+    const definition = {
+      added_tokens: [],
+      model: { type: 'BPE', vocab: { a: 0, b: 1 }, merges: [] },
+      ...part,
+    }
+    const folder = temporaryFolder({ 'tokenizer.json': JSON.stringify(definition) })
+    await throwsKv('KV_TOKENIZER', /Could not use the tokenizer in .*tokenizer.json/, async () => {
+      const tokenizer = await loadTokenizer(folder)
+      tokenizer?.encode('ab')
+      tokenizer?.decode([0, 1])
+    })
+  })
+
   it('reads special tokens given as objects', async () => {
     const folder = temporaryFolder({
       'tokenizer_config.json': '{"bos_token":{"content":"<s>"},"pad_token":null}',

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { isPlainObject, KvError, type JsonObject } from '@qpkv/spec'
+import { isPlainObject, KvError, loadSpec, type JsonObject } from '@qpkv/spec'
+import { checkLine } from './check-line.ts'
 import type { FailureLine, PlanLine, ResultLine, RunHeader, SampleRecord, SpecLine } from './record.ts'
 import { upgradeLines } from './upgrade.ts'
 
@@ -68,28 +69,13 @@ export function collectResults(lines: readonly ResultLine[], path: string): Resu
   const records = new Map<string, SampleRecord>()
   const failures: FailureLine[] = []
   for (const [index, line] of lines.entries()) {
-    if (line.kind === 'spec') specs.set(line.id, line)
+    checkLine(line, `${path}, line ${index + 1}`)
+    if (line.kind === 'spec') specs.set(line.id, { ...line, spec: loadSpec(line.spec) })
     else if (line.kind === 'plan') plans.set(line.id, line)
     else if (line.kind === 'failure') failures.push(line)
-    else if (line.kind === 'sample') records.set(checkRecord(line, `${path}, line ${index + 1}`).id, line)
+    else if (line.kind === 'sample') records.set(line.id, line)
   }
   return { path, header, specs, plans, records: [...records.values()], failures }
-}
-
-function checkRecord(record: SampleRecord, where: string): SampleRecord {
-  const sound =
-    typeof record.id === 'string' &&
-    typeof record.sample === 'string' &&
-    typeof record.spec === 'string' &&
-    isPlainObject(record.bytes) &&
-    isPlainObject(record.timings) &&
-    Array.isArray(record.answers)
-  if (sound) return record
-  throw new KvError(
-    'KV_RESULT_FILE',
-    `${where}: expected a record with id, sample, spec, bytes, timings and answers.`,
-    { hint: 'Delete this line; the sample runs again with --resume.' },
-  )
 }
 
 /** Reads a result file of this or an older version; an interrupted last line is left out. Throws KvError KV_RESULT_FILE. */

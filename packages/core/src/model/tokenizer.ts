@@ -27,24 +27,41 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer | undefin
   if (!definition) return undefined
   const config = (await readJsonObject(join(folder, 'tokenizer_config.json'))) ?? {}
   try {
-    return wrap(new HuggingFaceTokenizer(definition, config), config)
+    return wrap(new HuggingFaceTokenizer(definition, config), config, path)
   } catch (cause) {
-    throw kvError(
-      'KV_TOKENIZER',
-      `Could not use the tokenizer in ${path}: ${(cause as Error).message}.`,
-      'Remove the file to work with token ids alone.',
-    )
+    throw unusable(path, cause)
   }
 }
 
-function wrap(tokenizer: HuggingFaceTokenizer, config: JsonObject): Tokenizer {
+const unusable = (path: string, cause: unknown) =>
+  kvError(
+    'KV_TOKENIZER',
+    `Could not use the tokenizer in ${path}: ${(cause as Error).message}.`,
+    'Remove the file to work with token ids alone.',
+  )
+
+function wrap(tokenizer: HuggingFaceTokenizer, config: JsonObject, path: string): Tokenizer {
+  // Parts of a broken file that loading does not look at are found when they are used.
+  const guard = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (cause) {
+      throw unusable(path, cause)
+    }
+  }
   return {
-    encode: (text, { special = true } = {}) => tokenizer.encode(text, { add_special_tokens: special }).ids,
+    encode: (text, { special = true } = {}) =>
+      guard(() => tokenizer.encode(text, { add_special_tokens: special }).ids),
     // Cleaning up spaces would change text that is already out when the next token comes.
     decode: (ids, { special = false } = {}) =>
       ids.length === 0
         ? ''
-        : tokenizer.decode([...ids], { skip_special_tokens: !special, clean_up_tokenization_spaces: false }),
+        : guard(() =>
+            tokenizer.decode([...ids], {
+              skip_special_tokens: !special,
+              clean_up_tokenization_spaces: false,
+            }),
+          ),
     idOf: (token) => tokenizer.token_to_id(token),
     specialTokens: readSpecialTokens(config),
     config,

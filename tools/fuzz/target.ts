@@ -1,0 +1,15 @@
+/** Something that reads data from outside. */
+export interface FuzzTarget {
+  /** Reads one input; must end in time and throw nothing but KvErrors. */
+  read(bytes: Uint8Array): void | Promise<void>
+}
+
+/** Whether an error is one that a user may see. */
+export function isExpected(cause: unknown): boolean {
+  return (
+    cause instanceof Error &&
+    cause.name === 'KvError' &&
+    cause.message.length > 0 &&
+    cause.message.length < 5000
+  )
+}

@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import { upgradeLines } from '../../packages/bench-kit/src/result/upgrade.ts'
+import { collectResults, parseLines } from '../../packages/bench-kit/src/result/read-results.ts'
+import { resultsReport } from '../../packages/bench-kit/src/report/results-report.ts'
+import { readConfig } from '../../packages/core/src/model/config.ts'
+import { loadChatTemplate } from '../../packages/core/src/model/chat-template.ts'
+import { readGenerationConfig } from '../../packages/core/src/model/generation-config.ts'
+import { readJsonObject } from '../../packages/core/src/model/read-json.ts'
+import { readSafetensorsHeader } from '../../packages/core/src/model/safetensors.ts'
+import { loadTokenizer } from '../../packages/core/src/model/tokenizer.ts'
+import { registry } from '../../packages/methods/src/index.ts'
+import { loadSpec, parseBudgetText, parseSpec, printSpec, resolve } from '../../packages/spec/src/index.ts'
+import { put, scratchFolder } from './scratch-folder.ts'
+import type { FuzzTarget } from './target.ts'
+
+const model = {
+  layers: 4,
+  queryHeads: 4,
+  kvHeads: 2,
+  headDim: 64,
+  slidingWindow: [null, null, null, null],
+  contextTokens: 8192,
+}
+
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8')
+const folder = scratchFolder()
+
+/** Every reader of data from outside, by name. */
+export const targets: Readonly<Record<string, FuzzTarget>> = {
+  safetensors: {
+    async read(bytes) {
+      await readSafetensorsHeader(put(folder, 'model.safetensors', bytes))
+    },
+  },
+  config: {
+    async read(bytes) {
+      const path = put(folder, 'config.json', bytes)
+      const values = (await readJsonObject(path)) ?? {}
+      readGenerationConfig(values, path)
+      readConfig(values, path)
+    },
+  },
+  tokenizer: {
+    async read(bytes) {
+      put(folder, 'tokenizer.json', bytes)
+      put(folder, 'tokenizer_config.json', bytes.length % 2 === 0 ? bytes : '{}')
+      const tokenizer = await loadTokenizer(folder)
+      if (!tokenizer) return
+      const chat = await loadChatTemplate(folder, tokenizer)
+      await chat?.dispose()
+      const ids = tokenizer.encode('Hello, world 123\n  é 💥<|eot_id|>')
+      tokenizer.decode(ids)
+      tokenizer.decode([0, 1, 2, 99, 100_000], { special: true })
+    },
+  },
+  'spec-text': {
+    read(bytes) {
+      const given = text(bytes)
+      if (given.includes('@')) parseOrSame(() => parseBudgetText(given.slice(given.indexOf('@') + 1)))
+      const spec = parseSpec(given)
+      const again = parseSpec(printSpec(spec))
+      if (!isDeepStrictEqual(again, spec))
+        throw new Error(`printed ${printSpec(spec)}, which reads differently`)
+      resolve(spec, registry, model, { tokens: 1000 })
+    },
+  },
+  'spec-json': {
+    read(bytes) {
+      const spec = loadSpec(text(bytes))
+      printSpec(spec)
+      resolve(spec, registry, model, { tokens: 1000, userEnd: 990 })
+    },
+  },
+  results: {
+    read(bytes) {
+      const { lines } = parseLines(Buffer.from(bytes), 'results.jsonl')
+      const results = collectResults(upgradeLines(lines, 'results.jsonl'), 'results.jsonl')
+      resultsReport([results])
+    },
+  },
+}
+
+/** A second reader of the same input must not hide the first one's refusal. */
+function parseOrSame(read: () => unknown): void {
+  try {
+    read()
+  } catch (cause) {
+    if (!(cause instanceof Error && cause.name === 'KvError')) throw cause
+  }
+}
+
+/** One seed input. */
+export const readSeed = (path: string): Uint8Array => readFileSync(path)
