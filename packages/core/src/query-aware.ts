@@ -11,7 +11,7 @@ export const queryAwareWarning = {
   code: 'KV_QUERY_AWARE',
   message:
     'This context was pruned by a method that looked at the end of its prompt: what a later question needs may be gone. ' +
-    'For several questions about one text choose a pruner that needs no question, such as keydiff.',
+    'For several questions about one text choose a pruner that needs no question.',
 } as const
 
 /** Receives warnings instead of process.emitWarning. */
