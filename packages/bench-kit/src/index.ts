@@ -44,7 +44,15 @@ export {
   type Table,
   type TableRow,
 } from './report/html-report.ts'
-export { curvesOf, resultsReport, type ResultsReportOptions } from './report/results-report.ts'
+export { bytesOf, frontier, frontiersOf, type ByteCount } from './report/frontiers.ts'
+export { bestWithin } from './report/overview.ts'
+export {
+  reportParts,
+  resultsReport,
+  type ReportPart,
+  type ResultsReportOptions,
+} from './report/results-report.ts'
+export { curvesOf, type NamedFigure } from './report/section-figures.ts'
 export { specBits, specKind, type SpecKind } from './report/spec-kind.ts'
 export { summarizeSpecs, type SpecSummary } from './report/spec-summary.ts'
 export { planIdOf, recordIdOf, resultFileName, runIdOf, specIdOf } from './result/ids.ts'

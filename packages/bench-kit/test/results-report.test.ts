@@ -2,7 +2,11 @@ import { join } from 'node:path'
 import { parseSpec } from '@qpkv/spec'
 import { describe, expect, it } from 'vitest'
 import {
+  bestWithin,
+  bytesOf,
   curvesOf,
+  frontier,
+  frontiersOf,
   htmlReport,
   readResults,
   resultsReport,
@@ -29,9 +33,13 @@ async function results(name = 'reference') {
 describe('the report of result files', () => {
   it('has a section per model and file with table, curves and heat maps', async () => {
     const report = resultsReport([await results('b'), await results('a')])
-    expect(report.sections.map(({ title }) => title)).toEqual(['a, needle', 'b, needle'])
-    expect(report.sections[0]?.figures).toHaveLength(2)
-    expect(report.sections[0]?.tables?.[0]?.rows[1]?.cells.slice(0, 4)).toEqual([
+    expect(report.sections.map(({ title }) => title)).toEqual([
+      'At equal real bytes',
+      'a, needle',
+      'b, needle',
+    ])
+    expect(report.sections[1]?.figures).toHaveLength(2)
+    expect(report.sections[1]?.tables?.[0]?.rows[1]?.cells.slice(0, 4)).toEqual([
       '4 bit',
       { text: '0.500', share: 0.5 },
       '0.237 to 0.763',
@@ -73,6 +81,32 @@ describe('the report of result files', () => {
       { label: 'full cache', kind: 'full' },
       { label: 'snapkv + 4 bit', kind: 'joint', bits: 4, points: [{ bytes: 65_536, score: 0.5 }] },
     ])
+  })
+
+  it('keeps the rows of a kind that no cheaper one beats, at real and at nominal bytes', async () => {
+    const [full, joint] = summarizeSpecs(await results(), 'exact')
+    if (!full || !joint) throw new Error('expected two rows')
+    const row = (bytesPlanned: number, score: number, tokensKept = 100) => ({
+      ...joint,
+      bytesPlanned,
+      score,
+      tokensKept,
+      bits: { nominal: 4, true: 5 },
+    })
+    const rows = [row(300, 0.5), row(100, 0.4), row(200, 0.7, 50), row(200, 0.6)]
+    expect(frontier(rows, 'joint').map(({ bytesPlanned, score }) => [bytesPlanned, score])).toEqual([
+      [100, 0.4],
+      [200, 0.7],
+    ])
+    // 50 of 1000 tokens at 4 of 16 bits is 1/80 of the full cache, and it is the cheapest row by this count.
+    const nominal = frontier(rows, 'joint', 'nominal')
+    expect(nominal).toEqual([rows[2]])
+    expect(nominal.map((one) => bytesOf(one, 'nominal') / one.bytesFull)).toEqual([
+      (50 / joint.promptTokens) * (4 / 16),
+    ])
+    expect(frontiersOf([full, ...rows]).map(({ label }) => label)).toEqual(['full cache', 'joint'])
+    expect(bestWithin([full, ...rows], 'joint', 150 / joint.bytesFull)?.score).toBe(0.4)
+    expect(bestWithin(rows, 'prune', 1)).toBeUndefined()
   })
 
   it('tells what a spec changes', () => {

@@ -1,6 +1,6 @@
 import { formatBytes, KvError } from '@qpkv/spec'
 import { spreadLabels } from './spread-labels.ts'
-import { element, lineAt, picture, textAt, textWidth, type Attributes } from './svg.ts'
+import { element, escapeXml, lineAt, picture, textAt, textWidth, type Attributes } from './svg.ts'
 
 /** One measured row. */
 export interface TradeoffPoint {
@@ -12,6 +12,8 @@ export interface TradeoffPoint {
   readonly high: number
   /** Written beside the point when the curve has no line: `8 bit`. */
   readonly label?: string
+  /** Shown when the mouse rests on the point; the curve's label unless given. */
+  readonly name?: string
 }
 
 /** A curve: what it changes decides color and mark. */
@@ -29,6 +31,8 @@ export interface TradeoffPlotOptions {
   readonly curves: readonly TradeoffCurve[]
   /** Default `Accuracy`. */
   readonly scoreLabel?: string
+  /** Below the axis; real bytes unless given. */
+  readonly bytesLabel?: string
 }
 
 const SIZE = { width: 800, height: 460 }
@@ -51,6 +55,7 @@ export function tradeoffPlotSvg({
   subtitle,
   curves,
   scoreLabel = 'Accuracy',
+  bytesLabel = 'real bytes of the cache (logarithmic)',
 }: TradeoffPlotOptions): string {
   const all = curves.flatMap(({ points }) => points)
   if (all.length === 0) throw new KvError('KV_DATA', `Expected at least one point to plot for "${title}".`)
@@ -61,7 +66,7 @@ export function tradeoffPlotSvg({
     title,
     textAt(PLOT.left, 26, title, { size: 16, weight: 'bold' }),
     subtitle ? textAt(PLOT.left, 44, subtitle, { size: 12, tone: 'muted' }) : '',
-    ...axes(x, scoreLabel),
+    ...axes(x, scoreLabel, bytesLabel),
     ...curves.map((curve) => drawCurve(curve, x)),
     ...curveLabels(curves, x),
   )
@@ -70,10 +75,12 @@ export function tradeoffPlotSvg({
 type Scale = ReturnType<typeof byteScale>
 
 function byteScale(bytes: readonly number[]) {
-  const low = Math.log2(Math.min(...bytes)) - 0.35
-  const high = Math.log2(Math.max(...bytes)) + 0.35
+  // An empty cache has no place on a logarithmic axis; it is drawn at one byte.
+  const position = (value: number) => Math.log2(Math.max(1, value))
+  const low = position(Math.min(...bytes)) - 0.35
+  const high = position(Math.max(...bytes)) + 0.35
   const at = (value: number) =>
-    PLOT.left + ((Math.log2(value) - low) / (high - low)) * (PLOT.right - PLOT.left)
+    PLOT.left + ((position(value) - low) / (high - low)) * (PLOT.right - PLOT.left)
   const step = Math.max(1, Math.ceil((high - low) / 9))
   const ticks: number[] = []
   for (let power = Math.ceil(low); power <= high; power += step) ticks.push(2 ** power)
@@ -82,7 +89,7 @@ function byteScale(bytes: readonly number[]) {
 
 const yAt = (score: number) => PLOT.bottom - score * (PLOT.bottom - PLOT.top)
 
-function axes(x: Scale, scoreLabel: string): string[] {
+function axes(x: Scale, scoreLabel: string, bytesLabel: string): string[] {
   const scores = [0, 0.25, 0.5, 0.75, 1]
   return [
     ...scores.flatMap((score) => [
@@ -97,7 +104,7 @@ function axes(x: Scale, scoreLabel: string): string[] {
         size: 11,
       }),
     ]),
-    textAt((PLOT.left + PLOT.right) / 2, PLOT.bottom + 42, 'real bytes of the cache (logarithmic)', {
+    textAt((PLOT.left + PLOT.right) / 2, PLOT.bottom + 42, bytesLabel, {
       anchor: 'middle',
       tone: 'muted',
     }),
@@ -121,8 +128,8 @@ function drawCurve(curve: TradeoffCurve, x: Scale): string {
   ].join('')
 }
 
-const describe = ({ label }: TradeoffCurve, { bytes, score, low, high }: TradeoffPoint) =>
-  `<title>${label.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}: ${formatBytes(bytes)}, ${percent(score)} (${percent(low)} to ${percent(high)})</title>`
+const describe = ({ label }: TradeoffCurve, { name = label, bytes, score, low, high }: TradeoffPoint) =>
+  `<title>${escapeXml(name)}: ${formatBytes(bytes)}, ${percent(score)} (${percent(low)} to ${percent(high)})</title>`
 
 const percent = (share: number) => `${(share * 100).toFixed(0)} %`
 

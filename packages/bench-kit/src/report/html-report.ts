@@ -19,6 +19,8 @@ export interface ReportSection {
   readonly tables?: readonly Table[]
   /** Pictures as SVG markup made by this package. */
   readonly figures?: readonly Figure[]
+  /** Pictures above the tables. */
+  readonly figuresFirst?: boolean
 }
 
 export interface Figure {
@@ -28,6 +30,8 @@ export interface Figure {
 
 export interface Table {
   readonly caption?: string
+  /** Closed until the reader opens it, under this line. */
+  readonly folded?: string
   readonly columns: readonly Column[]
   readonly rows: readonly TableRow[]
 }
@@ -74,23 +78,25 @@ export function htmlReport({ title, subtitle, facts = [], sections, footer }: Re
 }
 
 function renderSection(
-  { title, verdict, paragraphs = [], tables = [], figures = [] }: ReportSection,
+  { title, verdict, paragraphs = [], tables = [], figures = [], figuresFirst = false }: ReportSection,
   number: number,
 ): string {
+  const drawn = figures.map(
+    ({ svg, caption }) =>
+      `<figure>${svg.trim()}${caption ? `<figcaption>${escapeXml(caption)}</figcaption>` : ''}</figure>`,
+  )
+  const pictures = drawn.length > 1 && figuresFirst ? ['<div class="figures">', ...drawn, '</div>'] : drawn
+  const lists = tables.map((table) => renderTable(table))
   return [
     `<section id="s${number}"><h2>${escapeXml(title)}</h2>`,
     verdict ? `<p class="verdict">${escapeXml(verdict)}</p>` : '',
     ...paragraphs.map((text) => `<p>${escapeXml(text)}</p>`),
-    ...tables.map((table) => renderTable(table)),
-    ...figures.map(
-      ({ svg, caption }) =>
-        `<figure>${svg.trim()}${caption ? `<figcaption>${escapeXml(caption)}</figcaption>` : ''}</figure>`,
-    ),
+    ...(figuresFirst ? [...pictures, ...lists] : [...lists, ...pictures]),
     '</section>',
   ].join('\n')
 }
 
-function renderTable({ caption, columns, rows }: Table): string {
+function renderTable({ caption, folded, columns, rows }: Table): string {
   const aligned = (i: number) => (columns[i]?.align === 'right' ? ' class="n"' : '')
   const heads = columns.map(({ title }, i) => `<th scope="col"${aligned(i)}>${escapeXml(title)}</th>`)
   const body = rows.map(({ cells, best, begins }) => {
@@ -99,10 +105,12 @@ function renderTable({ caption, columns, rows }: Table): string {
     return `<tr${names ? ` class="${names}"` : ''}>${data.join('')}</tr>`
   })
   return [
+    folded === undefined ? '' : `<details><summary>${escapeXml(folded)}</summary>`,
     `<div class="table"><table>${caption ? `<caption>${escapeXml(caption)}</caption>` : ''}`,
     `<thead><tr>${heads.join('')}</tr></thead><tbody>`,
     ...body,
     '</tbody></table></div>',
+    folded === undefined ? '' : '</details>',
   ].join('\n')
 }
 

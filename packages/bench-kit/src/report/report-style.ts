@@ -21,6 +21,10 @@ table{border-collapse:collapse;min-width:100%;font-size:14px}
 caption{text-align:left;color:var(--muted);padding:0 0 8px}
 th{font-weight:600;color:var(--muted);text-align:left;border-bottom:2px solid var(--rule);padding:6px 8px;white-space:nowrap;vertical-align:bottom}
 td{padding:6px 8px;border-bottom:1px solid var(--rule);white-space:nowrap;font-variant-numeric:tabular-nums}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:6px 22px}
+.figures figure{margin:6px 0}
+.figures figure:has(svg[width]){min-width:0}
+summary{cursor:pointer;color:var(--good);padding:6px 0}
 .n{text-align:right}
 tr.begins td{border-top:2px solid var(--rule)}
 tr.best td{background:var(--goodsoft);font-weight:600}

@@ -11,6 +11,7 @@ export interface SpecSummary {
   readonly score: number
   /** 95 %: Wilson's where every score is 0 or 1, else bootstrapped over samples. */
   readonly interval: Interval
+  readonly promptTokens: number
   readonly tokensKept: number
   readonly bits: { readonly nominal: number; readonly true: number } | undefined
   readonly bytesPlanned: number
@@ -50,6 +51,7 @@ function summarize(spec: SpecLine, records: readonly SampleRecord[], metric: str
           perSample.map((sample) => mean(sample)),
           { resamples: 2000 },
         ),
+    promptTokens: of(({ promptTokens }) => promptTokens),
     tokensKept: of(({ tokensKept }) => tokensKept),
     bits:
       widths.length === 0

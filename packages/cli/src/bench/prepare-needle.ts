@@ -18,7 +18,7 @@ import {
   type GridOptions,
   type NeedleTask,
 } from '@qpkv/bench-needle'
-import { KvError, type JsonObject } from '@qpkv/spec'
+import { KvError } from '@qpkv/spec'
 import { modelIdentity } from '../output/bench-versions.ts'
 import { table } from '../output/text-table.ts'
 import { OptionReader } from './option-reader.ts'

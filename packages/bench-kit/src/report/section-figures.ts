@@ -1,0 +1,117 @@
+import { heatMapCells, heatMapsSvg, type HeatMap } from '../pictures/heat-map.ts'
+import { tradeoffPlotSvg, type TradeoffCurve } from '../pictures/tradeoff-plot.ts'
+import type { Results } from '../result/read-results.ts'
+import { printMethod } from '@qpkv/spec'
+import { bytesOf, frontier, frontiersOf, type ByteCount } from './frontiers.ts'
+import type { Figure } from './html-report.ts'
+import { specBits, specKind } from './spec-kind.ts'
+import type { SpecSummary } from './spec-summary.ts'
+
+/** More rows than this and only those on a frontier get a heat map. */
+const MAX_MAPS = 24
+
+/** A picture with the name that its file gets. */
+export interface NamedFigure extends Figure {
+  readonly name: string
+}
+
+/** Frontiers at real and at nominal bytes, a plot per pruner, and heat maps. */
+export function sectionFigures(
+  results: Results,
+  summaries: readonly SpecSummary[],
+  metric: string,
+  subtitle: string,
+): NamedFigure[] {
+  const plot = (title: string, curves: readonly TradeoffCurve[], count: ByteCount) =>
+    tradeoffPlotSvg({
+      title,
+      subtitle,
+      curves,
+      scoreLabel: metric,
+      ...(count === 'nominal'
+        ? { bytesLabel: 'nominal bytes: codes alone, as the papers count (logarithmic)' }
+        : {}),
+    })
+  const pruners = [...new Set(summaries.map(({ spec }) => spec.spec.prune.method))].filter(
+    (name) => name !== 'none',
+  )
+  const shared = summaries.filter(({ spec }) => spec.spec.prune.method === 'none')
+  const perPruner = pruners.map((pruner): NamedFigure => {
+    const mine = summaries.filter(({ spec }) => spec.spec.prune.method === pruner)
+    const title =
+      pruners.length === 1 ? `${metric} against real bytes` : `${pruner}: ${metric} against real bytes`
+    return { name: pruner, svg: plot(title, curvesOf([...shared, ...mine]), 'real') }
+  })
+  const frontiers = (['real', 'nominal'] as const).map((count): NamedFigure => ({
+    name: `frontier-${count}`,
+    svg: plot(`Best ${metric} of any method, at ${count} bytes`, frontiersOf(summaries, count), count),
+    caption:
+      count === 'real'
+        ? 'Every point beats all cheaper ones of its kind. The best of many rows is chosen on these very samples, so frontiers look a little better than they are; all kinds alike.'
+        : 'The same rows counted as the papers do: kept tokens at their code width, without scales, windows, padding and tables.',
+  }))
+  const maps = heatMapsOf(results, summaries, metric)
+  const heat =
+    maps.length === 0
+      ? []
+      : [{ name: 'heatmaps', svg: heatMapsSvg(maps, { title: `${metric} by length and depth` }) }]
+  if (pruners.length === 0)
+    return [{ name: 'curves', svg: plot(`${metric} against real bytes`, curvesOf(shared), 'real') }, ...heat]
+  return [...(pruners.length > 1 || summaries.length > 12 ? frontiers : []), ...perPruner, ...heat]
+}
+
+/** Joint curves per pruner and width, prune-only per pruner and width, quantize-only per quantizer. */
+export function curvesOf(summaries: readonly SpecSummary[], count: ByteCount = 'real'): TradeoffCurve[] {
+  const curves = new Map<string, TradeoffCurve & { points: TradeoffCurve['points'][number][] }>()
+  for (const summary of summaries) {
+    const { spec } = summary.spec
+    const kind = specKind(spec)
+    const bits = specBits(spec)
+    const width = bits === undefined ? printMethod(spec.quantize) : `${bits} bit`
+    const label = {
+      full: 'full cache',
+      quantize: `${spec.quantize.method} only`,
+      prune: `${spec.prune.method} only`,
+      joint: `${spec.prune.method} + ${width}`,
+    }[kind]
+    const curve = curves.get(label) ?? {
+      label,
+      kind,
+      ...(kind === 'joint' && bits !== undefined ? { bits } : {}),
+      points: [],
+    }
+    const { score, interval } = summary
+    const bytes = bytesOf(summary, count)
+    curve.points.push({ bytes, score, ...interval, ...(kind === 'quantize' ? { label: width } : {}) })
+    curves.set(label, curve)
+  }
+  return [...curves.values()]
+}
+
+/** Per spec, where answers or samples say length and depth. */
+function heatMapsOf(results: Results, summaries: readonly SpecSummary[], metric: string): HeatMap[] {
+  const shown = new Set(mapped(summaries).map(({ spec }) => spec.id))
+  const values = results.records.flatMap((record) =>
+    record.answers.map((answer) => {
+      const facets = { ...record.facets, ...answer.facets }
+      const { length, depth } = { length: Number(facets['length']), depth: Number(facets['depth']) }
+      return { spec: record.spec, length, depth, score: answer.scores[metric] ?? Number.NaN }
+    }),
+  )
+  const placed = values.filter(({ length, depth }) => !Number.isNaN(length) && !Number.isNaN(depth))
+  const ascending = (numbers: readonly number[]) => [...new Set(numbers)].sort((a, b) => a - b)
+  const [lengths, depths] = [ascending(placed.map((v) => v.length)), ascending(placed.map((v) => v.depth))]
+  if (lengths.length === 0 || depths.length * lengths.length > 5000) return []
+  return [...results.specs.values()].flatMap((line) => {
+    const mine = placed.filter(({ spec }) => spec === line.id && shown.has(spec))
+    return mine.length === 0
+      ? []
+      : [{ title: line.label, lengths, depths, scores: heatMapCells(mine, lengths, depths) }]
+  })
+}
+
+function mapped(summaries: readonly SpecSummary[]): readonly SpecSummary[] {
+  if (summaries.length <= MAX_MAPS) return summaries
+  const kinds = ['full', 'quantize', 'prune', 'joint'] as const
+  return kinds.flatMap((kind) => frontier(summaries, kind)).slice(0, MAX_MAPS)
+}
