@@ -1,7 +1,8 @@
-// Attention of a few query rows over packed parts, flash-decoding style. An item's tokens are cut into runs of at least RunTokens at
-// offsets where key parts and value parts both end; a unit is one run. It computes the logits of all rows, their exponentials against
-// the run's own maximum, and the weighted sum of the values, reading every byte of the cache once for all rows. Runs are merged in
-// order, so that nothing depends on the number of threads.
+// Attention of a few query rows over packed parts, flash-decoding style. An item's tokens are cut
+// into runs of at least RunTokens at offsets where key parts and value parts both end; a unit is
+// one run. It computes the logits of all rows, their exponentials against the run's own maximum,
+// and the weighted sum of the values, reading every byte of the cache once for all rows. Runs are
+// merged in order, so that nothing depends on the number of threads.
 #pragma once
 #include "base/stream.h"
 #include "kernels/decode_attention_keys.inl.h"
@@ -10,7 +11,8 @@
 namespace qpkv {
 namespace {
 
-// Tokens of a run: a sixteenth of a long item, so that many threads find work and a run still amortizes its start.
+// Tokens of a run: a sixteenth of a long item, so that many threads find work and a run still
+// amortizes its start.
 QPKV_INLINE int RunTokens(int tokens) { return MinInt(MaxInt(tokens / 16, 512), 4096); }
 
 struct Run {
@@ -46,13 +48,15 @@ QPKV_INLINE void ForRuns(const HeadView& head, int item, const Use& use) {
   }
 }
 
-// Whether the bf16 pair kernels read this format: exact bf16 and all codes. Other exact types would lose bits.
+// Whether the bf16 pair kernels read this format: exact bf16 and all codes. Other exact types would
+// lose bits.
 QPKV_INLINE bool TakesPairs(const TensorFormat& format, Precision precision, Tensor tensor) {
   if (precision == Precision::kF32 || (tensor == Tensor::kKey && format.rope_before)) return false;
   return format.bits != 16 || format.element == Element::kBf16;
 }
 
-// Logits that do not count become -infinity: slots whose valid bit is cleared, and tokens that a row does not see.
+// Logits that do not count become -infinity: slots whose valid bit is cleared, and tokens that a
+// row does not see.
 static void HideTokens(const DecodeAttentionArgs& a, const Run& run, const UnitScratch& s) {
   const DecodeItem& item = a.items[run.item];
   const float hidden = -__builtin_inff();
@@ -60,7 +64,8 @@ static void HideTokens(const DecodeAttentionArgs& a, const Run& run, const UnitS
   for (int i = run.key_begin; i < run.key_end; ++i) {
     const Part& part = item.head.keys[i];
     if (part.needs.mask && part.tokens > 0) {
-      const PartLayout at = LayoutOf(Tensor::kKey, *part.format, part.part_tokens, a.dim, part.needs);
+      const PartLayout at =
+          LayoutOf(Tensor::kKey, *part.format, part.part_tokens, a.dim, part.needs);
       for (int t = 0; t < part.tokens; ++t)
         if (!((part.data[at.mask + t / 8] >> (t % 8)) & 1))
           for (int r = 0; r < s.rows; ++r) s.logits[r * s.logits_stride + first + t] = hidden;
@@ -76,7 +81,8 @@ static void HideTokens(const DecodeAttentionArgs& a, const Run& run, const UnitS
   }
 }
 
-// Logits of one row (to base 2) become exponentials against the run's largest; zeros follow up to the padded length.
+// Logits of one row (to base 2) become exponentials against the run's largest; zeros follow up to
+// the padded length.
 static void Exponentials(float* logits, int tokens, float* largest, float* sum) {
   const int padded = static_cast<int>(RoundUp(tokens, 16));
   for (int t = tokens; t < padded; ++t) logits[t] = -__builtin_inff();
@@ -94,13 +100,15 @@ static void Exponentials(float* logits, int tokens, float* largest, float* sum) 
   *sum = ReduceAdd(total);
 }
 
-static void ComputeRun(const DecodeAttentionArgs& a, const Run& run, UnitScratch s, float* mass_rows, size_t mass_stride) {
+static void ComputeRun(const DecodeAttentionArgs& a, const Run& run, UnitScratch s,
+                       float* mass_rows, size_t mass_stride) {
   const DecodeItem& item = a.items[run.item];
   const HeadView& head = item.head;
   const float factor = a.scale * 1.44269504f;
   for (int r = 0; r < item.rows; ++r) {
     float* q = s.q + r * s.q_stride;
-    for (int c = 0; c < a.dim; ++c) q[c] = item.q[static_cast<size_t>(r) * item.q_stride + c] * factor;
+    for (int c = 0; c < a.dim; ++c)
+      q[c] = item.q[static_cast<size_t>(r) * item.q_stride + c] * factor;
     for (int c = a.dim; c < static_cast<int>(s.q_stride); ++c) q[c] = 0;
   }
   const RopeTurns rope = {a.inv_freq, a.rope_scale};
@@ -108,18 +116,23 @@ static void ComputeRun(const DecodeAttentionArgs& a, const Run& run, UnitScratch
   for (int i = run.key_begin; i < run.key_end; ++i) {
     const Part& part = head.keys[i];
     if (part.tokens == 0) continue;
-    const TileView v = ViewOf(Tensor::kKey, part.data, part.format, part.tokens, part.part_tokens, a.dim, part.needs);
-    const uint8_t* next = i + 1 < run.key_end ? head.keys[i + 1].data
-                          : run.value_begin < run.value_end ? head.values[run.value_begin].data : nullptr;
-    if (TakesPairs(*part.format, a.precision, Tensor::kKey)) KeyPartPairs(v, s, s.logits + first, next);
-    else KeyPartFloats(v, s, &rope, s.logits + first);
+    const TileView v = ViewOf(Tensor::kKey, part.data, part.format, part.tokens, part.part_tokens,
+                              a.dim, part.needs);
+    const uint8_t* next = i + 1 < run.key_end               ? head.keys[i + 1].data
+                          : run.value_begin < run.value_end ? head.values[run.value_begin].data
+                                                            : nullptr;
+    if (TakesPairs(*part.format, a.precision, Tensor::kKey))
+      KeyPartPairs(v, s, s.logits + first, next);
+    else
+      KeyPartFloats(v, s, &rope, s.logits + first);
     first += part.tokens;
   }
   HideTokens(a, run, s);
   for (int r = 0; r < item.rows; ++r) {
     float* logits = s.logits + r * s.logits_stride;
     Exponentials(logits, run.tokens, run.largest + r, run.sum + r);
-    if (mass_rows) std::memcpy(mass_rows + r * mass_stride + run.first, logits, sizeof(float) * run.tokens);
+    if (mass_rows)
+      std::memcpy(mass_rows + r * mass_stride + run.first, logits, sizeof(float) * run.tokens);
   }
   s.out = run.out;
   std::memset(s.out, 0, sizeof(float) * item.rows * s.out_stride);
@@ -127,22 +140,28 @@ static void ComputeRun(const DecodeAttentionArgs& a, const Run& run, UnitScratch
   for (int i = run.value_begin; i < run.value_end; ++i) {
     const Part& part = head.values[i];
     if (part.tokens == 0) continue;
-    const TileView v = ViewOf(Tensor::kValue, part.data, part.format, part.tokens, part.part_tokens, a.dim, part.needs);
+    const TileView v = ViewOf(Tensor::kValue, part.data, part.format, part.tokens, part.part_tokens,
+                              a.dim, part.needs);
     const uint8_t* next = i + 1 < run.value_end ? head.values[i + 1].data : nullptr;
-    if (TakesPairs(*part.format, a.precision, Tensor::kValue)) ValuePartPairs(v, s, s.logits + first, next);
-    else ValuePartFloats(v, s, s.logits + first);
+    if (TakesPairs(*part.format, a.precision, Tensor::kValue))
+      ValuePartPairs(v, s, s.logits + first, next);
+    else
+      ValuePartFloats(v, s, s.logits + first);
     first += part.tokens;
   }
 }
 
 // Merges the runs of one item in order. `factors`: [runs] of scratch.
-static void MergeRuns(const DecodeAttentionArgs& a, const DecodeItem& item, const Run* runs, int count, const float* mass_rows,
-                      size_t mass_stride, float* factors) {
+static void MergeRuns(const DecodeAttentionArgs& a, const DecodeItem& item, const Run* runs,
+                      int count, const float* mass_rows, size_t mass_stride, float* factors) {
   const size_t stride = RoundUp(a.dim, 16);
   if (item.token_mass) std::memset(item.token_mass, 0, sizeof(float) * item.head.tokens);
   for (int r = 0; r < item.rows; ++r) {
     float most = -__builtin_inff();
-    for (int i = 0; i < count; ++i) most = runs[i].largest[r] > most || runs[i].largest[r] != runs[i].largest[r] ? runs[i].largest[r] : most;
+    for (int i = 0; i < count; ++i)
+      most = runs[i].largest[r] > most || runs[i].largest[r] != runs[i].largest[r]
+                 ? runs[i].largest[r]
+                 : most;
     float sum = 0;
     for (int i = 0; i < count; ++i) {
       const float largest = runs[i].largest[r];
@@ -155,7 +174,8 @@ static void MergeRuns(const DecodeAttentionArgs& a, const DecodeItem& item, cons
     float* out = item.out + static_cast<size_t>(r) * item.out_stride;
     for (int c = 0; c < a.dim; c += 16) {
       F32x16 total = Zero();
-      for (int i = 0; i < count; ++i) total = Fma(Load(runs[i].out + r * stride + c), Set(factors[i]), total);
+      for (int i = 0; i < count; ++i)
+        total = Fma(Load(runs[i].out + r * stride + c), Set(factors[i]), total);
       StoreN(out + c, Mul(total, Set(inverse)), MinInt(a.dim - c, 16));
     }
     if (!item.token_mass) continue;
@@ -175,7 +195,7 @@ struct ItemPlan {
   int first_run, runs;
   float* mass_rows;  // [rows, mass_stride] exponentials, or null
   size_t mass_stride;
-  float* factors;    // [runs]
+  float* factors;  // [runs]
 };
 
 struct DecodePlan {
@@ -186,7 +206,8 @@ struct DecodePlan {
 };
 
 // Lays out shared memory; with a null base only counts (`plan` then gets counts and sizes).
-static size_t LayOutDecode(const DecodeAttentionArgs& a, uint8_t* base, int run_count, DecodePlan* plan) {
+static size_t LayOutDecode(const DecodeAttentionArgs& a, uint8_t* base, int run_count,
+                           DecodePlan* plan) {
   Carver c{base};
   plan->runs = c.Take<Run>(run_count);
   plan->items = c.Take<ItemPlan>(a.count);
@@ -223,13 +244,15 @@ static void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
   LayOutDecode(a, static_cast<uint8_t*>(stream.SharedScratch(bytes)), run_count, &plan);
   const auto merge = [&](int i) {
     const ItemPlan& of = plan.items[i];
-    MergeRuns(a, a.items[i], plan.runs + of.first_run, of.runs, of.mass_rows, of.mass_stride, of.factors);
+    MergeRuns(a, a.items[i], plan.runs + of.first_run, of.runs, of.mass_rows, of.mass_stride,
+              of.factors);
   };
   stream.ParallelFor(plan.run_count, [&](int unit, int thread) {
     const Run& run = plan.runs[unit];
     const ItemPlan& of = plan.items[run.item];
     Carver c{static_cast<uint8_t*>(stream.Scratch(thread, plan.scratch_bytes))};
-    ComputeRun(a, run, CarveUnit(&c, a.items[run.item].rows, run.tokens, a.dim), of.mass_rows, of.mass_stride);
+    ComputeRun(a, run, CarveUnit(&c, a.items[run.item].rows, run.tokens, a.dim), of.mass_rows,
+               of.mass_stride);
     if (of.runs == 1) merge(run.item);
   });
   bool later = false;

@@ -1,13 +1,16 @@
 // The factors of a row as the dot kernels want them.
 //
-// Exact bf16 parts: x as a sum of two bf16 (kNativePairs) or as it is, so that its rounding does not show.
+// Exact bf16 parts: x as a sum of two bf16 (kNativePairs) or as it is, so that its rounding does
+// not show.
 //
-// Packed parts: codes are small integers, so x becomes a row of signed words times one float, and the dot is exact in int32. A value is
-// code * scale + minimum = (code - middle) * scale + centre, with `middle` half the largest code and centre = minimum + middle * scale
-// (codebooks: middle 0, integer zero points alike). With w = words of x * scale, the sum over x * value is
+// Packed parts: codes are small integers, so x becomes a row of signed words times one float, and
+// the dot is exact in int32. A value is code * scale + minimum = (code - middle) * scale + centre,
+// with `middle` half the largest code and centre = minimum + middle * scale (codebooks: middle 0,
+// integer zero points alike). With w = words of x * scale, the sum over x * value is
 //     unit * (dot(w, codes) - middle * sum(w)) + sum(x * centre)
-// where the last sum is exact: the rounding of w meets only distances from the middle of the group. (Folding the minimum in with the
-// exact x but the codes with the rounded one would multiply it by the whole minimum: about ten times the error.)
+// where the last sum is exact: the rounding of w meets only distances from the middle of the group.
+// (Folding the minimum in with the exact x but the codes with the rounded one would multiply it by
+// the whole minimum: about ten times the error.)
 #pragma once
 #include "kernels/tile_decode.inl.h"
 
@@ -18,7 +21,7 @@ constexpr int kFoldMost = 256;  // values of one fold: channels of a key, or tok
 
 // Scales of up to kFoldMost consecutive values, shared by all rows; zero beyond.
 struct Fold {
-  alignas(64) float scale[kFoldMost];   // in units of scale_unit
+  alignas(64) float scale[kFoldMost];  // in units of scale_unit
   alignas(64) float centre[kFoldMost];
   float scale_unit;
   int count;  // padded to 32
@@ -28,11 +31,12 @@ struct Fold {
 struct CodeRange {
   float middle;  // in codes; 0 for levels
   float unit;    // scale of a code word: 1, or 1 / kLevelUnit
-  float most;    // largest |word| of the other factor, so that sums over `count` values stay in int32
+  float most;  // largest |word| of the other factor, so that sums over `count` values stay in int32
 };
 
 QPKV_INLINE CodeRange RangeOf(const TensorFormat& format, int count) {
-  if (format.levels) return {0.0f, 1.0f / kLevelUnit, count <= 64 ? 8190.0f : count <= 128 ? 4095.0f : 2047.0f};
+  if (format.levels)
+    return {0.0f, 1.0f / kLevelUnit, count <= 64 ? 8190.0f : count <= 128 ? 4095.0f : 2047.0f};
   return {0.5f * static_cast<float>((1 << format.bits) - 1), 1.0f, 32767.0f};
 }
 
@@ -42,7 +46,8 @@ QPKV_INLINE F32x16 CentreOf(const TileView& v, F32x16 scale, F32x16 offset, floa
 }
 
 // Scales index .. index + count - 1 of the part; with `normalize` in units of their largest.
-static void PrepareFold(const TileView& v, size_t index, int count, float middle, bool normalize, Fold* fold) {
+static void PrepareFold(const TileView& v, size_t index, int count, float middle, bool normalize,
+                        Fold* fold) {
   fold->count = static_cast<int>(RoundUp(count, 32));
   F32x16 most = Zero();
   for (int i = 0; i < fold->count; i += 16) {
@@ -63,14 +68,17 @@ static void PrepareFold(const TileView& v, size_t index, int count, float middle
   if (!normalize) return;
   fold->scale_unit = ReduceMax(most);
   const F32x16 inverse = Set(fold->scale_unit > 0 ? 1.0f / fold->scale_unit : 0.0f);
-  for (int i = 0; i < fold->count; i += 16) Store(fold->scale + i, Mul(Load(fold->scale + i), inverse));
+  for (int i = 0; i < fold->count; i += 16)
+    Store(fold->scale + i, Mul(Load(fold->scale + i), inverse));
 }
 
 // Rows this small count as zero: the inverse would overflow.
 QPKV_INLINE float Significant(float largest) { return largest > 1e-30f ? largest : 0.0f; }
 
-// Writes scaled[0 .. padded) = x / unit with |x[i]| * weight[i] / unit <= range.most; `weight` may be null for 1. Returns unit.
-static float ScaleRow(const CodeRange& range, const float* x, const float* weight, int count, int padded, float* scaled) {
+// Writes scaled[0 .. padded) = x / unit with |x[i]| * weight[i] / unit <= range.most; `weight` may
+// be null for 1. Returns unit.
+static float ScaleRow(const CodeRange& range, const float* x, const float* weight, int count,
+                      int padded, float* scaled) {
   F32x16 most = Zero();
   for (int i = 0; i < count; i += 16) {
     F32x16 size = Abs(count - i >= 16 ? Load(x + i) : LoadN(x + i, count - i));
@@ -82,18 +90,22 @@ static float ScaleRow(const CodeRange& range, const float* x, const float* weigh
   if (weight && largest == 0) return ScaleRow(range, x, nullptr, count, padded, scaled);
   const F32x16 inverse = Set(largest > 0 ? range.most * (1 - 1e-6f) / largest : 0.0f);
   for (int i = 0; i < padded; i += 16) {
-    const F32x16 value = count - i >= 16 ? Load(x + i) : i < count ? LoadN(x + i, count - i) : Zero();
+    const F32x16 value = count - i >= 16 ? Load(x + i)
+                         : i < count     ? LoadN(x + i, count - i)
+                                         : Zero();
     Store(scaled + i, Mul(value, inverse));
   }
   return largest / (range.most * (1 - 1e-6f));
 }
 
-// Writes the words of x * scale for kRows rows, with x = scaled * x_unit, and what else their sums need:
+// Writes the words of x * scale for kRows rows, with x = scaled * x_unit, and what else their sums
+// need:
 //   units  of a word, times the unit of a code word
 //   terms  sum(x * centre) - unit * middle * sum(w)
 template <int kRows>
-QPKV_INLINE void FoldSomeRows(const Fold& fold, const CodeRange& range, const float* scaled, const float* x_units,
-                              uint32_t* words, size_t word_stride, float* units, float* terms) {
+QPKV_INLINE void FoldSomeRows(const Fold& fold, const CodeRange& range, const float* scaled,
+                              const float* x_units, uint32_t* words, size_t word_stride,
+                              float* units, float* terms) {
   F32x16 term[4] = {Zero(), Zero(), Zero(), Zero()};
   I32x16 sum[kRows];
   for (int r = 0; r < kRows; ++r) sum[r] = SetI(0);
@@ -118,15 +130,16 @@ QPKV_INLINE void FoldSomeRows(const Fold& fold, const CodeRange& range, const fl
   }
 }
 
-static void FoldRows(const Fold& fold, const CodeRange& range, int rows, const float* scaled, const float* x_units,
-                     uint32_t* words, size_t word_stride, float* units, float* terms) {
+static void FoldRows(const Fold& fold, const CodeRange& range, int rows, const float* scaled,
+                     const float* x_units, uint32_t* words, size_t word_stride, float* units,
+                     float* terms) {
   int r = 0;
   for (; r + 4 <= rows; r += 4)
-    FoldSomeRows<4>(fold, range, scaled + r * kFoldMost, x_units + r, words + r * word_stride, word_stride, units + r,
-                    terms + r);
+    FoldSomeRows<4>(fold, range, scaled + r * kFoldMost, x_units + r, words + r * word_stride,
+                    word_stride, units + r, terms + r);
   for (; r < rows; ++r)
-    FoldSomeRows<1>(fold, range, scaled + r * kFoldMost, x_units + r, words + r * word_stride, word_stride, units + r,
-                    terms + r);
+    FoldSomeRows<1>(fold, range, scaled + r * kFoldMost, x_units + r, words + r * word_stride,
+                    word_stride, units + r, terms + r);
 }
 
 // The same without scales: words of x; `sum` receives the sum of x, `word_sum` unit * sum(w).
@@ -134,7 +147,8 @@ struct PlainRow {
   float unit, sum, word_sum;
 };
 
-QPKV_INLINE PlainRow FoldPlain(const CodeRange& range, const float* x, int padded, uint32_t* words) {
+QPKV_INLINE PlainRow FoldPlain(const CodeRange& range, const float* x, int padded,
+                               uint32_t* words) {
   F32x16 most = Zero(), total = Zero();
   for (int i = 0; i < padded; i += 16) {
     most = Max(Abs(Load(x + i)), most);
@@ -144,7 +158,8 @@ QPKV_INLINE PlainRow FoldPlain(const CodeRange& range, const float* x, int padde
   const F32x16 inverse = Set(largest > 0 ? range.most / largest : 0.0f);
   I32x16 sum = SetI(0);
   for (int i = 0; i < padded; i += 32) {
-    const I32x16 first = ToInt(Mul(Load(x + i), inverse)), second = ToInt(Mul(Load(x + i + 16), inverse));
+    const I32x16 first = ToInt(Mul(Load(x + i), inverse)),
+                 second = ToInt(Mul(Load(x + i + 16), inverse));
     StoreWords(words + i / 2, first, second);
     sum = AddI(sum, AddI(first, second));
   }

@@ -15,7 +15,7 @@ struct KeyBlocks {
   const uint16_t* x;  // [block][vector][32] bf16 pairs or words
   size_t stride;      // words from block to block
   int first_block;
-  float* logits;      // of the part's first token, [rows][logits_stride]
+  float* logits;  // of the part's first token, [rows][logits_stride]
 };
 
 template <int kRows, int kBlocks>
@@ -24,13 +24,16 @@ QPKV_INLINE void StoreLogits(const KeyBlocks& k, int row, const F32x16 (&total)[
     const int token = (k.first_block + b) * kLanes, n = MinInt(k.view->tokens - token, kLanes);
     for (int r = 0; r < kRows; ++r) {
       float* out = k.logits + (row + r) * k.s->logits_stride + token;
-      if (n == kLanes) Store(out, total[b][r]);
-      else StoreN(out, total[b][r], n);
+      if (n == kLanes)
+        Store(out, total[b][r]);
+      else
+        StoreN(out, total[b][r], n);
     }
   }
 }
 
-// Exact bf16 keys. Both parts of a row's factor are multiplied while the key vector is in a register.
+// Exact bf16 keys. Both parts of a row's factor are multiplied while the key vector is in a
+// register.
 template <int kRows, int kBlocks>
 static void ExactKeyRows(const KeyBlocks& k, int row) {
   F32x16 acc[kBlocks][kRows];
@@ -56,7 +59,8 @@ static void ExactKeyRows(const KeyBlocks& k, int row) {
 }
 
 template <int kRows, int kBlocks>
-QPKV_INLINE void DotCodes(const KeyBlocks& k, int row, int begin, int end, I32x16 (&acc)[kBlocks][kRows]) {
+QPKV_INLINE void DotCodes(const KeyBlocks& k, int row, int begin, int end,
+                          I32x16 (&acc)[kBlocks][kRows]) {
   for (int b = 0; b < kBlocks; ++b)
     for (int r = 0; r < kRows; ++r) acc[b][r] = SetI(0);
   const uint32_t* words = k.s->words + row * k.s->factor_stride;
@@ -70,7 +74,8 @@ QPKV_INLINE void DotCodes(const KeyBlocks& k, int row, int begin, int end, I32x1
   }
 }
 
-// Packed keys, scales per channel (folded into the words) or per token (applied to the dot of each channel group).
+// Packed keys, scales per channel (folded into the words) or per token (applied to the dot of each
+// channel group).
 template <int kRows, int kBlocks>
 static void PackedKeyRows(const KeyBlocks& k, int row) {
   const TileView& v = *k.view;
@@ -92,11 +97,14 @@ static void PackedKeyRows(const KeyBlocks& k, int row) {
   for (int g = 0; g < v.at.scale_rows; ++g) {
     DotCodes<kRows, kBlocks>(k, row, g * step, MinInt(g * step + step, v.at.vectors), acc);
     for (int b = 0; b < kBlocks; ++b) {
-      const size_t index = static_cast<size_t>(g) * v.at.scale_stride + (k.first_block + b) * kLanes;
-      const F32x16 scale = LoadScales(v, index), centre = CentreOf(v, scale, LoadOffsets(v, index), middle);
+      const size_t index =
+          static_cast<size_t>(g) * v.at.scale_stride + (k.first_block + b) * kLanes;
+      const F32x16 scale = LoadScales(v, index),
+                   centre = CentreOf(v, scale, LoadOffsets(v, index), middle);
       for (int r = 0; r < kRows; ++r) {
         const int at = (row + r) * kMostGroups + g;
-        const F32x16 dot = Fma(ToFloat(acc[b][r]), Set(s.units[row + r]), Set(-middle * s.word_sums[at]));
+        const F32x16 dot =
+            Fma(ToFloat(acc[b][r]), Set(s.units[row + r]), Set(-middle * s.word_sums[at]));
         total[b][r] = Fma(scale, dot, Fma(centre, Set(s.terms[at]), total[b][r]));
       }
     }
@@ -106,8 +114,10 @@ static void PackedKeyRows(const KeyBlocks& k, int row) {
 
 template <int kRows, int kBlocks>
 QPKV_INLINE void KeyRows(const KeyBlocks& k, int row) {
-  if (k.view->format->bits == 16) ExactKeyRows<kRows, kBlocks>(k, row);
-  else PackedKeyRows<kRows, kBlocks>(k, row);
+  if (k.view->format->bits == 16)
+    ExactKeyRows<kRows, kBlocks>(k, row);
+  else
+    PackedKeyRows<kRows, kBlocks>(k, row);
 }
 
 template <int kBlocks>
@@ -115,20 +125,37 @@ static void KeyRowBlocks(const KeyBlocks& k, int rows) {
   for (int row = 0; row < rows;) {
     const int n = MinInt(rows - row, kRowsAtOnce);
     switch (n) {
-      case 1: KeyRows<1, kBlocks>(k, row); break;
-      case 2: KeyRows<2, kBlocks>(k, row); break;
-      case 3: KeyRows<3, kBlocks>(k, row); break;
-      case 4: KeyRows<4, kBlocks>(k, row); break;
-      case 5: KeyRows<kRowsAtOnce < 5 ? kRowsAtOnce : 5, kBlocks>(k, row); break;
-      case 6: KeyRows<kRowsAtOnce < 6 ? kRowsAtOnce : 6, kBlocks>(k, row); break;
-      case 7: KeyRows<kRowsAtOnce < 7 ? kRowsAtOnce : 7, kBlocks>(k, row); break;
-      default: KeyRows<kRowsAtOnce, kBlocks>(k, row); break;
+      case 1:
+        KeyRows<1, kBlocks>(k, row);
+        break;
+      case 2:
+        KeyRows<2, kBlocks>(k, row);
+        break;
+      case 3:
+        KeyRows<3, kBlocks>(k, row);
+        break;
+      case 4:
+        KeyRows<4, kBlocks>(k, row);
+        break;
+      case 5:
+        KeyRows < kRowsAtOnce<5 ? kRowsAtOnce : 5, kBlocks>(k, row);
+        break;
+      case 6:
+        KeyRows < kRowsAtOnce<6 ? kRowsAtOnce : 6, kBlocks>(k, row);
+        break;
+      case 7:
+        KeyRows < kRowsAtOnce<7 ? kRowsAtOnce : 7, kBlocks>(k, row);
+        break;
+      default:
+        KeyRows<kRowsAtOnce, kBlocks>(k, row);
+        break;
     }
     row += n;
   }
 }
 
-// Scales per token: words of the plain queries, and per channel group the sums of the queries and of the words.
+// Scales per token: words of the plain queries, and per channel group the sums of the queries and
+// of the words.
 static void FoldPlainKeys(const TileView& v, const CodeRange& range, const UnitScratch& s) {
   const int groups = v.at.scale_rows, group = v.format->group;
   for (int r = 0; r < s.rows; ++r) {
@@ -150,7 +177,8 @@ static void FoldPlainKeys(const TileView& v, const CodeRange& range, const UnitS
   }
 }
 
-// Scales per channel: the queries in units that keep q * scale within words for every token group of the part.
+// Scales per channel: the queries in units that keep q * scale within words for every token group
+// of the part.
 static void ScaleQueries(const TileView& v, const CodeRange& range, const UnitScratch& s) {
   for (int c = 0; c < v.at.scale_stride; c += 16) {
     F32x16 most = Zero();
@@ -159,12 +187,13 @@ static void ScaleQueries(const TileView& v, const CodeRange& range, const UnitSc
     Store(s.row_copy + c, most);
   }
   for (int r = 0; r < s.rows; ++r)
-    s.x_units[r] = ScaleRow(range, s.q + r * s.q_stride, s.row_copy, v.dim, static_cast<int>(s.q_stride),
-                            s.scaled + r * kFoldMost);
+    s.x_units[r] = ScaleRow(range, s.q + r * s.q_stride, s.row_copy, v.dim,
+                            static_cast<int>(s.q_stride), s.scaled + r * kFoldMost);
 }
 
 // Pair dots. `next` is what will be read after this part.
-static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits, const uint8_t* next) {
+static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
+                         const uint8_t* next) {
   const bool packed = v.format->bits != 16, folded = packed && v.per_channel;
   const CodeRange range = RangeOf(*v.format, v.dim);
   LevelTables* levels = packed && v.format->levels ? s.levels : nullptr;
@@ -173,8 +202,10 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
     for (int r = 0; r < s.rows; ++r)
       SplitRow(s.q + r * s.q_stride, static_cast<int>(s.q_stride), s.pairs + r * s.factor_stride,
                s.low_pairs + r * s.factor_stride);
-  else if (folded) ScaleQueries(v, range, s);
-  else FoldPlainKeys(v, range, s);
+  else if (folded)
+    ScaleQueries(v, range, s);
+  else
+    FoldPlainKeys(v, range, s);
   KeyBlocks k{};
   k.view = &v;
   k.s = &s;
@@ -185,8 +216,10 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
   for (int begin = 0; begin < blocks; begin += group_blocks) {
     const int end = MinInt(begin + group_blocks, blocks);
     if (folded) {
-      PrepareFold(v, static_cast<size_t>(begin / group_blocks) * v.at.scale_stride, v.dim, range.middle, false, s.fold);
-      FoldRows(*s.fold, range, s.rows, s.scaled, s.x_units, s.words, s.factor_stride, s.units, s.terms);
+      PrepareFold(v, static_cast<size_t>(begin / group_blocks) * v.at.scale_stride, v.dim,
+                  range.middle, false, s.fold);
+      FoldRows(*s.fold, range, s.rows, s.scaled, s.x_units, s.words, s.factor_stride, s.units,
+               s.terms);
     }
     for (int block = begin; block < end;) {
       const int n = MinInt(end - block, kBlocksAtOnce);
@@ -198,8 +231,10 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
       } else {
         k.x = reinterpret_cast<const uint16_t*>(v.data + block * v.at.block_bytes);
       }
-      if (n == 1) KeyRowBlocks<1>(k, s.rows);
-      else KeyRowBlocks<kBlocksAtOnce>(k, s.rows);
+      if (n == 1)
+        KeyRowBlocks<1>(k, s.rows);
+      else
+        KeyRowBlocks<kBlocksAtOnce>(k, s.rows);
       block += n;
     }
   }
@@ -208,12 +243,14 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
     const OutlierValue o = OutlierAt(v, i);
     if (o.token >= v.tokens) continue;
     const float more = o.value - DecodedAt(v, o.token, o.channel);
-    for (int r = 0; r < s.rows; ++r) logits[r * s.logits_stride + o.token] += s.q[r * s.q_stride + o.channel] * more;
+    for (int r = 0; r < s.rows; ++r)
+      logits[r * s.logits_stride + o.token] += s.q[r * s.q_stride + o.channel] * more;
   }
 }
 
 // Float32 throughout, any format, keys before RoPE included.
-static void KeyPartFloats(const TileView& v, const UnitScratch& s, const RopeTurns* rope, float* logits) {
+static void KeyPartFloats(const TileView& v, const UnitScratch& s, const RopeTurns* rope,
+                          float* logits) {
   LevelTables* levels = v.format->bits != 16 && v.format->levels ? s.levels : nullptr;
   if (levels) MakeLevelTables(*v.format, levels);
   for (int block = 0; block * kLanes < v.tokens; ++block) {

@@ -6,19 +6,22 @@
 namespace qpkv {
 namespace {
 
-// Rows and key blocks of one register block, and blocks of values that are decoded before they are multiplied.
+// Rows and key blocks of one register block, and blocks of values that are decoded before they are
+// multiplied.
 constexpr int kRowsAtOnce = kNativePairs ? 8 : 4;
 constexpr int kBlocksAtOnce = kNativePairs ? 2 : 1;
-// A strip is short so that probabilities below its largest / 65534, which no word can hold, have little weight together.
+// A strip is short so that probabilities below its largest / 65534, which no word can hold, have
+// little weight together.
 constexpr int kStripBlocks = 4;
 constexpr int kMostDim = 256;
 constexpr int kMostGroups = kMostDim / 8;
 
 struct UnitScratch {
   int rows;
-  float* q;              // [rows, q_stride] queries times the logit scale and log2(e); zero beyond dim
-  size_t q_stride;       // dim, padded to 32
-  float* logits;         // [rows, logits_stride] of the run's tokens, to base 2; later probabilities, not normalized
+  float* q;         // [rows, q_stride] queries times the logit scale and log2(e); zero beyond dim
+  size_t q_stride;  // dim, padded to 32
+  float* logits;  // [rows, logits_stride] of the run's tokens, to base 2; later probabilities, not
+                  // normalized
   size_t logits_stride;
   float* out;            // [rows, out_stride] sums of probability times value
   size_t out_stride;     // dim, padded to 16
@@ -26,16 +29,16 @@ struct UnitScratch {
   PairValue* low_pairs;  // ... and their second part
   uint32_t* words;       // [rows, factor_stride] factors of packed parts, two words each
   size_t factor_stride;
-  float* units;          // [rows] of the words
-  float* terms;          // [rows, kMostGroups]
-  float* word_sums;      // [rows, kMostGroups]
-  float* scaled;         // [rows, kFoldMost] rows in units of x_units
-  float* x_units;        // [rows]
-  float* row_copy;       // [kFoldMost]
+  float* units;      // [rows] of the words
+  float* terms;      // [rows, kMostGroups]
+  float* word_sums;  // [rows, kMostGroups]
+  float* scaled;     // [rows, kFoldMost] rows in units of x_units
+  float* x_units;    // [rows]
+  float* row_copy;   // [kFoldMost]
   Fold* fold;
   LevelTables* levels;
-  uint16_t* decoded;     // words of a few blocks
-  float* floats;         // decoded values of one block
+  uint16_t* decoded;  // words of a few blocks
+  float* floats;      // decoded values of one block
 };
 
 // Hands out 64-byte aligned pieces of one buffer; with a null base it only counts.
@@ -78,7 +81,8 @@ static UnitScratch CarveUnit(Carver* c, int rows, int tokens, int dim) {
   return s;
 }
 
-// While blocks [begin, end) of a part are worked on, asks for the same share of `next`, the part that comes after it.
+// While blocks [begin, end) of a part are worked on, asks for the same share of `next`, the part
+// that comes after it.
 QPKV_INLINE void PrefetchShare(const TileView& v, const uint8_t* next, int begin, int end) {
   if (!next) return;
   const size_t share = RoundUp(v.at.bytes / v.at.blocks, 64);

@@ -1,4 +1,5 @@
-// The second half of decode attention: probabilities of all rows times the values of one part, added to the rows' sums.
+// The second half of decode attention: probabilities of all rows times the values of one part,
+// added to the rows' sums.
 #pragma once
 #include "kernels/decode_attention_fold.inl.h"
 #include "kernels/decode_attention_scratch.inl.h"
@@ -14,7 +15,7 @@ struct ValueStrip {
   const uint16_t* x;  // [pair of tokens][channel block][32] bf16 pairs or words
   int pairs;          // pairs of tokens
   int channel_begin, channel_end;
-  size_t scales;      // scales per channel: index of channel 0
+  size_t scales;  // scales per channel: index of channel 0
 };
 
 template <int kRows, int kBlocks>
@@ -22,7 +23,8 @@ static void ExactValueBlocks(const ValueStrip& s, int row, int channel_block) {
   const UnitScratch& u = *s.u;
   F32x16 acc[kRows][kBlocks];
   for (int r = 0; r < kRows; ++r)
-    for (int c = 0; c < kBlocks; ++c) acc[r][c] = Load(u.out + (row + r) * u.out_stride + (channel_block + c) * kLanes);
+    for (int c = 0; c < kBlocks; ++c)
+      acc[r][c] = Load(u.out + (row + r) * u.out_stride + (channel_block + c) * kLanes);
   const size_t stride = static_cast<size_t>(s.view->channel_blocks) * 32;
   const PairValue* high = u.pairs + row * u.factor_stride;
   const PairValue* low = u.low_pairs + row * u.factor_stride;
@@ -41,7 +43,8 @@ static void ExactValueBlocks(const ValueStrip& s, int row, int channel_block) {
       }
   }
   for (int r = 0; r < kRows; ++r)
-    for (int c = 0; c < kBlocks; ++c) Store(u.out + (row + r) * u.out_stride + (channel_block + c) * kLanes, acc[r][c]);
+    for (int c = 0; c < kBlocks; ++c)
+      Store(u.out + (row + r) * u.out_stride + (channel_block + c) * kLanes, acc[r][c]);
 }
 
 template <int kRows, int kBlocks>
@@ -70,14 +73,16 @@ static void PackedValueBlocks(const ValueStrip& s, int row, int channel_block) {
       const F32x16 scale = LoadScales(v, s.scales + channel);
       const F32x16 centre = CentreOf(v, scale, LoadOffsets(v, s.scales + channel), middle);
       for (int r = 0; r < kRows; ++r) {
-        const F32x16 dot = Fma(ToFloat(acc[r][c]), Set(u.units[row + r]), Set(-middle * u.word_sums[row + r]));
+        const F32x16 dot =
+            Fma(ToFloat(acc[r][c]), Set(u.units[row + r]), Set(-middle * u.word_sums[row + r]));
         Store(out + r * u.out_stride,
               Fma(scale, dot, Fma(centre, Set(u.terms[row + r]), Load(out + r * u.out_stride))));
       }
       continue;
     }
     // Lanes of this channel group only: groups are multiples of 8 channels.
-    const Mask16 ours = AndM(FirstN(s.channel_end - channel), NotM(FirstN(s.channel_begin - channel)));
+    const Mask16 ours =
+        AndM(FirstN(s.channel_end - channel), NotM(FirstN(s.channel_begin - channel)));
     for (int r = 0; r < kRows; ++r) {
       const F32x16 more = Fma(ToFloat(acc[r][c]), Set(u.units[row + r]), Set(u.terms[row + r]));
       Store(out + r * u.out_stride, Add(Load(out + r * u.out_stride), Select(ours, more, Zero())));
@@ -87,18 +92,22 @@ static void PackedValueBlocks(const ValueStrip& s, int row, int channel_block) {
 
 template <int kRows, int kBlocks>
 QPKV_INLINE void ValueBlocks(const ValueStrip& s, int row, int channel_block) {
-  if (s.view->format->bits == 16) ExactValueBlocks<kRows, kBlocks>(s, row, channel_block);
-  else PackedValueBlocks<kRows, kBlocks>(s, row, channel_block);
+  if (s.view->format->bits == 16)
+    ExactValueBlocks<kRows, kBlocks>(s, row, channel_block);
+  else
+    PackedValueBlocks<kRows, kBlocks>(s, row, channel_block);
 }
 
 template <int kRows>
 static void ValueRows(const ValueStrip& s, int row) {
-  constexpr int kMost = !kNativePairs ? 1 : kRows > 4 ? 2 : 4;  // channel blocks of one register block
+  constexpr int kMost = !kNativePairs ? 1
+                        : kRows > 4   ? 2
+                                      : 4;  // channel blocks of one register block
   int c = s.channel_begin / kLanes;
   const int end = (s.channel_end + kLanes - 1) / kLanes;
   for (; c + kMost <= end; c += kMost) ValueBlocks<kRows, kMost>(s, row, c);
   if (kMost > 2)
-    for (; c + 2 <= end; c += 2) ValueBlocks<kRows, kMost < 2 ? kMost : 2>(s, row, c);
+    for (; c + 2 <= end; c += 2) ValueBlocks < kRows, kMost<2 ? kMost : 2>(s, row, c);
   for (; c < end; ++c) ValueBlocks<kRows, 1>(s, row, c);
 }
 
@@ -106,20 +115,37 @@ static void ValueAllRows(const ValueStrip& s, int rows) {
   for (int row = 0; row < rows;) {
     const int n = MinInt(rows - row, kRowsAtOnce);
     switch (n) {
-      case 1: ValueRows<1>(s, row); break;
-      case 2: ValueRows<2>(s, row); break;
-      case 3: ValueRows<3>(s, row); break;
-      case 4: ValueRows<4>(s, row); break;
-      case 5: ValueRows<kRowsAtOnce < 5 ? kRowsAtOnce : 5>(s, row); break;
-      case 6: ValueRows<kRowsAtOnce < 6 ? kRowsAtOnce : 6>(s, row); break;
-      case 7: ValueRows<kRowsAtOnce < 7 ? kRowsAtOnce : 7>(s, row); break;
-      default: ValueRows<kRowsAtOnce>(s, row); break;
+      case 1:
+        ValueRows<1>(s, row);
+        break;
+      case 2:
+        ValueRows<2>(s, row);
+        break;
+      case 3:
+        ValueRows<3>(s, row);
+        break;
+      case 4:
+        ValueRows<4>(s, row);
+        break;
+      case 5:
+        ValueRows < kRowsAtOnce<5 ? kRowsAtOnce : 5>(s, row);
+        break;
+      case 6:
+        ValueRows < kRowsAtOnce<6 ? kRowsAtOnce : 6>(s, row);
+        break;
+      case 7:
+        ValueRows < kRowsAtOnce<7 ? kRowsAtOnce : 7>(s, row);
+        break;
+      default:
+        ValueRows<kRowsAtOnce>(s, row);
+        break;
     }
     row += n;
   }
 }
 
-// The probabilities of tokens [begin, begin + count) of a row, followed by zeros up to a multiple of 32.
+// The probabilities of tokens [begin, begin + count) of a row, followed by zeros up to a multiple
+// of 32.
 QPKV_INLINE const float* PaddedRow(const float* p, int count, float* copy) {
   if (count % 32 == 0) return p;
   const int padded = static_cast<int>(RoundUp(count, 32));
@@ -142,16 +168,19 @@ static void CopyTailBlock(const TileView& v, int block, int n, uint16_t* to) {
 }
 
 // Factors of a strip of `count` tokens from slot `first` on that all channel groups share.
-static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScratch& u, const float* p, int first, int count) {
+static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScratch& u,
+                      const float* p, int first, int count) {
   const int padded = static_cast<int>(RoundUp(count, 32));
   for (int r = 0; r < u.rows; ++r) {
     const float* x = p + r * u.logits_stride + first;
     if (v.format->bits == 16) {
-      SplitRow(PaddedRow(x, count, u.row_copy), padded, u.pairs + r * u.factor_stride, u.low_pairs + r * u.factor_stride);
+      SplitRow(PaddedRow(x, count, u.row_copy), padded, u.pairs + r * u.factor_stride,
+               u.low_pairs + r * u.factor_stride);
     } else if (!v.per_channel) {
       u.x_units[r] = ScaleRow(range, x, nullptr, count, padded, u.scaled + r * kFoldMost);
     } else {
-      const PlainRow row = FoldPlain(range, PaddedRow(x, count, u.row_copy), padded, u.words + r * u.factor_stride);
+      const PlainRow row =
+          FoldPlain(range, PaddedRow(x, count, u.row_copy), padded, u.words + r * u.factor_stride);
       u.units[r] = row.unit;
       u.terms[r] = row.sum;
       u.word_sums[r] = row.word_sum;
@@ -160,13 +189,16 @@ static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScrat
 }
 
 // Scales per token: the factors of channel group g.
-static void FoldGroup(const TileView& v, const CodeRange& range, const UnitScratch& u, int first, int count, int g) {
-  PrepareFold(v, static_cast<size_t>(g) * v.at.scale_stride + first, count, range.middle, true, u.fold);
+static void FoldGroup(const TileView& v, const CodeRange& range, const UnitScratch& u, int first,
+                      int count, int g) {
+  PrepareFold(v, static_cast<size_t>(g) * v.at.scale_stride + first, count, range.middle, true,
+              u.fold);
   FoldRows(*u.fold, range, u.rows, u.scaled, u.x_units, u.words, u.factor_stride, u.units, u.terms);
 }
 
 // Pair dots. p: of the part's first token. `next` is what will be read after this part.
-static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float* p, const uint8_t* next) {
+static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float* p,
+                           const uint8_t* next) {
   const bool packed = v.format->bits != 16;
   const CodeRange range = RangeOf(*v.format, kStripBlocks * kLanes);
   LevelTables* levels = packed && v.format->levels ? u.levels : nullptr;
@@ -187,13 +219,15 @@ static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float*
     s.pairs = (count + 1) / 2;
     s.x = u.decoded;
     if (packed) {
-      for (int b = begin; b < end; ++b) DecodeWords(v, b, levels, u.decoded + (b - begin) * block_words);
+      for (int b = begin; b < end; ++b)
+        DecodeWords(v, b, levels, u.decoded + (b - begin) * block_words);
     } else if (begin < full_blocks) {
       s.x = reinterpret_cast<const uint16_t*>(v.data + begin * v.at.block_bytes);
     } else {
       CopyTailBlock(v, begin, count, u.decoded);
     }
-    if (packed && v.per_channel) s.scales = static_cast<size_t>(first / v.format->group) * v.at.scale_stride;
+    if (packed && v.per_channel)
+      s.scales = static_cast<size_t>(first / v.format->group) * v.at.scale_stride;
     FoldStrip(v, range, u, p, first, count);
     for (int g = 0; g < groups; ++g) {
       s.channel_begin = groups > 1 ? g * v.format->group : 0;
@@ -208,7 +242,8 @@ static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float*
     const OutlierValue o = OutlierAt(v, i);
     if (o.token >= v.tokens) continue;
     const float more = o.value - DecodedAt(v, o.token, o.channel);
-    for (int r = 0; r < u.rows; ++r) u.out[r * u.out_stride + o.channel] += p[r * u.logits_stride + o.token] * more;
+    for (int r = 0; r < u.rows; ++r)
+      u.out[r * u.out_stride + o.channel] += p[r * u.logits_stride + o.token] * more;
   }
 }
 
@@ -227,7 +262,8 @@ static void ValuePartFloats(const TileView& v, const UnitScratch& u, const float
         for (int t = 0; t < n; ++t) {
           const F32x16 x = Load(u.floats + (t / 2 * v.channel_blocks + c) * 32 + t % 2 * 16);
           const float* column = p + row * u.logits_stride + block * kLanes + t;
-          for (int r = 0; r < 4; ++r) acc[r] = Fma(x, Set(column[MinInt(r, rows - 1) * u.logits_stride]), acc[r]);
+          for (int r = 0; r < 4; ++r)
+            acc[r] = Fma(x, Set(column[MinInt(r, rows - 1) * u.logits_stride]), acc[r]);
         }
         for (int r = 0; r < rows; ++r) {
           float* out = u.out + (row + r) * u.out_stride + c * kLanes;

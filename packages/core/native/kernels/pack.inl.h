@@ -11,9 +11,9 @@ namespace {
 struct PackScratch {
   PartMatrix m;
   ScaleTables tables;
-  float* zeros;       // HQQ
+  float* zeros;  // HQQ
   Codebook* book;
-  double* score;      // outliers
+  double* score;  // outliers
   int32_t* order;
   uint8_t* chosen;
   float* inliers;
@@ -57,12 +57,14 @@ static void PackQuantized(const PackItem& item, const TileView& v, const PackScr
   for (int t = 0; t < item.tokens; ++t) {
     const float* row = SourceRow(item, v.dim, t);
     const int slot = item.first_slot + t;
-    if (v.tensor == Tensor::kValue) std::memcpy(m.x + slot * m.stride, row, sizeof(float) * v.dim);
+    if (v.tensor == Tensor::kValue)
+      std::memcpy(m.x + slot * m.stride, row, sizeof(float) * v.dim);
     else
       for (int c = 0; c < v.dim; ++c) m.x[c * m.stride + slot] = row[c];
   }
   MakeCodebook(*v.format, s.book);
-  if (v.at.outlier_capacity > 0) FindOutliers(v, m, s.score, s.order, s.chosen, s.inliers, item.out);
+  if (v.at.outlier_capacity > 0)
+    FindOutliers(v, m, s.score, s.order, s.chosen, s.inliers, item.out);
   FindScales(v, m, v.at.outlier_capacity > 0 ? s.inliers : m.x, s.tables);
   if (s.zeros) SolveHqq(v, m, s.tables, s.zeros);
   EncodePart(v, m, *s.book, s.tables);
@@ -76,7 +78,8 @@ static void PackOne(const PackItem& item, const TileView& v, const PackScratch& 
     for (int t = 0; t < item.tokens; ++t) {
       const int slot = item.first_slot + t;
       if (item.needs.positions && item.positions)
-        std::memcpy(item.out + v.at.positions + static_cast<size_t>(slot) * 4, item.positions + t, 4);
+        std::memcpy(item.out + v.at.positions + static_cast<size_t>(slot) * 4, item.positions + t,
+                    4);
       if (item.needs.mask) item.out[v.at.mask + slot / 8] |= static_cast<uint8_t>(1 << (slot % 8));
     }
   if (v.format->bits != 16) return PackQuantized(item, v, s);
@@ -88,7 +91,8 @@ static void PackOne(const PackItem& item, const TileView& v, const PackScratch& 
 
 static void Pack(Stream& stream, const PackArgs& a) {
   const auto view = [&](const PackItem& item) {
-    return ViewOf(item.tensor, item.out, item.format, item.tokens, item.part_tokens, a.dim, item.needs);
+    return ViewOf(item.tensor, item.out, item.format, item.tokens, item.part_tokens, a.dim,
+                  item.needs);
   };
   stream.ParallelFor(a.count, [&](int i, int thread) {
     const PackItem& item = a.items[i];

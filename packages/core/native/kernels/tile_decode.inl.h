@@ -1,6 +1,8 @@
-// From the packed form to vectors: one block of 16 tokens at a time, into scratch memory that stays in the first-level cache.
+// From the packed form to vectors: one block of 16 tokens at a time, into scratch memory that stays
+// in the first-level cache.
 //
-//   DecodeWords   codes as words of 16 bits, or levels as signed ones: [vector][lane][pair], 64 bytes a vector. The fast kernels fold
+//   DecodeWords   codes as words of 16 bits, or levels as signed ones: [vector][lane][pair], 64
+//   bytes a vector. The fast kernels fold
 //                 scales into the other factor.
 //   DecodeFloats  finished values in float32: [vector][pair][lane], 128 bytes a vector; any format.
 #pragma once
@@ -17,7 +19,8 @@ QPKV_INLINE U16x32 PlaneOf(U16x32 reg, int k) {
 
 // Calls use(i, words) for the codes of vectors i .. i + 7 that lie below `vectors`: 3 bits.
 template <bool kAll, class Use>
-QPKV_INLINE void ForThreeBits(const uint8_t* block, size_t high_offset, int i, int vectors, const Use& use) {
+QPKV_INLINE void ForThreeBits(const uint8_t* block, size_t high_offset, int i, int vectors,
+                              const Use& use) {
   const U16x32 low = LoadU16(reinterpret_cast<const uint16_t*>(block) + i / 8 * 32);
   const U16x32 high = LoadU16(reinterpret_cast<const uint16_t*>(block + high_offset) + i / 16 * 32);
   const U16x32 top = ShiftRightU16(high, i % 16);  // bit k belongs to vector i + k
@@ -55,7 +58,8 @@ QPKV_INLINE void ForCodes(const uint8_t* block, size_t high_offset, int vectors,
   }
 }
 
-// The levels of a codebook as tables: floats, and integers in units of 1 / kLevelUnit for the word kernels.
+// The levels of a codebook as tables: floats, and integers in units of 1 / kLevelUnit for the word
+// kernels.
 constexpr float kLevelUnit = 4095.0f;
 
 struct LevelTables {
@@ -69,14 +73,16 @@ static void MakeLevelTables(const TensorFormat& format, LevelTables* tables) {
   for (int i = 0; i < 256; ++i) tables->value[i] = i < count ? format.levels[i] : 0.0f;
   for (int i = 0; i < 256; i += 16)
     Store(tables->scaled + i, RoundEven(Mul(Load(tables->value + i), Set(kLevelUnit))));
-  for (int i = 0; i < 16; ++i) tables->words[i] = static_cast<uint16_t>(static_cast<int>(tables->scaled[i]));
+  for (int i = 0; i < 16; ++i)
+    tables->words[i] = static_cast<uint16_t>(static_cast<int>(tables->scaled[i]));
 }
 
 template <int kBits>
 static void DecodeWordsOf(const TileView& v, int block, const LevelTables* levels, uint16_t* out) {
   const uint8_t* from = v.data + block * v.at.block_bytes;
   if (!levels) {
-    ForCodes<kBits>(from, v.at.high_offset, v.at.vectors, [&](int i, U16x32 words) { StoreU16(out + i * 32, words); });
+    ForCodes<kBits>(from, v.at.high_offset, v.at.vectors,
+                    [&](int i, U16x32 words) { StoreU16(out + i * 32, words); });
     return;
   }
   const B16Table table = MakeB16Table(levels->words);
@@ -94,23 +100,35 @@ static void DecodeWordsOf(const TileView& v, int block, const LevelTables* level
 // Codes of a block as words, or its levels as signed words.
 static void DecodeWords(const TileView& v, int block, const LevelTables* levels, uint16_t* out) {
   switch (v.format->bits) {
-    case 8: DecodeWordsOf<8>(v, block, levels, out); break;
-    case 4: DecodeWordsOf<4>(v, block, levels, out); break;
-    case 3: DecodeWordsOf<3>(v, block, levels, out); break;
-    case 2: DecodeWordsOf<2>(v, block, levels, out); break;
-    case 1: DecodeWordsOf<1>(v, block, levels, out); break;
-    default: break;
+    case 8:
+      DecodeWordsOf<8>(v, block, levels, out);
+      break;
+    case 4:
+      DecodeWordsOf<4>(v, block, levels, out);
+      break;
+    case 3:
+      DecodeWordsOf<3>(v, block, levels, out);
+      break;
+    case 2:
+      DecodeWordsOf<2>(v, block, levels, out);
+      break;
+    case 1:
+      DecodeWordsOf<1>(v, block, levels, out);
+      break;
+    default:
+      break;
   }
 }
 
 // Codes (or levels) of a block as floats, unscaled.
 template <int kBits>
 static void DecodeCodeFloats(const TileView& v, int block, const LevelTables* levels, float* out) {
-  ForCodes<kBits>(v.data + block * v.at.block_bytes, v.at.high_offset, v.at.vectors, [&](int i, U16x32 words) {
-    const I32x16 even = EvenWords(words), odd = OddWords(words);
-    Store(out + i * 32, levels ? Lookup256(levels->value, even) : ToFloat(even));
-    Store(out + i * 32 + 16, levels ? Lookup256(levels->value, odd) : ToFloat(odd));
-  });
+  ForCodes<kBits>(v.data + block * v.at.block_bytes, v.at.high_offset, v.at.vectors,
+                  [&](int i, U16x32 words) {
+                    const I32x16 even = EvenWords(words), odd = OddWords(words);
+                    Store(out + i * 32, levels ? Lookup256(levels->value, even) : ToFloat(even));
+                    Store(out + i * 32 + 16, levels ? Lookup256(levels->value, odd) : ToFloat(odd));
+                  });
 }
 
 QPKV_INLINE F32x16 Finish(const TileView& v, F32x16 code, F32x16 scale, F32x16 offset) {
@@ -121,8 +139,10 @@ static void FinishKeys(const TileView& v, int block, float* out) {
   for (int c = 0; c < v.dim; ++c) {
     float* x = out + c / 2 * 32 + c % 2 * 16;
     const size_t index = ScaleIndex(v, block * kLanes, c);
-    if (v.per_channel) Store(x, Finish(v, Load(x), Set(LoadScale(v, index)), Set(LoadOffset(v, index))));
-    else Store(x, Finish(v, Load(x), LoadScales(v, index), LoadOffsets(v, index)));
+    if (v.per_channel)
+      Store(x, Finish(v, Load(x), Set(LoadScale(v, index)), Set(LoadOffset(v, index))));
+    else
+      Store(x, Finish(v, Load(x), LoadScales(v, index), LoadOffsets(v, index)));
   }
 }
 
@@ -139,7 +159,8 @@ static void FinishValues(const TileView& v, int block, float* out) {
       // Groups are multiples of 8 channels: the upper 8 lanes may belong to the next one.
       const size_t second = ScaleIndex(v, token, MinInt(channel + 8, v.dim - 1));
       const F32x16 scale = Select(FirstN(8), Set(LoadScale(v, first)), Set(LoadScale(v, second)));
-      const F32x16 offset = Select(FirstN(8), Set(LoadOffset(v, first)), Set(LoadOffset(v, second)));
+      const F32x16 offset =
+          Select(FirstN(8), Set(LoadOffset(v, first)), Set(LoadOffset(v, second)));
       Store(x, Finish(v, Load(x), scale, offset));
     }
 }
@@ -169,24 +190,42 @@ static void DecodeExactFloats(const TileView& v, int block, float* out) {
 // Values of one block, outliers included. Slots beyond the part's tokens hold anything.
 static void DecodeFloats(const TileView& v, int block, const LevelTables* levels, float* out) {
   switch (v.format->bits) {
-    case 16: DecodeExactFloats(v, block, out); return;
-    case 8: DecodeCodeFloats<8>(v, block, levels, out); break;
-    case 4: DecodeCodeFloats<4>(v, block, levels, out); break;
-    case 3: DecodeCodeFloats<3>(v, block, levels, out); break;
-    case 2: DecodeCodeFloats<2>(v, block, levels, out); break;
-    case 1: DecodeCodeFloats<1>(v, block, levels, out); break;
-    default: return;
+    case 16:
+      DecodeExactFloats(v, block, out);
+      return;
+    case 8:
+      DecodeCodeFloats<8>(v, block, levels, out);
+      break;
+    case 4:
+      DecodeCodeFloats<4>(v, block, levels, out);
+      break;
+    case 3:
+      DecodeCodeFloats<3>(v, block, levels, out);
+      break;
+    case 2:
+      DecodeCodeFloats<2>(v, block, levels, out);
+      break;
+    case 1:
+      DecodeCodeFloats<1>(v, block, levels, out);
+      break;
+    default:
+      return;
   }
   const bool key = v.tensor == Tensor::kKey;
-  if (key) FinishKeys(v, block, out);
-  else FinishValues(v, block, out);
+  if (key)
+    FinishKeys(v, block, out);
+  else
+    FinishValues(v, block, out);
   const int outliers = OutlierCount(v);
   for (int i = 0; i < outliers; ++i) {
     const OutlierValue o = OutlierAt(v, i);
     if (o.token / kLanes != block) continue;
     const int t = o.token % kLanes;
-    if (key) out[o.channel / 2 * 32 + o.channel % 2 * 16 + t] = o.value;
-    else out[(t / 2 * v.channel_blocks + o.channel / kLanes) * 32 + t % 2 * 16 + o.channel % kLanes] = o.value;
+    if (key)
+      out[o.channel / 2 * 32 + o.channel % 2 * 16 + t] = o.value;
+    else
+      out[(t / 2 * v.channel_blocks + o.channel / kLanes) * 32 + t % 2 * 16 + o.channel % kLanes] =
+          o.value;
   }
 }
 

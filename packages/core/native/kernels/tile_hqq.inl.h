@@ -1,5 +1,6 @@
-// The HQQ solver (arXiv 2309.15531 and its code, versions 0.2.2 and 0.2.8): refines the zero points of all groups of a part together by
-// proximal steps on |error|^0.7; scales stay. ops/tile_layout.h says what is done with the result, reference/hqq.h is the plain form.
+// The HQQ solver (arXiv 2309.15531 and its code, versions 0.2.2 and 0.2.8): refines the zero points
+// of all groups of a part together by proximal steps on |error|^0.7; scales stay. ops/tile_layout.h
+// says what is done with the result, reference/hqq.h is the plain form.
 #pragma once
 #include "kernels/tile_quantize.inl.h"
 
@@ -9,11 +10,13 @@ namespace {
 constexpr int kHqqSteps = 20;
 
 // Writes the refined offsets into the tables. zeros: [as tables.offset] of scratch.
-static void SolveHqq(const TileView& v, const PartMatrix& m, const ScaleTables& tables, float* zeros) {
+static void SolveHqq(const TileView& v, const PartMatrix& m, const ScaleTables& tables,
+                     float* zeros) {
   const TensorFormat& format = *v.format;
   const float top = static_cast<float>((1 << format.bits) - 1);
   const bool old = format.solver == Solver::kHqq022, along = AlongRows(v);
-  // One group: calls use(index into m.x) for its values, outliers left out unless there is nothing else.
+  // One group: calls use(index into m.x) for its values, outliers left out unless there is nothing
+  // else.
   const auto each = [&](int row_begin, int row_end, int begin, int end, const auto& use) {
     bool all = true;
     for (int skip = m.exact ? 1 : 0; all && skip >= 0; --skip)
@@ -26,10 +29,12 @@ static void SolveHqq(const TileView& v, const PartMatrix& m, const ScaleTables& 
         }
   };
   const auto groups = [&](const auto& use) {
-    ForGroups(v, m, tables.stride, [&](size_t index, int row_begin, int row_end, int begin, int end) {
-      if (along) return use(index, row_begin, row_end, begin, end);
-      for (int c = begin; c < end; ++c) use(index + (c - begin), row_begin, row_end, c, c + 1);
-    });
+    ForGroups(v, m, tables.stride,
+              [&](size_t index, int row_begin, int row_end, int begin, int end) {
+                if (along) return use(index, row_begin, row_end, begin, end);
+                for (int c = begin; c < end; ++c)
+                  use(index + (c - begin), row_begin, row_end, c, c + 1);
+              });
   };
   groups([&](size_t g, int row_begin, int row_end, int begin, int end) {
     float low = __builtin_inff();
@@ -68,8 +73,9 @@ static void SolveHqq(const TileView& v, const PartMatrix& m, const ScaleTables& 
   }
   groups([&](size_t g, int, int, int, int) {
     if (!(tables.scale[g] > 0)) return;
-    const F32x16 refined = v.integer_zero ? ClampCode(RoundEven(Set(zeros[g])), top)
-                                          : RoundMetadata(format.metadata, Set(-zeros[g] * tables.scale[g]));
+    const F32x16 refined = v.integer_zero
+                               ? ClampCode(RoundEven(Set(zeros[g])), top)
+                               : RoundMetadata(format.metadata, Set(-zeros[g] * tables.scale[g]));
     StoreN(tables.offset + g, refined, 1);
   });
 }

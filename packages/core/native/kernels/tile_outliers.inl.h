@@ -1,4 +1,5 @@
-// Outliers: the values of a part that stick out most from their group, kept exactly beside the codes. The rule is in ops/tile_layout.h.
+// Outliers: the values of a part that stick out most from their group, kept exactly beside the
+// codes. The rule is in ops/tile_layout.h.
 #pragma once
 #include "kernels/tile_quantize.inl.h"
 
@@ -27,13 +28,17 @@ static void ScoreOutliers(const TileView& v, const PartMatrix& m, double* score)
     }
 }
 
-// The `capacity` best of `count` scores: marks them with 1 in `chosen`. Ties take the earlier one. Quickselect on (score, index).
-static void ChooseBest(const double* score, int count, int capacity, int32_t* order, uint8_t* chosen) {
+// The `capacity` best of `count` scores: marks them with 1 in `chosen`. Ties take the earlier one.
+// Quickselect on (score, index).
+static void ChooseBest(const double* score, int count, int capacity, int32_t* order,
+                       uint8_t* chosen) {
   for (int i = 0; i < count; ++i) {
     order[i] = i;
     chosen[i] = 0;
   }
-  const auto before = [&](int32_t a, int32_t b) { return score[a] > score[b] || (score[a] == score[b] && a < b); };
+  const auto before = [&](int32_t a, int32_t b) {
+    return score[a] > score[b] || (score[a] == score[b] && a < b);
+  };
   int low = 0, high = count;
   while (high - low > 1 && capacity > low && capacity < high) {
     const int32_t pivot = order[low + (high - low) / 2];
@@ -47,16 +52,19 @@ static void ChooseBest(const double* score, int count, int capacity, int32_t* or
         order[j--] = swap;
       }
     }
-    if (capacity <= j + 1) high = j + 1;
-    else if (capacity >= i) low = i;
-    else break;
+    if (capacity <= j + 1)
+      high = j + 1;
+    else if (capacity >= i)
+      low = i;
+    else
+      break;
   }
   for (int i = 0; i < MinInt(capacity, count); ++i) chosen[order[i]] = 1;
 }
 
 // Marks outliers in m.exact, writes their section, and fills `inliers` for the search of extremes.
-static void FindOutliers(const TileView& v, const PartMatrix& m, double* score, int32_t* order, uint8_t* chosen, float* inliers,
-                         uint8_t* part) {
+static void FindOutliers(const TileView& v, const PartMatrix& m, double* score, int32_t* order,
+                         uint8_t* chosen, float* inliers, uint8_t* part) {
   const int count = m.tokens * v.dim;
   ScoreOutliers(v, m, score);
   ChooseBest(score, count, v.at.outlier_capacity, order, chosen);
@@ -77,7 +85,8 @@ static void FindOutliers(const TileView& v, const PartMatrix& m, double* score, 
     if (wide) {
       std::memcpy(entry + 4, rounded, 4);
     } else {
-      const uint16_t word = v.format->metadata == Element::kF16 ? FloatToF16(rounded[0]) : FloatToBf16(rounded[0]);
+      const uint16_t word =
+          v.format->metadata == Element::kF16 ? FloatToF16(rounded[0]) : FloatToBf16(rounded[0]);
       std::memcpy(entry + 2, &word, 2);
     }
     entry += wide ? 8 : 4;

@@ -1,5 +1,6 @@
-// Scales and codes of one part, by the rules in ops/tile_layout.h. A group lies along a row of the matrix (keys per channel, values
-// per token) or across rows (keys per token, values per channel); both go 16 values at a time.
+// Scales and codes of one part, by the rules in ops/tile_layout.h. A group lies along a row of the
+// matrix (keys per channel, values per token) or across rows (keys per token, values per channel);
+// both go 16 values at a time.
 #pragma once
 #include <cmath>
 
@@ -9,12 +10,12 @@ namespace qpkv {
 namespace {
 
 struct Codebook {
-  int count;              // levels; 0 for uniform codes
-  float above[256];       // code > i exactly where the value is above above[i]
+  int count;         // levels; 0 for uniform codes
+  float above[256];  // code > i exactly where the value is above above[i]
 };
 
-// The nearest level of y is the number of midpoints below it; a tie takes the lower one. A midpoint that float32 cannot hold is rounded
-// down, which moves no float32 across it.
+// The nearest level of y is the number of midpoints below it; a tie takes the lower one. A midpoint
+// that float32 cannot hold is rounded down, which moves no float32 across it.
 static void MakeCodebook(const TensorFormat& format, Codebook* book) {
   book->count = format.levels ? 1 << format.bits : 0;
   for (int i = 0; i + 1 < book->count; ++i) {
@@ -59,7 +60,8 @@ static ScalePair FindScale(const TensorFormat& format, F32x16 low, F32x16 high) 
   } else {
     const F32x16 range = Sub(high, low);
     F32x16 inverse = Min(Div(Set(top), range), Set(2e4f));
-    if (format.solver == Solver::kHqq028) inverse = Select(LessEqual(range, Set(1e-4f)), Set(1.0f), inverse);
+    if (format.solver == Solver::kHqq028)
+      inverse = Select(LessEqual(range, Set(1e-4f)), Set(1.0f), inverse);
     scale = Select(Less(low, high), Div(Set(1.0f), inverse), Zero());
   }
   scale = RoundMetadata(format.metadata, scale);
@@ -74,7 +76,8 @@ QPKV_INLINE I32x16 Encode(const TensorFormat& format, const Codebook& book, F32x
   if (format.levels) {
     const F32x16 y = Div(Sub(x, s.offset), s.scale);
     code = Zero();
-    for (int i = 0; i + 1 < book.count; ++i) code = Add(code, Select(Less(Set(book.above[i]), y), Set(1.0f), Zero()));
+    for (int i = 0; i + 1 < book.count; ++i)
+      code = Add(code, Select(Less(Set(book.above[i]), y), Set(1.0f), Zero()));
   } else if (format.zero == ZeroPoint::kInteger) {
     code = ClampCode(Add(RoundEven(Div(x, s.scale)), s.offset), top);
   } else {
@@ -90,9 +93,12 @@ struct ScaleTables {
   size_t stride;
 };
 
-QPKV_INLINE bool AlongRows(const TileView& v) { return (v.tensor == Tensor::kKey) == v.per_channel; }
+QPKV_INLINE bool AlongRows(const TileView& v) {
+  return (v.tensor == Tensor::kKey) == v.per_channel;
+}
 
-// Where this item's part of the matrix begins and ends, and which of its dimensions the groups run along.
+// Where this item's part of the matrix begins and ends, and which of its dimensions the groups run
+// along.
 struct Extent {
   int row_begin, row_end, column_begin, column_end;
 };
@@ -102,11 +108,13 @@ static Extent ExtentOf(const TileView& v, const PartMatrix& m) {
   return {m.first_slot, m.first_slot + m.tokens, 0, m.columns};
 }
 
-// Visits every group as (row range, column range), where the columns of a range across rows are up to 16 groups side by side.
+// Visits every group as (row range, column range), where the columns of a range across rows are up
+// to 16 groups side by side.
 //   along rows: use(table index, row, row + 1, column begin, column end)
 //   across:     use(table index, row begin, row end, column, column + n)
 template <class Use>
-QPKV_INLINE void ForGroups(const TileView& v, const PartMatrix& m, size_t table_stride, const Use& use) {
+QPKV_INLINE void ForGroups(const TileView& v, const PartMatrix& m, size_t table_stride,
+                           const Use& use) {
   const Extent e = ExtentOf(v, m);
   const int group = v.format->group;
   if (AlongRows(v)) {
@@ -121,7 +129,8 @@ QPKV_INLINE void ForGroups(const TileView& v, const PartMatrix& m, size_t table_
   }
 }
 
-static void FindScales(const TileView& v, const PartMatrix& m, const float* x, const ScaleTables& tables) {
+static void FindScales(const TileView& v, const PartMatrix& m, const float* x,
+                       const ScaleTables& tables) {
   const bool along = AlongRows(v);
   ForGroups(v, m, tables.stride, [&](size_t index, int row_begin, int row_end, int begin, int end) {
     F32x16 low = Set(__builtin_inff()), high = Set(-__builtin_inff());
@@ -146,7 +155,8 @@ static void FindScales(const TileView& v, const PartMatrix& m, const float* x, c
   });
 }
 
-static void EncodePart(const TileView& v, const PartMatrix& m, const Codebook& book, const ScaleTables& tables) {
+static void EncodePart(const TileView& v, const PartMatrix& m, const Codebook& book,
+                       const ScaleTables& tables) {
   const bool along = AlongRows(v);
   ForGroups(v, m, tables.stride, [&](size_t index, int row_begin, int row_end, int begin, int end) {
     const ScalePair s = along ? ScalePair{Set(tables.scale[index]), Set(tables.offset[index])}
@@ -168,18 +178,24 @@ static void EncodePart(const TileView& v, const PartMatrix& m, const Codebook& b
 }
 
 // Stores the item's scales and offsets; neighbours of other items stay.
-static void StoreScales(const TileView& v, const PartMatrix& m, const ScaleTables& tables, uint8_t* part) {
-  const int begin = v.per_channel ? 0 : m.first_slot, end = v.per_channel ? v.dim : m.first_slot + m.tokens;
+static void StoreScales(const TileView& v, const PartMatrix& m, const ScaleTables& tables,
+                        uint8_t* part) {
+  const int begin = v.per_channel ? 0 : m.first_slot,
+            end = v.per_channel ? v.dim : m.first_slot + m.tokens;
   const auto store = [&](size_t section, size_t index, F32x16 x, int n) {
     uint8_t* base = part + section;
-    if (v.format->metadata == Element::kF32) StoreN(reinterpret_cast<float*>(base) + index, x, n);
-    else if (v.format->metadata == Element::kF16) StoreF16N(reinterpret_cast<uint16_t*>(base) + index, x, n);
-    else StoreBf16N(reinterpret_cast<uint16_t*>(base) + index, x, n);
+    if (v.format->metadata == Element::kF32)
+      StoreN(reinterpret_cast<float*>(base) + index, x, n);
+    else if (v.format->metadata == Element::kF16)
+      StoreF16N(reinterpret_cast<uint16_t*>(base) + index, x, n);
+    else
+      StoreBf16N(reinterpret_cast<uint16_t*>(base) + index, x, n);
   };
   for (int row = 0; row < v.at.scale_rows; ++row)
     for (int c = begin; c < end; c += 16) {
       const int n = MinInt(end - c, 16);
-      const size_t from = row * tables.stride + c, to = static_cast<size_t>(row) * v.at.scale_stride + c;
+      const size_t from = row * tables.stride + c,
+                   to = static_cast<size_t>(row) * v.at.scale_stride + c;
       store(v.at.scales, to, Load(tables.scale + from), n);
       if (!v.integer_zero) {
         store(v.at.offsets, to, Load(tables.offset + from), n);

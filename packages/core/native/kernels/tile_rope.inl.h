@@ -1,4 +1,5 @@
-// Keys that are stored before the rotary embedding: turned by their own positions after decoding. The query comes turned already.
+// Keys that are stored before the rotary embedding: turned by their own positions after decoding.
+// The query comes turned already.
 #pragma once
 #include "kernels/tile_view.inl.h"
 
@@ -10,7 +11,8 @@ struct RopeTurns {
   float scale;
 };
 
-// Sine and cosine for |x| up to about 1e6, to 2e-7: reduction by pi / 2 in three parts, then minimax polynomials on [-pi/4, pi/4].
+// Sine and cosine for |x| up to about 1e6, to 2e-7: reduction by pi / 2 in three parts, then
+// minimax polynomials on [-pi/4, pi/4].
 QPKV_INLINE void SinCos(F32x16 x, F32x16* sine, F32x16* cosine) {
   const F32x16 n = RoundEven(Mul(x, Set(0.636619772f)));
   // The first two parts have few enough bits that n times them is exact for n < 2^16.
@@ -39,7 +41,8 @@ QPKV_INLINE void SinCos(F32x16 x, F32x16* sine, F32x16* cosine) {
 
 // Turns one decoded block, [dim / 2][pair][lane] with lanes tokens, in place.
 static void RotateKeys(const TileView& v, int block, const RopeTurns& rope, float* x) {
-  const int32_t* positions = reinterpret_cast<const int32_t*>(v.data + v.at.positions) + block * kLanes;
+  const int32_t* positions =
+      reinterpret_cast<const int32_t*>(v.data + v.at.positions) + block * kLanes;
   const F32x16 position = ToFloat(LoadI(positions));
   const int half = v.dim / 2;
   for (int c = 0; c < half; ++c) {

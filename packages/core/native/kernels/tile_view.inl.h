@@ -19,8 +19,8 @@ struct TileView {
   bool per_channel, integer_zero;
 };
 
-static TileView ViewOf(Tensor tensor, const uint8_t* data, const TensorFormat* format, int tokens, int part_tokens, int dim,
-                       PartNeeds needs) {
+static TileView ViewOf(Tensor tensor, const uint8_t* data, const TensorFormat* format, int tokens,
+                       int part_tokens, int dim, PartNeeds needs) {
   TileView v;
   v.data = data;
   v.format = format;
@@ -71,7 +71,8 @@ QPKV_INLINE float LoadOffset(const TileView& v, size_t index) {
 }
 
 QPKV_INLINE size_t ScaleIndex(const TileView& v, int token, int channel) {
-  if (v.per_channel) return static_cast<size_t>(token / v.format->group) * v.at.scale_stride + channel;
+  if (v.per_channel)
+    return static_cast<size_t>(token / v.format->group) * v.at.scale_stride + channel;
   return static_cast<size_t>(channel / v.format->group) * v.at.scale_stride + token;
 }
 
@@ -83,7 +84,8 @@ static int CodeAt(const TileView& v, int token, int channel) {
   const uint8_t* block = v.data + token / kLanes * v.at.block_bytes;
   const auto plane = [&](const uint8_t* registers, int bits) {
     const int planes = 16 / bits;
-    const uint16_t* words = reinterpret_cast<const uint16_t*>(registers + vector / planes * kRegisterBytes);
+    const uint16_t* words =
+        reinterpret_cast<const uint16_t*>(registers + vector / planes * kRegisterBytes);
     return (words[word] >> (bits * (vector % planes))) & ((1 << bits) - 1);
   };
   const int bits = v.format->bits;
@@ -96,7 +98,8 @@ static float DecodedAt(const TileView& v, int token, int channel) {
   const int code = CodeAt(v, token, channel);
   const float scale = LoadScale(v, index), offset = LoadOffset(v, index);
   if (v.integer_zero) return (static_cast<float>(code) - offset) * scale;
-  const float product = (v.format->levels ? v.format->levels[code] : static_cast<float>(code)) * scale;
+  const float product =
+      (v.format->levels ? v.format->levels[code] : static_cast<float>(code)) * scale;
   return product + offset;
 }
 

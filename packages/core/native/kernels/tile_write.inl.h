@@ -5,13 +5,14 @@
 namespace qpkv {
 namespace {
 
-// The values of a part as a matrix whose rows are what a vector's lanes run along: keys [channel][slot], values [slot][channel].
+// The values of a part as a matrix whose rows are what a vector's lanes run along: keys
+// [channel][slot], values [slot][channel].
 struct PartMatrix {
-  float* x;         // [rows, stride]
-  uint8_t* codes;   // [rows, stride]
-  uint8_t* exact;   // [rows, stride] 1: an outlier; null without outliers
+  float* x;        // [rows, stride]
+  uint8_t* codes;  // [rows, stride]
+  uint8_t* exact;  // [rows, stride] 1: an outlier; null without outliers
   int rows, columns;
-  size_t stride;    // columns padded to 16, plus 16
+  size_t stride;  // columns padded to 16, plus 16
   int first_slot, tokens;
 };
 
@@ -22,10 +23,12 @@ QPKV_INLINE size_t MatrixIndex(Tensor tensor, const PartMatrix& m, int slot, int
 // Where the even and odd row of vector i of a block start in the matrix.
 QPKV_INLINE size_t PairStart(const TileView& v, const PartMatrix& m, int block, int i, bool odd) {
   if (v.tensor == Tensor::kKey) return (2 * i + odd) * m.stride + block * kLanes;
-  return (block * kLanes + i / v.channel_blocks * 2 + odd) * m.stride + i % v.channel_blocks * kLanes;
+  return (block * kLanes + i / v.channel_blocks * 2 + odd) * m.stride +
+         i % v.channel_blocks * kLanes;
 }
 
-// Adds the codes of the blocks that hold this item's slots; slots of earlier items keep theirs (the part was cleared before).
+// Adds the codes of the blocks that hold this item's slots; slots of earlier items keep theirs (the
+// part was cleared before).
 static void WriteCodes(const TileView& v, const PartMatrix& m, uint8_t* part) {
   const int bits = v.format->bits;
   const auto add = [&](uint8_t* registers, int width, int i, U16x32 words) {

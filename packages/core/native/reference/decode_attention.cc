@@ -11,7 +11,8 @@ namespace reference {
 namespace {
 
 // Keys or values of all parts behind one another, [tokens, dim].
-std::vector<float> UnpackParts(Stream& stream, Tensor tensor, const Part* parts, int count, int tokens, int dim) {
+std::vector<float> UnpackParts(Stream& stream, Tensor tensor, const Part* parts, int count,
+                               int tokens, int dim) {
   std::vector<float> all(static_cast<size_t>(tokens) * dim);
   int first = 0;
   for (int i = 0; i < count; ++i) {
@@ -32,7 +33,8 @@ std::vector<float> UnpackParts(Stream& stream, Tensor tensor, const Part* parts,
 }
 
 // Rotates the keys of the parts that are stored before RoPE, and says which slots count.
-std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const HeadView& head, std::vector<float>* keys) {
+std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const HeadView& head,
+                             std::vector<float>* keys) {
   std::vector<bool> valid(head.tokens, true);
   int token = 0;
   for (int i = 0; i < head.key_parts; ++i) {
@@ -45,7 +47,8 @@ std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const HeadView& head,
       std::memcpy(&position, part.data + at.positions + static_cast<size_t>(t) * 4, 4);
       float* key = keys->data() + static_cast<size_t>(token) * a.dim;
       for (int c = 0; c < a.dim / 2; ++c) {
-        const float angle = static_cast<float>(position) * a.inv_freq[c];  // in float32, as the models do
+        const float angle =
+            static_cast<float>(position) * a.inv_freq[c];  // in float32, as the models do
         const double cosine = std::cos(static_cast<double>(angle)) * a.rope_scale;
         const double sine = std::sin(static_cast<double>(angle)) * a.rope_scale;
         const double x = key[c], y = key[c + a.dim / 2];
@@ -63,7 +66,8 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
   for (int n = 0; n < a.count; ++n) {
     const DecodeItem& item = a.items[n];
     const HeadView& head = item.head;
-    std::vector<float> keys = UnpackParts(stream, Tensor::kKey, head.keys, head.key_parts, head.tokens, a.dim);
+    std::vector<float> keys =
+        UnpackParts(stream, Tensor::kKey, head.keys, head.key_parts, head.tokens, a.dim);
     const std::vector<float> values =
         UnpackParts(stream, Tensor::kValue, head.values, head.value_parts, head.tokens, a.dim);
     const std::vector<bool> valid = FinishKeys(a, head, &keys);
@@ -78,7 +82,8 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
       for (int t = hidden; t < visible; ++t) {
         if (!valid[t]) continue;
         double dot = 0;
-        for (int c = 0; c < a.dim; ++c) dot += static_cast<double>(q[c]) * keys[static_cast<size_t>(t) * a.dim + c];
+        for (int c = 0; c < a.dim; ++c)
+          dot += static_cast<double>(q[c]) * keys[static_cast<size_t>(t) * a.dim + c];
         p[t] = dot * a.scale;
         largest = std::max(largest, p[t]);
       }
@@ -91,7 +96,8 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
       for (int t = 0; t < head.tokens; ++t) {
         if (p[t] == 0) continue;
         p[t] /= sum;  // a row that sees nothing gives zeros
-        for (int c = 0; c < a.dim; ++c) total[c] += p[t] * values[static_cast<size_t>(t) * a.dim + c];
+        for (int c = 0; c < a.dim; ++c)
+          total[c] += p[t] * values[static_cast<size_t>(t) * a.dim + c];
         if (item.token_mass) item.token_mass[t] += static_cast<float>(p[t]);
       }
       for (int c = 0; c < a.dim; ++c) out[c] = static_cast<float>(total[c]);

@@ -1,5 +1,6 @@
-// The HQQ solver, naive: refines the zero points of all groups of a block together (arXiv 2309.15531 and its code, versions 0.2.2
-// and 0.2.8; kappa = 1.01 only in the first). Scales stay as min-max found them.
+// The HQQ solver, naive: refines the zero points of all groups of a block together (arXiv
+// 2309.15531 and its code, versions 0.2.2 and 0.2.8; kappa = 1.01 only in the first). Scales stay
+// as min-max found them.
 #pragma once
 #include <cmath>
 #include <vector>
@@ -9,7 +10,8 @@
 namespace qpkv {
 namespace reference {
 
-// 1 / scale of the min-max start. Both versions cap it at 2e4; the second takes 1 for a range that is nearly 0.
+// 1 / scale of the min-max start. Both versions cap it at 2e4; the second takes 1 for a range that
+// is nearly 0.
 inline float HqqInverseScale(Solver solver, int top, float low, float high) {
   const float range = high - low;
   float inverse = static_cast<float>(top) / range;
@@ -18,8 +20,9 @@ inline float HqqInverseScale(Solver solver, int top, float low, float high) {
 }
 
 // groups[g] lists the indices of group g in x. scale[g] and zero[g]: value = (code - zero) * scale.
-inline void SolveHqq(Solver solver, int top, const std::vector<float>& x, const std::vector<std::vector<int>>& groups,
-                     const std::vector<float>& scale, std::vector<float>* zero) {
+inline void SolveHqq(Solver solver, int top, const std::vector<float>& x,
+                     const std::vector<std::vector<int>>& groups, const std::vector<float>& scale,
+                     std::vector<float>* zero) {
   float beta = 10.0f;
   double best = solver == Solver::kHqq022 ? 1e4 : INFINITY;
   for (int iteration = 0; iteration < 20; ++iteration) {
@@ -31,7 +34,8 @@ inline void SolveHqq(Solver solver, int top, const std::vector<float>& x, const 
       if (!(s > 0)) continue;  // a constant group is stored exactly and adds no error
       double sum = 0;
       for (int i : groups[g]) {
-        const float code = std::fmin(std::fmax(std::nearbyint(x[i] / s + z), 0.0f), static_cast<float>(top));
+        const float code =
+            std::fmin(std::fmax(std::nearbyint(x[i] / s + z), 0.0f), static_cast<float>(top));
         const float back = (code - z) * s;
         const float away = x[i] - back, size = std::fabs(away);
         const float kept = size > 0 ? std::fmax(size - std::pow(size, -0.3f) / beta, 0.0f) : 0.0f;

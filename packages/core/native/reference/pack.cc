@@ -13,8 +13,8 @@ namespace {
 
 using Groups = std::vector<std::vector<int>>;
 
-// groups[row * columns + column]: indices into [tokens, dim] of the values that share a scale. A row is a token group or a
-// channel group, a column a channel or a token.
+// groups[row * columns + column]: indices into [tokens, dim] of the values that share a scale. A
+// row is a token group or a channel group, a column a channel or a token.
 Groups GroupsOf(const TensorFormat& format, int tokens, int dim) {
   const bool per_channel = format.scale_per == ScalePer::kChannel;
   const int columns = per_channel ? dim : tokens, along = per_channel ? tokens : dim;
@@ -28,7 +28,8 @@ Groups GroupsOf(const TensorFormat& format, int tokens, int dim) {
   return groups;
 }
 
-// The `capacity` values that stick out most from their group, ascending: largest |x - mean| / mean |x - mean|, earlier ones first.
+// The `capacity` values that stick out most from their group, ascending: largest |x - mean| / mean
+// |x - mean|, earlier ones first.
 std::vector<int> FindOutliers(const std::vector<float>& x, const Groups& groups, int capacity) {
   std::vector<int> order;
   if (capacity == 0) return order;
@@ -49,7 +50,9 @@ std::vector<int> FindOutliers(const std::vector<float>& x, const Groups& groups,
   return order;
 }
 
-float Clamp(float code, int top) { return std::fmin(std::fmax(code, 0.0f), static_cast<float>(top)); }
+float Clamp(float code, int top) {
+  return std::fmin(std::fmax(code, 0.0f), static_cast<float>(top));
+}
 
 struct Scales {
   std::vector<float> scale, offset;  // offset: minimum, centre or integer zero
@@ -71,19 +74,24 @@ Scales FindScales(const TensorFormat& format, const std::vector<float>& x, const
       high = std::fmax(high, 0.0f);
     }
     float scale = format.levels ? (high - low) / 2 : (high - low) / top;
-    if (hqq && high > low) scale = 1.0f / HqqInverseScale(format.solver, static_cast<int>(top), low, high);
+    if (hqq && high > low)
+      scale = 1.0f / HqqInverseScale(format.solver, static_cast<int>(top), low, high);
     scale = RoundMetadata(format.metadata, scale);
     found.scale.push_back(scale);
     if (format.levels) low = (high + low) / 2;
-    if (integer) found.offset.push_back(scale > 0 ? Clamp(std::nearbyint(-low / scale), static_cast<int>(top)) : 0.0f);
-    else found.offset.push_back(RoundMetadata(format.metadata, low));
+    if (integer)
+      found.offset.push_back(scale > 0 ? Clamp(std::nearbyint(-low / scale), static_cast<int>(top))
+                                       : 0.0f);
+    else
+      found.offset.push_back(RoundMetadata(format.metadata, low));
     zero.push_back(scale > 0 ? -low / scale : 0.0f);
   }
   if (!hqq) return found;
   SolveHqq(format.solver, static_cast<int>(top), x, groups, found.scale, &zero);
   for (size_t g = 0; g < groups.size(); ++g)
-    if (found.scale[g] > 0) found.offset[g] = integer ? Clamp(std::nearbyint(zero[g]), static_cast<int>(top))
-                                                      : RoundMetadata(format.metadata, -zero[g] * found.scale[g]);
+    if (found.scale[g] > 0)
+      found.offset[g] = integer ? Clamp(std::nearbyint(zero[g]), static_cast<int>(top))
+                                : RoundMetadata(format.metadata, -zero[g] * found.scale[g]);
   return found;
 }
 
@@ -94,11 +102,13 @@ int CodeOf(const TensorFormat& format, float x, float scale, float offset) {
     const float y = (x - offset) / scale;
     int best = 0;
     for (int i = 1; i <= top; ++i)
-      if (std::fabs(static_cast<double>(format.levels[i]) - y) < std::fabs(static_cast<double>(format.levels[best]) - y))
+      if (std::fabs(static_cast<double>(format.levels[i]) - y) <
+          std::fabs(static_cast<double>(format.levels[best]) - y))
         best = i;
     return best;
   }
-  if (format.zero == ZeroPoint::kInteger) return static_cast<int>(Clamp(std::nearbyint(x / scale) + offset, top));
+  if (format.zero == ZeroPoint::kInteger)
+    return static_cast<int>(Clamp(std::nearbyint(x / scale) + offset, top));
   return static_cast<int>(Clamp(std::nearbyint((x - offset) / scale), top));
 }
 
@@ -106,7 +116,9 @@ void PackCodes(const PackItem& item, const PartLayout& at, int dim, const std::v
   const TensorFormat& format = *item.format;
   const Groups groups = GroupsOf(format, item.tokens, dim);
   const std::vector<int> outliers = FindOutliers(x, groups, at.outlier_capacity);
-  const auto is_outlier = [&](int i) { return std::binary_search(outliers.begin(), outliers.end(), i); };
+  const auto is_outlier = [&](int i) {
+    return std::binary_search(outliers.begin(), outliers.end(), i);
+  };
   Groups inliers = groups;  // without outliers, unless a group has nothing else
   for (std::vector<int>& members : inliers) {
     const auto kept = std::remove_if(members.begin(), members.end(), is_outlier);
@@ -119,10 +131,13 @@ void PackCodes(const PackItem& item, const PartLayout& at, int dim, const std::v
     const size_t column = g % columns + (per_channel ? 0 : item.first_slot);
     const size_t index = g / columns * at.scale_stride + column;
     StoreElement(format.metadata, item.out + at.scales, index, scales.scale[g]);
-    if (format.zero == ZeroPoint::kInteger) item.out[at.offsets + index] = static_cast<uint8_t>(scales.offset[g]);
-    else StoreElement(format.metadata, item.out + at.offsets, index, scales.offset[g]);
+    if (format.zero == ZeroPoint::kInteger)
+      item.out[at.offsets + index] = static_cast<uint8_t>(scales.offset[g]);
+    else
+      StoreElement(format.metadata, item.out + at.offsets, index, scales.offset[g]);
     for (int i : groups[g])
-      WriteCode(item.out, at, format.bits, CellOf(item.tensor, dim, i / dim + item.first_slot, i % dim),
+      WriteCode(item.out, at, format.bits,
+                CellOf(item.tensor, dim, i / dim + item.first_slot, i % dim),
                 CodeOf(format, x[i], scales.scale[g], scales.offset[g]));
   }
   const uint32_t count = static_cast<uint32_t>(outliers.size());
@@ -143,7 +158,8 @@ void PackOne(const PackItem& item, int dim) {
   std::vector<float> x(static_cast<size_t>(item.tokens) * dim);
   for (int t = 0; t < item.tokens; ++t) {
     const size_t row = item.index ? item.index[t] : t;
-    std::copy(item.source + row * dim, item.source + (row + 1) * dim, x.begin() + static_cast<size_t>(t) * dim);
+    std::copy(item.source + row * dim, item.source + (row + 1) * dim,
+              x.begin() + static_cast<size_t>(t) * dim);
     const int slot = item.first_slot + t;
     if (item.tensor != Tensor::kKey) continue;
     if (item.needs.positions && item.positions)
@@ -154,8 +170,8 @@ void PackOne(const PackItem& item, int dim) {
   for (int t = 0; t < item.tokens; ++t)
     for (int c = 0; c < dim; ++c) {
       const Cell cell = CellOf(item.tensor, dim, item.first_slot + t, c);
-      StoreElement(format.element, item.out + cell.block * at.block_bytes, ExactIndex(format.element, cell),
-                   x[static_cast<size_t>(t) * dim + c]);
+      StoreElement(format.element, item.out + cell.block * at.block_bytes,
+                   ExactIndex(format.element, cell), x[static_cast<size_t>(t) * dim + c]);
     }
 }
 

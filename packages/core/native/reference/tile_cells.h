@@ -1,5 +1,6 @@
-// Reading and writing single values of a part, one at a time: the naive counterpart of the vector kernels, straight from the
-// description in ops/tile_layout.h. Used by the reference ops and by tests; slow on purpose.
+// Reading and writing single values of a part, one at a time: the naive counterpart of the vector
+// kernels, straight from the description in ops/tile_layout.h. Used by the reference ops and by
+// tests; slow on purpose.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -45,7 +46,7 @@ inline uint16_t F16OfFloat(float value) {  // half to even
   if (size >= 65520.0) return sign | 0x7c00;
   if (size == 0) return sign;
   int exponent;
-  std::frexp(size, &exponent);  // size = m * 2^exponent, m in [0.5, 1)
+  std::frexp(size, &exponent);         // size = m * 2^exponent, m in [0.5, 1)
   if (exponent < -13) exponent = -13;  // subnormal spacing
   const int steps = static_cast<int>(std::nearbyint(std::ldexp(size, 11 - exponent)));  // [0, 2048]
   // A carry into the next binade works by itself: 2048 steps = fraction 0 of the next exponent.
@@ -72,7 +73,8 @@ inline void StoreElement(Element element, uint8_t* base, size_t index, float val
   std::memcpy(base + index * 2, &bits, 2);
 }
 
-// What `value` becomes when stored as metadata. Values beyond float16 take its largest finite value.
+// What `value` becomes when stored as metadata. Values beyond float16 take its largest finite
+// value.
 inline float RoundMetadata(Element element, float value) {
   if (element == Element::kF32) return value;
   if (element == Element::kBf16) return FloatOfBf16(Bf16OfFloat(value));
@@ -98,7 +100,8 @@ inline size_t ExactIndex(Element element, const Cell& at) {
 
 inline uint16_t* PlaneWord(uint8_t* registers, int bits, const Cell& at) {
   const int planes = 16 / bits;
-  return reinterpret_cast<uint16_t*>(registers + (at.vector / planes) * kRegisterBytes) + at.lane * 2 + at.pair;
+  return reinterpret_cast<uint16_t*>(registers + (at.vector / planes) * kRegisterBytes) +
+         at.lane * 2 + at.pair;
 }
 
 inline int ReadPlane(const uint8_t* registers, int bits, const Cell& at) {
@@ -132,7 +135,8 @@ inline size_t ScaleIndex(const TensorFormat& format, const PartLayout& at, int t
   return row * at.scale_stride + (per_channel ? c : t);
 }
 
-inline float ReadOffset(const uint8_t* part, const PartLayout& at, const TensorFormat& format, size_t index) {
+inline float ReadOffset(const uint8_t* part, const PartLayout& at, const TensorFormat& format,
+                        size_t index) {
   if (format.zero == ZeroPoint::kInteger) return part[at.offsets + index];
   return LoadElement(format.metadata, part + at.offsets, index);
 }
@@ -157,17 +161,19 @@ inline Outlier ReadOutlier(const uint8_t* part, const PartLayout& at, Element me
   return {entry[0], entry[1], LoadElement(metadata, value, 0)};
 }
 
-inline bool IsValid(const uint8_t* part, const PartLayout& at, PartNeeds needs, Tensor tensor, int t) {
+inline bool IsValid(const uint8_t* part, const PartLayout& at, PartNeeds needs, Tensor tensor,
+                    int t) {
   if (tensor != Tensor::kKey || !needs.mask) return true;
   return (part[at.mask + t / 8] >> (t % 8)) & 1;
 }
 
 // The value a part holds for token t, channel c, outliers aside.
-inline float ReadValue(const uint8_t* part, const PartLayout& at, Tensor tensor, const TensorFormat& format, int dim,
-                       int t, int c) {
+inline float ReadValue(const uint8_t* part, const PartLayout& at, Tensor tensor,
+                       const TensorFormat& format, int dim, int t, int c) {
   const Cell cell = CellOf(tensor, dim, t, c);
   if (format.bits == 16)
-    return LoadElement(format.element, part + cell.block * at.block_bytes, ExactIndex(format.element, cell));
+    return LoadElement(format.element, part + cell.block * at.block_bytes,
+                       ExactIndex(format.element, cell));
   const int code = ReadCode(part, at, format.bits, cell);
   const size_t index = ScaleIndex(format, at, t, c);
   const float scale = LoadElement(format.metadata, part + at.scales, index);

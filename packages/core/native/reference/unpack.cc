@@ -10,12 +10,14 @@ void Unpack(Stream&, const UnpackArgs& a) {
   const PartLayout at = LayoutOf(a.tensor, format, a.part_tokens, a.dim, a.needs);
   for (int t = 0; t < a.tokens; ++t)
     for (int c = 0; c < a.dim; ++c)
-      a.values[static_cast<size_t>(t) * a.dim + c] = ReadValue(a.part, at, a.tensor, format, a.dim, t, c);
+      a.values[static_cast<size_t>(t) * a.dim + c] =
+          ReadValue(a.part, at, a.tensor, format, a.dim, t, c);
   if (format.bits == 16) return;
 
   for (int i = 0; i < OutlierCount(a.part, at); ++i) {
     const Outlier outlier = ReadOutlier(a.part, at, format.metadata, i);
-    if (outlier.token < a.tokens) a.values[static_cast<size_t>(outlier.token) * a.dim + outlier.channel] = outlier.value;
+    if (outlier.token < a.tokens)
+      a.values[static_cast<size_t>(outlier.token) * a.dim + outlier.channel] = outlier.value;
   }
   if (a.codes)
     for (int t = 0; t < a.tokens; ++t)

@@ -1,7 +1,8 @@
 // Decode attention of every table against the reference on the unpacked values.
 //
-// The bounds are largest |difference| / rms(reference output): 1e-2 under kBf16, 1e-5 under kF32, on Gaussian keys and values with means
-// and outlier channels, and queries scaled so that the logits of every row have a standard deviation of kSpread.
+// The bounds are largest |difference| / rms(reference output): 1e-2 under kBf16, 1e-5 under kF32,
+// on Gaussian keys and values with means and outlier channels, and queries scaled so that the
+// logits of every row have a standard deviation of kSpread.
 #include <cmath>
 #include <cstring>
 
@@ -23,7 +24,8 @@ struct Head {
   std::vector<int32_t> visible, hidden;  // empty: all
 };
 
-// Scales every row of q so that its logits with the keys, [tokens, dim], have the standard deviation kSpread.
+// Scales every row of q so that its logits with the keys, [tokens, dim], have the standard
+// deviation kSpread.
 void SetSpread(Head* head, const std::vector<float>& keys) {
   const int tokens = static_cast<int>(keys.size()) / head->dim;
   for (int r = 0; r < head->rows && tokens > 1; ++r) {
@@ -31,29 +33,34 @@ void SetSpread(Head* head, const std::vector<float>& keys) {
     double sum = 0, squares = 0;
     for (int t = 0; t < tokens; ++t) {
       double dot = 0;
-      for (int c = 0; c < head->dim; ++c) dot += static_cast<double>(q[c]) * keys[static_cast<size_t>(t) * head->dim + c];
+      for (int c = 0; c < head->dim; ++c)
+        dot += static_cast<double>(q[c]) * keys[static_cast<size_t>(t) * head->dim + c];
       sum += dot;
       squares += dot * dot;
     }
-    const double deviation = std::sqrt(squares / tokens - sum / tokens * (sum / tokens)) / std::sqrt(head->dim);
+    const double deviation =
+        std::sqrt(squares / tokens - sum / tokens * (sum / tokens)) / std::sqrt(head->dim);
     for (int c = 0; c < head->dim; ++c) q[c] = static_cast<float>(q[c] * kSpread / deviation);
   }
 }
 
-Head MakeHead(const std::vector<Piece>& key_pieces, const std::vector<Piece>& value_pieces, int dim, int rows, uint32_t seed,
-              PartNeeds needs = {}) {
+Head MakeHead(const std::vector<Piece>& key_pieces, const std::vector<Piece>& value_pieces, int dim,
+              int rows, uint32_t seed, PartNeeds needs = {}) {
   int tokens = 0;
   for (const Piece& piece : key_pieces) tokens += piece.tokens;
   Head head;
   head.dim = dim;
   head.rows = rows;
-  const std::vector<float> keys = RandomTokens(seed, tokens, dim), values = RandomTokens(seed + 1, tokens, dim);
+  const std::vector<float> keys = RandomTokens(seed, tokens, dim),
+                           values = RandomTokens(seed + 1, tokens, dim);
   head.q = RandomTokens(seed + 2, rows, dim);
   SetSpread(&head, keys);
   std::vector<int32_t> positions(tokens);
   for (int t = 0; t < tokens; ++t) positions[t] = 3 * t + t % 5;
-  for (int c = 0; c < dim / 2; ++c) head.inv_freq.push_back(static_cast<float>(std::pow(10000.0, -2.0 * c / dim)));
-  head.keys = PackTokens(Reference(), TestStream(), Tensor::kKey, key_pieces, dim, keys, needs, positions.data());
+  for (int c = 0; c < dim / 2; ++c)
+    head.inv_freq.push_back(static_cast<float>(std::pow(10000.0, -2.0 * c / dim)));
+  head.keys = PackTokens(Reference(), TestStream(), Tensor::kKey, key_pieces, dim, keys, needs,
+                         positions.data());
   head.values = PackTokens(Reference(), TestStream(), Tensor::kValue, value_pieces, dim, values);
   return head;
 }
@@ -62,7 +69,8 @@ struct Result {
   std::vector<float> out, mass;
 };
 
-Result Attend(const Ops& ops, Stream& stream, const Head& head, Precision precision, bool with_mass = true) {
+Result Attend(const Ops& ops, Stream& stream, const Head& head, Precision precision,
+              bool with_mass = true) {
   Result result;
   result.out.assign(static_cast<size_t>(head.rows) * head.dim, NAN);
   result.mass.assign(head.keys.tokens, NAN);
@@ -72,7 +80,8 @@ Result Attend(const Ops& ops, Stream& stream, const Head& head, Precision precis
   item.token_mass = with_mass ? result.mass.data() : nullptr;
   item.visible = head.visible.empty() ? nullptr : head.visible.data();
   item.hidden = head.hidden.empty() ? nullptr : head.hidden.data();
-  item.head = {head.keys.parts.data(), head.values.parts.data(), static_cast<int32_t>(head.keys.parts.size()),
+  item.head = {head.keys.parts.data(), head.values.parts.data(),
+               static_cast<int32_t>(head.keys.parts.size()),
                static_cast<int32_t>(head.values.parts.size()), head.keys.tokens};
   item.rows = head.rows;
   item.q_stride = item.out_stride = head.dim;
@@ -103,10 +112,13 @@ void Check(const std::string& what, const Head& head) {
     for (Precision precision : {Precision::kBf16, Precision::kF32}) {
       const bool narrow = precision == Precision::kBf16;
       const Result got = Attend(*ops, TestStream(), head, precision);
-      const double error = Largest(got.out, want.out) / rms, mass = Largest(got.mass, want.mass) / head.rows;
-      const std::string label = Label("%s %s dim %d rows %d tokens %d %s", ops->name, narrow ? "bf16" : "f32", head.dim,
-                                      head.rows, head.keys.tokens, what.c_str());
-      Expect(label + Label(": output error %.2e of rms %.2e", error, rms), error <= (narrow ? 1e-2 : 1e-5));
+      const double error = Largest(got.out, want.out) / rms,
+                   mass = Largest(got.mass, want.mass) / head.rows;
+      const std::string label =
+          Label("%s %s dim %d rows %d tokens %d %s", ops->name, narrow ? "bf16" : "f32", head.dim,
+                head.rows, head.keys.tokens, what.c_str());
+      Expect(label + Label(": output error %.2e of rms %.2e", error, rms),
+             error <= (narrow ? 1e-2 : 1e-5));
       Expect(label + Label(": mass error %.2e", mass), mass <= (narrow ? 1e-3 : 1e-6));
     }
 }
@@ -119,34 +131,44 @@ std::vector<Piece> WithRecent(const TensorFormat& format, int tokens) {
 QPKV_TEST(DecodeAttentionEveryFormat) {
   for (const TensorFormat& format : Formats(64))
     for (int tokens : {1, 150, 700})
-      Check(NameOf(format), MakeHead(WithRecent(format, tokens), WithRecent(format, tokens), 64, 4, 11, {}));
+      Check(NameOf(format),
+            MakeHead(WithRecent(format, tokens), WithRecent(format, tokens), 64, 4, 11, {}));
 }
 
 QPKV_TEST(DecodeAttentionEveryDim) {
   for (int dim = 32; dim <= 256; dim += 8)
-    for (const TensorFormat& format : {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Coded(3, ScalePer::kToken, 24),
-                                       Coded(2, ScalePer::kToken, 32, ZeroPoint::kInteger)})
-      Check(NameOf(format), MakeHead(WithRecent(format, 200), WithRecent(format, 200), dim, 3, 5 + dim));
+    for (const TensorFormat& format :
+         {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Coded(3, ScalePer::kToken, 24),
+          Coded(2, ScalePer::kToken, 32, ZeroPoint::kInteger)})
+      Check(NameOf(format),
+            MakeHead(WithRecent(format, 200), WithRecent(format, 200), dim, 3, 5 + dim));
 }
 
 QPKV_TEST(DecodeAttentionEveryRowCount) {
   for (int rows = 1; rows <= 17; ++rows)
-    for (const TensorFormat& format : {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Coded(4, ScalePer::kToken, 32)})
-      Check(NameOf(format), MakeHead(WithRecent(format, 90), WithRecent(format, 90), 64, rows, 100 + rows));
+    for (const TensorFormat& format :
+         {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Coded(4, ScalePer::kToken, 32)})
+      Check(NameOf(format),
+            MakeHead(WithRecent(format, 90), WithRecent(format, 90), 64, rows, 100 + rows));
 }
 
-// Keys and values in segments of different formats, cut at different tokens, as the KIVI residual rule leaves them.
+// Keys and values in segments of different formats, cut at different tokens, as the KIVI residual
+// rule leaves them.
 QPKV_TEST(DecodeAttentionMixedSegments) {
   const TensorFormat k4 = Coded(4, ScalePer::kChannel, 32), v2 = Coded(2, ScalePer::kToken, 32);
   const TensorFormat exact = Exact(Element::kBf16), f16 = Exact(Element::kF16);
-  Check("cut apart", MakeHead({{exact, 4}, {k4, 320}, {exact, 13}}, {{exact, 4}, {v2, 333}}, 64, 4, 21));
+  Check("cut apart",
+        MakeHead({{exact, 4}, {k4, 320}, {exact, 13}}, {{exact, 4}, {v2, 333}}, 64, 4, 21));
   Check("never together", MakeHead({{k4, 640}, {exact, 65}}, {{f16, 1}, {v2, 704}}, 128, 2, 22));
-  Check("long", MakeHead({{k4, 2048}, {k4, 32}, {f16, 40}}, {{v2, 2048}, {v2, 16}, {exact, 56}}, 64, 4, 23));
-  Check("empty parts", MakeHead({{k4, 0}, {exact, 30}, {k4, 0}}, {{v2, 16}, {exact, 14}}, 64, 4, 24));
+  Check("long", MakeHead({{k4, 2048}, {k4, 32}, {f16, 40}}, {{v2, 2048}, {v2, 16}, {exact, 56}}, 64,
+                         4, 23));
+  Check("empty parts",
+        MakeHead({{k4, 0}, {exact, 30}, {k4, 0}}, {{v2, 16}, {exact, 14}}, 64, 4, 24));
 }
 
 QPKV_TEST(DecodeAttentionHiddenTokens) {
-  for (const TensorFormat& format : {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Exact(Element::kF32)}) {
+  for (const TensorFormat& format :
+       {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Exact(Element::kF32)}) {
     Head head = MakeHead(WithRecent(format, 700), WithRecent(format, 700), 64, 5, 31);
     head.visible = {700, 1, 250, 699, 64};
     Check(NameOf(format) + " visible", head);
@@ -159,7 +181,8 @@ QPKV_TEST(DecodeAttentionHiddenTokens) {
 QPKV_TEST(DecodeAttentionMaskedSlots) {
   PartNeeds needs;
   needs.mask = true;
-  for (const TensorFormat& format : {Exact(Element::kBf16), Exact(Element::kF32), Coded(4, ScalePer::kToken, 32)}) {
+  for (const TensorFormat& format :
+       {Exact(Element::kBf16), Exact(Element::kF32), Coded(4, ScalePer::kToken, 32)}) {
     Head head = MakeHead({{format, 137}}, {{format, 137}}, 64, 4, 41, needs);
     for (Part& part : head.keys.parts) {
       const PartLayout at = LayoutOf(Tensor::kKey, format, part.part_tokens, 64, needs);
@@ -168,7 +191,8 @@ QPKV_TEST(DecodeAttentionMaskedSlots) {
     }
     Check(NameOf(format) + " mask", head);
     for (PackedTokens* tokens : {&head.keys, &head.values}) {
-      // The last part holds 9 tokens: from here on only the first 5 are used, and all bytes of the others become NaN patterns.
+      // The last part holds 9 tokens: from here on only the first 5 are used, and all bytes of the
+      // others become NaN patterns.
       const Tensor tensor = tokens == &head.keys ? Tensor::kKey : Tensor::kValue;
       Part& part = tokens->parts.back();
       if (format.bits != 16) continue;
@@ -193,28 +217,36 @@ QPKV_TEST(DecodeAttentionMaskedSlots) {
 QPKV_TEST(DecodeAttentionKeysBeforeRope) {
   PartNeeds needs;
   needs.positions = true;
-  for (TensorFormat format : {Exact(Element::kBf16), Exact(Element::kF32), Coded(4, ScalePer::kChannel, 32),
-                              Coded(2, ScalePer::kToken, 32, ZeroPoint::kInteger)}) {
+  for (TensorFormat format :
+       {Exact(Element::kBf16), Exact(Element::kF32), Coded(4, ScalePer::kChannel, 32),
+        Coded(2, ScalePer::kToken, 32, ZeroPoint::kInteger)}) {
     format.rope_before = true;
     for (int dim : {64, 40}) {
-      Head head = MakeHead({{format, 300}, {Exact(Element::kBf16), 20}}, {{Exact(Element::kBf16), 320}}, dim, 4, 51, needs);
+      Head head = MakeHead({{format, 300}, {Exact(Element::kBf16), 20}},
+                           {{Exact(Element::kBf16), 320}}, dim, 4, 51, needs);
       Check(NameOf(format), head);
     }
   }
 }
 
 QPKV_TEST(DecodeAttentionEqualForEveryThreadCount) {
-  for (const TensorFormat& format : {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Coded(2, ScalePer::kToken, 64)}) {
+  for (const TensorFormat& format :
+       {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Coded(2, ScalePer::kToken, 64)}) {
     const Head head = MakeHead(WithRecent(format, 1900), WithRecent(format, 1900), 64, 4, 61);
     for (const Ops* ops : Tables())
       for (Precision precision : {Precision::kBf16, Precision::kF32}) {
         const Result first = Attend(*ops, *Streams()[0], head, precision);
         for (Stream* stream : Streams()) {
-          const Result again = Attend(*ops, *stream, head, precision), bare = Attend(*ops, *stream, head, precision, false);
-          const std::string label = Label("%s threads %d ", ops->name, stream->threads()) + NameOf(format);
-          ExpectEqualBytes(label, again.out.data(), first.out.data(), again.out.size() * sizeof(float));
-          ExpectEqualBytes(label + " mass", again.mass.data(), first.mass.data(), again.mass.size() * sizeof(float));
-          ExpectEqualBytes(label + " without mass", bare.out.data(), first.out.data(), bare.out.size() * sizeof(float));
+          const Result again = Attend(*ops, *stream, head, precision),
+                       bare = Attend(*ops, *stream, head, precision, false);
+          const std::string label =
+              Label("%s threads %d ", ops->name, stream->threads()) + NameOf(format);
+          ExpectEqualBytes(label, again.out.data(), first.out.data(),
+                           again.out.size() * sizeof(float));
+          ExpectEqualBytes(label + " mass", again.mass.data(), first.mass.data(),
+                           again.mass.size() * sizeof(float));
+          ExpectEqualBytes(label + " without mass", bare.out.data(), first.out.data(),
+                           bare.out.size() * sizeof(float));
         }
       }
   }
@@ -230,7 +262,8 @@ QPKV_TEST(DecodeAttentionReadsTheParts) {
     uint8_t* codes = const_cast<uint8_t*>(head.values.parts[0].data);
     for (size_t i = 0; i < at.scales; ++i) codes[i] = static_cast<uint8_t>(codes[i] + 17 * i + 5);
     const Result after = Attend(*ops, TestStream(), head, Precision::kBf16);
-    Expect(Label("%s sees noise", ops->name), Largest(before.out, after.out) > 0.1 * Rms(before.out));
+    Expect(Label("%s sees noise", ops->name),
+           Largest(before.out, after.out) > 0.1 * Rms(before.out));
   }
 }
 

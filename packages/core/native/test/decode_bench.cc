@@ -1,11 +1,14 @@
-// Decode attention over 16, 8, 4, 3 and 2 bit caches: time a layer, bytes read, and the ratio to the 16-bit run beside it.
+// Decode attention over 16, 8, 4, 3 and 2 bit caches: time a layer, bytes read, and the ratio to
+// the 16-bit run beside it.
 //
-//   qpkv_decode_bench [kv_heads] [group] [dim] [rounds] [table]        defaults 8 4 64 9, the best table
+//   qpkv_decode_bench [kv_heads] [group] [dim] [rounds] [table]        defaults 8 4 64 9, the best
+//   table
 //
-// Formats take turns within a round, so that a slow minute hits all of them. Enough copies of the layer are cycled that the cache comes from
-// memory, not from the last-level cache. Rounds with two threads count only if two threads of plain arithmetic run at least 1.8 times as
-// fast as one right before and after them: a shared host does not always give this machine two cores. One thread is timed by its
-// processor time, two by the clock on the wall.
+// Formats take turns within a round, so that a slow minute hits all of them. Enough copies of the
+// layer are cycled that the cache comes from memory, not from the last-level cache. Rounds with two
+// threads count only if two threads of plain arithmetic run at least 1.8 times as fast as one right
+// before and after them: a shared host does not always give this machine two cores. One thread is
+// timed by its processor time, two by the clock on the wall.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -22,9 +25,12 @@ namespace {
 
 using namespace tile_cases;
 
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
-// Processor time of this thread, so that other processes on a busy machine do not count; wall time where there is no such clock.
+// Processor time of this thread, so that other processes on a busy machine do not count; wall time
+// where there is no such clock.
 double ThreadSeconds() {
 #ifdef CLOCK_THREAD_CPUTIME_ID
   timespec time;
@@ -74,17 +80,20 @@ struct Cache {
   size_t bytes = 0;                             // of one layer
 };
 
-Cache MakeCache(const Ops& ops, Stream& stream, const Case& c, int kv_heads, int dim, int tokens, int layers) {
+Cache MakeCache(const Ops& ops, Stream& stream, const Case& c, int kv_heads, int dim, int tokens,
+                int layers) {
   const std::vector<float> x = RandomTokens(5, kTileTokens, dim);
   const PackedTokens key = PackTokens(ops, stream, Tensor::kKey, {{c.key, kTileTokens}}, dim, x);
-  const PackedTokens value = PackTokens(ops, stream, Tensor::kValue, {{c.value, kTileTokens}}, dim, x);
+  const PackedTokens value =
+      PackTokens(ops, stream, Tensor::kValue, {{c.value, kTileTokens}}, dim, x);
   const size_t key_bytes = LayoutOf(Tensor::kKey, c.key, kTileTokens, dim).bytes;
   const size_t value_bytes = LayoutOf(Tensor::kValue, c.value, kTileTokens, dim).bytes;
   const int tiles = tokens / kTileTokens;
   Cache cache;
   cache.bytes = static_cast<size_t>(kv_heads) * tiles * (key_bytes + value_bytes);
   for (int l = 0; l < layers; ++l) {
-    cache.data.emplace_back(static_cast<uint8_t*>(AllocateAligned(cache.bytes)), Released{cache.bytes});
+    cache.data.emplace_back(static_cast<uint8_t*>(AllocateAligned(cache.bytes)),
+                            Released{cache.bytes});
     uint8_t* at = cache.data.back().get();
     for (int h = 0; h < kv_heads; ++h) {
       cache.keys.emplace_back();
@@ -102,7 +111,8 @@ Cache MakeCache(const Ops& ops, Stream& stream, const Case& c, int kv_heads, int
 }
 
 // Seconds of one layer, the mean over one pass through all of them.
-double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads, int group, int dim, int tokens) {
+double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads, int group, int dim,
+               int tokens) {
   const int layers = static_cast<int>(cache.data.size());
   static const std::vector<float> q = RandomTokens(8, 64 * 64, 256);
   std::vector<float> out(static_cast<size_t>(kv_heads) * group * dim);
@@ -117,19 +127,24 @@ double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads,
       item.out = out.data() + static_cast<size_t>(h) * group * dim;
       const std::vector<Part>& keys = cache.keys[l * kv_heads + h];
       const std::vector<Part>& values = cache.values[l * kv_heads + h];
-      item.head = {keys.data(), values.data(), static_cast<int32_t>(keys.size()), static_cast<int32_t>(values.size()), tokens};
+      item.head = {keys.data(), values.data(), static_cast<int32_t>(keys.size()),
+                   static_cast<int32_t>(values.size()), tokens};
       item.rows = group;
       item.q_stride = item.out_stride = dim;
     }
-    ops.DecodeAttention(stream, {items.data(), kv_heads, dim, 1.0f / std::sqrt(static_cast<float>(dim)), nullptr, 1.0f,
-                                 Precision::kBf16});
+    ops.DecodeAttention(
+        stream, {items.data(), kv_heads, dim, 1.0f / std::sqrt(static_cast<float>(dim)), nullptr,
+                 1.0f, Precision::kBf16});
   }
   return (time() - start) / layers;
 }
 
 int Main(int argc, char** argv) {
-  const auto number = [&](int i, int otherwise) { return argc > i ? std::atoi(argv[i]) : otherwise; };
-  const int kv_heads = number(1, 8), group = number(2, 4), dim = number(3, 64), rounds = number(4, 9);
+  const auto number = [&](int i, int otherwise) {
+    return argc > i ? std::atoi(argv[i]) : otherwise;
+  };
+  const int kv_heads = number(1, 8), group = number(2, 4), dim = number(3, 64),
+            rounds = number(4, 9);
   int count = 0;
   const Ops* ops = argc > 5 ? FindOps(argv[5]) : AvailableOps(&count)[0];
   if (!ops) {
@@ -138,7 +153,8 @@ int Main(int argc, char** argv) {
   }
   Stream one(1), two(2);
   const auto both = [](const char* name, int bits, int key_group) {
-    return Case{name, Coded(bits, ScalePer::kChannel, key_group), Coded(bits, ScalePer::kToken, 32)};
+    return Case{name, Coded(bits, ScalePer::kChannel, key_group),
+                Coded(bits, ScalePer::kToken, 32)};
   };
   const std::vector<Case> cases = {{"16 bit bf16", Exact(Element::kBf16), Exact(Element::kBf16)},
                                    both("8 bit g32", 8, 32),
@@ -147,13 +163,16 @@ int Main(int argc, char** argv) {
                                    both("3 bit g32", 3, 32),
                                    both("2 bit g32", 2, 32),
                                    both("2 bit K g128", 2, 128)};
-  std::printf("table %s, %d KV heads, group %d, dim %d; ms a layer (GB/s of cache read, speed over 16 bit by median / best)\n",
-              ops->name, kv_heads, group, dim);
+  std::printf(
+      "table %s, %d KV heads, group %d, dim %d; ms a layer (GB/s of cache read, speed over 16 bit "
+      "by median / best)\n",
+      ops->name, kv_heads, group, dim);
   for (int tokens : {512, 2048, 8192, 32768}) {
     std::vector<Cache> caches;
     for (const Case& c : cases) {
       const size_t layer = static_cast<size_t>(kv_heads) * tokens * dim * 4 * c.key.bits / 16;
-      const int layers = static_cast<int>(std::min<size_t>(std::max<size_t>((96u << 20) / layer, 2), 64));
+      const int layers =
+          static_cast<int>(std::min<size_t>(std::max<size_t>((96u << 20) / layer, 2), 64));
       caches.push_back(MakeCache(*ops, one, c, kv_heads, dim, tokens, layers));
     }
     for (int threads : {1, 2}) {
@@ -163,19 +182,24 @@ int Main(int argc, char** argv) {
       for (int round = 0; round < rounds; ++round) {
         std::vector<double> now;
         const double before = threads == 2 ? ProbeHost(one, two) : 2;
-        for (const Cache& cache : caches) now.push_back(RunPass(*ops, stream, cache, kv_heads, group, dim, tokens));
+        for (const Cache& cache : caches)
+          now.push_back(RunPass(*ops, stream, cache, kv_heads, group, dim, tokens));
         const double after = threads == 2 ? ProbeHost(one, two) : 2;
-        if (before < 1.8 || after < 1.8) ++dropped;
+        if (before < 1.8 || after < 1.8)
+          ++dropped;
         else
           for (size_t i = 0; i < cases.size(); ++i) times[i].push_back(now[i]);
       }
-      std::printf("%5d tokens, %d thread%s, %d of %d rounds\n", tokens, threads, threads == 1 ? "" : "s", rounds - dropped, rounds);
+      std::printf("%5d tokens, %d thread%s, %d of %d rounds\n", tokens, threads,
+                  threads == 1 ? "" : "s", rounds - dropped, rounds);
       if (times[0].empty()) continue;
       for (size_t i = 0; i < cases.size(); ++i) {
-        const double median = Median(times[i]), best = *std::min_element(times[i].begin(), times[i].end());
+        const double median = Median(times[i]),
+                     best = *std::min_element(times[i].begin(), times[i].end());
         const double base = *std::min_element(times[0].begin(), times[0].end());
-        std::printf("  %-13s %7.2f MB  %8.4f (%5.1f GB/s, %.2fx / %.2fx)\n", cases[i].name, caches[i].bytes / 1e6, median * 1e3,
-                    caches[i].bytes / median / 1e9, Median(times[0]) / median, base / best);
+        std::printf("  %-13s %7.2f MB  %8.4f (%5.1f GB/s, %.2fx / %.2fx)\n", cases[i].name,
+                    caches[i].bytes / 1e6, median * 1e3, caches[i].bytes / median / 1e9,
+                    Median(times[0]) / median, base / best);
       }
       std::fflush(stdout);
     }

@@ -1,4 +1,5 @@
-// What the tile tests share: formats worth testing, seeded keys and values, and a head packed into parts.
+// What the tile tests share: formats worth testing, seeded keys and values, and a head packed into
+// parts.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -15,12 +16,14 @@
 namespace qpkv {
 namespace tile_cases {
 
-inline std::vector<float> Levels(int bits) {  // ascending in [-1, 1], denser in the middle, none of them round numbers
+inline std::vector<float> Levels(
+    int bits) {  // ascending in [-1, 1], denser in the middle, none of them round numbers
   const int count = 1 << bits;
   std::vector<float> levels(count);
   for (int i = 0; i < count; ++i) {
     const double x = -1.0 + 2.0 * i / (count - 1);
-    levels[i] = static_cast<float>(0.35 * x + 0.65 * x * x * x + (i > 0 && i + 1 < count ? 1e-3 * std::sin(7.0 * i) / count : 0));
+    levels[i] = static_cast<float>(0.35 * x + 0.65 * x * x * x +
+                                   (i > 0 && i + 1 < count ? 1e-3 * std::sin(7.0 * i) / count : 0));
   }
   return levels;
 }
@@ -36,7 +39,8 @@ inline TensorFormat Exact(Element element) {
   return f;
 }
 
-inline TensorFormat Coded(int bits, ScalePer per, int group, ZeroPoint zero = ZeroPoint::kFloatMinimum,
+inline TensorFormat Coded(int bits, ScalePer per, int group,
+                          ZeroPoint zero = ZeroPoint::kFloatMinimum,
                           Element metadata = Element::kF16) {
   TensorFormat f;
   f.bits = bits;
@@ -51,8 +55,9 @@ inline std::string NameOf(const TensorFormat& f) {
   static const char* const elements[] = {"bf16", "f16", "f32"};
   std::string name = f.rope_before ? "rope-before " : "";
   if (f.bits == 16) return name + elements[static_cast<int>(f.element)];
-  name += std::to_string(f.bits) + " bit " + (f.scale_per == ScalePer::kChannel ? "channel g" : "token g") +
-          std::to_string(f.group) + (f.zero == ZeroPoint::kInteger ? " integer" : "") + " " +
+  name += std::to_string(f.bits) + " bit " +
+          (f.scale_per == ScalePer::kChannel ? "channel g" : "token g") + std::to_string(f.group) +
+          (f.zero == ZeroPoint::kInteger ? " integer" : "") + " " +
           elements[static_cast<int>(f.metadata)];
   if (f.levels) name += " levels";
   if (f.solver != Solver::kMinMax) name += f.solver == Solver::kHqq022 ? " hqq0.2.2" : " hqq0.2.8";
@@ -62,10 +67,12 @@ inline std::string NameOf(const TensorFormat& f) {
 
 // Formats for a head of `dim` channels.
 inline std::vector<TensorFormat> Formats(int dim) {
-  std::vector<TensorFormat> formats = {Exact(Element::kBf16), Exact(Element::kF16), Exact(Element::kF32)};
+  std::vector<TensorFormat> formats = {Exact(Element::kBf16), Exact(Element::kF16),
+                                       Exact(Element::kF32)};
   for (int bits : {8, 4, 3, 2, 1})
     for (ZeroPoint zero : {ZeroPoint::kFloatMinimum, ZeroPoint::kInteger}) {
-      for (int group : {16, 32, 64, 128}) formats.push_back(Coded(bits, ScalePer::kChannel, group, zero));
+      for (int group : {16, 32, 64, 128})
+        formats.push_back(Coded(bits, ScalePer::kChannel, group, zero));
       for (int group : {8, 24, 32, 64, dim})
         if (group <= dim) formats.push_back(Coded(bits, ScalePer::kToken, group, zero));
     }
@@ -90,7 +97,8 @@ inline std::vector<TensorFormat> Formats(int dim) {
   return formats;
 }
 
-// [tokens, dim]: Gaussian with a mean and a spread of its own per channel, some channels far out, as keys have them.
+// [tokens, dim]: Gaussian with a mean and a spread of its own per channel, some channels far out,
+// as keys have them.
 inline std::vector<float> RandomTokens(uint32_t seed, int tokens, int dim) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -123,8 +131,10 @@ struct Piece {
 };
 
 // x: [tokens, dim]. Memory is filled with 0xff before, so that whatever is not written stands out.
-inline PackedTokens PackTokens(const Ops& ops, Stream& stream, Tensor tensor, const std::vector<Piece>& pieces, int dim,
-                               const std::vector<float>& x, PartNeeds needs = {}, const int32_t* positions = nullptr) {
+inline PackedTokens PackTokens(const Ops& ops, Stream& stream, Tensor tensor,
+                               const std::vector<Piece>& pieces, int dim,
+                               const std::vector<float>& x, PartNeeds needs = {},
+                               const int32_t* positions = nullptr) {
   PackedTokens packed;
   std::vector<PackItem> items;
   for (const Piece& piece : pieces) {

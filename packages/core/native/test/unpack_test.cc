@@ -1,4 +1,5 @@
-// Unpack of every table gives exactly what the reference reads, and what was packed, as near as the format allows.
+// Unpack of every table gives exactly what the reference reads, and what was packed, as near as the
+// format allows.
 #include <cmath>
 #include <cstring>
 
@@ -19,9 +20,10 @@ Unpacked UnpackPart(const Ops& ops, const Part& part, Tensor tensor, int dim) {
   const TensorFormat& format = *part.format;
   const PartLayout at = LayoutOf(tensor, format, part.part_tokens, dim, part.needs);
   const size_t cells = static_cast<size_t>(part.tokens) * dim;
-  const size_t scales = at.scale_rows * (format.scale_per == ScalePer::kChannel ? dim : part.part_tokens);
-  Unpacked out{std::vector<float>(cells, NAN), std::vector<float>(scales, NAN), std::vector<float>(scales, NAN),
-               std::vector<uint8_t>(cells, 0xff)};
+  const size_t scales =
+      at.scale_rows * (format.scale_per == ScalePer::kChannel ? dim : part.part_tokens);
+  Unpacked out{std::vector<float>(cells, NAN), std::vector<float>(scales, NAN),
+               std::vector<float>(scales, NAN), std::vector<uint8_t>(cells, 0xff)};
   UnpackArgs args{};
   args.part = part.data;
   args.tokens = part.tokens;
@@ -42,20 +44,26 @@ QPKV_TEST(UnpackEqualsReference) {
   for (int dim : {64, 40, 256})
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
       for (const TensorFormat& format : Formats(dim)) {
-        const PackedTokens packed = PackTokens(Reference(), TestStream(), tensor, {{format, 75}}, dim, RandomTokens(dim, 75, dim));
+        const PackedTokens packed = PackTokens(Reference(), TestStream(), tensor, {{format, 75}},
+                                               dim, RandomTokens(dim, 75, dim));
         const Unpacked want = UnpackPart(Reference(), packed.parts[0], tensor, dim);
         for (const Ops* ops : Tables()) {
           const Unpacked got = UnpackPart(*ops, packed.parts[0], tensor, dim);
           const std::string label = Label("%s dim %d ", ops->name, dim) + NameOf(format);
-          ExpectEqualBytes(label + " values", got.values.data(), want.values.data(), want.values.size() * sizeof(float));
-          ExpectEqualBytes(label + " codes", got.codes.data(), want.codes.data(), want.codes.size());
-          ExpectEqualBytes(label + " scales", got.scales.data(), want.scales.data(), want.scales.size() * sizeof(float));
-          ExpectEqualBytes(label + " offsets", got.offsets.data(), want.offsets.data(), want.offsets.size() * sizeof(float));
+          ExpectEqualBytes(label + " values", got.values.data(), want.values.data(),
+                           want.values.size() * sizeof(float));
+          ExpectEqualBytes(label + " codes", got.codes.data(), want.codes.data(),
+                           want.codes.size());
+          ExpectEqualBytes(label + " scales", got.scales.data(), want.scales.data(),
+                           want.scales.size() * sizeof(float));
+          ExpectEqualBytes(label + " offsets", got.offsets.data(), want.offsets.data(),
+                           want.offsets.size() * sizeof(float));
         }
       }
 }
 
-// Values come back within half a step of their group (outliers and exact formats: within the element's rounding).
+// Values come back within half a step of their group (outliers and exact formats: within the
+// element's rounding).
 QPKV_TEST(UnpackWithinHalfAStep) {
   const int dim = 64, tokens = 128;
   const std::vector<float> x = RandomTokens(7, tokens, dim);
@@ -64,31 +72,40 @@ QPKV_TEST(UnpackWithinHalfAStep) {
       for (ScalePer per : {ScalePer::kChannel, ScalePer::kToken}) {
         const TensorFormat format = Coded(bits, per, 32, ZeroPoint::kFloatMinimum, Element::kF32);
         for (const Ops* ops : Tables()) {
-          const PackedTokens packed = PackTokens(*ops, TestStream(), tensor, {{format, tokens}}, dim, x);
+          const PackedTokens packed =
+              PackTokens(*ops, TestStream(), tensor, {{format, tokens}}, dim, x);
           const Unpacked got = UnpackPart(*ops, packed.parts[0], tensor, dim);
           double worst = 0;
           for (int t = 0; t < tokens; ++t)
             for (int c = 0; c < dim; ++c) {
-              const size_t scale = per == ScalePer::kChannel ? t / 32 * dim + c : c / 32 * tokens + t;
-              worst = std::max(worst, std::fabs(static_cast<double>(got.values[t * dim + c]) - x[t * dim + c]) / got.scales[scale]);
+              const size_t scale =
+                  per == ScalePer::kChannel ? t / 32 * dim + c : c / 32 * tokens + t;
+              worst = std::max(
+                  worst, std::fabs(static_cast<double>(got.values[t * dim + c]) - x[t * dim + c]) /
+                             got.scales[scale]);
             }
-          Expect(Label("%s %s: %.6f steps", ops->name, NameOf(format).c_str(), worst), worst <= 0.5001 && worst >= 0.4);
+          Expect(Label("%s %s: %.6f steps", ops->name, NameOf(format).c_str(), worst),
+                 worst <= 0.5001 && worst >= 0.4);
         }
       }
 }
 
 // A known part: 2 tokens of 8 channels, 4 bits, worked out by hand from ops/tile_layout.h.
 QPKV_TEST(UnpackKnownBytes) {
-  const TensorFormat format = Coded(4, ScalePer::kChannel, 16, ZeroPoint::kFloatMinimum, Element::kF32);
-  const std::vector<float> x = {0, 1, 2, 3, 4, 5, 6, 7, 15, 1, 32, 3, 4, 5, 6, 8};  // channels 0, 2 and 7 differ
+  const TensorFormat format =
+      Coded(4, ScalePer::kChannel, 16, ZeroPoint::kFloatMinimum, Element::kF32);
+  const std::vector<float> x = {0,  1, 2,  3, 4, 5, 6, 7,
+                                15, 1, 32, 3, 4, 5, 6, 8};  // channels 0, 2 and 7 differ
   for (const Ops* ops : Tables()) {
     const PackedTokens packed = PackTokens(*ops, TestStream(), Tensor::kKey, {{format, 2}}, 8, x);
     const uint16_t* words = reinterpret_cast<const uint16_t*>(packed.data[0].get());
-    // Vector 0 (channels 0, 1) in bits 0-3, vector 1 (2, 3) in 4-7, vector 3 (6, 7) in 12-15; word = token * 2 + channel % 2.
+    // Vector 0 (channels 0, 1) in bits 0-3, vector 1 (2, 3) in 4-7, vector 3 (6, 7) in 12-15; word
+    // = token * 2 + channel % 2.
     Expect(Label("%s token 0", ops->name), words[0] == 0 && words[1] == 0);
     Expect(Label("%s token 1", ops->name), words[2] == 0x00ff && words[3] == 0xf000);
     const float* scales = reinterpret_cast<const float*>(packed.data[0].get() + 64);
-    Expect(Label("%s scales", ops->name), scales[0] == 1.0f && scales[1] == 0.0f && scales[2] == 2.0f && scales[15] == 0.0f);
+    Expect(Label("%s scales", ops->name),
+           scales[0] == 1.0f && scales[1] == 0.0f && scales[2] == 2.0f && scales[15] == 0.0f);
     const Unpacked got = UnpackPart(*ops, packed.parts[0], Tensor::kKey, 8);
     ExpectNear(Label("%s values", ops->name), got.values.data(), x.data(), x.size(), 1e-7);
   }
