@@ -156,6 +156,12 @@ export class Context {
     return this.parts.native.export(layer, head)
   }
 
+  /** Overwrites all packed codes with seeded noise: a check that nothing else holds the values. */
+  scrambleTiles(seed: number): void {
+    this.requireIdle()
+    this.parts.native.scramble(seed)
+  }
+
   /** A second context with the same content; full tiles are shared. */
   fork(): Context {
     this.requireIdle()

@@ -1,0 +1,181 @@
+import { loadModel, type Context, type Model } from '@qpkv/core'
+import { registry } from '@qpkv/methods'
+import { modelFolder, needleCases, type NeedleCase } from '@qpkv/reference-model'
+import { parseSpec, planBytes, printSpec, resolve, type CompressionSpec } from '@qpkv/spec'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+/*
+ * Every pruner x every quantizer x {kv, query} heads x {uniform, layer overrides}, generated from the registry, on the reference model.
+ */
+
+const BUDGET_TOKENS = 160
+/** Pairs that a method refuses by itself; the message must say so. */
+const prunerOptions: Record<string, string> = {
+  snapkv: ':window=16',
+  layerquant: ':window=16',
+  keydiff: ':last=8',
+}
+
+interface Cell {
+  readonly text: string
+  readonly pruner: string
+  readonly quantizer: string
+}
+
+function cells(): Cell[] {
+  const result: Cell[] = []
+  for (const pruner of ['none', ...registry.pruners.keys()])
+    for (const quantizer of ['none', ...registry.quantizers.keys()])
+      for (const heads of ['', '#heads=query'])
+        for (const override of ['', '#0-1:keyBits=8,valueBits=8']) {
+          if (
+            result.some(
+              (cell) =>
+                cell.pruner === pruner &&
+                cell.quantizer === quantizer &&
+                cell.text.endsWith(heads + override),
+            )
+          )
+            continue
+          const budget =
+            pruner === 'none'
+              ? ''
+              : pruner === 'layerquant'
+                ? `@${BUDGET_TOKENS / 4}x16`
+                : `@${BUDGET_TOKENS}t`
+          // Widths of a layer override need a quantizer that has them.
+          const layers = quantizer === 'none' && override !== '' ? '#0-1:keyBits=16,valueBits=16' : override
+          result.push({
+            text: `${pruner}${prunerOptions[pruner] ?? ''}+${quantizer}${budget}${heads}${layers}`,
+            pruner,
+            quantizer,
+          })
+        }
+  return result
+}
+
+const all = cells()
+const textsWith = (model: Model, samples: number, from = 0): NeedleCase[] =>
+  needleCases({
+    seed: 'matrix',
+    tokens: 400,
+    keys: 4,
+    samples,
+    from,
+    protocol: 'query-aware',
+    countTokens: (text) => model.tokenizer?.encode(text, { special: false }).length ?? 0,
+  })
+
+let model: Model
+let single: Model
+beforeAll(async () => {
+  model = await loadModel(modelFolder, { threads: 2, methods: registry })
+  single = await loadModel(modelFolder, { threads: 1, methods: registry })
+})
+afterAll(async () => {
+  await model.dispose()
+  await single.dispose()
+})
+
+/** The logits after two more tokens: they have passed the compressed cache. */
+async function probe(context: Context): Promise<Float32Array> {
+  const fork = context.fork()
+  await fork.append(Int32Array.of(220, 18))
+  const logits = await fork.logits()
+  await fork.dispose()
+  return logits
+}
+
+const kinds = (list: readonly Cell[]) => new Set(list.map(({ text }) => text)).size
+
+test('the matrix has a cell for every pair', () => {
+  expect(kinds(all)).toBe(all.length)
+  expect(all.length).toBe((registry.pruners.size + 1) * (registry.quantizers.size + 1) * 4)
+})
+
+test.each(all)('$text round-trips through text and JSON with the same plan', ({ text }) => {
+  const spec = parseSpec(text)
+  expect(parseSpec(printSpec(spec))).toEqual(spec)
+  const again = JSON.parse(JSON.stringify(spec)) as CompressionSpec
+  const prompt = { tokens: 400 }
+  expect(resolve(again, registry, model.facts, prompt)).toEqual(resolve(spec, registry, model.facts, prompt))
+})
+
+describe('on the reference model', () => {
+  const contexts = new Map<string, Context>()
+  const probes = new Map<string, Float32Array>()
+  beforeAll(async () => {
+    const [sample] = textsWith(model, 1)
+    const list = await model.prefill(sample?.prompt ?? '', { compression: all.map(({ text }) => text) })
+    for (const [index, { text }] of all.entries()) {
+      contexts.set(text, list[index] as Context)
+      probes.set(text, await probe(list[index] as Context))
+    }
+  }, 120_000)
+  afterAll(async () => {
+    for (const context of contexts.values()) await context.dispose()
+  })
+
+  test.each(all)('$text allocates its final plan, within budget, without NaN', ({ text }) => {
+    const { plan, bytes, kept, spentNominal } = (contexts.get(text) as Context).report
+    expect(bytes.allocated).toBe(bytes.planned)
+    expect(planBytes(plan, model.facts).total).toBe(bytes.planned)
+    expect(spentNominal).toBeLessThanOrEqual(1 + 1e-9)
+    expect(kept.flat().every((count) => count > 0)).toBe(true)
+    expect(probes.get(text)?.every(Number.isFinite)).toBe(true)
+  })
+
+  test('bit-equal with one thread', async () => {
+    const [sample] = textsWith(single, 1)
+    const list = await single.prefill(sample?.prompt ?? '', { compression: all.map(({ text }) => text) })
+    for (const [index, { text }] of all.entries()) {
+      const context = list[index] as Context
+      expect(await probe(context), text).toEqual(probes.get(text))
+      await context.dispose()
+    }
+  }, 120_000)
+
+  test('noise over the packed tiles changes the answer', async () => {
+    for (const { text, quantizer } of all) {
+      const context = contexts.get(text) as Context
+      const packed = context.report.plan.layers.some(({ segments }) =>
+        segments.some(({ key }) => key.bits !== 16),
+      )
+      expect(packed, text).toBe(quantizer !== 'none')
+      if (!packed) continue
+      context.scrambleTiles(1)
+      expect(await probe(context), text).not.toEqual(probes.get(text))
+    }
+  })
+
+  test('pruners keep different tokens, quantizers take different bytes', () => {
+    const uniform = all.filter(({ text }) => !text.includes('#'))
+    const answers = (list: readonly Cell[]) => new Set(list.map(({ text }) => probes.get(text)?.join())).size
+    const exact = uniform.filter(({ quantizer }) => quantizer === 'none')
+    // layerquant is snapkv's selection under a budget of memory, so the two may agree at 16 bit.
+    expect(answers(exact)).toBeGreaterThanOrEqual(exact.length - 1)
+    const whole = uniform.filter(({ pruner }) => pruner === 'none')
+    expect(
+      new Set(whole.map(({ text }) => contexts.get(text)?.report.bytes.planned)).size,
+    ).toBeGreaterThanOrEqual(whole.length - 1)
+  })
+})
+
+test('every cell is asked 20 needles', async () => {
+  const right = new Map<string, number>()
+  for (const { prompt, questions } of textsWith(model, 20, 1)) {
+    const list = await model.prefill(prompt, { compression: all.map(({ text }) => text) })
+    for (const [index, { text }] of all.entries()) {
+      const context = list[index] as Context
+      const { text: reply } = await context.generate({ maxTokens: 10, temperature: 0 }).result
+      if (reply.startsWith(` ${questions[0]?.answer}.`)) right.set(text, (right.get(text) ?? 0) + 1)
+      await context.dispose()
+    }
+  }
+  const share = (text: string) => (right.get(text) ?? 0) / 20
+  console.log(all.map(({ text }) => `${(100 * share(text)).toFixed(0).padStart(4)} %  ${text}`).join('\n'))
+  // The full cache answers; a cache without pruning at 8 or 4 bit too.
+  expect(share('none+none')).toBeGreaterThanOrEqual(0.95)
+  expect(share('none+int8')).toBeGreaterThanOrEqual(0.95)
+  expect(share('none+kivi')).toBeGreaterThanOrEqual(0.9)
+}, 600_000)
