@@ -152,6 +152,7 @@ const verbs = {
   'native-test': () => tool('native-test', ...rest),
   'native-asan': () => tool('native-test', '--sanitize', ...rest),
   fuzz: () => tool('fuzz', ...rest),
+  leak: () => tool('leak', ...rest),
   'pack-test'() {
     turbo('build')
     tool('pack-test', ...rest)

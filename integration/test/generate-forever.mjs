@@ -12,6 +12,6 @@ const prompt = Array.from({ length: workerData.tokens }, (_, i) => 20 + ((i * 79
 for (;;) {
   const context = await model.prefill(prompt, { compression: { quantize: kivi({ bits: 4 }) } })
   const run = context.generate({ maxTokens: 1000, stopTokens: [] })
-  for await (const piece of run) parentPort?.postMessage(piece.token)
+  for await (const piece of run) parentPort?.postMessage(piece.token, [])
   await context.dispose()
 }

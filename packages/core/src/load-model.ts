@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createRegistry, expected, type AnyMethod, type ModelFacts, type Registry } from '@qpkv/spec'
 import { fromNative, kvError } from './errors.ts'
+import { throwIfAborted } from './generate/generate.ts'
 import type { DownloadProgress } from './hub/download-model.ts'
 import { findModel } from './hub/find-model.ts'
 import { availableMemory } from './memory/available-memory.ts'
@@ -31,7 +32,7 @@ export interface LoadModelOptions {
   /** Bytes that loading and prefill may take; default: what the system and its container have left. */
   readonly memoryLimit?: number
   readonly onProgress?: (progress: LoadProgress) => void
-  /** Ends a download; what arrived is kept and continued the next time. */
+  /** Ends loading between its stages, and a download at once; what arrived is kept and continued the next time. */
   readonly signal?: AbortSignal
 }
 
@@ -51,6 +52,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
     onProgress: (progress) => onProgress?.({ stage: 'download', ...progress }),
   })
   onProgress?.({ stage: 'files' })
+  throwIfAborted(signal)
   const configPath = join(folder, 'config.json')
   const values = await readJsonObject(configPath)
   if (!values)
@@ -73,6 +75,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   if (endOfText !== undefined) stopTokens.add(endOfText)
 
   onProgress?.({ stage: 'weights' })
+  throwIfAborted(signal)
   const engine = createEngine(threads, options.table)
   try {
     const native = await engine.loadModel(describe(config, weights.files, tensors, precision))
