@@ -33,7 +33,7 @@ describe('the cache lies in what is counted, and nowhere else', () => {
 })
 
 describe('memory', () => {
-  it('of contexts that were disposed is used again', async () => {
+  it('of contexts that were disposed is used again', { timeout: 120_000 }, async () => {
     const prompt = ids(1400)
     const round = async () => {
       await using context = await model.prefill(prompt)

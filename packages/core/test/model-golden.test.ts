@@ -25,7 +25,7 @@ const VOCAB = 3712
 /** A smaller margin between the two best logits leaves the choice open. */
 const MARGIN = 4e-3
 
-describe.each(['f32', 'bf16'] as const)('the reference model in %s', (precision) => {
+describe.each(['f32', 'bf16'] as const)('the reference model in %s', { timeout: 120_000 }, (precision) => {
   let model: Model
   beforeAll(async () => {
     model = await loadModel(modelFolder, { precision })
