@@ -24,6 +24,21 @@ describe('config.json', () => {
     expect(read({ eos_token_id: null }).stopTokens).toEqual([])
   })
 
+  it('with endless nonsense gets a short message', async () => {
+    let nested: unknown = 'silu'
+    for (let i = 0; i < 2000; i++) nested = [nested]
+    for (const changes of [
+      { hidden_act: nested },
+      { architectures: ['x'.repeat(9999)] },
+      { head_dim: nested },
+    ]) {
+      const cause: unknown = await Promise.resolve()
+        .then(() => read(changes))
+        .catch((error: unknown) => error)
+      expect((cause as Error).message.length).toBeLessThan(300)
+    }
+  })
+
   it('of another architecture is refused with the list of supported ones', async () => {
     await refuses(
       { architectures: ['GemmaForCausalLM'] },

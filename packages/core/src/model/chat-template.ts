@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { isObject } from './read-json.ts'
 import { TemplateWorker } from './template-worker.ts'
@@ -88,7 +89,7 @@ export function checkMessages(messages: readonly unknown[]): asserts messages is
     if (!valid)
       throw kvError(
         'KV_INVALID_OPTION',
-        `Expected { role: 'system' | 'user' | 'assistant' | 'tool', content: text } for messages[${i}] but received ${JSON.stringify(message)}.`,
+        `Expected { role: 'system' | 'user' | 'assistant' | 'tool', content: text } for messages[${i}] but received ${describeValue(message)}.`,
       )
   }
 }

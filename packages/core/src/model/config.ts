@@ -1,3 +1,4 @@
+import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { architectures, type Architecture } from './architectures.ts'
 import { ConfigReader } from './config-reader.ts'
@@ -83,7 +84,7 @@ function findArchitecture(config: ConfigReader): Architecture {
   const named = className ?? modelType
   throw kvError(
     'KV_UNSUPPORTED_MODEL',
-    `Expected a supported architecture in ${config.path} but received ${named === undefined ? 'none' : JSON.stringify(named)}.`,
+    `Expected a supported architecture in ${config.path} but received ${named === undefined ? 'none' : describeValue(named)}.`,
     `Supported are ${architectures.map(({ className }) => className).join(', ')}.`,
   )
 }
@@ -93,7 +94,7 @@ function refuseVariants(config: ConfigReader): void {
   const refuse = (name: string, why: string) =>
     kvError(
       'KV_UNSUPPORTED_MODEL',
-      `${config.path} has ${name} = ${JSON.stringify(config.raw(name))}; ${why}.`,
+      `${config.path} has ${name} = ${describeValue(config.raw(name))}; ${why}.`,
       'Use a checkpoint of the plain architecture.',
     )
   const activation = config.raw('hidden_act')

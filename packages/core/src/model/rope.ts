@@ -1,3 +1,4 @@
+import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { ConfigReader } from './config-reader.ts'
 import { isObject } from './read-json.ts'
@@ -48,7 +49,7 @@ export function ropeFrequencies(
   if (typeof type !== 'string' || !apply)
     throw kvError(
       'KV_UNSUPPORTED_MODEL',
-      `Expected a supported rope_type in ${scaling.path} but received ${JSON.stringify(type)}.`,
+      `Expected a supported rope_type in ${scaling.path} but received ${describeValue(type)}.`,
       `Supported are ${Object.keys(scalings).join(', ')}.`,
     )
   const setting = { scaling, theta, headDim, contextTokens }

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { duplicateKey } from './duplicate-keys.ts'
 import { isObject } from './read-json.ts'
@@ -132,7 +133,7 @@ function parseEntry(
   if (!isObject(entry)) throw fail(`${where} is no object`)
   const { dtype, shape, data_offsets: offsets } = entry
   if (typeof dtype !== 'string' || !Object.hasOwn(dtypeBits, dtype))
-    throw fail(`${where} has the unknown type ${JSON.stringify(dtype)}`)
+    throw fail(`${where} has the unknown type ${describeValue(dtype)}`)
   if (!Array.isArray(shape) || !shape.every(isCount))
     throw fail(`${where} has a shape that is no list of sizes`)
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
@@ -144,7 +145,7 @@ function parseEntry(
   const bits = shape.reduce((product: bigint, size) => product * BigInt(size), BigInt(dtypeBits[dtype] ?? 0))
   if (bits !== BigInt(end - begin) * 8n)
     throw fail(
-      `${where} of shape [${shape.join(', ')}] and type ${dtype} needs ${bits / 8n} bytes but has ${end - begin}`,
+      `${where} of shape ${describeValue(shape)} and type ${dtype} needs ${bits / 8n} bytes but has ${end - begin}`,
     )
   return { dtype, shape, offset: dataStart + begin, bytes: end - begin }
 }

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { isObject, readJsonObject } from './read-json.ts'
 import { readSafetensorsHeader, type TensorEntry } from './safetensors.ts'
@@ -45,7 +46,7 @@ async function collectShards(folder: string): Promise<WeightFiles> {
     if (typeof file !== 'string' || !/^[^/\\:\0]+\.safetensors$/.test(file) || file.startsWith('..'))
       throw kvError(
         'KV_MODEL_FILE',
-        `Expected the name of a .safetensors file of this folder for ${JSON.stringify(tensor)} in ${path}, but received ${JSON.stringify(file)}.`,
+        `Expected the name of a .safetensors file of this folder for ${describeValue(tensor)} in ${path}, but received ${describeValue(file)}.`,
       )
     shards.add(file)
   }
