@@ -82,6 +82,7 @@ export class Context {
       model: model.facts,
       tokens: this.tokens,
       kept,
+      held: native.kept().map((heads) => [...heads]),
       bytes: native.bytes(),
       simulatedBytes,
       spentNominal: spec.spentNominal,

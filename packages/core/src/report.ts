@@ -17,6 +17,8 @@ export interface ContextReport {
   readonly tokens: number
   /** [layers][storedHeads] tokens kept at the end of prefill. */
   readonly kept: readonly (readonly number[])[]
+  /** [layers][storedHeads] tokens held now: later ones included, evicted ones not. */
+  readonly held: readonly (readonly number[])[]
   /** Mean of `kept`. */
   readonly keptPerHead: number
   /** Per stored value: code width as the papers count, and all that is really stored. */
@@ -58,6 +60,7 @@ export interface ReportFacts {
   readonly model: ModelFacts
   readonly tokens: number
   readonly kept: readonly (readonly number[])[]
+  readonly held: readonly (readonly number[])[]
   readonly bytes: NativeBytes
   readonly simulatedBytes: number | undefined
   readonly spentNominal: number
@@ -79,6 +82,7 @@ export function makeReport(facts: ReportFacts): ContextReport {
     promptTokens: plan.promptTokens,
     tokens: facts.tokens,
     kept,
+    held: facts.held,
     keptPerHead: tokensStored / counts.length,
     bits: {
       nominal: sum(plan.layers.map((layer, l) => sum(kept[l] ?? []) * nominalBits(layer))) / tokensStored,

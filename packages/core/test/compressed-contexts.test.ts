@@ -57,6 +57,7 @@ describe('a compressed context', () => {
     expect(report.bytes.grown).toBe(0)
     await context.append(Array.from({ length: 60 }, (_, i) => 100 + i))
     expect(context.report.bytes.grown).toBeGreaterThan(0)
+    expect(context.report.held).toEqual(report.kept.map((heads) => heads.map((kept) => kept + 60)))
     expect(context.report.bytes.planned).toBe(report.bytes.planned)
   })
 

@@ -37,9 +37,19 @@ describe('memory', () => {
   })
 
   it('of a prefill grows with tokens by hidden states and one layer, not by all layers', () => {
-    const shape = { hiddenSize: 2048, kvHeads: 8, headDim: 64 }
+    const shape = {
+      hiddenSize: 2048,
+      intermediateSize: 8192,
+      queryHeads: 32,
+      kvHeads: 8,
+      headDim: 64,
+      vocabSize: 128_256,
+    }
     const perToken = (prefillPeakBytes(shape, 2000) - prefillPeakBytes(shape, 1000)) / 1000
     expect(perToken).toBe(4 * (2048 + 3 * 8 * 64))
+    // A 1B shape at 8k tokens: hidden states and one layer are 112 MiB, a chunk's rows 66 MiB.
+    expect(prefillPeakBytes(shape, 8192) / 2 ** 20).toBeGreaterThan(180)
+    expect(prefillPeakBytes(shape, 8192) / 2 ** 20).toBeLessThan(220)
   })
 
   it('that is not there is refused with the figures', async () => {

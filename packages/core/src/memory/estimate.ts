@@ -4,8 +4,10 @@ import type { ModelConfig } from '../model/config.ts'
 import type { ModelPrecision, NativeTensor } from '../native/addon.ts'
 
 const elementBytes = { bf16: 2, f16: 2, f32: 4 } as const
-/** Work buffers that do not grow with the prompt (tiles of projections, thread scratch). */
-const FIXED_BYTES = 32 * 1024 ** 2
+/** Tokens that pass a layer at once in prefill (native/engine/layer_forward.h). */
+const CHUNK_TOKENS = 512
+/** Thread scratch and what the addon takes beside. */
+const FIXED_BYTES = 16 * 1024 ** 2
 
 /** Bytes of the weights in memory: packed once, as the file holds them, in the fast mode in bf16. */
 export function weightBytes(
@@ -21,14 +23,20 @@ export function weightBytes(
 }
 
 /**
- * Bytes that a prefill takes at its peak beside weights and caches: the hidden states and one layer's keys (before and after the rotary
- * embedding) and values, in float32. Queries and MLP rows exist for a chunk of tokens only.
+ * Bytes that a prefill takes at its peak beside weights and caches, all in float32: the hidden states and one layer's keys (before and
+ * after the rotary embedding) and values for every token; queries, attention and MLP rows for a chunk of tokens; logits of one.
  */
 export function prefillPeakBytes(
-  config: Pick<ModelConfig, 'hiddenSize' | 'kvHeads' | 'headDim'>,
+  config: Pick<
+    ModelConfig,
+    'hiddenSize' | 'intermediateSize' | 'queryHeads' | 'kvHeads' | 'headDim' | 'vocabSize'
+  >,
   tokens: number,
 ): number {
-  return FIXED_BYTES + tokens * 4 * (config.hiddenSize + 3 * config.kvHeads * config.headDim)
+  const { hiddenSize, intermediateSize, queryHeads, kvHeads, headDim, vocabSize } = config
+  const perToken = hiddenSize + 3 * kvHeads * headDim
+  const perChunkToken = 2 * hiddenSize + (2 * queryHeads + 2 * kvHeads) * headDim + 3 * intermediateSize
+  return FIXED_BYTES + 4 * (tokens * perToken + Math.min(tokens, CHUNK_TOKENS) * perChunkToken + vocabSize)
 }
 
 /** Throws KV_MEMORY with the figures when `parts` together exceed what is available. */
