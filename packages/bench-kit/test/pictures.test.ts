@@ -108,7 +108,7 @@ describe('the plot of accuracy against bytes', () => {
   it('ends, also with an empty cache among the points', () => {
     const svg = tradeoffPlotSvg({
       title: 'T',
-      curves: [{ label: 'c', kind: 'prune', points: [point(0, 1), point(1024, 1)] }],
+      curves: [{ label: 'c', kind: 'prune', points: [point(0, 1), point(1024, 1), point(Infinity, 1)] }],
     })
     wellFormed(svg)
     expect(svg).not.toMatch(/NaN|Infinity/)

@@ -75,8 +75,8 @@ export function tradeoffPlotSvg({
 type Scale = ReturnType<typeof byteScale>
 
 function byteScale(bytes: readonly number[]) {
-  // An empty cache has no place on a logarithmic axis; it is drawn at one byte.
-  const position = (value: number) => Math.log2(Math.max(1, value))
+  // An empty cache has no place on a logarithmic axis; it is drawn at one byte. What no machine holds is drawn at the end.
+  const position = (value: number) => Math.min(60, Math.log2(Math.max(1, value)))
   const low = position(Math.min(...bytes)) - 0.35
   const high = position(Math.max(...bytes)) + 0.35
   const at = (value: number) =>
