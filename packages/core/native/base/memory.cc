@@ -1,11 +1,15 @@
-// See memory.h. Blocks of 4 MiB and more are mapped on 2 MiB boundaries with huge-page advice: it saves page walks in reads of the cache.
+// See memory.h. Blocks of 128 KiB and more are mappings of their own: they go back to the system when they are released, and bytes asked
+// for are bytes mapped (to a page). From 4 MiB on they lie on 2 MiB boundaries with huge-page advice: it saves page walks in reads of
+// the cache.
 #include "base/memory.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
-#if defined(__linux__)
+#if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
+#define QPKV_MAPS_MEMORY 1
 #endif
 
 namespace qpkv {
@@ -13,23 +17,53 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kHugeFrom = size_t{4} << 20;
+constexpr size_t kMapFrom = size_t{128} << 10;
+constexpr size_t kPage = 4096;  // larger system pages only round up more
 
 size_t RoundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
+
+#ifdef QPKV_MAPS_MEMORY
+void* Map(size_t bytes) {
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return data == MAP_FAILED ? nullptr : data;
+}
+
+// A mapping that starts on a huge page: what lies before and behind in a larger one is given back at once.
+void* MapHuge(size_t bytes) {
+  auto* all = static_cast<uint8_t*>(Map(bytes + kHugePage));
+  if (all == nullptr) return nullptr;
+  const size_t before = RoundUp(reinterpret_cast<uintptr_t>(all), kHugePage) - reinterpret_cast<uintptr_t>(all);
+  if (before > 0) munmap(all, before);
+  if (before < kHugePage) munmap(all + before + bytes, kHugePage - before);
+#if defined(__linux__)
+  // Whole huge pages only: advice on the rest would let the system round the size up.
+  madvise(all + before, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+  return all + before;
+}
+#endif
 }  // namespace
 
 void* AllocateAligned(size_t bytes) {
-  if (bytes == 0) bytes = 1;
-  const size_t alignment = bytes >= kHugeFrom ? kHugePage : kAlignment;
-  // Only the alignment is 2 MiB: the size is not rounded up to it, so bytes asked for are bytes mapped (to a page).
-  void* data = nullptr;
-  if (posix_memalign(&data, alignment, RoundUp(bytes, kAlignment)) != 0) return nullptr;
-#if defined(__linux__)
-  if (alignment == kHugePage) madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#ifdef QPKV_MAPS_MEMORY
+  if (bytes >= kHugeFrom) return MapHuge(RoundUp(bytes, kPage));
+  if (bytes >= kMapFrom) return Map(RoundUp(bytes, kPage));
 #endif
+  void* data = nullptr;
+  if (posix_memalign(&data, kAlignment, RoundUp(bytes == 0 ? 1 : bytes, kAlignment)) != 0) return nullptr;
   return data;
 }
 
-void ReleaseAligned(void* data, size_t) { std::free(data); }
+void ReleaseAligned(void* data, size_t bytes) {
+#ifdef QPKV_MAPS_MEMORY
+  if (data != nullptr && bytes >= kMapFrom) {
+    munmap(data, RoundUp(bytes, kPage));
+    return;
+  }
+#endif
+  static_cast<void>(bytes);
+  std::free(data);
+}
 
 void UploadBytes(Stream&, void* device, const void* host, size_t bytes) { std::memcpy(device, host, bytes); }
 void DownloadBytes(Stream&, void* host, const void* device, size_t bytes) { std::memcpy(host, device, bytes); }
