@@ -38,6 +38,12 @@ describe('the addon loader', () => {
     expect(error.message).not.toMatch(/no such file/)
   })
 
+  it('refuses a module that is no addon', async () => {
+    const root = temporaryFolder({ 'package.json': '{}', 'other.cjs': 'module.exports = { opTables: 1 }' })
+    const env = { QPKV_CORE_NATIVE: `${root}/other.cjs` }
+    await throwsKv('KV_ADDON', /no addon of this version/, () => findAddon({ root, env, platform }))
+  })
+
   it('names packages by system, processor and C library', () => {
     expect(platformPackage({ os: 'linux', arch: 'x64', libc: 'gnu' })).toBe('@qpkv/core-linux-x64-gnu')
     expect(platformPackage({ os: 'darwin', arch: 'arm64' })).toBe('@qpkv/core-darwin-arm64')

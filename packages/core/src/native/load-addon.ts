@@ -45,7 +45,10 @@ export function findAddon(options: LoadAddonOptions = {}): AddonSource {
   const attempts: AddonAttempt[] = []
   const attempt = (kind: AddonSource['kind'], what: string, path: string): AddonSource | undefined => {
     try {
-      return { addon: require(path) as Addon, path, kind }
+      const addon = require(path) as Partial<Addon>
+      if (typeof addon.createEngine !== 'function' || typeof addon.opTables !== 'function')
+        throw new Error('it is no addon of this version')
+      return { addon: addon as Addon, path, kind }
     } catch (cause) {
       attempts.push({ what, path, failure: firstLine(cause) })
       return undefined
