@@ -1,4 +1,5 @@
-// IEEE half <-> float32, one value at a time, without hardware support. Rounds to nearest, ties to even; overflow gives infinity.
+// IEEE half <-> float32, one value at a time, without hardware support. Rounds to nearest, ties to
+// even; overflow gives infinity.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -30,8 +31,10 @@ QPKV_INLINE uint16_t FloatToF16(float f) {
   std::memcpy(&bits, &f, sizeof bits);
   const uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
-  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to 65536 or beyond
+  if (magnitude > 0x7f800000u)
+    return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
+  if (magnitude >= 0x477ff000u)
+    return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to 65536 or beyond
   if (magnitude < 0x38800000u) {  // below 2^-14: let float32 addition round at 2^-24
     float small;
     std::memcpy(&small, &magnitude, sizeof small);

@@ -1,6 +1,6 @@
-// See memory.h. Blocks of 128 KiB and more are mappings of their own: they go back to the system when they are released, and bytes asked
-// for are bytes mapped (to a page). From 4 MiB on they lie on 2 MiB boundaries with huge-page advice: it saves page walks in reads of
-// the cache.
+// See memory.h. Blocks of 128 KiB and more are mappings of their own: they go back to the system
+// when they are released, and bytes asked for are bytes mapped (to a page). From 4 MiB on they lie
+// on 2 MiB boundaries with huge-page advice: it saves page walks in reads of the cache.
 #include "base/memory.h"
 
 #include <cstdint>
@@ -28,11 +28,13 @@ void* Map(size_t bytes) {
   return data == MAP_FAILED ? nullptr : data;
 }
 
-// A mapping that starts on a huge page: what lies before and behind in a larger one is given back at once.
+// A mapping that starts on a huge page: what lies before and behind in a larger one is given back
+// at once.
 void* MapHuge(size_t bytes) {
   auto* all = static_cast<uint8_t*>(Map(bytes + kHugePage));
   if (all == nullptr) return nullptr;
-  const size_t before = RoundUp(reinterpret_cast<uintptr_t>(all), kHugePage) - reinterpret_cast<uintptr_t>(all);
+  const size_t before =
+      RoundUp(reinterpret_cast<uintptr_t>(all), kHugePage) - reinterpret_cast<uintptr_t>(all);
   if (before > 0) munmap(all, before);
   if (before < kHugePage) munmap(all + before + bytes, kHugePage - before);
 #if defined(__linux__)
@@ -50,7 +52,8 @@ void* AllocateAligned(size_t bytes) {
   if (bytes >= kMapFrom) return Map(RoundUp(bytes, kPage));
 #endif
   void* data = nullptr;
-  if (posix_memalign(&data, kAlignment, RoundUp(bytes == 0 ? 1 : bytes, kAlignment)) != 0) return nullptr;
+  if (posix_memalign(&data, kAlignment, RoundUp(bytes == 0 ? 1 : bytes, kAlignment)) != 0)
+    return nullptr;
   return data;
 }
 
@@ -65,8 +68,12 @@ void ReleaseAligned(void* data, size_t bytes) {
   std::free(data);
 }
 
-void UploadBytes(Stream&, void* device, const void* host, size_t bytes) { std::memcpy(device, host, bytes); }
-void DownloadBytes(Stream&, void* host, const void* device, size_t bytes) { std::memcpy(host, device, bytes); }
+void UploadBytes(Stream&, void* device, const void* host, size_t bytes) {
+  std::memcpy(device, host, bytes);
+}
+void DownloadBytes(Stream&, void* host, const void* device, size_t bytes) {
+  std::memcpy(host, device, bytes);
+}
 void CopyBytes(Stream&, void* to, const void* from, size_t bytes) { std::memmove(to, from, bytes); }
 void ZeroBytes(Stream&, void* device, size_t bytes) { std::memset(device, 0, bytes); }
 

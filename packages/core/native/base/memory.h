@@ -1,4 +1,5 @@
-// Memory of the host device: 64-byte aligned, in huge pages where that helps, and the copies of the op table.
+// Memory of the host device: 64-byte aligned, in huge pages where that helps, and the copies of the
+// op table.
 #pragma once
 #include <cstddef>
 

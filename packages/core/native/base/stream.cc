@@ -1,4 +1,5 @@
-// The thread pool behind Stream: a ticket of (generation, next unit) in one atomic word, bounded spinning, then a condition variable.
+// The thread pool behind Stream: a ticket of (generation, next unit) in one atomic word, bounded
+// spinning, then a condition variable.
 #include "base/stream.h"
 
 #include <atomic>
@@ -14,7 +15,8 @@
 namespace qpkv {
 namespace {
 
-constexpr uint64_t kClosed = 0x7fffffff;  // as next unit: none is left, whatever the number of units
+constexpr uint64_t kClosed =
+    0x7fffffff;  // as next unit: none is left, whatever the number of units
 
 constexpr int kSpins = 1500;  // about 20 to 50 microseconds of pause instructions
 
@@ -48,8 +50,8 @@ struct alignas(64) ThreadBuffer : Buffer {};
 }  // namespace
 
 struct Stream::Pool {
-  // Written by the caller between jobs, while the ticket is closed. A worker that reads them late, or reads the next job's early,
-  // loses the compare-and-swap on `ticket`.
+  // Written by the caller between jobs, while the ticket is closed. A worker that reads them late,
+  // or reads the next job's early, loses the compare-and-swap on `ticket`.
   std::atomic<UnitFunction> call{nullptr};
   std::atomic<const void*> function{nullptr};
   std::atomic<int> units{0};
@@ -78,8 +80,11 @@ struct Stream::Pool {
       const int count = units.load(std::memory_order_acquire);
       const int unit = static_cast<int>(now & 0xffffffffu);
       if (unit >= count) return;
-      // Success proves that the three values above belong to this generation: the ticket is closed before they change.
-      if (!ticket.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      // Success proves that the three values above belong to this generation: the ticket is closed
+      // before they change.
+      if (!ticket.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel,
+                                        std::memory_order_acquire))
+        continue;
       f(data, unit, thread);
       if (done.fetch_add(1) + 1 == count && caller_sleeps.load()) {
         std::lock_guard<std::mutex> lock(mutex);
@@ -108,7 +113,8 @@ struct Stream::Pool {
 };
 
 Stream::Stream(int threads) : pool_(new Pool(threads < 1 ? 1 : threads)) {
-  for (int t = 1; t < threads; ++t) pool_->workers.emplace_back([pool = pool_, t] { pool->Loop(t); });
+  for (int t = 1; t < threads; ++t)
+    pool_->workers.emplace_back([pool = pool_, t] { pool->Loop(t); });
 }
 
 Stream::~Stream() {

@@ -1,12 +1,14 @@
-// Stream: where ops run. On the CPU a persistent pool of threads with scratch memory. One caller at a time; ops run in call order
-// and have finished when they return.
+// Stream: where ops run. On the CPU a persistent pool of threads with scratch memory. One caller at
+// a time; ops run in call order and have finished when they return.
 //
 //   stream.ParallelFor(units, [&](int unit, int thread) { ... });
 //
-// Units are handed out one by one to whichever thread is free, the calling thread included, so a descheduled thread delays at
-// most one unit. What a unit computes must not depend on `thread`; results are then the same for every number of threads.
-// Scratch(thread, bytes) belongs to one thread, SharedScratch(bytes) to the op; both are 64-byte aligned, keep their contents only
-// during the op, grow on first need and never shrink, so a token loop stops allocating after its first token.
+// Units are handed out one by one to whichever thread is free, the calling thread included, so a
+// descheduled thread delays at most one unit. What a unit computes must not depend on `thread`;
+// results are then the same for every number of threads. Scratch(thread, bytes) belongs to one
+// thread, SharedScratch(bytes) to the op; both are 64-byte aligned, keep their contents only during
+// the op, grow on first need and never shrink, so a token loop stops allocating after its first
+// token.
 #pragma once
 #include <cstddef>
 
@@ -35,7 +37,8 @@ class Stream {
     Run(units, &CallUnit<F>, &function);
   }
 
-  // Valid until the next call with the same thread. Null never: out of memory ends the process with a message.
+  // Valid until the next call with the same thread. Null never: out of memory ends the process with
+  // a message.
   void* Scratch(int thread, size_t bytes);
   void* SharedScratch(size_t bytes);
 

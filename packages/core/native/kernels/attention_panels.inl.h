@@ -1,8 +1,9 @@
-// Keys, values and queries of attention in the form that TileProduct reads, in blocks of 64 keys and 48 query rows.
+// Keys, values and queries of attention in the form that TileProduct reads, in blocks of 64 keys
+// and 48 query rows.
 //
-//   keys     [block][dim / depth][64 keys][depth]          depth = factors per step: 2 for bf16 pairs, 1 for float32
-//   values   [block][64 / depth][dim padded to 16][depth]
-//   queries  [48][steps of dim padded to 32]
+//   keys     [block][dim / depth][64 keys][depth]          depth = factors per step: 2 for bf16
+//   pairs, 1 for float32 values   [block][64 / depth][dim padded to 16][depth] queries  [48][steps
+//   of dim padded to 32]
 #pragma once
 #include "base/bf16.h"
 #include "kernels/tile_product.inl.h"
@@ -26,16 +27,20 @@ QPKV_INLINE size_t ValueBlockSize(int dim) {
   return static_cast<size_t>(kKeyBlock) * AlignUp(dim, 16);
 }
 
-// Stores 16 keys x 32 channels (rows of `from`, `stride` apart, the first `keys` exist) into lanes `lane`.. of a key block.
+// Stores 16 keys x 32 channels (rows of `from`, `stride` apart, the first `keys` exist) into lanes
+// `lane`.. of a key block.
 template <class Step>
-QPKV_INLINE void PackKeyTile(const float* from, size_t stride, int keys, int channels, int lane, typename Step::B* to) {
+QPKV_INLINE void PackKeyTile(const float* from, size_t stride, int keys, int channels, int lane,
+                             typename Step::B* to) {
   if constexpr (Step::kDepth == 2) {
-    // Rows rounded to bf16 pairs, then words moved to their lanes: [16 keys][16 pairs] -> [pair][64 lanes].
+    // Rows rounded to bf16 pairs, then words moved to their lanes: [16 keys][16 pairs] -> [pair][64
+    // lanes].
     uint32_t words[16][16];
     for (int t = 0; t < 16; ++t) {
       if (t < keys)
         StoreB16(reinterpret_cast<uint16_t*>(words[t]),
-                 PackB16(LoadN(from + t * stride, channels), LoadN(from + t * stride + 16, channels - 16)));
+                 PackB16(LoadN(from + t * stride, channels),
+                         LoadN(from + t * stride + 16, channels - 16)));
       else
         __builtin_memset(words[t], 0, sizeof words[t]);
     }
@@ -48,7 +53,8 @@ QPKV_INLINE void PackKeyTile(const float* from, size_t stride, int keys, int cha
   } else {
     const int count = channels < 32 ? channels : 32;
     for (int i = 0; i < count; ++i)
-      for (int t = 0; t < 16; ++t) StoreFactor(to + i * kKeyBlock + lane + t, t < keys ? from[t * stride + i] : 0.0f);
+      for (int t = 0; t < 16; ++t)
+        StoreFactor(to + i * kKeyBlock + lane + t, t < keys ? from[t * stride + i] : 0.0f);
   }
 }
 
@@ -57,8 +63,8 @@ template <class Step>
 void PackKeyBlock(const float* keys, int count, int dim, typename Step::B* out) {
   for (int lane = 0; lane < kKeyBlock; lane += 16)
     for (int i = 0; i < dim; i += 32)
-      PackKeyTile<Step>(keys + static_cast<size_t>(lane) * dim + i, dim, count - lane, dim - i, lane,
-                        out + static_cast<size_t>(i) * kKeyBlock);
+      PackKeyTile<Step>(keys + static_cast<size_t>(lane) * dim + i, dim, count - lane, dim - i,
+                        lane, out + static_cast<size_t>(i) * kKeyBlock);
 }
 
 // One block of values [64, dim]; values from `count` on are zero.
@@ -67,9 +73,11 @@ void PackValueBlock(const float* values, int count, int dim, typename Step::B* o
   const size_t padded = AlignUp(dim, 16);
   for (int t = 0; t < kKeyBlock; t += Step::kDepth, out += padded * Step::kDepth)
     for (int i = 0; i < dim; i += 16) {
-      const F32x16 even = t < count ? LoadN(values + static_cast<size_t>(t) * dim + i, dim - i) : Zero();
+      const F32x16 even =
+          t < count ? LoadN(values + static_cast<size_t>(t) * dim + i, dim - i) : Zero();
       if constexpr (Step::kDepth == 2) {
-        const F32x16 odd = t + 1 < count ? LoadN(values + static_cast<size_t>(t + 1) * dim + i, dim - i) : Zero();
+        const F32x16 odd =
+            t + 1 < count ? LoadN(values + static_cast<size_t>(t + 1) * dim + i, dim - i) : Zero();
         StoreB16(out + i * 2, PackPairs(even, odd));
       } else {
         Store(out + i, even);
@@ -97,7 +105,8 @@ void PackQueries(const float* q, size_t q_stride, int rows, int dim, typename St
 
 // Raw logits of `rows` (rounded up to whole tiles) query rows against one key block: out [48][64].
 template <class Step>
-QPKV_INLINE void BlockLogits(const typename Step::A* q, const typename Step::B* keys, int rows, int dim, float* out) {
+QPKV_INLINE void BlockLogits(const typename Step::A* q, const typename Step::B* keys, int rows,
+                             int dim, float* out) {
   constexpr int kCols = Step::kCols;
   const size_t stride = QueryStride<Step>(dim);
   const int steps = dim / Step::kDepth;
@@ -113,7 +122,8 @@ QPKV_INLINE void BlockLogits(const typename Step::A* q, const typename Step::B* 
 #pragma GCC unroll 8
       for (int i = 0; i < kTileRows; ++i)
 #pragma GCC unroll 8
-        for (int c = 0; c < kCols; ++c) StoreAligned(out + (r + i) * kKeyBlock + col + 16 * c, acc[i][c]);
+        for (int c = 0; c < kCols; ++c)
+          StoreAligned(out + (r + i) * kKeyBlock + col + 16 * c, acc[i][c]);
     }
 }
 
@@ -130,7 +140,8 @@ QPKV_INLINE Visible CausalRange(int position, int window) {
 QPKV_INLINE void MaskRow(float* row, int first, Visible seen, float value) {
   const I32x16 lane = Iota();
   for (int i = 0; i < kKeyBlock; i += 16) {
-    const Mask16 below = LessI(lane, SetI(seen.begin - first - i)), inside = LessI(lane, SetI(seen.end - first - i));
+    const Mask16 below = LessI(lane, SetI(seen.begin - first - i)),
+                 inside = LessI(lane, SetI(seen.end - first - i));
     StoreAligned(row + i, Select(AndM(inside, NotM(below)), LoadAligned(row + i), Set(value)));
   }
 }

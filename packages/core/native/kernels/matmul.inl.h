@@ -1,7 +1,8 @@
 // Matmul: out = x w^T (+ bias, + out) over weights packed in panels of 64 outputs.
 //
-// A unit is one panel. Its depth is cut into blocks whose part of the panel stays in L2, and the rows run over it in register tiles;
-// partial sums wait in scratch. An output is the sum over k in order, whatever m is: one row gives the same bits as many.
+// A unit is one panel. Its depth is cut into blocks whose part of the panel stays in L2, and the
+// rows run over it in register tiles; partial sums wait in scratch. An output is the sum over k in
+// order, whatever m is: one row gives the same bits as many.
 #pragma once
 #include "kernels/pack_weight.inl.h"
 #include "kernels/tile_product.inl.h"
@@ -13,16 +14,18 @@ constexpr int kDepthBlock = 512;  // input features per block: 64 KB of a bf16 p
 
 // rows x panel of partial sums: sums[r * kPanel + lane], loaded first unless `fresh`.
 template <class Step, int kRows>
-void PanelRows(const typename Step::A* a, size_t a_stride, const typename Step::B* panel, int steps, bool fresh,
-               float* sums) {
+void PanelRows(const typename Step::A* a, size_t a_stride, const typename Step::B* panel, int steps,
+               bool fresh, float* sums) {
   constexpr int kCols = Step::kCols;
   for (int col = 0; col < kPanel; col += 16 * kCols) {
     F32x16 acc[kRows][kCols];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int c = 0; c < kCols; ++c) acc[r][c] = fresh ? Zero() : Load(sums + r * kPanel + col + 16 * c);
-    TileProduct<Step, kRows, kCols>(acc, a, a_stride, panel + col * Step::kDepth, kPanel * Step::kDepth, steps);
+      for (int c = 0; c < kCols; ++c)
+        acc[r][c] = fresh ? Zero() : Load(sums + r * kPanel + col + 16 * c);
+    TileProduct<Step, kRows, kCols>(acc, a, a_stride, panel + col * Step::kDepth,
+                                    kPanel * Step::kDepth, steps);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
@@ -31,10 +34,11 @@ void PanelRows(const typename Step::A* a, size_t a_stride, const typename Step::
 }
 
 template <class Step, int kRows = kTileRows>
-void PanelAnyRows(int rows, const typename Step::A* a, size_t a_stride, const typename Step::B* panel, int steps,
-                  bool fresh, float* sums) {
+void PanelAnyRows(int rows, const typename Step::A* a, size_t a_stride,
+                  const typename Step::B* panel, int steps, bool fresh, float* sums) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return PanelAnyRows<Step, kRows - 1>(rows, a, a_stride, panel, steps, fresh, sums);
+    if (rows < kRows)
+      return PanelAnyRows<Step, kRows - 1>(rows, a, a_stride, panel, steps, fresh, sums);
   }
   PanelRows<Step, kRows>(a, a_stride, panel, steps, fresh, sums);
 }
@@ -56,14 +60,16 @@ void FinishPanel(const MatmulArgs& args, int first_row, int rows, int col, const
 
 // a: [m, a_stride] in steps.
 template <class Step>
-void MultiplyPanels(Stream& stream, const MatmulArgs& args, const typename Step::A* a, size_t a_stride) {
+void MultiplyPanels(Stream& stream, const MatmulArgs& args, const typename Step::A* a,
+                    size_t a_stride) {
   const int panels = static_cast<int>(DivideUp(args.weight.n, kPanel));
   const int steps = static_cast<int>(DivideUp(args.weight.k, Step::kDepth));
   const size_t panel_size = kPanel * AlignUp(args.weight.k, 2);
   constexpr int kBlock = kDepthBlock / Step::kDepth;
   constexpr int kRowChunk = 768;  // 192 KB of partial sums; a multiple of every kTileRows
   stream.ParallelFor(panels, [&](int unit, int thread) {
-    const typename Step::B* panel = static_cast<const typename Step::B*>(args.weight.data) + unit * panel_size;
+    const typename Step::B* panel =
+        static_cast<const typename Step::B*>(args.weight.data) + unit * panel_size;
     for (int first = 0; first < args.m; first += kRowChunk) {
       const int rows = args.m - first < kRowChunk ? args.m - first : kRowChunk;
       float* sums = static_cast<float*>(stream.Scratch(thread, sizeof(float) * kPanel * rows));
@@ -73,7 +79,8 @@ void MultiplyPanels(Stream& stream, const MatmulArgs& args, const typename Step:
         const int count = steps - s < block ? steps - s : block;
         for (int r = 0; r < rows; r += kTileRows)
           PanelAnyRows<Step>(rows - r, a + (first + r) * a_stride + s, a_stride,
-                             panel + static_cast<size_t>(s) * kPanel * Step::kDepth, count, s == 0, sums + r * kPanel);
+                             panel + static_cast<size_t>(s) * kPanel * Step::kDepth, count, s == 0,
+                             sums + r * kPanel);
       }
       FinishPanel(args, first, rows, unit * kPanel, sums);
     }
@@ -91,7 +98,8 @@ PairValue* PackRows(Stream& stream, const float* x, int m, int k, size_t stride)
       PairValue* to = out + r * stride;
       int i = 0;
       for (; i + 32 <= k; i += 32) StorePairValues(to + i / 2, Load(from + i), Load(from + i + 16));
-      if (i < k) StorePairValues(to + i / 2, LoadN(from + i, k - i), LoadN(from + i + 16, k - i - 16));
+      if (i < k)
+        StorePairValues(to + i / 2, LoadN(from + i, k - i), LoadN(from + i + 16, k - i - 16));
     }
   });
   return out;
@@ -104,18 +112,21 @@ void Matmul(Stream& stream, const MatmulArgs& args) {
   if (args.precision == Precision::kBf16) {
     // One cache line of padding keeps the rows of a tile out of each other's cache sets.
     const size_t stride = AlignUp(k, 32) / 2 + 16;
-    return MultiplyPanels<PairStep>(stream, args, PackRows(stream, args.x, args.m, k, stride), stride);
+    return MultiplyPanels<PairStep>(stream, args, PackRows(stream, args.x, args.m, k, stride),
+                                    stride);
   }
   const float* x = args.x;
   if (k % 2 != 0) {  // pairs need an even depth
     float* padded = static_cast<float*>(stream.SharedScratch(sizeof(float) * (k + 1) * args.m));
     for (int r = 0; r < args.m; ++r) {
-      __builtin_memcpy(padded + static_cast<size_t>(r) * (k + 1), x + static_cast<size_t>(r) * k, sizeof(float) * k);
+      __builtin_memcpy(padded + static_cast<size_t>(r) * (k + 1), x + static_cast<size_t>(r) * k,
+                       sizeof(float) * k);
       padded[static_cast<size_t>(r) * (k + 1) + k] = 0.0f;
     }
     x = padded;
   }
-  MultiplyPanels<WidePairStep>(stream, args, reinterpret_cast<const FloatPair*>(x), AlignUp(k, 2) / 2);
+  MultiplyPanels<WidePairStep>(stream, args, reinterpret_cast<const FloatPair*>(x),
+                               AlignUp(k, 2) / 2);
 }
 
 }  // namespace

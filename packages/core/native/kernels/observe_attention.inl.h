@@ -1,7 +1,8 @@
 // ObserveAttention: the attention probability that every key receives, summed over query rows.
 //
-// One more product of queries and keys. If the log-sum-exps of the rows are not given, a first pass finds them; then a unit owns
-// 256 keys of one stored head and runs over all its query rows in order, so no sums are merged and no order depends on threads.
+// One more product of queries and keys. If the log-sum-exps of the rows are not given, a first pass
+// finds them; then a unit owns 256 keys of one stored head and runs over all its query rows in
+// order, so no sums are merged and no order depends on threads.
 #pragma once
 #include <math.h>
 
@@ -22,7 +23,8 @@ QPKV_INLINE Visible ObservedRange(const ObserveAttentionArgs& args, int row) {
 }
 
 // The keys that any row of [first_row, first_row + rows) sees, and those that every row sees.
-QPKV_INLINE void RangesOf(const ObserveAttentionArgs& args, int first_row, int rows, Visible* any, Visible* every) {
+QPKV_INLINE void RangesOf(const ObserveAttentionArgs& args, int first_row, int rows, Visible* any,
+                          Visible* every) {
   *any = *every = ObservedRange(args, first_row);
   for (int r = 1; r < rows; ++r) {
     const Visible seen = ObservedRange(args, first_row + r);
@@ -38,10 +40,11 @@ QPKV_INLINE const float* HeadQueries(const ObserveAttentionArgs& args, int head,
   return args.q + static_cast<size_t>(row) * args.q_stride + static_cast<size_t>(head) * args.dim;
 }
 
-// Base-2 log-sum-exp of the scaled logits of one block of query rows, over all key blocks of its head.
+// Base-2 log-sum-exp of the scaled logits of one block of query rows, over all key blocks of its
+// head.
 template <class Step>
-void RowNormalizers(const ObserveAttentionArgs& args, const typename Step::B* keys, int head, int first_row, int rows,
-                    typename Step::A* q, float* logits, float* lse2) {
+void RowNormalizers(const ObserveAttentionArgs& args, const typename Step::B* keys, int head,
+                    int first_row, int rows, typename Step::A* q, float* logits, float* lse2) {
   PackQueries<Step>(HeadQueries<Step>(args, head, first_row), args.q_stride, rows, args.dim, q);
   Visible any, every;
   RangesOf(args, first_row, rows, &any, &every);
@@ -70,17 +73,19 @@ void RowNormalizers(const ObserveAttentionArgs& args, const typename Step::B* ke
     }
   }
   for (int r = 0; r < rows; ++r) {
-    // Lanes that saw no key hold a count of masked keys at kHidden; the weight 2^(kHidden - peak) removes them.
+    // Lanes that saw no key hold a count of masked keys at kHidden; the weight 2^(kHidden - peak)
+    // removes them.
     const float peak = ReduceMax(maximum[r]);
     const float total = ReduceAdd(Mul(sum[r], Exp2(Sub(maximum[r], Set(peak)))));
     lse2[r] = peak + ::logf(total) * kLog2E;
   }
 }
 
-// Adds the probabilities of `rows` query rows to the mass of one key block: sums [4] vectors of 16 keys.
+// Adds the probabilities of `rows` query rows to the mass of one key block: sums [4] vectors of 16
+// keys.
 template <class Step>
-QPKV_INLINE void AddMass(const ObserveAttentionArgs& args, const float* lse2, int first_row, int rows, int key_begin,
-                         bool whole, float* logits, F32x16 (&sums)[4]) {
+QPKV_INLINE void AddMass(const ObserveAttentionArgs& args, const float* lse2, int first_row,
+                         int rows, int key_begin, bool whole, float* logits, F32x16 (&sums)[4]) {
   const F32x16 scale = Set(args.scale * kLog2E);
   for (int r = 0; r < rows; ++r) {
     float* row = logits + r * kKeyBlock;
@@ -98,7 +103,7 @@ struct ObserveWork {
   const ObserveAttentionArgs& args;
   const typename Step::B* keys;  // packed panels of `kv_head`
   int group, kv_head;
-  float* lse2;  // [q_heads, rows]
+  float* lse2;    // [q_heads, rows]
   size_t q_size;  // of one packed query block, in Step::A
 };
 
@@ -124,7 +129,8 @@ void ObserveUnit(const ObserveWork<Step>& work, int first_block, int end_block, 
       for (int block = first_block; block < end_block; ++block) {
         const int begin = block * kKeyBlock;
         if (any.end <= begin || begin + kKeyBlock <= any.begin) continue;
-        BlockLogits<Step>(q, work.keys + block * KeyBlockSize<Step>(args.dim), rows, args.dim, logits);
+        BlockLogits<Step>(q, work.keys + block * KeyBlockSize<Step>(args.dim), rows, args.dim,
+                          logits);
         const bool whole = every.begin <= begin && begin + kKeyBlock <= every.end;
         AddMass<Step>(args, lse2, first_row, rows, begin, whole, logits, sums[block - first_block]);
       }
@@ -145,12 +151,13 @@ void ObserveHeads(Stream& stream, const ObserveAttentionArgs& args) {
   const int blocks = (args.tokens + kKeyBlock - 1) / kKeyBlock;
   const int row_blocks = (args.rows + kQueryBlock - 1) / kQueryBlock;
   const size_t key_bytes = AlignUp(KeyBlockSize<Step>(dim) * blocks * sizeof(typename Step::B), 64);
-  uint8_t* shared =
-      static_cast<uint8_t*>(stream.SharedScratch(key_bytes + sizeof(float) * args.q_heads * args.rows));
+  uint8_t* shared = static_cast<uint8_t*>(
+      stream.SharedScratch(key_bytes + sizeof(float) * args.q_heads * args.rows));
   typename Step::B* keys = reinterpret_cast<typename Step::B*>(shared);
   float* lse2 = reinterpret_cast<float*>(shared + key_bytes);
   const size_t q_size = kQueryBlock * QueryStride<Step>(dim);
-  const size_t scratch_bytes = q_size * sizeof(typename Step::A) + sizeof(float) * kQueryBlock * kKeyBlock;
+  const size_t scratch_bytes =
+      q_size * sizeof(typename Step::A) + sizeof(float) * kQueryBlock * kKeyBlock;
   if (args.lse)
     for (int head = 0; head < args.q_heads; ++head)
       for (int r = 0; r < args.rows; ++r)
@@ -160,22 +167,27 @@ void ObserveHeads(Stream& stream, const ObserveAttentionArgs& args) {
   for (int kv_head = 0; kv_head < args.kv_heads; ++kv_head) {
     const float* source = args.k + static_cast<size_t>(kv_head) * args.capacity * dim;
     stream.ParallelFor((blocks + kObserveBlocks - 1) / kObserveBlocks, [&](int unit, int) {
-      for (int block = unit * kObserveBlocks; block < blocks && block < (unit + 1) * kObserveBlocks; ++block)
-        PackKeyBlock<Step>(source + static_cast<size_t>(block) * kKeyBlock * dim, args.tokens - block * kKeyBlock, dim,
+      for (int block = unit * kObserveBlocks; block < blocks && block < (unit + 1) * kObserveBlocks;
+           ++block)
+        PackKeyBlock<Step>(source + static_cast<size_t>(block) * kKeyBlock * dim,
+                           args.tokens - block * kKeyBlock, dim,
                            keys + block * KeyBlockSize<Step>(dim));
     });
     if (!args.lse)
       stream.ParallelFor(group * row_blocks, [&](int unit, int thread) {
-        const int head = kv_head * group + unit % group, first_row = (row_blocks - 1 - unit / group) * kQueryBlock;
+        const int head = kv_head * group + unit % group,
+                  first_row = (row_blocks - 1 - unit / group) * kQueryBlock;
         const int rows = args.rows - first_row < kQueryBlock ? args.rows - first_row : kQueryBlock;
         typename Step::A* q = static_cast<typename Step::A*>(stream.Scratch(thread, scratch_bytes));
-        RowNormalizers<Step>(args, keys, head, first_row, rows, q, reinterpret_cast<float*>(q + q_size),
+        RowNormalizers<Step>(args, keys, head, first_row, rows, q,
+                             reinterpret_cast<float*>(q + q_size),
                              lse2 + static_cast<size_t>(head) * args.rows + first_row);
       });
     const ObserveWork<Step> work = {args, keys, group, kv_head, lse2, q_size};
     stream.ParallelFor((blocks + kObserveBlocks - 1) / kObserveBlocks, [&](int unit, int thread) {
       const int first_block = unit * kObserveBlocks;
-      const int end_block = first_block + kObserveBlocks < blocks ? first_block + kObserveBlocks : blocks;
+      const int end_block =
+          first_block + kObserveBlocks < blocks ? first_block + kObserveBlocks : blocks;
       ObserveUnit<Step>(work, first_block, end_block, stream.Scratch(thread, scratch_bytes));
     });
   }

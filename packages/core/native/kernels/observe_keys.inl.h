@@ -1,4 +1,5 @@
-// ObserveKeys: a score per key that needs no queries: its norm, or its cosine with the mean of all normalized keys (KeyDiff).
+// ObserveKeys: a score per key that needs no queries: its norm, or its cosine with the mean of all
+// normalized keys (KeyDiff).
 #pragma once
 
 namespace qpkv {
@@ -18,7 +19,8 @@ void ObserveKeys(Stream& stream, const ObserveKeysArgs& args) {
   stream.ParallelFor(args.heads, [&](int head, int) {
     const float* keys = args.k + static_cast<size_t>(head) * args.capacity * args.dim;
     float* scores = args.scores + static_cast<size_t>(head) * args.tokens;
-    for (int t = 0; t < args.tokens; ++t) scores[t] = KeyNorm(keys + static_cast<size_t>(t) * args.dim, args.dim);
+    for (int t = 0; t < args.tokens; ++t)
+      scores[t] = KeyNorm(keys + static_cast<size_t>(t) * args.dim, args.dim);
     if (args.score == KeyScore::kNorm) return;
 
     double sum[256] = {};
@@ -33,7 +35,8 @@ void ObserveKeys(Stream& stream, const ObserveKeysArgs& args) {
     for (int t = 0; t < args.tokens; ++t) {
       const float* key = keys + static_cast<size_t>(t) * args.dim;
       F32x16 dot = Zero();
-      for (int i = 0; i < args.dim; i += 16) dot = Fma(LoadN(key + i, args.dim - i), LoadN(mean + i, args.dim - i), dot);
+      for (int i = 0; i < args.dim; i += 16)
+        dot = Fma(LoadN(key + i, args.dim - i), LoadN(mean + i, args.dim - i), dot);
       const float norms = scores[t] * mean_norm;
       scores[t] = ReduceAdd(dot) / (norms > kSmallest ? norms : kSmallest);
     }

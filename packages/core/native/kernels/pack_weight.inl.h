@@ -1,4 +1,5 @@
-// PackWeight: [n, k] as stored in a file -> panels of 64 outputs, the layout above PackedWeight in ops/ops.h.
+// PackWeight: [n, k] as stored in a file -> panels of 64 outputs, the layout above PackedWeight in
+// ops/ops.h.
 #pragma once
 #include "base/bf16.h"
 #include "base/f16.h"
@@ -19,11 +20,13 @@ QPKV_INLINE float ReadElement(const void* p, Element element, size_t i) {
 }
 
 QPKV_INLINE uint16_t ReadAsBf16(const void* p, Element element, size_t i) {
-  return element == Element::kBf16 ? static_cast<const uint16_t*>(p)[i] : FloatToBf16(ReadElement(p, element, i));
+  return element == Element::kBf16 ? static_cast<const uint16_t*>(p)[i]
+                                   : FloatToBf16(ReadElement(p, element, i));
 }
 
 // One row into lane `lane` of a bf16 panel [k / 2][64][2]; `source` null packs zeros.
-void PackRowPairs(const void* source, Element element, size_t start, int k, int lane, uint16_t* panel) {
+void PackRowPairs(const void* source, Element element, size_t start, int k, int lane,
+                  uint16_t* panel) {
   for (int i = 0; i < k; i += 2, panel += 2 * kPanel) {
     panel[2 * lane] = source ? ReadAsBf16(source, element, start + i) : 0;
     panel[2 * lane + 1] = source && i + 1 < k ? ReadAsBf16(source, element, start + i + 1) : 0;
@@ -31,7 +34,8 @@ void PackRowPairs(const void* source, Element element, size_t start, int k, int 
 }
 
 // One row into lane `lane` of a panel [k][64] of `to`.
-void PackRowSingles(const void* source, Element from, size_t start, int k, int lane, Element to, void* panel) {
+void PackRowSingles(const void* source, Element from, size_t start, int k, int lane, Element to,
+                    void* panel) {
   const int padded = static_cast<int>(AlignUp(k, 2));
   for (int i = 0; i < padded; ++i) {
     const size_t at = static_cast<size_t>(i) * kPanel + lane;
@@ -48,7 +52,8 @@ void PackRowSingles(const void* source, Element from, size_t start, int k, int l
   }
 }
 
-// bf16 to bf16, the common case: pairs move as 32-bit words, 16 lines of the panel at a time so that they stay in L1.
+// bf16 to bf16, the common case: pairs move as 32-bit words, 16 lines of the panel at a time so
+// that they stay in L1.
 void PackPanelBf16(const uint16_t* source, int k, int rows, int first_lane, uint16_t* panel) {
   constexpr int kBlock = 32;
   for (int i = 0; i < k; i += kBlock)
@@ -72,7 +77,8 @@ void PackWeight(Stream& stream, const PackWeightArgs& args) {
   const size_t panel_bytes = kPanel * AlignUp(out.k, 2) * ElementBytes(out.element);
   stream.ParallelFor(end - first, [&](int unit, int) {
     const int panel_row = (first + unit) * kPanel;
-    uint8_t* panel = static_cast<uint8_t*>(out.data) + static_cast<size_t>(first + unit) * panel_bytes;
+    uint8_t* panel =
+        static_cast<uint8_t*>(out.data) + static_cast<size_t>(first + unit) * panel_bytes;
     const int begin = panel_row > args.row_begin ? panel_row : args.row_begin;
     const int stop = panel_row + kPanel < args.row_end ? panel_row + kPanel : args.row_end;
     // The source that fills the last row also writes the zeros behind it.
@@ -80,17 +86,19 @@ void PackWeight(Stream& stream, const PackWeightArgs& args) {
     int row = begin;
     if (out.element == Element::kBf16 && args.source_element == Element::kBf16) {
       const size_t start = static_cast<size_t>(begin - args.row_begin) * out.k;
-      PackPanelBf16(static_cast<const uint16_t*>(args.source) + start, out.k, stop - begin, begin - panel_row,
-                    reinterpret_cast<uint16_t*>(panel));
+      PackPanelBf16(static_cast<const uint16_t*>(args.source) + start, out.k, stop - begin,
+                    begin - panel_row, reinterpret_cast<uint16_t*>(panel));
       row = stop;
     }
     for (; row < zeros; ++row) {
       const void* source = row < stop ? args.source : nullptr;
       const size_t start = static_cast<size_t>(row - args.row_begin) * out.k;
       if (out.element == Element::kBf16)
-        PackRowPairs(source, args.source_element, start, out.k, row - panel_row, reinterpret_cast<uint16_t*>(panel));
+        PackRowPairs(source, args.source_element, start, out.k, row - panel_row,
+                     reinterpret_cast<uint16_t*>(panel));
       else
-        PackRowSingles(source, args.source_element, start, out.k, row - panel_row, out.element, panel);
+        PackRowSingles(source, args.source_element, start, out.k, row - panel_row, out.element,
+                       panel);
     }
   });
 }

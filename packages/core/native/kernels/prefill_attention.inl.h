@@ -1,8 +1,10 @@
-// PrefillAttention: exact causal attention in tiles of 48 query rows x 64 keys, never an n x n matrix.
+// PrefillAttention: exact causal attention in tiles of 48 query rows x 64 keys, never an n x n
+// matrix.
 //
-// For each group of stored heads: keys and values are packed once into panels in shared scratch, then every (query block, head) runs
-// over its visible key blocks with an online softmax in base 2. The longest units come first. The number of heads per group bounds
-// the scratch; it does not change results, and neither does the number of threads.
+// For each group of stored heads: keys and values are packed once into panels in shared scratch,
+// then every (query block, head) runs over its visible key blocks with an online softmax in base 2.
+// The longest units come first. The number of heads per group bounds the scratch; it does not
+// change results, and neither does the number of threads.
 #pragma once
 #include <math.h>
 
@@ -11,8 +13,11 @@
 namespace qpkv {
 namespace {
 
-constexpr size_t kPanelBudget = size_t{32} << 20;  // bytes of packed keys and values at a time, at least one head
-constexpr float kMasked = -1e30f, kUnseen = -1e29f;  // a masked logit; the maximum before any key: 2^(masked - unseen) is 0
+constexpr size_t kPanelBudget =
+    size_t{32} << 20;  // bytes of packed keys and values at a time, at least one head
+constexpr float kMasked = -1e30f,
+                kUnseen =
+                    -1e29f;  // a masked logit; the maximum before any key: 2^(masked - unseen) is 0
 
 // Scratch of one (query block, head).
 template <class Step>
@@ -26,8 +31,9 @@ struct QueryTile {
   float* rescale;             // [48] for `out`, of the current key block
 
   static size_t Bytes(int dim) {
-    return kQueryBlock * (sizeof(typename Step::A) * (QueryStride<Step>(dim) + kKeyBlock / Step::kDepth) +
-                          sizeof(float) * (kKeyBlock + AlignUp(dim, 16) + 3));
+    return kQueryBlock *
+           (sizeof(typename Step::A) * (QueryStride<Step>(dim) + kKeyBlock / Step::kDepth) +
+            sizeof(float) * (kKeyBlock + AlignUp(dim, 16) + 3));
   }
   QueryTile(void* scratch, int dim) {
     q = static_cast<typename Step::A*>(scratch);
@@ -68,8 +74,8 @@ QPKV_INLINE void SoftmaxRow(const QueryTile<Step>& tile, int r, float scale2) {
 
 // out = out * rescale + weights x values, for kCols vectors of channels from `col` on.
 template <class Step, int kCols>
-QPKV_INLINE void AddValueColumns(const QueryTile<Step>& tile, const typename Step::B* values, int rows, int padded,
-                                 int col) {
+QPKV_INLINE void AddValueColumns(const QueryTile<Step>& tile, const typename Step::B* values,
+                                 int rows, int padded, int col) {
   for (int r = 0; r < rows; r += kTileRows) {
     F32x16 acc[kTileRows][kCols];
     float* out = tile.out + static_cast<size_t>(r) * padded + col;
@@ -77,10 +83,12 @@ QPKV_INLINE void AddValueColumns(const QueryTile<Step>& tile, const typename Ste
     for (int i = 0; i < kTileRows; ++i) {
       const F32x16 rescale = Set(tile.rescale[r + i]);
 #pragma GCC unroll 8
-      for (int c = 0; c < kCols; ++c) acc[i][c] = Mul(rescale, LoadAligned(out + i * padded + 16 * c));
+      for (int c = 0; c < kCols; ++c)
+        acc[i][c] = Mul(rescale, LoadAligned(out + i * padded + 16 * c));
     }
     constexpr int kSteps = kKeyBlock / Step::kDepth;
-    TileProduct<Step, kTileRows, kCols>(acc, tile.weights + r * kSteps, kSteps, values + col * Step::kDepth,
+    TileProduct<Step, kTileRows, kCols>(acc, tile.weights + r * kSteps, kSteps,
+                                        values + col * Step::kDepth,
                                         static_cast<size_t>(padded) * Step::kDepth, kSteps);
 #pragma GCC unroll 8
     for (int i = 0; i < kTileRows; ++i)
@@ -90,8 +98,10 @@ QPKV_INLINE void AddValueColumns(const QueryTile<Step>& tile, const typename Ste
 }
 
 template <class Step, int kCols = Step::kCols>
-void AddValues(const QueryTile<Step>& tile, const typename Step::B* values, int rows, int padded, int col) {
-  for (; padded - col >= 16 * kCols; col += 16 * kCols) AddValueColumns<Step, kCols>(tile, values, rows, padded, col);
+void AddValues(const QueryTile<Step>& tile, const typename Step::B* values, int rows, int padded,
+               int col) {
+  for (; padded - col >= 16 * kCols; col += 16 * kCols)
+    AddValueColumns<Step, kCols>(tile, values, rows, padded, col);
   if constexpr (kCols > 1) {
     if (col < padded) AddValues<Step, kCols - 1>(tile, values, rows, padded, col);
   }
@@ -106,13 +116,14 @@ struct KvPanels {
 };
 
 template <class Step>
-void AttendQueries(const PrefillAttentionArgs& args, const KvPanels<Step>& panels, int panel_head, int head,
-                   int first_row, int rows, void* scratch) {
+void AttendQueries(const PrefillAttentionArgs& args, const KvPanels<Step>& panels, int panel_head,
+                   int head, int first_row, int rows, void* scratch) {
   const int dim = args.dim, padded = static_cast<int>(AlignUp(dim, 16));
   const QueryTile<Step> tile(scratch, dim);
   const float scale2 = args.scale * kLog2E;
-  PackQueries<Step>(args.q + static_cast<size_t>(first_row) * args.q_stride + static_cast<size_t>(head) * dim,
-                    args.q_stride, rows, dim, tile.q);
+  PackQueries<Step>(
+      args.q + static_cast<size_t>(first_row) * args.q_stride + static_cast<size_t>(head) * dim,
+      args.q_stride, rows, dim, tile.q);
   const int tile_rows = static_cast<int>(AlignUp(rows, kTileRows));
   for (int r = 0; r < kQueryBlock; ++r) {
     tile.maximum[r] = kUnseen;
@@ -125,15 +136,18 @@ void AttendQueries(const PrefillAttentionArgs& args, const KvPanels<Step>& panel
   const Visible last = CausalRange(args.first + first_row + rows - 1, args.window);
   const int end_block = (last.end + kKeyBlock - 1) / kKeyBlock;
   for (int block = first.begin / kKeyBlock; block < end_block; ++block) {
-    const size_t at = static_cast<size_t>(panel_head) * panels.blocks + (block - panels.first_block);
-    BlockLogits<Step>(tile.q, panels.keys + at * KeyBlockSize<Step>(dim), tile_rows, dim, tile.logits);
+    const size_t at =
+        static_cast<size_t>(panel_head) * panels.blocks + (block - panels.first_block);
+    BlockLogits<Step>(tile.q, panels.keys + at * KeyBlockSize<Step>(dim), tile_rows, dim,
+                      tile.logits);
     const int begin = block * kKeyBlock;
     // Every row sees the whole block iff the first row reaches its end and the last row its begin.
     const bool whole = begin + kKeyBlock <= first.end && last.begin <= begin;
     for (int r = 0; r < tile_rows; ++r) {
       if (!whole) {
         const int row = r < rows ? r : rows - 1;
-        MaskRow(tile.logits + r * kKeyBlock, begin, CausalRange(args.first + first_row + row, args.window), kMasked);
+        MaskRow(tile.logits + r * kKeyBlock, begin,
+                CausalRange(args.first + first_row + row, args.window), kMasked);
       }
       SoftmaxRow<Step>(tile, r, scale2);
     }
@@ -143,7 +157,8 @@ void AttendQueries(const PrefillAttentionArgs& args, const KvPanels<Step>& panel
   for (int r = 0; r < rows; ++r) {
     const F32x16 inverse = Set(1.0f / tile.sum[r]);
     float* out = args.out + (static_cast<size_t>(first_row + r) * args.q_heads + head) * dim;
-    for (int i = 0; i < dim; i += 16) StoreN(out + i, Mul(inverse, Load(tile.out + r * padded + i)), dim - i);
+    for (int i = 0; i < dim; i += 16)
+      StoreN(out + i, Mul(inverse, Load(tile.out + r * padded + i)), dim - i);
     if (args.lse)
       args.lse[static_cast<size_t>(head) * args.rows + first_row + r] =
           tile.maximum[r] * args.scale + ::logf(tile.sum[r]);
@@ -156,7 +171,8 @@ void PrefillHeads(Stream& stream, const PrefillAttentionArgs& args) {
   const int tokens = args.first + args.rows, dim = args.dim, group = args.q_heads / args.kv_heads;
   const int first_block = CausalRange(args.first, args.window).begin / kKeyBlock;
   const int blocks = (tokens + kKeyBlock - 1) / kKeyBlock - first_block;
-  const size_t key_size = KeyBlockSize<Step>(dim) * blocks, value_size = ValueBlockSize<Step>(dim) * blocks;
+  const size_t key_size = KeyBlockSize<Step>(dim) * blocks,
+               value_size = ValueBlockSize<Step>(dim) * blocks;
   const size_t head_bytes = (key_size + value_size) * sizeof(B);
   int heads = static_cast<int>(kPanelBudget / head_bytes);
   heads = heads < 1 ? 1 : heads > args.kv_heads ? args.kv_heads : heads;
@@ -170,14 +186,17 @@ void PrefillHeads(Stream& stream, const PrefillAttentionArgs& args) {
   for (int first_head = 0; first_head < args.kv_heads; first_head += heads) {
     const int count = args.kv_heads - first_head < heads ? args.kv_heads - first_head : heads;
     stream.ParallelFor(count * blocks, [&](int unit, int) {
-      const int head = unit / blocks, block = unit % blocks, token = (first_block + block) * kKeyBlock;
+      const int head = unit / blocks, block = unit % blocks,
+                token = (first_block + block) * kKeyBlock;
       const int present = tokens - token < kKeyBlock ? tokens - token : kKeyBlock;
       const size_t from = (static_cast<size_t>(first_head + head) * args.capacity + token) * dim;
       PackKeyBlock<Step>(args.k + from, present, dim, panels.keys + unit * KeyBlockSize<Step>(dim));
-      PackValueBlock<Step>(args.v + from, present, dim, panels.values + unit * ValueBlockSize<Step>(dim));
+      PackValueBlock<Step>(args.v + from, present, dim,
+                           panels.values + unit * ValueBlockSize<Step>(dim));
     });
     stream.ParallelFor(count * group * query_blocks, [&](int unit, int thread) {
-      const int query_block = query_blocks - 1 - unit / (count * group), head = unit % (count * group);
+      const int query_block = query_blocks - 1 - unit / (count * group),
+                head = unit % (count * group);
       const int first_row = query_block * kQueryBlock;
       const int rows = args.rows - first_row < kQueryBlock ? args.rows - first_row : kQueryBlock;
       AttendQueries<Step>(args, panels, head / group, first_head * group + head, first_row, rows,

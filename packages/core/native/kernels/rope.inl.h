@@ -1,4 +1,5 @@
-// Rope: rotates channel pairs (i, i + dim / 2) by position * inv_freq[i]. The angle is a float32 product, as the models were trained.
+// Rope: rotates channel pairs (i, i + dim / 2) by position * inv_freq[i]. The angle is a float32
+// product, as the models were trained.
 #pragma once
 #include <math.h>
 
@@ -19,7 +20,8 @@ void Rope(Stream& stream, const RopeArgs& args) {
         sines[i] = ::sinf(angle) * args.scale;
       }
       for (int head = 0; head < args.heads; ++head) {
-        float* low = args.x + static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim;
+        float* low =
+            args.x + static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim;
         float* high = low + half;
         for (int i = 0; i < half; i += 16) {
           const int n = half - i;

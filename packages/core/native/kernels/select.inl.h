@@ -1,7 +1,8 @@
 // Select: the best candidates of each head, by a radix search for the score of the last one kept.
 //
-// Scores become integers that sort alike (larger is better). Three passes over histograms of 11, 11 and 10 bits find the threshold;
-// a last pass keeps everything above it and the first of those equal to it. No order of summation, no threads: always the same.
+// Scores become integers that sort alike (larger is better). Three passes over histograms of 11, 11
+// and 10 bits find the threshold; a last pass keeps everything above it and the first of those
+// equal to it. No order of summation, no threads: always the same.
 #pragma once
 
 namespace qpkv {
@@ -62,9 +63,11 @@ void SortWords(uint64_t* a, int count) {
 
 // Returns whether a candidate is NaN.
 bool SelectHead(const SelectArgs& args, int head, uint64_t* order) {
-  const float* scores = args.scores + static_cast<size_t>(head) * args.stride + args.candidates_begin;
+  const float* scores =
+      args.scores + static_cast<size_t>(head) * args.stride + args.candidates_begin;
   const int count = args.candidates_end - args.candidates_begin;
-  const int before = args.candidates_begin - args.first_begin, after = args.tokens - args.candidates_end;
+  const int before = args.candidates_begin - args.first_begin,
+            after = args.tokens - args.candidates_end;
   int32_t* kept = args.kept + static_cast<size_t>(head) * (before + args.keep + after);
   for (int i = 0; i < before; ++i) *kept++ = args.first_begin + i;
   for (int i = 0; i < count; ++i)
@@ -76,12 +79,14 @@ bool SelectHead(const SelectArgs& args, int head, uint64_t* order) {
     for (int i = 0; i < count && found < args.keep; ++i) {
       const uint32_t key = SortKey(scores[i], args.lowest);
       if (key < threshold.key || (key == threshold.key && equal-- <= 0)) continue;
-      if (args.by_score) order[found] = static_cast<uint64_t>(~key) << 32 | static_cast<uint32_t>(i);
+      if (args.by_score)
+        order[found] = static_cast<uint64_t>(~key) << 32 | static_cast<uint32_t>(i);
       kept[found++] = args.candidates_begin + i;
     }
     if (args.by_score) {
       SortWords(order, args.keep);
-      for (int i = 0; i < args.keep; ++i) kept[i] = args.candidates_begin + static_cast<int32_t>(order[i] & 0xffffffffu);
+      for (int i = 0; i < args.keep; ++i)
+        kept[i] = args.candidates_begin + static_cast<int32_t>(order[i] & 0xffffffffu);
     }
     kept += args.keep;
   }
@@ -91,11 +96,12 @@ bool SelectHead(const SelectArgs& args, int head, uint64_t* order) {
 
 void Select(Stream& stream, const SelectArgs& args) {
   const size_t flag_bytes = AlignUp(args.heads, 64);
-  uint8_t* shared = static_cast<uint8_t*>(
-      stream.SharedScratch(flag_bytes + (args.by_score ? sizeof(uint64_t) * args.keep * args.heads : 0)));
+  uint8_t* shared = static_cast<uint8_t*>(stream.SharedScratch(
+      flag_bytes + (args.by_score ? sizeof(uint64_t) * args.keep * args.heads : 0)));
   uint64_t* order = reinterpret_cast<uint64_t*>(shared + flag_bytes);
   stream.ParallelFor(args.heads, [&](int head, int) {
-    shared[head] = SelectHead(args, head, order + (args.by_score ? static_cast<size_t>(args.keep) * head : 0));
+    shared[head] =
+        SelectHead(args, head, order + (args.by_score ? static_cast<size_t>(args.keep) * head : 0));
   });
   *args.nan_head = -1;
   for (int head = args.heads - 1; head >= 0; --head)

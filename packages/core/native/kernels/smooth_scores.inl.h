@@ -1,4 +1,5 @@
-// SmoothScores: one-dimensional mean or max pooling with stride 1 and (kernel / 2) padding; the length stays.
+// SmoothScores: one-dimensional mean or max pooling with stride 1 and (kernel / 2) padding; the
+// length stays.
 #pragma once
 
 namespace qpkv {
@@ -14,7 +15,8 @@ void SmoothScores(Stream& stream, const SmoothScoresArgs& args) {
       const int end = t + after < args.tokens ? t + after + 1 : args.tokens;
       float x = scores[begin];
       if (args.maximum) {
-        for (int i = begin + 1; i < end; ++i) x = scores[i] > x || scores[i] != scores[i] ? scores[i] : x;
+        for (int i = begin + 1; i < end; ++i)
+          x = scores[i] > x || scores[i] != scores[i] ? scores[i] : x;
       } else {
         for (int i = begin + 1; i < end; ++i) x += scores[i];
         x /= static_cast<float>(args.count_zeros ? args.kernel : end - begin);

@@ -1,6 +1,8 @@
-// The inner loop of every matrix product: a register tile of rows x (16-lane vectors), summed over steps.
+// The inner loop of every matrix product: a register tile of rows x (16-lane vectors), summed over
+// steps.
 //
-//   acc[r][c] += sum over s of a[r * a_stride + s] (one value or pair for all lanes) * b[s * b_step + vector c]
+//   acc[r][c] += sum over s of a[r * a_stride + s] (one value or pair for all lanes) * b[s * b_step
+//   + vector c]
 //
 // A Step says what a factor is: a bf16 pair, or one float32 against float32 or float16.
 #pragma once
@@ -68,8 +70,8 @@ struct WidePairStep {
 };
 
 template <class Step, int kRows, int kCols>
-QPKV_INLINE void TileProduct(F32x16 (&acc)[kRows][kCols], const typename Step::A* a, size_t a_stride,
-                             const typename Step::B* b, size_t b_step, int steps) {
+QPKV_INLINE void TileProduct(F32x16 (&acc)[kRows][kCols], const typename Step::A* a,
+                             size_t a_stride, const typename Step::B* b, size_t b_step, int steps) {
   constexpr int kVector = 16 * Step::kDepth;
   for (int s = 0; s < steps; ++s, b += b_step) {
     decltype(Step::LoadB(b)) operand[kCols];

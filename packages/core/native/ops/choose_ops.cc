@@ -1,7 +1,7 @@
 // The op tables of this build that this CPU can run, best first.
-#include "ops/ops.h"
-
 #include <cstring>
+
+#include "ops/ops.h"
 
 namespace qpkv {
 
@@ -26,13 +26,15 @@ struct Tables {
   Tables() {
 #ifdef QPKV_TABLE_AVX512
     // Zen 4 and Sapphire Rapids on; older AVX-512 CPUs lack the bf16 dot and take AVX2.
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
-        __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16") &&
+        __builtin_cpu_supports("avx512vbmi"))
       list[count++] = &kAvx512Ops;
 #endif
 #ifdef QPKV_TABLE_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2"))
       list[count++] = &kAvx2Ops;  // every CPU with AVX2 and FMA has F16C
 #endif
 #ifdef QPKV_TABLE_NEON

@@ -26,7 +26,9 @@ double Dot(const float* a, const float* b, int dim, Precision precision) {
   return sum;
 }
 
-int FirstVisible(int position, int window) { return window > 0 ? std::max(0, position + 1 - window) : 0; }
+int FirstVisible(int position, int window) {
+  return window > 0 ? std::max(0, position + 1 - window) : 0;
+}
 
 }  // namespace
 
@@ -34,12 +36,14 @@ void PrefillAttention(Stream&, const PrefillAttentionArgs& args) {
   const int group = args.q_heads / args.kv_heads;
   for (int row = 0; row < args.rows; ++row)
     for (int head = 0; head < args.q_heads; ++head) {
-      const float* q = args.q + static_cast<size_t>(row) * args.q_stride + static_cast<size_t>(head) * args.dim;
+      const float* q =
+          args.q + static_cast<size_t>(row) * args.q_stride + static_cast<size_t>(head) * args.dim;
       const size_t first_key = static_cast<size_t>(head / group) * args.capacity;
       const int position = args.first + row, begin = FirstVisible(position, args.window);
       std::vector<double> logits;
       for (int t = begin; t <= position; ++t)
-        logits.push_back(Dot(q, args.k + (first_key + t) * args.dim, args.dim, args.precision) * args.scale);
+        logits.push_back(Dot(q, args.k + (first_key + t) * args.dim, args.dim, args.precision) *
+                         args.scale);
       double lse = 0;
       const std::vector<double> p = Softmax(logits, &lse);
       float* out = args.out + (static_cast<size_t>(row) * args.q_heads + head) * args.dim;
@@ -58,13 +62,16 @@ void ObserveAttention(Stream&, const ObserveAttentionArgs& args) {
   for (int head = 0; head < args.q_heads; ++head) {
     std::vector<double> mass(args.tokens, 0.0);
     for (int row = 0; row < args.rows; ++row) {
-      const float* q = args.q + static_cast<size_t>(row) * args.q_stride + static_cast<size_t>(head) * args.dim;
+      const float* q =
+          args.q + static_cast<size_t>(row) * args.q_stride + static_cast<size_t>(head) * args.dim;
       const int position = args.first + row, begin = FirstVisible(position, args.window);
-      const bool all = args.mask == ObserveMask::kWindowBlock && position < args.tokens - args.block;
+      const bool all =
+          args.mask == ObserveMask::kWindowBlock && position < args.tokens - args.block;
       const int end = all ? args.tokens : std::min(position + 1, args.tokens);
       std::vector<double> logits;
       for (int t = begin; t < end; ++t) {
-        const float* key = args.k + (static_cast<size_t>(head / group) * args.capacity + t) * args.dim;
+        const float* key =
+            args.k + (static_cast<size_t>(head / group) * args.capacity + t) * args.dim;
         logits.push_back(Dot(q, key, args.dim, args.precision) * args.scale);
       }
       double lse = 0;
@@ -74,7 +81,8 @@ void ObserveAttention(Stream&, const ObserveAttentionArgs& args) {
           p[j] = std::exp(logits[j] - args.lse[static_cast<size_t>(head) * args.lse_stride + row]);
       for (size_t j = 0; j < p.size(); ++j) mass[begin + j] += p[j];
     }
-    for (int t = 0; t < args.tokens; ++t) args.mass[static_cast<size_t>(head) * args.tokens + t] += static_cast<float>(mass[t]);
+    for (int t = 0; t < args.tokens; ++t)
+      args.mass[static_cast<size_t>(head) * args.tokens + t] += static_cast<float>(mass[t]);
   }
 }
 

@@ -1,4 +1,5 @@
-// The reference table's dense ops: plain loops, double accumulators. Under Precision::kBf16 factors are rounded to bf16 first.
+// The reference table's dense ops: plain loops, double accumulators. Under Precision::kBf16 factors
+// are rounded to bf16 first.
 #pragma once
 #include <vector>
 
@@ -25,7 +26,9 @@ void Select(Stream&, const SelectArgs& args);
 void Argmax(Stream&, const ArgmaxArgs& args);
 
 // x as a matrix product sees it.
-inline double Factor(float x, Precision precision) { return precision == Precision::kBf16 ? RoundToBf16(x) : x; }
+inline double Factor(float x, Precision precision) {
+  return precision == Precision::kBf16 ? RoundToBf16(x) : x;
+}
 
 // softmax(logits), and its log-sum-exp in *lse. Empty in, empty out.
 std::vector<double> Softmax(const std::vector<double>& logits, double* lse);

@@ -27,7 +27,8 @@ void Write(void* data, Element element, size_t i, float x) {
 size_t PackedIndex(const PackedWeight& w, int row, int column) {
   const size_t panel = static_cast<size_t>(row / kPanel) * kPanel * AlignUp(w.k, 2);
   const size_t lane = row % kPanel;
-  if (w.element == Element::kBf16) return panel + (static_cast<size_t>(column / 2) * kPanel + lane) * 2 + column % 2;
+  if (w.element == Element::kBf16)
+    return panel + (static_cast<size_t>(column / 2) * kPanel + lane) * 2 + column % 2;
   return panel + static_cast<size_t>(column) * kPanel + lane;
 }
 
@@ -46,7 +47,8 @@ size_t PackedWeightBytes(Element element, int n, int k) {
 
 void PackWeight(Stream&, const PackWeightArgs& args) {
   const int columns = static_cast<int>(AlignUp(args.out.k, 2));
-  const int end = args.row_end == args.out.n ? static_cast<int>(AlignUp(args.row_end, kPanel)) : args.row_end;
+  const int end =
+      args.row_end == args.out.n ? static_cast<int>(AlignUp(args.row_end, kPanel)) : args.row_end;
   for (int row = args.row_begin; row < end; ++row)
     for (int column = 0; column < columns; ++column) {
       const bool padding = row >= args.row_end || column >= args.out.k;

@@ -21,7 +21,8 @@ void Rope(Stream&, const RopeArgs& args) {
   const int half = args.dim / 2;
   for (int row = 0; row < args.rows; ++row)
     for (int head = 0; head < args.heads; ++head) {
-      float* x = args.x + static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim;
+      float* x =
+          args.x + static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim;
       for (int i = 0; i < half; ++i) {
         // The angle is a float32 product on purpose: that is what the models were trained with.
         const float angle = static_cast<float>(args.positions[row]) * args.inv_freq[i];
@@ -39,7 +40,8 @@ void Swiglu(Stream&, const SwigluArgs& args) {
     for (int i = 0; i < args.dim; ++i) {
       const double gate = args.gate_up[static_cast<size_t>(row) * 2 * args.dim + i];
       const double up = args.gate_up[static_cast<size_t>(row) * 2 * args.dim + args.dim + i];
-      args.out[static_cast<size_t>(row) * args.dim + i] = static_cast<float>(gate / (1.0 + std::exp(-gate)) * up);
+      args.out[static_cast<size_t>(row) * args.dim + i] =
+          static_cast<float>(gate / (1.0 + std::exp(-gate)) * up);
     }
 }
 
@@ -48,7 +50,8 @@ void StoreHeads(Stream&, const StoreHeadsArgs& args) {
     for (int row = 0; row < args.rows; ++row)
       for (int i = 0; i < args.dim; ++i)
         args.out[(static_cast<size_t>(head) * args.capacity + args.first + row) * args.dim + i] =
-            args.x[static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim + i];
+            args.x[static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim +
+                   i];
 }
 
 void Argmax(Stream&, const ArgmaxArgs& args) {

@@ -26,11 +26,13 @@ void ObserveKeys(Stream&, const ObserveKeysArgs& args) {
     }
     std::vector<double> mean(args.dim, 0.0);
     for (const std::vector<double>& key : keys)
-      for (int i = 0; i < args.dim; ++i) mean[i] += key[i] / std::max(Norm(key), kSmallest) / args.tokens;
+      for (int i = 0; i < args.dim; ++i)
+        mean[i] += key[i] / std::max(Norm(key), kSmallest) / args.tokens;
     for (int t = 0; t < args.tokens; ++t) {
       const double dot = std::inner_product(mean.begin(), mean.end(), keys[t].begin(), 0.0);
       args.scores[static_cast<size_t>(head) * args.tokens + t] = static_cast<float>(
-          args.score == KeyScore::kNorm ? Norm(keys[t]) : dot / std::max(Norm(keys[t]) * Norm(mean), kSmallest));
+          args.score == KeyScore::kNorm ? Norm(keys[t])
+                                        : dot / std::max(Norm(keys[t]) * Norm(mean), kSmallest));
     }
   }
 }
@@ -44,9 +46,11 @@ void GroupScores(Stream&, const GroupScoresArgs& args) {
         sum += x;
         most = x > most || std::isnan(x) ? x : most;
       }
-      const double reduced =
-          args.reduce == Reduce::kMax ? most : args.reduce == Reduce::kSum ? sum : sum / args.group;
-      args.scores[static_cast<size_t>(head) * args.tokens + t] = static_cast<float>(reduced * args.factor);
+      const double reduced = args.reduce == Reduce::kMax   ? most
+                             : args.reduce == Reduce::kSum ? sum
+                                                           : sum / args.group;
+      args.scores[static_cast<size_t>(head) * args.tokens + t] =
+          static_cast<float>(reduced * args.factor);
     }
 }
 

@@ -15,15 +15,18 @@ struct Inputs {
   std::vector<float> q, k, v;
   int capacity, q_stride;
 
-  explicit Inputs(const Shape& s) : capacity(s.first + s.rows + 3), q_stride(s.q_heads * s.dim + 8) {
+  explicit Inputs(const Shape& s)
+      : capacity(s.first + s.rows + 3), q_stride(s.q_heads * s.dim + 8) {
     Random random(static_cast<uint64_t>(s.rows * 7919 + s.first * 31 + s.q_heads * 5 + s.dim));
     q = random.Normals(static_cast<size_t>(s.rows) * q_stride);
     k = random.Normals(static_cast<size_t>(s.kv_heads) * capacity * s.dim);
     v = random.Normals(static_cast<size_t>(s.kv_heads) * capacity * s.dim);
     // What lies beyond the tokens must not be seen.
     for (int h = 0; h < s.kv_heads; ++h)
-      for (size_t i = static_cast<size_t>(s.first + s.rows) * s.dim; i < static_cast<size_t>(capacity) * s.dim; ++i)
-        k[static_cast<size_t>(h) * capacity * s.dim + i] = v[static_cast<size_t>(h) * capacity * s.dim + i] = NAN;
+      for (size_t i = static_cast<size_t>(s.first + s.rows) * s.dim;
+           i < static_cast<size_t>(capacity) * s.dim; ++i)
+        k[static_cast<size_t>(h) * capacity * s.dim + i] =
+            v[static_cast<size_t>(h) * capacity * s.dim + i] = NAN;
   }
 };
 
@@ -32,18 +35,21 @@ void CheckPrefill(const Shape& s, Precision precision) {
   const auto attend = [&](const Ops& ops, Stream& stream, std::vector<float>* lse) {
     std::vector<float> out(static_cast<size_t>(s.rows) * s.q_heads * s.dim, NAN);
     lse->assign(static_cast<size_t>(s.q_heads) * s.rows, NAN);
-    ops.PrefillAttention(stream, {in.q.data(), in.k.data(), in.v.data(), out.data(), lse->data(), s.rows, s.first, s.q_heads,
-                                  s.kv_heads, s.dim, in.q_stride, in.capacity, s.window, 1.0f / std::sqrt(1.0f * s.dim),
-                                  precision});
+    ops.PrefillAttention(
+        stream, {in.q.data(), in.k.data(), in.v.data(), out.data(), lse->data(), s.rows, s.first,
+                 s.q_heads, s.kv_heads, s.dim, in.q_stride, in.capacity, s.window,
+                 1.0f / std::sqrt(1.0f * s.dim), precision});
     return out;
   };
   std::vector<float> want_lse, lse, again_lse;
   const std::vector<float> want = attend(Reference(), TestStream(), &want_lse);
   for (const Ops* ops : Tables()) {
-    const std::string label = Label("%s prefill precision %d rows %d first %d heads %d/%d dim %d window %d", ops->name,
-                                    static_cast<int>(precision), s.rows, s.first, s.q_heads, s.kv_heads, s.dim, s.window);
+    const std::string label =
+        Label("%s prefill precision %d rows %d first %d heads %d/%d dim %d window %d", ops->name,
+              static_cast<int>(precision), s.rows, s.first, s.q_heads, s.kv_heads, s.dim, s.window);
     const std::vector<float> got = attend(*ops, *Streams()[0], &lse);
-    // bf16: the probabilities are rounded too, which the reference does not do: 2^-9 each at most, averaging out.
+    // bf16: the probabilities are rounded too, which the reference does not do: 2^-9 each at most,
+    // averaging out.
     const bool bf16 = precision == Precision::kBf16;
     ExpectClose(label, got.data(), want.data(), got.size(), bf16 ? 2.5e-3 : 2e-6);
     ExpectNear(label, got.data(), want.data(), got.size(), bf16 ? 4e-3 : 5e-6);
@@ -58,7 +64,8 @@ void CheckPrefill(const Shape& s, Precision precision) {
 
 QPKV_TEST(PrefillAttention) {
   for (Precision precision : {Precision::kBf16, Precision::kF32}) {
-    for (int dim : {32, 40, 64, 72, 80, 96, 104, 128, 256}) CheckPrefill({50, 20, 2, 1, dim, 0}, precision);
+    for (int dim : {32, 40, 64, 72, 80, 96, 104, 128, 256})
+      CheckPrefill({50, 20, 2, 1, dim, 0}, precision);
     for (int group = 1; group <= 8; ++group) CheckPrefill({33, 0, 2 * group, 2, 32, 0}, precision);
     for (int rows : {1, 2, 47, 48, 49, 97})
       for (int first : {0, 1, 63, 64, 200}) CheckPrefill({rows, first, 3, 3, 48, 0}, precision);
@@ -81,13 +88,14 @@ QPKV_TEST(PrefillAttentionRange) {
       std::vector<float> want(rows * dim), got(rows * dim);
       for (auto* out : {&want, &got})
         (out == &want ? Reference() : *ops)
-            .PrefillAttention(TestStream(), {q.data(), k.data(), v.data(), out->data(), nullptr, rows, 0, 1, 1, dim, dim,
-                                             rows, 0, 1.0f, precision});
+            .PrefillAttention(TestStream(), {q.data(), k.data(), v.data(), out->data(), nullptr,
+                                             rows, 0, 1, 1, dim, dim, rows, 0, 1.0f, precision});
       ExpectNear(Label("%s range", ops->name), got.data(), want.data(), got.size(), 4e-3);
     }
 }
 
-void CheckObserve(const Shape& s, int tokens_after, ObserveMask mask, int block, Precision precision, bool give_lse) {
+void CheckObserve(const Shape& s, int tokens_after, ObserveMask mask, int block,
+                  Precision precision, bool give_lse) {
   const Inputs in(s);
   const int tokens = s.first + s.rows - tokens_after;
   const int lse_stride = s.rows + 2;
@@ -96,19 +104,21 @@ void CheckObserve(const Shape& s, int tokens_after, ObserveMask mask, int block,
   for (float& x : lse) x = 3.0f + random.Uniform();
   const auto observe = [&](const Ops& ops, Stream& stream) {
     std::vector<float> mass(static_cast<size_t>(s.q_heads) * tokens, 0.25f);
-    ops.ObserveAttention(stream, {in.q.data(), in.k.data(), give_lse ? lse.data() : nullptr, mass.data(), s.rows, s.first,
-                                  tokens, s.q_heads, s.kv_heads, s.dim, in.q_stride, lse_stride, in.capacity, s.window,
-                                  block, 1.0f / std::sqrt(1.0f * s.dim), mask, precision});
+    ops.ObserveAttention(
+        stream, {in.q.data(), in.k.data(), give_lse ? lse.data() : nullptr, mass.data(), s.rows,
+                 s.first, tokens, s.q_heads, s.kv_heads, s.dim, in.q_stride, lse_stride,
+                 in.capacity, s.window, block, 1.0f / std::sqrt(1.0f * s.dim), mask, precision});
     return mass;
   };
   const std::vector<float> want = observe(Reference(), TestStream());
   for (const Ops* ops : Tables()) {
-    const std::string label =
-        Label("%s observe precision %d rows %d first %d heads %d/%d dim %d window %d mask %d lse %d", ops->name,
-              static_cast<int>(precision), s.rows, s.first, s.q_heads, s.kv_heads, s.dim, s.window, static_cast<int>(mask),
-              give_lse);
+    const std::string label = Label(
+        "%s observe precision %d rows %d first %d heads %d/%d dim %d window %d mask %d lse %d",
+        ops->name, static_cast<int>(precision), s.rows, s.first, s.q_heads, s.kv_heads, s.dim,
+        s.window, static_cast<int>(mask), give_lse);
     const std::vector<float> got = observe(*ops, *Streams()[0]);
-    ExpectNear(label, got.data(), want.data(), got.size(), precision == Precision::kBf16 ? 8e-6 : 3e-6);
+    ExpectNear(label, got.data(), want.data(), got.size(),
+               precision == Precision::kBf16 ? 8e-6 : 3e-6);
     for (Stream* stream : Streams()) {
       const std::vector<float> again = observe(*ops, *stream);
       ExpectEqualBytes(label + " threads", again.data(), got.data(), got.size() * 4);
@@ -125,11 +135,14 @@ QPKV_TEST(ObserveAttention) {
         CheckObserve({8, 60, 2 * group, 2, 32, 0}, 0, ObserveMask::kCausal, 0, precision, give_lse);
       for (int rows : {1, 47, 48, 49, 130, 600})
         for (int window : {0, 1, 50}) {
-          CheckObserve({rows, 0, 2, 1, 32, window}, 0, ObserveMask::kCausal, 0, precision, give_lse);
-          CheckObserve({rows, 70, 2, 1, 32, window}, 0, ObserveMask::kCausal, 0, precision, give_lse);
+          CheckObserve({rows, 0, 2, 1, 32, window}, 0, ObserveMask::kCausal, 0, precision,
+                       give_lse);
+          CheckObserve({rows, 70, 2, 1, 32, window}, 0, ObserveMask::kCausal, 0, precision,
+                       give_lse);
         }
       for (int block : {1, 8, 32, 300})
-        CheckObserve({150, 0, 2, 1, 32, 0}, 0, ObserveMask::kWindowBlock, block, precision, give_lse);
+        CheckObserve({150, 0, 2, 1, 32, 0}, 0, ObserveMask::kWindowBlock, block, precision,
+                     give_lse);
     }
 }
 
@@ -140,8 +153,9 @@ QPKV_TEST(ObserveAttentionSums) {
   for (const Ops* ops : Tables())
     for (Precision precision : {Precision::kBf16, Precision::kF32}) {
       std::vector<float> mass(static_cast<size_t>(s.q_heads) * s.rows, 0.0f);
-      ops->ObserveAttention(TestStream(), {in.q.data(), in.k.data(), nullptr, mass.data(), s.rows, 0, s.rows, 2, 1, 64,
-                                           in.q_stride, 0, in.capacity, 0, 0, 0.125f, ObserveMask::kCausal, precision});
+      ops->ObserveAttention(TestStream(), {in.q.data(), in.k.data(), nullptr, mass.data(), s.rows,
+                                           0, s.rows, 2, 1, 64, in.q_stride, 0, in.capacity, 0, 0,
+                                           0.125f, ObserveMask::kCausal, precision});
       for (int head = 0; head < 2; ++head) {
         double sum = 0;
         for (int t = 0; t < s.rows; ++t) sum += mass[head * s.rows + t];

@@ -1,4 +1,5 @@
-// qpkv_native_bench [filter]: speed of the dense ops beside the peaks of this machine, measured in the same run. Medians.
+// qpkv_native_bench [filter]: speed of the dense ops beside the peaks of this machine, measured in
+// the same run. Medians.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -59,7 +60,8 @@ std::vector<float> Noise(size_t count) {
   return x;
 }
 
-void BenchMatmul(const Ops& ops, Stream& stream, Element element, Precision precision, int m, int n, int k) {
+void BenchMatmul(const Ops& ops, Stream& stream, Element element, Precision precision, int m, int n,
+                 int k) {
   PackedWeight weight{std::aligned_alloc(64, ops.PackedWeightBytes(element, n, k)), element, n, k};
   const std::vector<float> source = Noise(static_cast<size_t>(n) * k);
   ops.PackWeight(stream, {source.data(), Element::kF32, 0, n, weight});
@@ -68,29 +70,34 @@ void BenchMatmul(const Ops& ops, Stream& stream, Element element, Precision prec
   const MatmulArgs args{x.data(), m, weight, nullptr, out.data(), false, precision};
   char what[128];
   std::snprintf(what, sizeof what, "%s matmul %s/%s m=%d n=%d k=%d", ops.name,
-                element == Element::kBf16 ? "bf16" : element == Element::kF16 ? "f16" : "f32",
+                element == Element::kBf16  ? "bf16"
+                : element == Element::kF16 ? "f16"
+                                           : "f32",
                 precision == Precision::kBf16 ? "bf16" : "f32", m, n, k);
   const bool dot = precision == Precision::kBf16 && element == Element::kBf16;
   const Timing t = Measure([&] { ops.Matmul(stream, args); }, dot ? PeakDot : PeakFma);
   Report(what, 2.0 * m * n * k, t, stream.threads());
   if (m == 1)
-    std::printf("%-58s %9.1f GB/s (plain read %.1f)\n", "", ops.PackedWeightBytes(element, n, k) / t.seconds / 1e9,
+    std::printf("%-58s %9.1f GB/s (plain read %.1f)\n", "",
+                ops.PackedWeightBytes(element, n, k) / t.seconds / 1e9,
                 ReadBandwidth(stream, weight.data, ops.PackedWeightBytes(element, n, k)));
   std::free(weight.data);
 }
 
-double BenchPrefill(const Ops& ops, Stream& stream, Precision precision, int tokens, int q_heads, int kv_heads, int dim) {
+double BenchPrefill(const Ops& ops, Stream& stream, Precision precision, int tokens, int q_heads,
+                    int kv_heads, int dim) {
   const std::vector<float> q = Noise(static_cast<size_t>(tokens) * q_heads * dim);
   const std::vector<float> k = Noise(static_cast<size_t>(tokens) * kv_heads * dim);
   std::vector<float> out(q.size()), lse(static_cast<size_t>(q_heads) * tokens);
-  const PrefillAttentionArgs args{q.data(), k.data(), k.data(), out.data(), lse.data(), tokens, 0, q_heads, kv_heads, dim,
-                                  q_heads * dim, tokens, 0, 0.1f, precision};
+  const PrefillAttentionArgs args{q.data(),      k.data(), k.data(), out.data(), lse.data(),
+                                  tokens,        0,        q_heads,  kv_heads,   dim,
+                                  q_heads * dim, tokens,   0,        0.1f,       precision};
   char what[128];
   std::snprintf(what, sizeof what, "%s prefill %s tokens=%d heads=%d/%d dim=%d", ops.name,
                 precision == Precision::kBf16 ? "bf16" : "f32", tokens, q_heads, kv_heads, dim);
   const double flops = 4.0 * dim * q_heads * (static_cast<double>(tokens) * (tokens + 1) / 2);
-  const Timing t =
-      Measure([&] { ops.PrefillAttention(stream, args); }, precision == Precision::kBf16 ? PeakDot : PeakFma);
+  const Timing t = Measure([&] { ops.PrefillAttention(stream, args); },
+                           precision == Precision::kBf16 ? PeakDot : PeakFma);
   Report(what, flops, t, stream.threads());
   const double attention = t.seconds;
 
@@ -99,13 +106,29 @@ double BenchPrefill(const Ops& ops, Stream& stream, Precision precision, int tok
     for (Precision p : {Precision::kF32, Precision::kBf16})
       for (bool given : {true, false}) {
         if (rows == tokens && (!given || p != precision)) continue;
-        const ObserveAttentionArgs observe{q.data() + static_cast<size_t>(tokens - rows) * q_heads * dim, k.data(),
-                                           given ? lse.data() + (tokens - rows) : nullptr, mass.data(), rows, tokens - rows,
-                                           tokens, q_heads, kv_heads, dim, q_heads * dim, tokens, tokens, 0, 0, 0.1f,
-                                           ObserveMask::kCausal, p};
+        const ObserveAttentionArgs observe{
+            q.data() + static_cast<size_t>(tokens - rows) * q_heads * dim,
+            k.data(),
+            given ? lse.data() + (tokens - rows) : nullptr,
+            mass.data(),
+            rows,
+            tokens - rows,
+            tokens,
+            q_heads,
+            kv_heads,
+            dim,
+            q_heads * dim,
+            tokens,
+            tokens,
+            0,
+            0,
+            0.1f,
+            ObserveMask::kCausal,
+            p};
         const Timing o = Measure([&] { ops.ObserveAttention(stream, observe); }, PeakFma);
         std::printf("   observe %s rows=%d%s: %.2f ms = %.2f %% of the attention above\n",
-                    p == Precision::kBf16 ? "bf16" : "f32", rows, given ? "" : ", lse computed here", o.seconds * 1e3,
+                    p == Precision::kBf16 ? "bf16" : "f32", rows,
+                    given ? "" : ", lse computed here", o.seconds * 1e3,
                     100 * o.seconds / attention);
         std::fflush(stdout);
       }
@@ -119,7 +142,8 @@ int main(int argc, char** argv) {
   using namespace qpkv;
   const std::vector<const char*> words(argv + 1, argv + argc);
   const auto wants = [&](const char* word) {
-    return words.empty() || std::any_of(words.begin(), words.end(), [&](const char* w) { return !std::strcmp(w, word); });
+    return words.empty() || std::any_of(words.begin(), words.end(),
+                                        [&](const char* w) { return !std::strcmp(w, word); });
   };
   int tables = 0;
   const Ops* const* all = AvailableOps(&tables);
@@ -130,7 +154,8 @@ int main(int argc, char** argv) {
       const Ops& ops = *all[i];
       if (!std::strcmp(ops.name, "reference") || !wants(ops.name)) continue;
       if (wants("matmul")) {
-        for (int m : {1, 6, 64, 512}) BenchMatmul(ops, stream, Element::kBf16, Precision::kBf16, m, 2048, 2048);
+        for (int m : {1, 6, 64, 512})
+          BenchMatmul(ops, stream, Element::kBf16, Precision::kBf16, m, 2048, 2048);
         BenchMatmul(ops, stream, Element::kBf16, Precision::kBf16, 512, 2048, 8192);
         BenchMatmul(ops, stream, Element::kBf16, Precision::kBf16, 1, 32000, 2048);
         BenchMatmul(ops, stream, Element::kBf16, Precision::kF32, 512, 2048, 2048);

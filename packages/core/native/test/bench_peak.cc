@@ -29,19 +29,25 @@ double WallNow() {
 constexpr int kRounds = 200000;
 
 #if defined(__x86_64__)
-// Twelve independent accumulators hide the latency; single variables, since an array would be stored in every round.
-#define QPKV_ONE(INSTRUCTION, KIND, A) asm volatile(INSTRUCTION " %1, %1, %0" : "+" KIND(A) : KIND(x));
-#define QPKV_TWELVE(INSTRUCTION, KIND)                                                                           \
-  {                                                                                                              \
-    QPKV_ONE(INSTRUCTION, KIND, a0) QPKV_ONE(INSTRUCTION, KIND, a1) QPKV_ONE(INSTRUCTION, KIND, a2)              \
-    QPKV_ONE(INSTRUCTION, KIND, a3) QPKV_ONE(INSTRUCTION, KIND, a4) QPKV_ONE(INSTRUCTION, KIND, a5)              \
-    QPKV_ONE(INSTRUCTION, KIND, a6) QPKV_ONE(INSTRUCTION, KIND, a7) QPKV_ONE(INSTRUCTION, KIND, a8)              \
-    QPKV_ONE(INSTRUCTION, KIND, a9) QPKV_ONE(INSTRUCTION, KIND, a10) QPKV_ONE(INSTRUCTION, KIND, a11)            \
+// Twelve independent accumulators hide the latency; single variables, since an array would be
+// stored in every round.
+#define QPKV_ONE(INSTRUCTION, KIND, A) \
+  asm volatile(INSTRUCTION " %1, %1, %0" : "+" KIND(A) : KIND(x));
+#define QPKV_TWELVE(INSTRUCTION, KIND)                                                \
+  {                                                                                   \
+    QPKV_ONE(INSTRUCTION, KIND, a0)                                                   \
+    QPKV_ONE(INSTRUCTION, KIND, a1)                                                   \
+    QPKV_ONE(INSTRUCTION, KIND, a2) QPKV_ONE(INSTRUCTION, KIND, a3)                   \
+        QPKV_ONE(INSTRUCTION, KIND, a4) QPKV_ONE(INSTRUCTION, KIND, a5)               \
+            QPKV_ONE(INSTRUCTION, KIND, a6) QPKV_ONE(INSTRUCTION, KIND, a7)           \
+                QPKV_ONE(INSTRUCTION, KIND, a8) QPKV_ONE(INSTRUCTION, KIND, a9)       \
+                    QPKV_ONE(INSTRUCTION, KIND, a10) QPKV_ONE(INSTRUCTION, KIND, a11) \
   }
 
 __attribute__((target("avx512f"))) double Fma512() {
   __m512 x = _mm512_set1_ps(0.999f);
-  __m512 a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
+  __m512 a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x,
+         a11 = x;
   const double start = Now();
   for (int i = 0; i < kRounds; ++i) QPKV_TWELVE("vfmadd231ps", "v")
   return 12.0 * 32 * kRounds / (Now() - start) / 1e9;
@@ -49,7 +55,8 @@ __attribute__((target("avx512f"))) double Fma512() {
 
 __attribute__((target("avx512f,avx512bf16"))) double Dot512() {
   __m512 x = _mm512_castsi512_ps(_mm512_set1_epi32(0x3f003f00));
-  __m512 a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
+  __m512 a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x,
+         a11 = x;
   const double start = Now();
   for (int i = 0; i < kRounds; ++i) QPKV_TWELVE("vdpbf16ps", "v")
   return 12.0 * 64 * kRounds / (Now() - start) / 1e9;
@@ -57,7 +64,8 @@ __attribute__((target("avx512f,avx512bf16"))) double Dot512() {
 
 __attribute__((target("avx2,fma"))) double Fma256() {
   __m256 x = _mm256_set1_ps(0.999f);
-  __m256 a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
+  __m256 a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x,
+         a11 = x;
   const double start = Now();
   for (int i = 0; i < kRounds; ++i) QPKV_TWELVE("vfmadd231ps", "x")
   return 12.0 * 16 * kRounds / (Now() - start) / 1e9;
@@ -96,7 +104,8 @@ double ReadBandwidth(Stream& stream, const void* data, size_t bytes) {
     const double start = WallNow();
     stream.ParallelFor(static_cast<int>(bytes / kChunk), [&](int unit, int) {
       typedef uint64_t Words __attribute__((vector_size(64)));
-      const Words* p = reinterpret_cast<const Words*>(static_cast<const char*>(data) + unit * kChunk);
+      const Words* p =
+          reinterpret_cast<const Words*>(static_cast<const char*>(data) + unit * kChunk);
       Words sum = {};
       for (size_t i = 0; i < kChunk / sizeof(Words); ++i) sum |= p[i];
       volatile uint64_t sink = sum[0] | sum[7];

@@ -1,4 +1,5 @@
-// Peaks of the machine for one thread, in GFLOP/s, by the widest instructions it has; a few milliseconds a call.
+// Peaks of the machine for one thread, in GFLOP/s, by the widest instructions it has; a few
+// milliseconds a call.
 #pragma once
 #include <cstddef>
 

@@ -80,7 +80,8 @@ void Expect(const std::string& label, bool condition) {
   if (!condition) Fail(label + ": false");
 }
 
-void ExpectNear(const std::string& label, const float* got, const float* want, size_t count, double bound) {
+void ExpectNear(const std::string& label, const float* got, const float* want, size_t count,
+                double bound) {
   ++expectations;
   double largest = 1, worst = 0;
   size_t at = 0;
@@ -91,10 +92,12 @@ void ExpectNear(const std::string& label, const float* got, const float* want, s
     if (error > worst) worst = error, at = i;
   }
   if (worst > bound * largest)
-    Fail(label + Label(": error %.3g > %.3g at %zu (got %g, want %g)", worst, bound * largest, at, got[at], want[at]));
+    Fail(label + Label(": error %.3g > %.3g at %zu (got %g, want %g)", worst, bound * largest, at,
+                       got[at], want[at]));
 }
 
-void ExpectClose(const std::string& label, const float* got, const float* want, size_t count, double bound) {
+void ExpectClose(const std::string& label, const float* got, const float* want, size_t count,
+                 double bound) {
   ++expectations;
   double error = 0, norm = 0;
   for (size_t i = 0; i < count; ++i) {
@@ -108,7 +111,8 @@ void ExpectClose(const std::string& label, const float* got, const float* want, 
 
 void ExpectEqualBytes(const std::string& label, const void* got, const void* want, size_t bytes) {
   ++expectations;
-  const unsigned char *a = static_cast<const unsigned char*>(got), *b = static_cast<const unsigned char*>(want);
+  const unsigned char *a = static_cast<const unsigned char*>(got),
+                      *b = static_cast<const unsigned char*>(want);
   for (size_t i = 0; i < bytes; ++i)
     if (a[i] != b[i]) return Fail(label + Label(": byte %zu of %zu differs", i, bytes));
 }

@@ -1,6 +1,8 @@
-// A small test harness: tests register themselves, expectations count, main prints 'N passed, N failed'.
+// A small test harness: tests register themselves, expectations count, main prints 'N passed, N
+// failed'.
 //
-//   QPKV_TEST(RmsNorm) { for (const Ops* ops : Tables()) { ...; ExpectNear(label, got, want, n, bound); } }
+//   QPKV_TEST(RmsNorm) { for (const Ops* ops : Tables()) { ...; ExpectNear(label, got, want, n,
+//   bound); } }
 //
 // A test passes if none of its expectations failed.
 #pragma once
@@ -16,8 +18,8 @@ namespace qpkv {
 struct TestEntry {
   TestEntry(const char* name, void (*run)());
 };
-#define QPKV_TEST(NAME)                                 \
-  static void Test##NAME();                             \
+#define QPKV_TEST(NAME)                                   \
+  static void Test##NAME();                               \
   static const TestEntry kEntry##NAME(#NAME, Test##NAME); \
   static void Test##NAME()
 
@@ -36,9 +38,11 @@ std::string Label(const char* format, ...) __attribute__((format(printf, 1, 2)))
 
 void Expect(const std::string& label, bool condition);
 // Largest |got - want| <= bound * max(1, largest |want|) wherever both are finite; NaN fails.
-void ExpectNear(const std::string& label, const float* got, const float* want, size_t count, double bound);
+void ExpectNear(const std::string& label, const float* got, const float* want, size_t count,
+                double bound);
 // sqrt(sum (got - want)^2 / sum want^2) <= bound.
-void ExpectClose(const std::string& label, const float* got, const float* want, size_t count, double bound);
+void ExpectClose(const std::string& label, const float* got, const float* want, size_t count,
+                 double bound);
 void ExpectEqualBytes(const std::string& label, const void* got, const void* want, size_t bytes);
 
 // Reproducible numbers.

@@ -1,4 +1,5 @@
-// PackWeight and Matmul of every table against the reference: all elements and precisions, tails in every dimension.
+// PackWeight and Matmul of every table against the reference: all elements and precisions, tails in
+// every dimension.
 #include "test/harness.h"
 
 namespace qpkv {
@@ -8,7 +9,8 @@ struct Source {
   std::vector<float> f32;
   std::vector<uint16_t> bf16, f16;
 
-  explicit Source(std::vector<float> values) : f32(std::move(values)), bf16(ToBf16(f32)), f16(ToF16(f32)) {}
+  explicit Source(std::vector<float> values)
+      : f32(std::move(values)), bf16(ToBf16(f32)), f16(ToF16(f32)) {}
   const void* At(Element element, size_t i) const {
     if (element == Element::kF32) return f32.data() + i;
     return (element == Element::kBf16 ? bf16.data() : f16.data()) + i;
@@ -30,19 +32,23 @@ QPKV_TEST(PackWeight) {
           const auto pack = [&](const Ops& ops, std::vector<uint8_t>& out) {
             const PackedWeight weight{out.data(), to, n, k};
             ops.PackWeight(TestStream(), {source.At(from, 0), from, 0, cut, weight});
-            if (cut < n) ops.PackWeight(TestStream(), {source.At(from, static_cast<size_t>(cut) * k), from, cut, n, weight});
+            if (cut < n)
+              ops.PackWeight(TestStream(),
+                             {source.At(from, static_cast<size_t>(cut) * k), from, cut, n, weight});
           };
           pack(Reference(), want);
           for (const Ops* ops : Tables()) {
             pack(*ops, got);
-            ExpectEqualBytes(Label("%s pack weight n %d k %d", ops->name, n, k), got.data(), want.data(), bytes);
+            ExpectEqualBytes(Label("%s pack weight n %d k %d", ops->name, n, k), got.data(),
+                             want.data(), bytes);
             Expect("size", ops->PackedWeightBytes(to, n, k) == bytes);
           }
         }
     }
 }
 
-void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool bias, bool accumulate) {
+void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool bias,
+                 bool accumulate) {
   Random random(static_cast<uint64_t>(m * 1000003 + n * 1009 + k));
   const Source source(random.Normals(static_cast<size_t>(n) * k));
   std::vector<uint8_t> packed(Reference().PackedWeightBytes(element, n, k) + 64);
@@ -53,13 +59,15 @@ void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool
   const std::vector<float> before = random.Normals(static_cast<size_t>(m) * n);
   const auto multiply = [&](const Ops& ops, Stream& stream) {
     std::vector<float> out = before;
-    ops.Matmul(stream, {x.data(), m, weight, bias ? b.data() : nullptr, out.data(), accumulate, precision});
+    ops.Matmul(stream,
+               {x.data(), m, weight, bias ? b.data() : nullptr, out.data(), accumulate, precision});
     return out;
   };
   const std::vector<float> want = multiply(Reference(), TestStream());
   for (const Ops* ops : Tables()) {
-    const std::string label = Label("%s matmul element %d precision %d m %d n %d k %d bias %d accumulate %d", ops->name,
-                                    static_cast<int>(element), static_cast<int>(precision), m, n, k, bias, accumulate);
+    const std::string label =
+        Label("%s matmul element %d precision %d m %d n %d k %d bias %d accumulate %d", ops->name,
+              static_cast<int>(element), static_cast<int>(precision), m, n, k, bias, accumulate);
     const std::vector<float> got = multiply(*ops, *Streams()[0]);
     // Factors are equal bit by bit; what differs is float32 summation.
     ExpectNear(label, got.data(), want.data(), got.size(), 3e-6);
@@ -75,7 +83,8 @@ QPKV_TEST(Matmul) {
     for (Precision precision : {Precision::kBf16, Precision::kF32}) {
       for (int m : {1, 2, 5, 6, 7, 13, 50})
         for (int n : {1, 64, 130})
-          for (int k : {1, 32, 47, 128}) CheckMatmul(element, precision, m, n, k, (m + n) % 2 == 0, (m + k) % 2 == 0);
+          for (int k : {1, 32, 47, 128})
+            CheckMatmul(element, precision, m, n, k, (m + n) % 2 == 0, (m + k) % 2 == 0);
       CheckMatmul(element, precision, 20, 70, 1600, true, true);  // more than one depth block
       CheckMatmul(element, precision, 775, 3, 521, false, true);  // more than one row chunk
     }
@@ -85,7 +94,8 @@ QPKV_TEST(Matmul) {
 QPKV_TEST(MatmulRowsAlone) {
   Random random(12);
   const int m = 31, n = 96, k = 1500;
-  const std::vector<float> source = random.Normals(static_cast<size_t>(n) * k), x = random.Normals(static_cast<size_t>(m) * k);
+  const std::vector<float> source = random.Normals(static_cast<size_t>(n) * k),
+                           x = random.Normals(static_cast<size_t>(m) * k);
   for (const Ops* ops : Tables())
     for (Element element : kElements)
       for (Precision precision : {Precision::kBf16, Precision::kF32}) {
@@ -95,7 +105,8 @@ QPKV_TEST(MatmulRowsAlone) {
         std::vector<float> all(static_cast<size_t>(m) * n), one(n);
         ops->Matmul(TestStream(), {x.data(), m, weight, nullptr, all.data(), false, precision});
         for (int r : {0, 5, 30}) {
-          ops->Matmul(TestStream(), {x.data() + r * k, 1, weight, nullptr, one.data(), false, precision});
+          ops->Matmul(TestStream(),
+                      {x.data() + r * k, 1, weight, nullptr, one.data(), false, precision});
           ExpectEqualBytes(Label("%s row %d", ops->name, r), one.data(), all.data() + r * n, n * 4);
         }
       }

@@ -24,7 +24,8 @@ QPKV_TEST(Embed) {
       Reference().Embed(TestStream(), {data, element, ids.data(), rows, dim, want.data()});
       for (const Ops* ops : Tables()) {
         ops->Embed(TestStream(), {data, element, ids.data(), rows, dim, got.data()});
-        ExpectEqualBytes(Label("%s embed dim %d", ops->name, dim), got.data(), want.data(), got.size() * 4);
+        ExpectEqualBytes(Label("%s embed dim %d", ops->name, dim), got.data(), want.data(),
+                         got.size() * 4);
       }
     }
   }
@@ -38,11 +39,14 @@ QPKV_TEST(RmsNorm) {
         std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride, 3.0f);
         const std::vector<float> weight = random.Normals(dim);
         std::vector<float> want = x;
-        Reference().RmsNorm(TestStream(), {want.data(), weight.data(), want.data(), rows, dim, stride, 1e-6f});
+        Reference().RmsNorm(TestStream(),
+                            {want.data(), weight.data(), want.data(), rows, dim, stride, 1e-6f});
         for (const Ops* ops : Tables()) {
           std::vector<float> got = x;  // in place; what lies between the rows stays
-          ops->RmsNorm(TestStream(), {got.data(), weight.data(), got.data(), rows, dim, stride, 1e-6f});
-          ExpectNear(Label("%s rms norm dim %d rows %d", ops->name, dim, rows), got.data(), want.data(), got.size(), 2e-6);
+          ops->RmsNorm(TestStream(),
+                       {got.data(), weight.data(), got.data(), rows, dim, stride, 1e-6f});
+          ExpectNear(Label("%s rms norm dim %d rows %d", ops->name, dim, rows), got.data(),
+                     want.data(), got.size(), 2e-6);
         }
       }
 }
@@ -55,14 +59,18 @@ QPKV_TEST(Rope) {
       std::vector<float> inv_freq;
       for (int i = 0; i < dim / 2; ++i) inv_freq.push_back(std::pow(10000.0f, -2.0f * i / dim));
       std::vector<int32_t> positions;
-      for (int r = 0; r < rows; ++r) positions.push_back(r == rows - 1 ? 131071 : random.Below(40000));
+      for (int r = 0; r < rows; ++r)
+        positions.push_back(r == rows - 1 ? 131071 : random.Below(40000));
       const std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride);
       std::vector<float> want = x;
-      Reference().Rope(TestStream(), {want.data(), positions.data(), inv_freq.data(), 1.25f, rows, heads, dim, stride});
+      Reference().Rope(TestStream(), {want.data(), positions.data(), inv_freq.data(), 1.25f, rows,
+                                      heads, dim, stride});
       for (const Ops* ops : Tables()) {
         std::vector<float> got = x;
-        ops->Rope(TestStream(), {got.data(), positions.data(), inv_freq.data(), 1.25f, rows, heads, dim, stride});
-        ExpectNear(Label("%s rope dim %d rows %d", ops->name, dim, rows), got.data(), want.data(), got.size(), 1e-6);
+        ops->Rope(TestStream(),
+                  {got.data(), positions.data(), inv_freq.data(), 1.25f, rows, heads, dim, stride});
+        ExpectNear(Label("%s rope dim %d rows %d", ops->name, dim, rows), got.data(), want.data(),
+                   got.size(), 1e-6);
       }
     }
 }
@@ -78,7 +86,8 @@ QPKV_TEST(Swiglu) {
       Reference().Swiglu(TestStream(), {x.data(), want.data(), rows, dim});
       for (const Ops* ops : Tables()) {
         ops->Swiglu(TestStream(), {x.data(), got.data(), rows, dim});
-        ExpectNear(Label("%s swiglu dim %d", ops->name, dim), got.data(), want.data(), got.size(), 1e-6);
+        ExpectNear(Label("%s swiglu dim %d", ops->name, dim), got.data(), want.data(), got.size(),
+                   1e-6);
       }
     }
 }
@@ -88,10 +97,12 @@ QPKV_TEST(StoreHeads) {
   const int heads = 3, dim = 24, rows = 70, capacity = 100, first = 30, stride = heads * dim + 8;
   const std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride);
   std::vector<float> want(static_cast<size_t>(heads) * capacity * dim, -1.0f);
-  Reference().StoreHeads(TestStream(), {x.data(), want.data(), rows, heads, dim, stride, capacity, first});
+  Reference().StoreHeads(TestStream(),
+                         {x.data(), want.data(), rows, heads, dim, stride, capacity, first});
   for (const Ops* ops : Tables()) {
     std::vector<float> got(want.size(), -1.0f);
-    ops->StoreHeads(TestStream(), {x.data(), got.data(), rows, heads, dim, stride, capacity, first});
+    ops->StoreHeads(TestStream(),
+                    {x.data(), got.data(), rows, heads, dim, stride, capacity, first});
     ExpectEqualBytes(Label("%s store heads", ops->name), got.data(), want.data(), got.size() * 4);
   }
 }
@@ -100,7 +111,8 @@ QPKV_TEST(Argmax) {
   Random random(6);
   for (int n : {1, 5, 16, 31, 1000, 32000}) {
     std::vector<float> logits = random.Normals(n);
-    std::vector<std::vector<float>> cases = {logits, std::vector<float>(n, -3.0f), std::vector<float>(n, -INFINITY)};
+    std::vector<std::vector<float>> cases = {logits, std::vector<float>(n, -3.0f),
+                                             std::vector<float>(n, -INFINITY)};
     cases.push_back(logits);
     cases.back()[n / 2] = cases.back()[n - 1] = 50.0f;  // a tie: the first wins
     cases.push_back(cases.back());
@@ -112,7 +124,8 @@ QPKV_TEST(Argmax) {
       for (const Ops* ops : Tables()) {
         got_nan = !want_nan;
         ops->Argmax(TestStream(), {x.data(), n, &got, &got_nan});
-        Expect(Label("%s argmax n %d: %d for %d", ops->name, n, got, want), got_nan == want_nan && (want_nan || got == want));
+        Expect(Label("%s argmax n %d: %d for %d", ops->name, n, got, want),
+               got_nan == want_nan && (want_nan || got == want));
       }
     }
   }

@@ -17,11 +17,13 @@ QPKV_TEST(ObserveKeys) {
         for (float& x : k) x += 0.3f;  // so that the mean direction is not noise
         std::fill(k.begin(), k.begin() + dim, 0.0f);
         std::vector<float> want(static_cast<size_t>(heads) * tokens), got(want.size());
-        Reference().ObserveKeys(TestStream(), {k.data(), want.data(), heads, tokens, dim, capacity, score});
+        Reference().ObserveKeys(TestStream(),
+                                {k.data(), want.data(), heads, tokens, dim, capacity, score});
         for (const Ops* ops : Tables()) {
-          ops->ObserveKeys(TestStream(), {k.data(), got.data(), heads, tokens, dim, capacity, score});
-          ExpectNear(Label("%s observe keys dim %d tokens %d", ops->name, dim, tokens), got.data(), want.data(), got.size(),
-                     2e-6);
+          ops->ObserveKeys(TestStream(),
+                           {k.data(), got.data(), heads, tokens, dim, capacity, score});
+          ExpectNear(Label("%s observe keys dim %d tokens %d", ops->name, dim, tokens), got.data(),
+                     want.data(), got.size(), 2e-6);
         }
       }
 }
@@ -40,11 +42,14 @@ QPKV_TEST(GroupScores) {
         mass[tokens / 2] = NAN;
         mass.back() = NAN;
         std::vector<float> want(static_cast<size_t>(heads) * tokens), got(want.size());
-        Reference().GroupScores(TestStream(), {mass.data(), want.data(), heads, group, tokens, reduce, 0.3f});
+        Reference().GroupScores(TestStream(),
+                                {mass.data(), want.data(), heads, group, tokens, reduce, 0.3f});
         for (const Ops* ops : Tables()) {
-          ops->GroupScores(TestStream(), {mass.data(), got.data(), heads, group, tokens, reduce, 0.3f});
+          ops->GroupScores(TestStream(),
+                           {mass.data(), got.data(), heads, group, tokens, reduce, 0.3f});
           for (size_t i = 0; i < got.size(); ++i)
-            Expect(Label("%s group scores %zu: %g for %g", ops->name, i, got[i], want[i]), Same(got[i], want[i], 2e-6));
+            Expect(Label("%s group scores %zu: %g for %g", ops->name, i, got[i], want[i]),
+                   Same(got[i], want[i], 2e-6));
         }
       }
 }
@@ -59,12 +64,15 @@ QPKV_TEST(SmoothScores) {
           std::vector<float> scores = random.Normals(static_cast<size_t>(heads) * stride);
           if (tokens == 50) scores[20] = NAN;
           std::vector<float> want(scores.size(), -7.0f);
-          Reference().SmoothScores(TestStream(), {scores.data(), want.data(), heads, tokens, stride, kernel, maximum, count_zeros});
+          Reference().SmoothScores(TestStream(), {scores.data(), want.data(), heads, tokens, stride,
+                                                  kernel, maximum, count_zeros});
           for (const Ops* ops : Tables()) {
             std::vector<float> got(scores.size(), -7.0f);
-            ops->SmoothScores(TestStream(), {scores.data(), got.data(), heads, tokens, stride, kernel, maximum, count_zeros});
+            ops->SmoothScores(TestStream(), {scores.data(), got.data(), heads, tokens, stride,
+                                             kernel, maximum, count_zeros});
             for (size_t i = 0; i < got.size(); ++i)
-              Expect(Label("%s smooth %zu: %g for %g", ops->name, i, got[i], want[i]), Same(got[i], want[i], 2e-6));
+              Expect(Label("%s smooth %zu: %g for %g", ops->name, i, got[i], want[i]),
+                     Same(got[i], want[i], 2e-6));
           }
         }
 }
@@ -73,12 +81,12 @@ struct Choice {
   std::vector<int32_t> kept;
   int nan_head;
 };
-Choice Choose(const Ops& ops, Stream& stream, const std::vector<float>& scores, int heads, int tokens, int begin, int end,
-              int first, int keep, bool lowest, bool by_score) {
+Choice Choose(const Ops& ops, Stream& stream, const std::vector<float>& scores, int heads,
+              int tokens, int begin, int end, int first, int keep, bool lowest, bool by_score) {
   Choice choice;
   choice.kept.assign(static_cast<size_t>(heads) * (begin - first + keep + tokens - end), -1);
-  ops.Select(stream, {scores.data(), choice.kept.data(), heads, tokens, tokens + 2, begin, end, first, keep, lowest, by_score,
-                      &choice.nan_head});
+  ops.Select(stream, {scores.data(), choice.kept.data(), heads, tokens, tokens + 2, begin, end,
+                      first, keep, lowest, by_score, &choice.nan_head});
   return choice;
 }
 
@@ -92,14 +100,16 @@ QPKV_TEST(Select) {
     std::vector<float> scores = random.Normals(static_cast<size_t>(heads) * (tokens + 2));
     const int kind = random.Below(4);
     for (float& x : scores) {
-      if (kind == 0) x = static_cast<float>(random.Below(3)) - 1.0f;       // many ties
-      if (kind == 1) x = random.Below(2) ? 0.0f : -0.0f;                   // zeros of both signs tie
+      if (kind == 0) x = static_cast<float>(random.Below(3)) - 1.0f;  // many ties
+      if (kind == 1) x = random.Below(2) ? 0.0f : -0.0f;              // zeros of both signs tie
       if (kind == 2) x = random.Below(5) ? x : (random.Below(2) ? INFINITY : -INFINITY);
     }
-    const Choice want = Choose(Reference(), TestStream(), scores, heads, tokens, begin, end, first, keep, lowest, by_score);
+    const Choice want = Choose(Reference(), TestStream(), scores, heads, tokens, begin, end, first,
+                               keep, lowest, by_score);
     for (const Ops* ops : Tables())
       for (Stream* stream : Streams()) {
-        const Choice got = Choose(*ops, *stream, scores, heads, tokens, begin, end, first, keep, lowest, by_score);
+        const Choice got =
+            Choose(*ops, *stream, scores, heads, tokens, begin, end, first, keep, lowest, by_score);
         Expect(Label("%s select round %d tokens %d keep %d", ops->name, round, tokens, keep),
                got.kept == want.kept && got.nan_head == -1);
       }
@@ -109,14 +119,17 @@ QPKV_TEST(Select) {
 QPKV_TEST(SelectNan) {
   const int heads = 3, tokens = 40;
   std::vector<float> scores(static_cast<size_t>(heads) * (tokens + 2), 1.0f);
-  scores[0] = NAN;                           // not a candidate
-  scores[2 * (tokens + 2) + 10] = NAN;       // head 2
+  scores[0] = NAN;                      // not a candidate
+  scores[2 * (tokens + 2) + 10] = NAN;  // head 2
   std::vector<const Ops*> all = Tables();
   all.push_back(&Reference());
   for (const Ops* ops : all) {
-    Expect(Label("%s nan", ops->name), Choose(*ops, TestStream(), scores, heads, tokens, 4, 36, 0, 5, false, false).nan_head == 2);
-    Expect(Label("%s no nan", ops->name),
-           Choose(*ops, TestStream(), scores, heads, tokens, 4, 8, 0, 2, false, false).nan_head == -1);
+    Expect(
+        Label("%s nan", ops->name),
+        Choose(*ops, TestStream(), scores, heads, tokens, 4, 36, 0, 5, false, false).nan_head == 2);
+    Expect(
+        Label("%s no nan", ops->name),
+        Choose(*ops, TestStream(), scores, heads, tokens, 4, 8, 0, 2, false, false).nan_head == -1);
   }
 }
 

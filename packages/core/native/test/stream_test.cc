@@ -1,4 +1,5 @@
-// The thread pool: every unit runs once, scratch belongs to a thread, many short jobs in a row come through.
+// The thread pool: every unit runs once, scratch belongs to a thread, many short jobs in a row come
+// through.
 #include <atomic>
 #include <cstring>
 
@@ -20,7 +21,8 @@ QPKV_TEST(ParallelFor) {
     }
 }
 
-// Short jobs of growing and shrinking size: a worker that is late for one must not take part in the next by mistake.
+// Short jobs of growing and shrinking size: a worker that is late for one must not take part in the
+// next by mistake.
 QPKV_TEST(ParallelForRepeated) {
   for (int threads : {2, 3, 6}) {
     Stream stream(threads);

@@ -1,8 +1,10 @@
 // The avx2 op table.
+// Each header needs the one before:
+// clang-format off
 #include "kernels/isa/vec_avx2.h"
-
 #include "kernels/isa/vec.h"
 #include "kernels/isa/table.inl.h"
+// clang-format on
 
 namespace qpkv {
 extern const Ops kAvx2Ops;

@@ -1,8 +1,10 @@
 // The neon op table.
+// Each header needs the one before:
+// clang-format off
 #include "kernels/isa/vec_neon.h"
-
 #include "kernels/isa/vec.h"
 #include "kernels/isa/table.inl.h"
+// clang-format on
 
 namespace qpkv {
 extern const Ops kNeonOps;

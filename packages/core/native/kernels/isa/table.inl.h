@@ -1,9 +1,11 @@
-// All kernels and the op table made of them. Included last by each instruction set's file, after its vectors.
+// All kernels and the op table made of them. Included last by each instruction set's file, after
+// its vectors.
 #pragma once
+// The op table's types come before the kernels:
+// clang-format off
 #include "base/memory.h"
 #include "base/stream.h"
 #include "ops/ops.h"
-
 #include "kernels/argmax.inl.h"
 #include "kernels/decode_attention.inl.h"
 #include "kernels/embed.inl.h"
@@ -21,15 +23,36 @@
 #include "kernels/store_heads.inl.h"
 #include "kernels/swiglu.inl.h"
 #include "kernels/unpack.inl.h"
+// clang-format on
 
 namespace qpkv {
 namespace {
 
 constexpr Ops kOpsOfThisFile = {
-    kIsaName,         AllocateAligned, ReleaseAligned, UploadBytes,      DownloadBytes,    CopyBytes,
-    ZeroBytes,        Embed,           PackedWeightBytes, PackWeight,    Matmul,           RmsNorm,
-    Rope,             Swiglu,          StoreHeads,     PrefillAttention, ObserveAttention, ObserveKeys,
-    GroupScores,      SmoothScores,    Select,         Pack,             Unpack,           DecodeAttention,
+    kIsaName,
+    AllocateAligned,
+    ReleaseAligned,
+    UploadBytes,
+    DownloadBytes,
+    CopyBytes,
+    ZeroBytes,
+    Embed,
+    PackedWeightBytes,
+    PackWeight,
+    Matmul,
+    RmsNorm,
+    Rope,
+    Swiglu,
+    StoreHeads,
+    PrefillAttention,
+    ObserveAttention,
+    ObserveKeys,
+    GroupScores,
+    SmoothScores,
+    Select,
+    Pack,
+    Unpack,
+    DecodeAttention,
     Argmax,
 };
 

@@ -1,5 +1,5 @@
-// The 16-lane vocabulary on arm64 NEON (base instructions, no bf16 extension): four registers per vector. See vec.h for what each
-// name means.
+// The 16-lane vocabulary on arm64 NEON (base instructions, no bf16 extension): four registers per
+// vector. See vec.h for what each name means.
 #pragma once
 #include <arm_neon.h>
 
@@ -14,18 +14,35 @@ namespace qpkv {
 namespace {
 
 constexpr int kTileRows = 4;  // register tile of matrix products, in rows ...
-constexpr int kTileCols = 1;  // ... and vectors of 16 columns: 16 accumulators, 8 widened operands, 2 splats
+constexpr int kTileCols =
+    1;  // ... and vectors of 16 columns: 16 accumulators, 8 widened operands, 2 splats
 constexpr bool kNativePairs = false;
 constexpr const char* kIsaName = "neon";
 
-struct F32x16 { float32x4_t v[4]; };
-struct I32x16 { int32x4_t v[4]; };
-struct U16x32 { uint16x8_t v[4]; };
-struct B16x32 { uint32x4_t v[4]; };
-struct Mask16 { uint32x4_t v[4]; };  // all ones or zero
-struct B16Table { uint8x16_t low, high; };  // bytes of the 16 values
-struct SplatPair { float32x4_t even, odd; };
-struct PairValue { float even, odd; };  // two factors of one row
+struct F32x16 {
+  float32x4_t v[4];
+};
+struct I32x16 {
+  int32x4_t v[4];
+};
+struct U16x32 {
+  uint16x8_t v[4];
+};
+struct B16x32 {
+  uint32x4_t v[4];
+};
+struct Mask16 {
+  uint32x4_t v[4];
+};  // all ones or zero
+struct B16Table {
+  uint8x16_t low, high;
+};  // bytes of the 16 values
+struct SplatPair {
+  float32x4_t even, odd;
+};
+struct PairValue {
+  float even, odd;
+};  // two factors of one row
 
 #define QPKV_V QPKV_INLINE F32x16
 #define QPKV_I QPKV_INLINE I32x16
@@ -33,18 +50,26 @@ struct PairValue { float even, odd; };  // two factors of one row
 #define QPKV_B QPKV_INLINE B16x32
 #define QPKV_M QPKV_INLINE Mask16
 // The same for each of the four registers i.
-#define QPKV_ONE(I, EXPRESSION)                   \
-  [&]() __attribute__((always_inline)) {          \
-    constexpr int i = I;                          \
-    static_cast<void>(i);                         \
-    return EXPRESSION;                            \
-  }()
-#define QPKV_FOUR(EXPRESSION) \
-  {{QPKV_ONE(0, EXPRESSION), QPKV_ONE(1, EXPRESSION), QPKV_ONE(2, EXPRESSION), QPKV_ONE(3, EXPRESSION)}}
+#define QPKV_ONE(I, EXPRESSION)          \
+  [&]() __attribute__((always_inline)) { \
+    constexpr int i = I;                 \
+    static_cast<void>(i);                \
+    return EXPRESSION;                   \
+  }                                      \
+  ()
+#define QPKV_FOUR(EXPRESSION)                                                    \
+  {                                                                              \
+    {                                                                            \
+      QPKV_ONE(0, EXPRESSION), QPKV_ONE(1, EXPRESSION), QPKV_ONE(2, EXPRESSION), \
+          QPKV_ONE(3, EXPRESSION)                                                \
+    }                                                                            \
+  }
 
 QPKV_V Set(float x) { return {{vdupq_n_f32(x), vdupq_n_f32(x), vdupq_n_f32(x), vdupq_n_f32(x)}}; }
 QPKV_V Zero() { return Set(0.0f); }
-QPKV_V Load(const float* p) { return {{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}}; }
+QPKV_V Load(const float* p) {
+  return {{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}};
+}
 QPKV_V LoadAligned(const float* p) { return Load(p); }
 QPKV_INLINE void Store(float* p, F32x16 a) {
   for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]);
@@ -68,8 +93,12 @@ QPKV_V Sub(F32x16 a, F32x16 b) { return QPKV_FOUR(vsubq_f32(a.v[i], b.v[i])); }
 QPKV_V Mul(F32x16 a, F32x16 b) { return QPKV_FOUR(vmulq_f32(a.v[i], b.v[i])); }
 QPKV_V Div(F32x16 a, F32x16 b) { return QPKV_FOUR(vdivq_f32(a.v[i], b.v[i])); }
 // Not vmaxq: that gives NaN when either is NaN, here the second operand decides.
-QPKV_V Max(F32x16 a, F32x16 b) { return QPKV_FOUR(vbslq_f32(vcgtq_f32(a.v[i], b.v[i]), a.v[i], b.v[i])); }
-QPKV_V Min(F32x16 a, F32x16 b) { return QPKV_FOUR(vbslq_f32(vcltq_f32(a.v[i], b.v[i]), a.v[i], b.v[i])); }
+QPKV_V Max(F32x16 a, F32x16 b) {
+  return QPKV_FOUR(vbslq_f32(vcgtq_f32(a.v[i], b.v[i]), a.v[i], b.v[i]));
+}
+QPKV_V Min(F32x16 a, F32x16 b) {
+  return QPKV_FOUR(vbslq_f32(vcltq_f32(a.v[i], b.v[i]), a.v[i], b.v[i]));
+}
 QPKV_V Abs(F32x16 a) { return QPKV_FOUR(vabsq_f32(a.v[i])); }
 QPKV_V Sqrt(F32x16 a) { return QPKV_FOUR(vsqrtq_f32(a.v[i])); }
 QPKV_V Fma(F32x16 a, F32x16 b, F32x16 c) { return QPKV_FOUR(vfmaq_f32(c.v[i], a.v[i], b.v[i])); }
@@ -78,11 +107,16 @@ QPKV_I ToInt(F32x16 a) { return QPKV_FOUR(vcvtnq_s32_f32(a.v[i])); }
 QPKV_V ToFloat(I32x16 a) { return QPKV_FOUR(vcvtq_f32_s32(a.v[i])); }
 QPKV_V Scale2(F32x16 a, F32x16 n) {  // n in [-126, 128]; 128 gives infinity
   return QPKV_FOUR(vmulq_f32(
-      a.v[i], vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n.v[i]), vdupq_n_s32(127)), 23))));
+      a.v[i],
+      vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n.v[i]), vdupq_n_s32(127)), 23))));
 }
 
-QPKV_I SetI(int32_t x) { return {{vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x)}}; }
-QPKV_I LoadI(const int32_t* p) { return {{vld1q_s32(p), vld1q_s32(p + 4), vld1q_s32(p + 8), vld1q_s32(p + 12)}}; }
+QPKV_I SetI(int32_t x) {
+  return {{vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x)}};
+}
+QPKV_I LoadI(const int32_t* p) {
+  return {{vld1q_s32(p), vld1q_s32(p + 4), vld1q_s32(p + 8), vld1q_s32(p + 12)}};
+}
 QPKV_I Iota() {
   const int32_t lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   return LoadI(lanes);
@@ -98,7 +132,8 @@ QPKV_I AndI(I32x16 a, I32x16 b) { return QPKV_FOUR(vandq_s32(a.v[i], b.v[i])); }
 QPKV_I OrI(I32x16 a, I32x16 b) { return QPKV_FOUR(vorrq_s32(a.v[i], b.v[i])); }
 QPKV_I ShiftLeftI(I32x16 a, int bits) { return QPKV_FOUR(vshlq_s32(a.v[i], vdupq_n_s32(bits))); }
 QPKV_I ShiftRightI(I32x16 a, int bits) {
-  return QPKV_FOUR(vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a.v[i]), vdupq_n_s32(-bits))));
+  return QPKV_FOUR(
+      vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a.v[i]), vdupq_n_s32(-bits))));
 }
 QPKV_V BitsToFloat(I32x16 a) { return QPKV_FOUR(vreinterpretq_f32_s32(a.v[i])); }
 QPKV_I BitsOf(F32x16 a) { return QPKV_FOUR(vreinterpretq_s32_f32(a.v[i])); }
@@ -116,7 +151,8 @@ QPKV_M MaskOf(uint32_t bits) {
 QPKV_INLINE uint32_t BitsOfMask(Mask16 m) {
   const I32x16 lane = Iota();
   uint32_t bits = 0;
-  for (int i = 0; i < 4; ++i) bits += vaddvq_u32(vandq_u32(m.v[i], vshlq_u32(vdupq_n_u32(1), lane.v[i])));
+  for (int i = 0; i < 4; ++i)
+    bits += vaddvq_u32(vandq_u32(m.v[i], vshlq_u32(vdupq_n_u32(1), lane.v[i])));
   return bits;
 }
 QPKV_M AndM(Mask16 a, Mask16 b) { return QPKV_FOUR(vandq_u32(a.v[i], b.v[i])); }
@@ -125,18 +161,20 @@ QPKV_M NotM(Mask16 a) { return QPKV_FOUR(vmvnq_u32(a.v[i])); }
 QPKV_INLINE bool Any(Mask16 m) {
   return vmaxvq_u32(vorrq_u32(vorrq_u32(m.v[0], m.v[1]), vorrq_u32(m.v[2], m.v[3]))) != 0;
 }
-QPKV_V Select(Mask16 m, F32x16 yes, F32x16 no) { return QPKV_FOUR(vbslq_f32(m.v[i], yes.v[i], no.v[i])); }
+QPKV_V Select(Mask16 m, F32x16 yes, F32x16 no) {
+  return QPKV_FOUR(vbslq_f32(m.v[i], yes.v[i], no.v[i]));
+}
 
 // Lanes i and i + 8 first, then + 4, + 2, + 1: the same tree on every instruction set.
-#define QPKV_REDUCE(NAME, VECTORS, EXPRESSION)                                   \
-  QPKV_INLINE float NAME(F32x16 x) {                                             \
-    const F32x16 y = {{x.v[2], x.v[3], x.v[2], x.v[3]}};                         \
-    const F32x16 half = VECTORS(x, y);                                           \
-    const F32x16 z = {{half.v[1], half.v[1], half.v[1], half.v[1]}};             \
-    float lanes[4];                                                              \
-    vst1q_f32(lanes, VECTORS(half, z).v[0]);                                     \
+#define QPKV_REDUCE(NAME, VECTORS, EXPRESSION)                                                    \
+  QPKV_INLINE float NAME(F32x16 x) {                                                              \
+    const F32x16 y = {{x.v[2], x.v[3], x.v[2], x.v[3]}};                                          \
+    const F32x16 half = VECTORS(x, y);                                                            \
+    const F32x16 z = {{half.v[1], half.v[1], half.v[1], half.v[1]}};                              \
+    float lanes[4];                                                                               \
+    vst1q_f32(lanes, VECTORS(half, z).v[0]);                                                      \
     const auto pair = [](float a, float b) __attribute__((always_inline)) { return EXPRESSION; }; \
-    return pair(pair(lanes[0], lanes[2]), pair(lanes[1], lanes[3]));             \
+    return pair(pair(lanes[0], lanes[2]), pair(lanes[1], lanes[3]));                              \
   }
 QPKV_REDUCE(ReduceAdd, Add, a + b)
 QPKV_REDUCE(ReduceMax, Max, a > b ? a : b)
@@ -147,7 +185,9 @@ QPKV_INLINE void ReduceAdd4(const F32x16 (&x)[4], float* sums) {
   for (int i = 0; i < 4; ++i) sums[i] = ReduceAdd(x[i]);
 }
 
-QPKV_V LoadBf16(const uint16_t* p) { return QPKV_FOUR(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16))); }
+QPKV_V LoadBf16(const uint16_t* p) {
+  return QPKV_FOUR(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16)));
+}
 QPKV_V LoadBf16N(const uint16_t* p, int n) {
   uint16_t words[16] = {};
   for (int i = 0; i < 16 && i < n; ++i) words[i] = p[i];
@@ -168,7 +208,9 @@ QPKV_INLINE void StoreBf16N(uint16_t* p, F32x16 a, int n) {
   StoreBf16(words, a);
   for (int i = 0; i < 16 && i < n; ++i) p[i] = words[i];
 }
-QPKV_V LoadF16(const uint16_t* p) { return QPKV_FOUR(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)))); }
+QPKV_V LoadF16(const uint16_t* p) {
+  return QPKV_FOUR(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i))));
+}
 QPKV_V LoadF16N(const uint16_t* p, int n) {
   uint16_t words[16] = {};
   for (int i = 0; i < 16 && i < n; ++i) words[i] = p[i];
@@ -185,11 +227,15 @@ QPKV_INLINE void StoreF16N(uint16_t* p, F32x16 a, int n) {
 QPKV_I LoadU8I(const uint8_t* p) {
   const uint8x16_t bytes = vld1q_u8(p);
   const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_u8(vget_high_u8(bytes));
-  return {{vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(low))), vreinterpretq_s32_u32(vmovl_u16(vget_high_u16(low))),
-           vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(high))), vreinterpretq_s32_u32(vmovl_u16(vget_high_u16(high)))}};
+  return {{vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(low))),
+           vreinterpretq_s32_u32(vmovl_u16(vget_high_u16(low))),
+           vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(high))),
+           vreinterpretq_s32_u32(vmovl_u16(vget_high_u16(high)))}};
 }
 QPKV_V LoadU8(const uint8_t* p) { return ToFloat(LoadU8I(p)); }
-QPKV_INLINE uint16x8_t JoinHalves(uint32x4_t a, uint32x4_t b) { return vcombine_u16(vmovn_u32(a), vmovn_u32(b)); }
+QPKV_INLINE uint16x8_t JoinHalves(uint32x4_t a, uint32x4_t b) {
+  return vcombine_u16(vmovn_u32(a), vmovn_u32(b));
+}
 // Values in 0..255.
 QPKV_INLINE void StoreU8(uint8_t* p, I32x16 a) {
   const uint16x8_t low = JoinHalves(vreinterpretq_u32_s32(a.v[0]), vreinterpretq_u32_s32(a.v[1]));
@@ -203,7 +249,9 @@ QPKV_INLINE void StoreB16(uint16_t* p, B16x32 a) {
   for (int i = 0; i < 4; ++i) vst1q_u16(p + 8 * i, vreinterpretq_u16_u32(a.v[i]));
 }
 QPKV_V Even(B16x32 a) { return QPKV_FOUR(vreinterpretq_f32_u32(vshlq_n_u32(a.v[i], 16))); }
-QPKV_V Odd(B16x32 a) { return QPKV_FOUR(vreinterpretq_f32_u32(vandq_u32(a.v[i], vdupq_n_u32(0xffff0000u)))); }
+QPKV_V Odd(B16x32 a) {
+  return QPKV_FOUR(vreinterpretq_f32_u32(vandq_u32(a.v[i], vdupq_n_u32(0xffff0000u))));
+}
 QPKV_B PackPairs(F32x16 even, F32x16 odd) {
   return QPKV_FOUR(vorrq_u32(RoundBf16(even.v[i]), vshlq_n_u32(RoundBf16(odd.v[i]), 16)));
 }
@@ -213,9 +261,15 @@ QPKV_B PackB16(F32x16 first, F32x16 second) {
   StoreBf16(words + 16, second);
   return LoadB16(words);
 }
-QPKV_V DotPairs(F32x16 acc, B16x32 a, B16x32 b) { return Fma(Even(a), Even(b), Fma(Odd(a), Odd(b), acc)); }
-QPKV_INLINE SplatPair SetPair(PairValue pair) { return {vdupq_n_f32(pair.even), vdupq_n_f32(pair.odd)}; }
-QPKV_INLINE SplatPair SetPair(const PairValue* pair) { return {vld1q_dup_f32(&pair->even), vld1q_dup_f32(&pair->odd)}; }
+QPKV_V DotPairs(F32x16 acc, B16x32 a, B16x32 b) {
+  return Fma(Even(a), Even(b), Fma(Odd(a), Odd(b), acc));
+}
+QPKV_INLINE SplatPair SetPair(PairValue pair) {
+  return {vdupq_n_f32(pair.even), vdupq_n_f32(pair.odd)};
+}
+QPKV_INLINE SplatPair SetPair(const PairValue* pair) {
+  return {vld1q_dup_f32(&pair->even), vld1q_dup_f32(&pair->odd)};
+}
 QPKV_V DotSplat(F32x16 acc, B16x32 a, SplatPair b) {
   const F32x16 even = Even(a), odd = Odd(a);
   return QPKV_FOUR(vfmaq_f32(vfmaq_f32(acc.v[i], odd.v[i], b.odd), even.v[i], b.even));
@@ -234,27 +288,36 @@ QPKV_U LoadU16(const uint16_t* p) { return QPKV_FOUR(vld1q_u16(p + 8 * i)); }
 QPKV_INLINE void StoreU16(uint16_t* p, U16x32 a) {
   for (int i = 0; i < 4; ++i) vst1q_u16(p + 8 * i, a.v[i]);
 }
-QPKV_U SetU16(uint16_t x) { return {{vdupq_n_u16(x), vdupq_n_u16(x), vdupq_n_u16(x), vdupq_n_u16(x)}}; }
+QPKV_U SetU16(uint16_t x) {
+  return {{vdupq_n_u16(x), vdupq_n_u16(x), vdupq_n_u16(x), vdupq_n_u16(x)}};
+}
 QPKV_U ZeroU16() { return SetU16(0); }
 QPKV_U AndU16(U16x32 a, U16x32 b) { return QPKV_FOUR(vandq_u16(a.v[i], b.v[i])); }
 QPKV_U OrU16(U16x32 a, U16x32 b) { return QPKV_FOUR(vorrq_u16(a.v[i], b.v[i])); }
 QPKV_U AddU16(U16x32 a, U16x32 b) { return QPKV_FOUR(vaddq_u16(a.v[i], b.v[i])); }
-QPKV_U ShiftLeftU16(U16x32 a, int bits) { return QPKV_FOUR(vshlq_u16(a.v[i], vdupq_n_s16(static_cast<int16_t>(bits)))); }
+QPKV_U ShiftLeftU16(U16x32 a, int bits) {
+  return QPKV_FOUR(vshlq_u16(a.v[i], vdupq_n_s16(static_cast<int16_t>(bits))));
+}
 QPKV_U ShiftRightU16(U16x32 a, int bits) {
   return QPKV_FOUR(vshlq_u16(a.v[i], vdupq_n_s16(static_cast<int16_t>(-bits))));
 }
 QPKV_I EvenWords(U16x32 a) {
-  return QPKV_FOUR(vreinterpretq_s32_u32(vandq_u32(vreinterpretq_u32_u16(a.v[i]), vdupq_n_u32(0xffff))));
+  return QPKV_FOUR(
+      vreinterpretq_s32_u32(vandq_u32(vreinterpretq_u32_u16(a.v[i]), vdupq_n_u32(0xffff))));
 }
-QPKV_I OddWords(U16x32 a) { return QPKV_FOUR(vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_u16(a.v[i]), 16))); }
+QPKV_I OddWords(U16x32 a) {
+  return QPKV_FOUR(vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_u16(a.v[i]), 16)));
+}
 QPKV_U JoinWords(I32x16 even, I32x16 odd) {
   return QPKV_FOUR(vreinterpretq_u16_s32(vorrq_s32(even.v[i], vshlq_n_s32(odd.v[i], 16))));
 }
 QPKV_B BitsToB16(U16x32 a) { return QPKV_FOUR(vreinterpretq_u32_u16(a.v[i])); }
 // Words 0..255 to bf16, exactly.
 QPKV_B WordsToB16(U16x32 a) {
-  const I32x16 even = BitsOf(ToFloat(EvenWords(a))), odd = BitsOf(ToFloat(OddWords(a)));  // 16 zero bits below
-  return QPKV_FOUR(vorrq_u32(vshrq_n_u32(vreinterpretq_u32_s32(even.v[i]), 16), vreinterpretq_u32_s32(odd.v[i])));
+  const I32x16 even = BitsOf(ToFloat(EvenWords(a))),
+               odd = BitsOf(ToFloat(OddWords(a)));  // 16 zero bits below
+  return QPKV_FOUR(vorrq_u32(vshrq_n_u32(vreinterpretq_u32_s32(even.v[i]), 16),
+                             vreinterpretq_u32_s32(odd.v[i])));
 }
 // Words 0..15 through a table of 16 bf16 values (given as bits).
 QPKV_INLINE B16Table MakeB16Table(const uint16_t* table) {
@@ -275,12 +338,16 @@ QPKV_U LookupU16(B16Table table, U16x32 words) { return QPKV_FOUR(LookupWords(ta
 QPKV_B LookupB16(B16Table table, U16x32 words) { return BitsToB16(LookupU16(table, words)); }
 // acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1] with signed words, exact in int32.
 QPKV_INLINE int32x4_t DotWords4(int32x4_t acc, int16x8_t a, int16x8_t b) {
-  return vaddq_s32(acc, vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b)));
+  return vaddq_s32(acc,
+                   vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b)));
 }
 QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) {
-  return QPKV_FOUR(DotWords4(acc.v[i], vreinterpretq_s16_u16(a.v[i]), vreinterpretq_s16_u16(b.v[i])));
+  return QPKV_FOUR(
+      DotWords4(acc.v[i], vreinterpretq_s16_u16(a.v[i]), vreinterpretq_s16_u16(b.v[i])));
 }
-QPKV_U SetWordPair(const uint32_t* pair) { return QPKV_FOUR(vreinterpretq_u16_u32(vld1q_dup_u32(pair))); }
+QPKV_U SetWordPair(const uint32_t* pair) {
+  return QPKV_FOUR(vreinterpretq_u16_u32(vld1q_dup_u32(pair)));
+}
 // 32 consecutive integers in -32768..32767 as words.
 QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
   uint16_t* words = reinterpret_cast<uint16_t*>(p);

@@ -1,5 +1,6 @@
-// The 16-lane vocabulary on no particular instruction set: GCC and Clang vector extensions, which the compiler lowers to what the
-// target has (SSE2 on any x86-64). No fused multiply-add: Fma rounds twice here. See vec.h for what each name means.
+// The 16-lane vocabulary on no particular instruction set: GCC and Clang vector extensions, which
+// the compiler lowers to what the target has (SSE2 on any x86-64). No fused multiply-add: Fma
+// rounds twice here. See vec.h for what each name means.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -21,14 +22,30 @@ typedef int32_t Ints __attribute__((vector_size(64)));
 typedef uint32_t Words __attribute__((vector_size(64)));
 typedef uint16_t Halves __attribute__((vector_size(64)));
 
-struct F32x16 { Floats v; };
-struct I32x16 { Ints v; };
-struct U16x32 { Halves v; };
-struct B16x32 { Words v; };
-struct Mask16 { Ints v; };  // all ones or zero
-struct B16Table { uint16_t v[16]; };
-struct SplatPair { float even, odd; };
-struct PairValue { float even, odd; };  // two factors of one row
+struct F32x16 {
+  Floats v;
+};
+struct I32x16 {
+  Ints v;
+};
+struct U16x32 {
+  Halves v;
+};
+struct B16x32 {
+  Words v;
+};
+struct Mask16 {
+  Ints v;
+};  // all ones or zero
+struct B16Table {
+  uint16_t v[16];
+};
+struct SplatPair {
+  float even, odd;
+};
+struct PairValue {
+  float even, odd;
+};  // two factors of one row
 
 #define QPKV_V QPKV_INLINE F32x16
 #define QPKV_I QPKV_INLINE I32x16
@@ -129,14 +146,14 @@ QPKV_INLINE bool Any(Mask16 m) { return BitsOfMask(m) != 0; }
 QPKV_V Select(Mask16 m, F32x16 yes, F32x16 no) { return {Blend(m.v, yes.v, no.v)}; }
 
 // Lanes i and i + 8 first, then + 4, + 2, + 1: the same tree on every instruction set.
-#define QPKV_REDUCE(NAME, EXPRESSION)                     \
-  QPKV_INLINE float NAME(F32x16 x) {                      \
-    for (int half = 8; half > 0; half /= 2)               \
-      for (int i = 0; i < half; ++i) {                    \
-        const float a = x.v[i], b = x.v[i + half];        \
-        x.v[i] = EXPRESSION;                              \
-      }                                                   \
-    return x.v[0];                                        \
+#define QPKV_REDUCE(NAME, EXPRESSION)              \
+  QPKV_INLINE float NAME(F32x16 x) {               \
+    for (int half = 8; half > 0; half /= 2)        \
+      for (int i = 0; i < half; ++i) {             \
+        const float a = x.v[i], b = x.v[i + half]; \
+        x.v[i] = EXPRESSION;                       \
+      }                                            \
+    return x.v[0];                                 \
   }
 QPKV_REDUCE(ReduceAdd, a + b)
 QPKV_REDUCE(ReduceMax, a > b ? a : b)
@@ -243,7 +260,8 @@ QPKV_U JoinWords(I32x16 even, I32x16 odd) {
 QPKV_B BitsToB16(U16x32 a) { return {BitCast<Words>(a.v)}; }
 // Words 0..255 to bf16, exactly.
 QPKV_B WordsToB16(U16x32 a) {
-  const Words even = BitCast<Words>(ToFloat(EvenWords(a)).v), odd = BitCast<Words>(ToFloat(OddWords(a)).v);
+  const Words even = BitCast<Words>(ToFloat(EvenWords(a)).v),
+              odd = BitCast<Words>(ToFloat(OddWords(a)).v);
   return {(even >> 16) | odd};  // both have 16 zero bits below
 }
 // Words 0..15 through a table of 16 bf16 values (given as bits).
@@ -263,7 +281,9 @@ QPKV_INLINE void ReduceAdd4(const F32x16 (&x)[4], float* sums) {
   for (int i = 0; i < 4; ++i) sums[i] = ReduceAdd(x[i]);
 }
 // Words 0..15 through a table of 16 words.
-QPKV_U LookupU16(B16Table table, U16x32 words) { return {BitCast<Halves>(LookupB16(table, words).v)}; }
+QPKV_U LookupU16(B16Table table, U16x32 words) {
+  return {BitCast<Halves>(LookupB16(table, words).v)};
+}
 // acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1] with signed words, exact in int32.
 QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) {
   const Ints x = BitCast<Ints>(a.v), y = BitCast<Ints>(b.v);
