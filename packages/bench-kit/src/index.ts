@@ -13,6 +13,7 @@ export {
   type EncodedPrompt,
   type PromptParts,
 } from './ask/encode-prompt.ts'
+export { prefillRows, type PrefilledRows } from './ask/prefill-rows.ts'
 export { replyOf, type ReplyRule } from './ask/reply.ts'
 export { canonicalJson, contentHash } from './content-hash.ts'
 export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'

@@ -1,4 +1,14 @@
-import type { Answer, Ask, AskResult, Facets, Measurement } from '@qpkv/bench-kit'
+import {
+  prefillRows,
+  type Answer,
+  type Ask,
+  type AskFailure,
+  type AskResult,
+  type Facets,
+  type Measurement,
+  type NamedSpec,
+} from '@qpkv/bench-kit'
+import type { CompressionSpec } from '@qpkv/spec'
 import type { NeedleContext, NeedleModel } from './needle-model.ts'
 
 /** A sample; its text is made when it is asked, not before. */
@@ -33,7 +43,8 @@ export interface AskOptions {
 
 /**
  * Asks a sample under every spec at once: one prefill, one context per spec, greedy answers. A question that the prompt ends with is
- * answered by the context itself, the first token comes from the prefill; any other question by a fork of its own.
+ * answered by the context itself, the first token comes from the prefill; any other question by a fork of its own. A spec that the
+ * prompt cannot be compressed with fails alone.
  */
 export function askNeedle({ model, maxTokens, stop = [], score }: AskOptions): Ask<NeedleSample> {
   const reply = async (context: NeedleContext, signal: AbortSignal) =>
@@ -41,22 +52,29 @@ export function askNeedle({ model, maxTokens, stop = [], score }: AskOptions): A
   const settings: Settings = { reply, score }
   return async (sample, rows, signal) => {
     const { prompt, special, questions } = sample.render()
-    const contexts = await model.prefill(prompt, {
-      compression: rows.map(({ spec }) => spec),
-      signal,
-      ...(special === undefined ? {} : { special }),
-    })
+    const prefill = (compression: readonly CompressionSpec[]) =>
+      model.prefill(prompt, {
+        compression,
+        signal,
+        // That questions follow is the protocol; it needs no warning.
+        onWarning: () => undefined,
+        ...(special === undefined ? {} : { special }),
+      })
+    const resolve = (spec: CompressionSpec) => {
+      const tokens = model.tokenizer?.encode(prompt, { special: special ?? true }).length ?? 0
+      return model.estimate(tokens, [spec])
+    }
+    const { contexts, refusals } = await prefillRows(rows, prefill, resolve)
     try {
-      const results: AskResult[] = []
-      for (const [i, context] of contexts.entries()) {
-        const budgeted = rows[i]?.spec.budget !== undefined
-        results.push(
-          await askContext(context, { facets: sample.facets, questions }, settings, budgeted, signal),
-        )
+      const results = new Map<NamedSpec, AskResult | AskFailure>(refusals)
+      for (const [row, context] of contexts) {
+        const budgeted = row.spec.budget !== undefined
+        const asked = { facets: sample.facets, questions }
+        results.set(row, await askContext(context, asked, settings, budgeted, signal))
       }
-      return results
+      return rows.flatMap((row) => results.get(row) ?? [])
     } finally {
-      await Promise.all(contexts.map((context) => context.dispose()))
+      await Promise.all([...contexts.values()].map((context) => context.dispose()))
     }
   }
 }

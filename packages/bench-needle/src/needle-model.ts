@@ -12,8 +12,11 @@ export interface NeedleModel {
       readonly signal?: AbortSignal
       /** Text prompts: the tokenizer puts its special tokens around it. Default true. */
       readonly special?: boolean
+      readonly onWarning?: () => void
     },
   ): Promise<readonly NeedleContext[]>
+  /** Resolves specs without running anything; throws what resolving throws. */
+  estimate(tokens: number, specs: readonly CompressionSpec[]): unknown
 }
 
 export interface NeedleTokenizer {

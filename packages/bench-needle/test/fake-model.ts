@@ -74,6 +74,7 @@ export function fakeModel(reply?: (text: string, spec: CompressionSpec) => strin
   return {
     tokenizer,
     table: 'fake',
+    estimate: () => undefined,
     prefill: async (prompt, { compression, special = true }) => {
       state.prefills.push(compression.length)
       const tokens = tokenizer.encode(prompt, { special }).length

@@ -6,6 +6,12 @@ import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addMethods } from './commands/methods.ts'
+import { addCompare } from './commands/compare.ts'
+import { addHeatMap } from './commands/heatmap.ts'
+import { addReport } from './commands/report.ts'
+import { addRun } from './commands/run.ts'
+import { addScore } from './commands/score.ts'
+import { addSweep } from './commands/sweep.ts'
 import type { Io } from './io.ts'
 import { ownVersion } from './package-versions.ts'
 
@@ -27,5 +33,11 @@ export function makeProgram(io: Io): Command {
   addCalibrate(program, io)
   addMethods(program, io)
   addDoctor(program, io)
+  addSweep(program, io)
+  addReport(program, io)
+  addCompare(program, io)
+  addRun(program, io)
+  addHeatMap(program, io)
+  addScore(program, io)
   return program
 }

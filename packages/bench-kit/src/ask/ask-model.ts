@@ -3,6 +3,7 @@ import type { Answer, Facets, Measurement } from '../result/record.ts'
 import type { Ask, AskFailure, AskResult, NamedSpec } from '../run/run-samples.ts'
 import type { BenchContext, BenchModel } from './bench-model.ts'
 import { tokenizerOf, type EncodedPrompt } from './encode-prompt.ts'
+import { prefillRows } from './prefill-rows.ts'
 import { replyOf, type ReplyRule } from './reply.ts'
 
 /** A sample of a benchmark; its prompt is made when it is asked, not before. */
@@ -43,8 +44,16 @@ async function askSample(
   signal: AbortSignal,
 ): Promise<(AskResult | AskFailure)[]> {
   const prompt = await sample.render()
-  const refusals = new Map<NamedSpec, AskFailure>()
-  const contexts = await prefillWhatResolves(model, prompt, rows, refusals, signal)
+  const prefill = (compression: readonly CompressionSpec[]) =>
+    model.prefill(prompt.ids, {
+      compression,
+      signal,
+      // That a question follows is the protocol; it needs no warning.
+      onWarning: () => undefined,
+      ...(prompt.userEnd === undefined ? {} : { userEnd: prompt.userEnd }),
+    })
+  const refuses = (spec: CompressionSpec) => model.estimate(prompt.ids.length, [spec])
+  const { contexts, refusals } = await prefillRows(rows, prefill, refuses)
   try {
     const results = new Map<NamedSpec, AskResult | AskFailure>(refusals)
     for (const [row, context] of contexts) {
@@ -53,47 +62,6 @@ async function askSample(
     return rows.map((row) => results.get(row) ?? { error: new KvError('KV_DATA', 'The spec was not asked.') })
   } finally {
     await Promise.all([...contexts.values()].map((context) => context.dispose()))
-  }
-}
-
-/** Contexts by row. Where resolving fails, the specs at fault go to `refusals` and the rest is tried again. */
-async function prefillWhatResolves(
-  model: BenchModel,
-  prompt: BenchPrompt,
-  rows: readonly NamedSpec[],
-  refusals: Map<NamedSpec, AskFailure>,
-  signal: AbortSignal,
-): Promise<Map<NamedSpec, BenchContext>> {
-  const prefill = async (some: readonly NamedSpec[]) => {
-    const contexts = await model.prefill(prompt.ids, {
-      compression: some.map(({ spec }) => spec),
-      signal,
-      // That a question follows is the protocol; it needs no warning.
-      onWarning: () => undefined,
-      ...(prompt.userEnd === undefined ? {} : { userEnd: prompt.userEnd }),
-    })
-    return new Map(contexts.flatMap((context, i) => (some[i] ? [[some[i], context] as const] : [])))
-  }
-  try {
-    return await prefill(rows)
-  } catch (error) {
-    if (rows.length === 1 || !KvError.isInstance(error) || error.code === 'KV_ABORTED') throw error
-    for (const row of rows) {
-      const refusal = refusalOf(model, prompt.ids.length, row.spec)
-      if (refusal) refusals.set(row, refusal)
-    }
-    const rest = rows.filter((row) => !refusals.has(row))
-    if (refusals.size === 0 || rest.length === 0) throw error
-    return await prefill(rest)
-  }
-}
-
-function refusalOf(model: BenchModel, tokens: number, spec: CompressionSpec): AskFailure | undefined {
-  try {
-    model.estimate(tokens, [spec])
-    return undefined
-  } catch (error) {
-    return { error }
   }
 }
 

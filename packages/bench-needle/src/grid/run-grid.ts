@@ -19,6 +19,8 @@ export interface RunGridOptions extends GridOptions {
   readonly workers?: number
   readonly signal?: AbortSignal
   readonly progress?: Progress
+  /** Default `stop`: the first failing sample ends the run. `continue`: it is recorded, the rest goes on. */
+  readonly onError?: 'stop' | 'continue'
 }
 
 /** What stands in the result file; the haystack by its hash. */
@@ -48,7 +50,7 @@ export const gridIdentity = (
 /** Runs a lengths x depths grid, one prefill per cell for all rows. */
 export function runGrid(options: RunGridOptions): Promise<readonly SampleRecord[]> {
   const { model, rows, writer, maxTokens = 30, form, needles, expected } = options
-  const { workers, signal, progress } = options
+  const { workers, signal, progress, onError } = options
   return runSamples({
     samples: gridSamples(options),
     specs: rows,
@@ -62,5 +64,6 @@ export function runGrid(options: RunGridOptions): Promise<readonly SampleRecord[
     ...(workers === undefined ? {} : { workers }),
     ...(signal ? { signal } : {}),
     ...(progress ? { progress } : {}),
+    ...(onError ? { onError } : {}),
   })
 }

@@ -27,6 +27,8 @@ export interface RunReferenceOptions {
   readonly workers?: number
   readonly signal?: AbortSignal
   readonly progress?: Progress
+  /** Default `stop`: the first failing sample ends the run. `continue`: it is recorded, the rest goes on. */
+  readonly onError?: 'stop' | 'continue'
 }
 
 /** Records of one part. */
@@ -61,7 +63,7 @@ export const countSamples = (parts: readonly NeedlePart[]): number =>
 
 /** Runs every part, one prefill per text for all rows. The score is `exact`: the reply begins with ` NUMBER.` */
 export async function runReference(options: RunReferenceOptions): Promise<NeedleResult[]> {
-  const { model, parts, writer, workers, signal, progress } = options
+  const { model, parts, writer, workers, signal, progress, onError } = options
   const ask = askNeedle({
     model,
     maxTokens: MAX_TOKENS,
@@ -77,6 +79,7 @@ export async function runReference(options: RunReferenceOptions): Promise<Needle
       ...(workers === undefined ? {} : { workers }),
       ...(signal ? { signal } : {}),
       ...(progress ? { progress } : {}),
+      ...(onError ? { onError } : {}),
     })
     results.push({ task, rows, records })
   }

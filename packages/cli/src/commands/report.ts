@@ -1,0 +1,74 @@
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { flatRows, readResults, toCsv, toJsonDocument, type Results } from '@qpkv/bench-kit'
+import { KvError } from '@qpkv/spec'
+import type { Command } from 'commander'
+import type { Io } from '../io.ts'
+import { writeReport } from '../sweep/write-sweep-report.ts'
+
+interface ReportFlags {
+  readonly out?: string
+  readonly title?: string
+  readonly metric?: string
+  readonly png?: boolean
+  readonly json?: string
+  readonly csv?: string
+  readonly strict?: boolean
+}
+
+/** `qpkv report DIR`: one page for all result files of a folder. */
+export function addReport(program: Command, io: Io): void {
+  program
+    .command('report')
+    .description('one HTML page, pictures and exports for all result files of a folder')
+    .argument('<DIR>', 'folder of .jsonl result files, or one file')
+    .option('--out <DIR>', 'where report.html and pictures go (default: the folder itself)')
+    .option('--title <TEXT>', 'heading of the page')
+    .option('--metric <NAME>', 'which score (default: the first of each file)')
+    .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
+    .option('--json <FILE>', 'all results as one JSON document')
+    .option('--csv <FILE>', 'one row per answer')
+    .option('--strict', 'a file that cannot be read ends the report')
+    .action(async (folder: string, flags: ReportFlags) => {
+      const results = await readFolder(folder, flags.strict === true, io)
+      const { title, metric } = flags
+      const written = await writeReport(results, {
+        folder: flags.out ?? (folder.endsWith('.jsonl') ? '.' : folder),
+        png: flags.png === true,
+        ...(title === undefined ? {} : { title }),
+        ...(metric === undefined ? {} : { metric }),
+      })
+      if (flags.json !== undefined)
+        await writeFile(flags.json, `${JSON.stringify(results.map(toJsonDocument), undefined, 2)}\n`)
+      if (flags.csv !== undefined) await writeFile(flags.csv, toCsv(results.flatMap((one) => flatRows(one))))
+      io.stdout.write(`${written.page} (${results.length} result files)\n`)
+      for (const picture of written.pictures) io.stdout.write(`${picture}\n`)
+    })
+}
+
+/** Result files below a folder; others are named on stderr and left out. */
+async function readFolder(folder: string, strict: boolean, io: Io): Promise<Results[]> {
+  const paths = folder.endsWith('.jsonl') ? [folder] : await listJsonl(folder)
+  const results: Results[] = []
+  for (const path of paths.sort()) {
+    try {
+      results.push(await readResults(path))
+    } catch (error) {
+      if (strict || paths.length === 1 || !KvError.isInstance(error)) throw error
+      io.stderr.write(`left out: ${error.message}\n`)
+    }
+  }
+  return results
+}
+
+async function listJsonl(folder: string): Promise<string[]> {
+  try {
+    const names = await readdir(folder, { recursive: true })
+    return names.filter((name) => name.endsWith('.jsonl')).map((name) => join(folder, name))
+  } catch (cause) {
+    throw new KvError('KV_RESULT_FILE', `Cannot read the folder ${folder}: ${(cause as Error).message}.`, {
+      hint: 'Check the path.',
+      cause,
+    })
+  }
+}

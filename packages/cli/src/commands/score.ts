@@ -1,0 +1,95 @@
+import { writeFile } from 'node:fs/promises'
+import {
+  findPredictionFiles,
+  flatMean,
+  loadSegmenter,
+  scorePredictionFile,
+  sixCategoryMean,
+  type FileScore,
+} from '@qpkv/bench-longbench'
+import { KvError } from '@qpkv/spec'
+import type { Command } from 'commander'
+import type { Io } from '../io.ts'
+import { table } from '../output/text-table.ts'
+import { findRulerPredictions, scoreRulerFiles } from '../score/ruler-predictions.ts'
+import type { ScoredFile } from '../score/scored-file.ts'
+
+interface ScoreFlags {
+  readonly assets?: string
+  readonly json?: string
+  readonly strict?: boolean
+}
+
+/** `qpkv score DIR`: predictions that the original codes wrote. */
+export function addScore(program: Command, io: Io): void {
+  program
+    .command('score')
+    .description('score predictions of LongBench, RULER, QPruningKV or KVCache-Factory as their scorers do')
+    .argument(
+      '<DIR>',
+      'DATASET.jsonl, DATASET/METHOD.json, [LENGTH/]TASK.jsonl or LENGTH/TASK/METHOD.json below it',
+    )
+    .option('--assets <DIR>', "folder with jieba's tables, for Chinese datasets (see qpkv pull lexica)")
+    .option('--json <FILE>', 'write the scores as JSON, too')
+    .option('--strict', 'the first bad line ends the command')
+    .action(async (folder: string, flags: ScoreFlags) => {
+      const meet = (error: Error) => {
+        if (flags.strict === true) throw error
+        io.stderr.write(`left out: ${error.message}\n`)
+      }
+      const ruler = await findRulerPredictions(folder)
+      const scored =
+        ruler.length > 0
+          ? await scoreRulerFiles(ruler, meet)
+          : await scoreLongBench(folder, flags.assets, meet, io)
+      io.stdout.write(scoresText(scored))
+      if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(scored, undefined, 2)}\n`)
+    })
+}
+
+async function scoreLongBench(
+  folder: string,
+  assets: string | undefined,
+  meet: (error: Error) => void,
+  io: Io,
+): Promise<ScoredFile[]> {
+  const files = await findPredictionFiles(folder)
+  const chinese = files.some(({ request }) => request.facts.metric.endsWith('-zh'))
+  const segment = chinese ? await loadSegmenter(assets) : undefined
+  const scores: FileScore[] = []
+  for (const file of files) {
+    try {
+      scores.push(await scorePredictionFile(file, segment ? { segment } : {}, meet))
+    } catch (error) {
+      if (!KvError.isInstance(error)) throw error
+      meet(error)
+    }
+  }
+  const scored = scores.map(({ file, rows, score, buckets }): ScoredFile => ({
+    method: file.method ?? '-',
+    task: file.request.facts.name,
+    file: file.file,
+    rows,
+    score,
+    ...(buckets && file.request.even ? { buckets: { ...buckets } } : {}),
+  }))
+  for (const method of new Set(scored.map((one) => one.method))) {
+    const mine = scored.filter((one) => one.method === method)
+    const byDataset = Object.fromEntries(mine.map(({ task, score }) => [task, score]))
+    for (const { label, value } of [sixCategoryMean(byDataset, 'en'), flatMean(byDataset)])
+      io.stdout.write(`${method}: ${value.toFixed(2)}  ${label}\n`)
+  }
+  return scored
+}
+
+const scoresText = (scored: readonly ScoredFile[]): string =>
+  table(
+    ['task', 'method', 'length', 'rows', 'score'],
+    scored.map(({ task, method, length, rows, score }) => [
+      task,
+      method,
+      length === undefined ? '-' : String(length),
+      String(rows),
+      score.toFixed(2),
+    ]),
+  )

@@ -1,0 +1,133 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { contentHash, expandGrid, formatDuration, readResults, type SweepJob } from '@qpkv/bench-kit'
+import { KvError, type Json } from '@qpkv/spec'
+import { Option, type Command } from 'commander'
+import type { Io } from '../io.ts'
+import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
+import { wholeNumber, wholeNumbers } from '../options/numbers.ts'
+import { hours, jobCost, measureSpeed } from '../sweep/estimate-cost.ts'
+import { ModelPool } from '../sweep/model-pool.ts'
+import { paperBudget, paperTable, type PaperOptions } from '../sweep/paper-grids.ts'
+import { readGrid, type NamedGrid } from '../sweep/read-grid.ts'
+import { labelOf, readyJob, runSweep, type ReadyJob, type SweepOptions } from '../sweep/run-sweep.ts'
+import { writeReport } from '../sweep/write-sweep-report.ts'
+
+interface SweepFlags extends ModelFlags, Omit<PaperOptions, 'model'> {
+  readonly out?: string
+  readonly workers: number
+  readonly copies: number
+  readonly dryRun?: boolean
+  readonly strict?: boolean
+  readonly png?: boolean
+}
+
+/** `qpkv sweep`: models x tasks x specs, resumable, with a report. */
+export function addSweep(program: Command, io: Io): void {
+  const command = program
+    .command('sweep')
+    .description('run a grid of models x tasks x specs; run it again to go on where it ended')
+    .argument('<GRID>', "a grid file, or paper-table | paper-budget for the paper's own grids")
+    .option('--out <DIR>', 'where results, pictures and the report go (default: sweep-…)')
+    .option('--workers <N>', 'jobs at once; a job is one model and task with all specs', wholeNumber(1), 1)
+    .option('--copies <N>', 'load every model so many times and let jobs take turns', wholeNumber(1), 1)
+    .option('--dry-run', 'write jobs.json, say what it would cost, and stop')
+    .option('--strict', 'the first failing job ends the sweep')
+    .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
+    .option('--longbench <PATH>', 'paper grids: the official data.zip or its folder')
+    .option('--essays <DIR>', 'paper grids: essays for the haystack (see qpkv pull needle-essays)')
+    .option(
+      '--context <N>',
+      "paper-budget: tokens that shares refer to (default: the model's context)",
+      wholeNumber(256),
+    )
+    .option('--tokens <N,...>', 'paper-table: tokens kept (default: 128,512,2048)', wholeNumbers(1))
+    .option(
+      '--samples <N>',
+      'paper grids on the bundled model: texts per length (default 50)',
+      wholeNumber(1),
+    )
+    .option('--group <N>', 'paper grids: group size of kivi', wholeNumber(32), 64)
+    .option('--recent <N>', 'paper grids: newest tokens that kivi keeps in 16 bit', wholeNumber(0), 0)
+    .option('--window <N>', 'paper grids: observing tokens of snapkv and pyramidkv', wholeNumber(1), 8)
+    .addOption(
+      new Option('--equal <WHAT>', 'paper-budget: budgets at equal nominal bits, real bytes, or both')
+        .choices(['nominal', 'bytes', 'both'])
+        .default('both'),
+    )
+  addModelOptions(command).action(async (grid: string, flags: SweepFlags) => {
+    await sweep(grid, flags, io)
+  })
+}
+
+async function sweep(name: string, flags: SweepFlags, io: Io): Promise<void> {
+  await using pool = new ModelPool((model) => openModel({ ...flags, model }, io), flags.copies)
+  const named = await gridOf(name, flags, pool)
+  const jobs = expandGrid(named.grid)
+  const folder = flags.out ?? `sweep-${contentHash(jobs as unknown as Json)}`
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'jobs.json'), `${JSON.stringify(jobs, undefined, 2)}\n`)
+  const { workers, strict = false } = flags
+  const options: SweepOptions = { jobs, pool, folder, workers, strict, io }
+  const ready: ReadyJob[] = []
+  for (const job of jobs) ready.push(await readyJob(job, options))
+  await sayCost(ready, pool, io)
+  if (flags.dryRun === true) return
+  const started = performance.now()
+  const outcomes = await runSweep(ready, options)
+  io.stderr.write(`swept in ${formatDuration(performance.now() - started)}\n`)
+  await report(ready, folder, named, flags, io)
+  const failed = outcomes.filter(({ state }) => state === 'failed')
+  if (failed.length > 0) {
+    throw new KvError(
+      'KV_DATA',
+      `${failed.length} of ${jobs.length} jobs failed: ${failed[0]?.message ?? ''}`,
+      {
+        hint: 'What is done is saved; run the same command again to go on.',
+      },
+    )
+  }
+}
+
+async function gridOf(name: string, flags: SweepFlags, pool: ModelPool): Promise<NamedGrid> {
+  if (name === 'paper-table') return paperTable(flags, await pool.get(flags.model))
+  if (name === 'paper-budget') return paperBudget(flags, await pool.get(flags.model))
+  return readGrid(name)
+}
+
+/** Says what the sweep takes at most before it begins. */
+async function sayCost(ready: readonly ReadyJob[], pool: ModelPool, io: Io): Promise<void> {
+  let total = 0
+  for (const { job, bench } of ready) {
+    const speed = await measureSpeed(await pool.get(job.model), job)
+    const { samples, specs, milliseconds } = jobCost(bench, job, speed)
+    total += milliseconds
+    io.stderr.write(`${labelOf(job)}: ${samples} samples x ${specs} specs, at most ${hours(milliseconds)}\n`)
+  }
+  io.stderr.write(`in all at most ${hours(total)} on this machine, from a probe of 512 tokens\n`)
+}
+
+async function report(
+  ready: readonly ReadyJob[],
+  folder: string,
+  { title, notes }: NamedGrid,
+  flags: SweepFlags,
+  io: Io,
+): Promise<void> {
+  const results = await Promise.all(
+    [...new Set(ready.map(({ path }) => path))].map((path) => readResults(path)),
+  )
+  for (const { job, bench } of ready) {
+    const file = results.find(
+      ({ header }) =>
+        header.identity.bench === bench.identity.bench && sameTask(header.identity, bench.identity),
+    )
+    io.stdout.write(
+      `\n${labelOf(job)}\n\n${bench.table(file?.records ?? [], job.specs satisfies SweepJob['specs'])}`,
+    )
+  }
+  const written = await writeReport(results, { folder, title, notes, png: flags.png === true })
+  io.stdout.write(`\nWritten: ${written.page} and ${written.pictures.length} pictures\n`)
+}
+
+const sameTask = (a: object, b: object) => contentHash(a as Json) === contentHash(b as Json)

@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises'
+import type { SweepGrid, SweepTask } from '@qpkv/bench-kit'
+import {
+  checkSpec,
+  describeValue,
+  isPlainObject,
+  KvError,
+  parseBudgetText,
+  parseMethodText,
+  parseSpec,
+  type CompressionSpec,
+  type JsonObject,
+} from '@qpkv/spec'
+
+/** A grid and what its report says beside the numbers. */
+export interface NamedGrid {
+  readonly title: string
+  /** Paragraphs for the end of the report. */
+  readonly notes: readonly string[]
+  readonly grid: SweepGrid
+}
+
+/**
+ * Reads a grid file: `models`, `tasks` ({ bench, options }), and `specs` or `prune` x `quantize` x `budgets`. Specs, methods and budgets
+ * are JSON or the text form.
+ * @throws KvError KV_INVALID_SPEC with the file and the path in it
+ */
+export async function readGrid(path: string): Promise<NamedGrid> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    throw invalid(path, `cannot be read (${(cause as Error).message})`, 'Check the path.')
+  }
+  try {
+    return parseGrid(JSON.parse(text), path)
+  } catch (error) {
+    if (error instanceof SyntaxError) throw invalid(path, `is not JSON: ${jsonPlace(error, text)}`)
+    throw error
+  }
+}
+
+/** Node's message with the line in place of the offset. */
+function jsonPlace({ message }: SyntaxError, text: string): string {
+  const offset = /position (\d+)/.exec(message)?.[1]
+  if (offset === undefined) return message
+  return `${message.split(' in JSON')[0] ?? message} in line ${text.slice(0, Number(offset)).split('\n').length}`
+}
+
+export function parseGrid(value: unknown, where: string): NamedGrid {
+  if (!isPlainObject(value)) throw invalid(where, `holds no grid but ${describeValue(value)}`)
+  const known = ['title', 'notes', 'models', 'tasks', 'specs', 'prune', 'quantize', 'budgets']
+  const unknown = Object.keys(value).find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw invalid(where, `has an unknown field "${unknown}"`, `Known: ${known.join(', ')}.`)
+  const list = <T>(name: string, read: (item: unknown, path: string) => T): T[] | undefined => {
+    const items = value[name]
+    if (items === undefined) return undefined
+    if (!Array.isArray(items)) throw invalid(where, `needs a list for "${name}"`)
+    return items.map((item, i) => at(`${where}, ${name}[${i}]`, () => read(item, `${where}, ${name}[${i}]`)))
+  }
+  const methods = (name: string) =>
+    list(name, (item) =>
+      typeof item === 'string' ? parseMethodText(item) : (item as CompressionSpec['prune']),
+    )
+  const fields = {
+    specs: list('specs', (item) =>
+      typeof item === 'string' ? parseSpec(item) : checkSpec(item as CompressionSpec),
+    ),
+    prune: methods('prune'),
+    quantize: methods('quantize'),
+    budgets: list('budgets', (item) =>
+      typeof item === 'string' ? parseBudgetText(item) : (item as NonNullable<CompressionSpec['budget']>),
+    ),
+  }
+  const present = Object.fromEntries(Object.entries(fields).filter(([, items]) => items !== undefined))
+  return {
+    title: typeof value['title'] === 'string' ? value['title'] : 'Quality against real bytes',
+    notes: list('notes', readText) ?? [],
+    grid: {
+      models: list('models', readText) ?? ['reference'],
+      tasks: list('tasks', readTask) ?? [],
+      ...present,
+    },
+  }
+}
+
+function readText(item: unknown, path: string): string {
+  if (typeof item === 'string') return item
+  throw invalid(path, `is no text but ${describeValue(item)}`)
+}
+
+function readTask(item: unknown, path: string): SweepTask {
+  if (!isPlainObject(item) || typeof item['bench'] !== 'string') {
+    throw invalid(path, 'is no task', 'Write { "bench": "needle", "options": { … } }.')
+  }
+  const options = item['options'] ?? {}
+  if (!isPlainObject(options)) throw invalid(path, 'needs an object for "options"')
+  return { bench: item['bench'], options: options as JsonObject }
+}
+
+function at<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!KvError.isInstance(error) || error.message.startsWith(path.split(',')[0] ?? path)) throw error
+    const hint = error.hint === undefined ? {} : { hint: error.hint }
+    throw new KvError(error.code, `${path}: ${error.message}`, { ...hint, cause: error })
+  }
+}
+
+const invalid = (where: string, problem: string, hint?: string) =>
+  new KvError('KV_INVALID_SPEC', `${where} ${problem}.`, hint === undefined ? {} : { hint })

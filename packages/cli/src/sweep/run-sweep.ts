@@ -1,0 +1,98 @@
+import { join } from 'node:path'
+import {
+  localExecutor,
+  Progress,
+  resultFileName,
+  ResultWriter,
+  type JobOutcome,
+  type SweepJob,
+} from '@qpkv/bench-kit'
+import type { Model } from '@qpkv/core'
+import { prepareBench } from '../bench/prepare-bench.ts'
+import type { PreparedBench } from '../bench/prepared-bench.ts'
+import type { Io } from '../io.ts'
+import { benchVersions } from '../output/bench-versions.ts'
+import type { ModelPool } from './model-pool.ts'
+
+export interface SweepOptions {
+  readonly jobs: readonly SweepJob[]
+  readonly pool: ModelPool
+  /** Where result files go. */
+  readonly folder: string
+  /** Jobs at once. */
+  readonly workers: number
+  readonly strict: boolean
+  readonly io: Io
+}
+
+/** A job with its samples. */
+export interface ReadyJob {
+  readonly job: SweepJob
+  readonly bench: PreparedBench
+  readonly path: string
+}
+
+/** Reads a job's options and samples; its result file is named by what is measured, so that later grids add to it. */
+export async function readyJob(job: SweepJob, options: SweepOptions): Promise<ReadyJob> {
+  const { pool, folder, strict, io } = options
+  const model = await pool.get(job.model)
+  const bench = await prepareBench(job.task.bench, job.task.options, { model, modelName: job.model, strict })
+  for (const problem of bench.problems) io.stderr.write(`left out: ${problem}\n`)
+  return { job, bench, path: join(folder, resultFileName(bench.identity)) }
+}
+
+/** Runs every job that is not done yet, each into its own file, and goes on where an earlier sweep ended. */
+export async function runSweep(
+  ready: readonly ReadyJob[],
+  options: SweepOptions,
+): Promise<readonly JobOutcome[]> {
+  const { pool, workers, strict, io } = options
+  const byId = new Map(ready.map((one) => [one.job.id, one]))
+  const executor = localExecutor({
+    workers,
+    onError: strict ? 'stop' : 'continue',
+    work: async (job, signal) => {
+      const one = byId.get(job.id)
+      if (!one) return
+      try {
+        await runJob(one, await pool.get(job.model), { signal, strict, io })
+      } catch (error) {
+        io.stderr.write(`${labelOf(job)} failed: ${(error as Error).message}\n`)
+        throw error
+      }
+    },
+  })
+  return executor.run(
+    ready.map(({ job }) => job),
+    { signal: io.signal },
+  )
+}
+
+async function runJob(
+  { job, bench, path }: ReadyJob,
+  model: Model,
+  { signal, strict, io }: { signal: AbortSignal; strict: boolean; io: Io },
+): Promise<void> {
+  const { identity } = bench
+  const writer = ResultWriter.open({ path, identity, versions: benchVersions(model), mode: 'resume' })
+  try {
+    const progress = new Progress({ total: bench.samples, label: labelOf(job), stream: io.stderr })
+    await bench.run({
+      specs: job.specs,
+      writer,
+      workers: 1,
+      signal,
+      progress,
+      onError: strict ? 'stop' : 'continue',
+    })
+    progress.end()
+  } finally {
+    writer.close()
+  }
+}
+
+/** `reference needle query-agnostic` */
+export const labelOf = ({ model, task }: SweepJob): string => {
+  const { protocol } = task.options
+  return [model, task.bench, typeof protocol === 'string' ? protocol : 'query-aware'].join(' ')
+}
