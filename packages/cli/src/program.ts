@@ -8,10 +8,12 @@ import { addGenerate } from './commands/generate.ts'
 import { addMethods } from './commands/methods.ts'
 import { addCompare } from './commands/compare.ts'
 import { addHeatMap } from './commands/heatmap.ts'
+import { addPull } from './commands/pull.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
 import { addScore } from './commands/score.ts'
 import { addSweep } from './commands/sweep.ts'
+import { addVerify } from './commands/verify.ts'
 import type { Io } from './io.ts'
 import { ownVersion } from './package-versions.ts'
 
@@ -33,11 +35,13 @@ export function makeProgram(io: Io): Command {
   addCalibrate(program, io)
   addMethods(program, io)
   addDoctor(program, io)
+  addVerify(program, io)
   addSweep(program, io)
   addReport(program, io)
   addCompare(program, io)
   addRun(program, io)
   addHeatMap(program, io)
   addScore(program, io)
+  addPull(program, io)
   return program
 }
