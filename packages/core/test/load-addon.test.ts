@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { findAddon } from '../src/native/load-addon.ts'
+import { loadingAdvice } from '../src/native/loading-advice.ts'
 import { currentPlatform, platformPackage } from '../src/native/platform.ts'
 import { temporaryFolder } from './support/model-folder.ts'
 import { throwsKv } from './support/throws.ts'
@@ -17,6 +18,42 @@ describe('the addon loader', () => {
     expect(error.message).toMatch(/prebuilt package \(@qpkv\/core-plan9-pdp11\): Cannot find module/)
     expect(error.message).not.toContain('\n')
     expect(error.hint).toMatch(/--omit=optional/)
+  })
+
+  const offers = JSON.stringify({
+    optionalDependencies: { '@qpkv/core-linux-x64-gnu': '*', '@qpkv/core-darwin-arm64': '*' },
+  })
+
+  it('knows for which systems there is something', async () => {
+    const root = temporaryFolder({ 'package.json': offers })
+    await throwsKv('KV_ADDON', /on linux x64 musl[^]*exist for darwin-arm64, linux-x64-gnu. On Alpine/, () =>
+      findAddon({ root, env: {}, platform: { os: 'linux', arch: 'x64', libc: 'musl' } }),
+    )
+    await throwsKv('KV_ADDON', /on Windows, WSL[^]*QPKV_CORE_NATIVE/, () =>
+      findAddon({ root, env: {}, platform: { os: 'win32', arch: 'x64' } }),
+    )
+    await throwsKv('KV_ADDON', /npm install @qpkv\/core-linux-x64-gnu[^]*--no-optional/, () =>
+      findAddon({ root, env: {}, platform: { os: 'linux', arch: 'x64', libc: 'gnu' } }),
+    )
+  })
+
+  it('sees node_modules that were copied from another system', async () => {
+    const root = temporaryFolder({
+      'package.json': offers,
+      'node_modules/@qpkv/core-darwin-arm64/package.json': '{}',
+    })
+    await throwsKv(
+      'KV_ADDON',
+      /core-darwin-arm64, which is for another system[^]*--os=linux --cpu=x64 --libc=glibc/,
+      () => findAddon({ root, env: {}, platform: { os: 'linux', arch: 'x64', libc: 'gnu' } }),
+    )
+  })
+
+  it('names the C library that is too old', () => {
+    const failure = "/lib/libc.so.6: version `GLIBC_2.28' not found (required by qpkv_core.node)"
+    expect(loadingAdvice('/nowhere', { os: 'linux', arch: 'x64', libc: 'gnu' }, [failure])).toMatch(
+      /older than glibc 2.28/,
+    )
   })
 
   it('in a checkout says how to build', async () => {

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { kvError } from '../errors.ts'
 import type { Addon } from './addon.ts'
+import { loadingAdvice } from './loading-advice.ts'
 import { packageRoot } from './package-root.ts'
 import { currentPlatform, platformPackage, type Platform } from './platform.ts'
 
@@ -72,22 +73,15 @@ export function findAddon(options: LoadAddonOptions = {}): AddonSource {
   const name = platformPackage(platform)
   const found = attempt('package', 'the prebuilt package', name)
   if (found) return found
-  throw kvError('KV_ADDON', explain(attempts, platform), advice(root, name))
+  const failures = attempts.map(({ failure }) => failure)
+  throw kvError('KV_ADDON', explain(attempts, platform), loadingAdvice(root, platform, failures))
 }
 
 function explain(attempts: readonly AddonAttempt[], platform: Platform): string {
   const tried = attempts.map(({ what, path, failure }) => `${what} (${path}): ${failure}`).join('; ')
-  const system = [platform.os, platform.arch, platform.libc].filter(Boolean).join(' ')
+  const libc = platform.libc && { gnu: 'glibc', musl: 'musl' }[platform.libc]
+  const system = [platform.os, platform.arch, libc].filter(Boolean).join(' ')
   return `The native engine of @qpkv/core could not be loaded on ${system} with Node ${process.versions.node}. Tried ${tried}.`
-}
-
-function advice(root: string, name: string): string {
-  if (existsSync(join(root, 'CMakeLists.txt')) && existsSync(join(root, 'native')))
-    return 'In the checkout, type: pnpm build (it needs a C++ compiler and cmake).'
-  return (
-    `Type: npm install ${name}. If it is missing although @qpkv/core is installed, optional packages were left out ` +
-    `(npm --omit=optional, pnpm --no-optional, or a lockfile written on another system): install again without that flag.`
-  )
 }
 
 function firstLine(cause: unknown): string {
