@@ -6,6 +6,7 @@ import { settleStorage, type SettledStorage, type StoragePrecision } from './lay
 import { checkSelection } from './check-selection.ts'
 import type { BoundPruner, BoundQuantizer, Selection } from './method.ts'
 import { headBytes, storedHeads, tableBytes, type StoredLayer } from './plan-bytes.ts'
+import { LANES } from './tile-bytes.ts'
 
 /** One layer while resolve() works on it. */
 export interface LayerDesk {
@@ -86,7 +87,8 @@ export function makeDesk(facts: Omit<Desk, 'layers' | 'budget'>, precision: Stor
     const override = overrideOf(spec, layer)
     const window = model.slidingWindow?.[layer]
     const candidates = Math.min(prompt.tokens, window && window > 0 ? window : prompt.tokens)
-    const settled = settleStorage(quantizer, { layer, model, heads, override }, precision)
+    const asked = settleStorage(quantizer, { layer, model, heads, override }, precision)
+    const settled = spec.budget !== undefined && 'bytes' in spec.budget ? fillPaidSlots(asked) : asked
     // Eviction and cache-relative positions change what a tile holds; they do not depend on how many tokens are kept.
     const probe = pruner.select({ model, prompt, layer, tokens: candidates, candidates })
     const storage = probe.positions === 'cache' ? storedBeforeRope(settled) : settled
@@ -106,6 +108,20 @@ export function makeDesk(facts: Omit<Desk, 'layers' | 'budget'>, precision: Stor
     }
   })
   return { ...facts, budget: spec.budget, layers }
+}
+
+/**
+ * Exact segments take whole blocks of 16 slots, whatever they hold. Under a budget of real bytes the slots that are paid for are used: `recent`
+ * and `sinks` are rounded up to a multiple of 16. (The KIVI residual rule counts tokens by itself and stays as asked.)
+ */
+function fillPaidSlots(storage: SettledStorage): SettledStorage {
+  if (storage.residual !== 'unified' || storage.simulated) return storage
+  const segments = storage.segments.map((segment) =>
+    segment.role !== 'packed' && segment.tokens !== 'rest'
+      ? { ...segment, tokens: Math.ceil(segment.tokens / LANES) * LANES }
+      : segment,
+  )
+  return { ...storage, segments }
 }
 
 /** Cache-relative positions: keys are stored before RoPE and rotated when they are read. */

@@ -294,3 +294,31 @@ test('the float32 mode counts elements and metadata in four bytes', () => {
   expect(at('f32').bytes).toBe(2 * at('bf16').bytes)
   expect(at('f16').bytes).toBe(at('bf16').bytes)
 })
+
+test('under a budget of bytes the slots of exact segments that are paid for are filled', () => {
+  const narrow = defineQuantizer({
+    name: 'narrow',
+    paper: '',
+    options: {},
+    format: () => ({
+      key: packedFormat({ bits: 4, scalePer: 'channel', group: 32 }),
+      value: packedFormat({ bits: 4, scalePer: 'token', group: 32 }),
+      recent: 8,
+      sinks: 1,
+    }),
+  })
+  const exactTokens = (spec: SpecInput) =>
+    resolve(spec, undefined, model, prompt).plan.layers[0]?.segments.map(({ role, tokens }) => [role, tokens])
+  const asked = [
+    ['sinks', 1],
+    ['packed', 'rest'],
+    ['recent', 8],
+  ]
+  const prune = window({ window: 8 })
+  expect(exactTokens({ budget: { tokens: 200 }, prune, quantize: narrow() })).toEqual(asked)
+  expect(exactTokens({ budget: { bytes: '256KiB' }, prune, quantize: narrow() })).toEqual([
+    ['sinks', 16],
+    ['packed', 'rest'],
+    ['recent', 16],
+  ])
+})
