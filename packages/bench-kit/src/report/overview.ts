@@ -1,5 +1,5 @@
 import { formatBytes } from '@qpkv/spec'
-import type { ReportSection, Table, TableRow } from './html-report.ts'
+import type { Cell, ReportSection, Table, TableRow } from './html-report.ts'
 import { specKind, type SpecKind } from './spec-kind.ts'
 import type { SpecSummary } from './spec-summary.ts'
 
@@ -30,7 +30,6 @@ export function overviewSection(parts: readonly OverviewPart[]): ReportSection[]
 }
 
 function overviewTable(parts: readonly OverviewPart[]): Table {
-  const kinds = ['prune', 'quantize', 'joint'] as const
   return {
     columns: [
       { title: 'model, benchmark' },
@@ -38,25 +37,28 @@ function overviewTable(parts: readonly OverviewPart[]): Table {
       ...['prune only', 'quantize only', 'joint'].map((title) => ({ title })),
       { title: 'best row' },
     ],
-    rows: parts.flatMap(({ title, summaries }) =>
-      SHARES.flatMap((share, i): TableRow[] => {
-        const best = kinds.map((kind) => bestWithin(summaries, kind, share))
-        const winner = best.reduce((a, b) => (b && (!a || b.score > a.score) ? b : a), undefined)
-        if (!winner) return []
-        return [
-          {
-            cells: [
-              i === 0 ? title : '',
-              `1/${Math.round(1 / share)}`,
-              ...best.map((one) => (one ? { text: scoreText(one), share: one.score } : 'none fits')),
-              `${winner.spec.label} (${formatBytes(Math.round(winner.bytesPlanned))})`,
-            ],
-            ...(i === 0 ? { begins: true } : {}),
-          },
-        ]
-      }),
-    ),
+    rows: parts.flatMap(({ title, summaries }) => {
+      const rows = SHARES.flatMap((share) => shareRow(summaries, share))
+      return rows.map((cells, i): TableRow => {
+        const whole = [i === 0 ? title : '', ...cells]
+        return i === 0 ? { cells: whole, begins: true } : { cells: whole }
+      })
+    }),
   }
+}
+
+/** One share of the full cache; nothing where no row fits. */
+function shareRow(summaries: readonly SpecSummary[], share: number): Cell[][] {
+  const best = (['prune', 'quantize', 'joint'] as const).map((kind) => bestWithin(summaries, kind, share))
+  const winner = best.reduce((a, b) => (b && (!a || b.score > a.score) ? b : a), undefined)
+  if (!winner) return []
+  return [
+    [
+      `1/${Math.round(1 / share)}`,
+      ...best.map((one) => (one ? { text: scoreText(one), share: one.score } : 'none fits')),
+      `${winner.spec.label} (${formatBytes(Math.round(winner.bytesPlanned))})`,
+    ],
+  ]
 }
 
 const scoreText = ({ score, interval }: SpecSummary) =>

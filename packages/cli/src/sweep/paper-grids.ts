@@ -1,6 +1,6 @@
 import type { SweepTask } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
-import { parseMethodText, type CompressionSpec, type JsonObject } from '@qpkv/spec'
+import { checkSpec, parseMethodText, type CompressionSpec, type JsonObject } from '@qpkv/spec'
 import type { NamedGrid } from './read-grid.ts'
 
 /** What the paper's grids leave open. */
@@ -59,13 +59,11 @@ function specOf(
   { group, recent, window }: PaperOptions,
 ): CompressionSpec {
   const observing = pruner === 'snapkv' || pruner === 'pyramidkv' ? `:window=${window}` : ''
-  return {
-    specVersion: 1,
-    heads: 'kv',
+  return checkSpec({
     budget,
     prune: parseMethodText(pruner + observing),
     quantize: parseMethodText(bits === 16 ? 'none' : `kivi:bits=${bits},group=${group},recent=${recent}`),
-  }
+  })
 }
 
 function named(what: string, specs: CompressionSpec[], options: PaperOptions, model: Model): NamedGrid {

@@ -11,6 +11,7 @@ import {
   type CompressionSpec,
   type JsonObject,
 } from '@qpkv/spec'
+import { jsonErrorLine } from './json-error-line.ts'
 
 /** A grid and what its report says beside the numbers. */
 export interface NamedGrid {
@@ -35,16 +36,10 @@ export async function readGrid(path: string): Promise<NamedGrid> {
   try {
     return parseGrid(JSON.parse(text), path)
   } catch (error) {
-    if (error instanceof SyntaxError) throw invalid(path, `is not JSON: ${jsonPlace(error, text)}`)
+    if (error instanceof SyntaxError)
+      throw invalid(`${path}:${jsonErrorLine(text)}:`, 'here the file stops being JSON')
     throw error
   }
-}
-
-/** Node's message with the line in place of the offset. */
-function jsonPlace({ message }: SyntaxError, text: string): string {
-  const offset = /position (\d+)/.exec(message)?.[1]
-  if (offset === undefined) return message
-  return `${message.split(' in JSON')[0] ?? message} in line ${text.slice(0, Number(offset)).split('\n').length}`
 }
 
 export function parseGrid(value: unknown, where: string): NamedGrid {
