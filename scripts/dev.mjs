@@ -126,6 +126,8 @@ const verbs = {
     for (const name of ['check-floors', 'check-package-shape', 'check-method-names', 'check-file-size'])
       tool(name)
     tool('generate-methods', '--check')
+    tool('make-memory-table', '--check')
+    tool('make-error-table', '--check')
     tool('format-native', '--check')
   },
   'format-native': () => tool('format-native'),
@@ -153,6 +155,10 @@ const verbs = {
   'native-asan': () => tool('native-test', '--sanitize', ...rest),
   fuzz: () => tool('fuzz', ...rest),
   leak: () => tool('leak', ...rest),
+  'cross-arm64': () => tool('cross-arm64', ...rest),
+  'check-addon': () => tool('check-addon', ...rest),
+  'memory-table': () => tool('make-memory-table', ...rest),
+  'error-table': () => tool('make-error-table', ...rest),
   'pack-test'() {
     turbo('build')
     tool('pack-test', ...rest)

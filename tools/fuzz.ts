@@ -88,6 +88,7 @@ function runWorker(
 ): Promise<WorkerEnd> {
   const shared = new SharedArrayBuffer(8 + INPUT_BYTES)
   const counter = new Int32Array(shared, 0, 2)
+  counter[0] = -1 // not started: compiling takes a while
   const order: WorkerOrder = { target, corpus: join(corpora, target), seed, from, until, shared }
   const worker = new Worker(new URL('fuzz/start-worker.mjs', import.meta.url), {
     workerData: order,
@@ -96,7 +97,7 @@ function runWorker(
   const current = () => new Uint8Array(shared, 8).slice(0, counter[1])
   return new Promise((resolve) => {
     let last = -1
-    let started = Date.now() + 20_000 // compiling takes a while
+    let started = Date.now() + 60_000
     const end = (result: WorkerEnd) => {
       clearInterval(watch)
       void worker.terminate().then(() => resolve(result))
@@ -114,7 +115,7 @@ function runWorker(
       else if (!onFinding(message.iteration, message.error, message.bytes)) end({ next: message.iteration })
     })
     worker.on('error', (cause) => {
-      if (Atomics.load(counter, 1) === 0) throw cause // it did not even start
+      if (Atomics.load(counter, 0) < 0) throw cause // it did not even start
       end({
         next: Atomics.load(counter, 0),
         finding: { error: cause.stack ?? cause.message, bytes: current() },
