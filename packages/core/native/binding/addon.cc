@@ -1,10 +1,11 @@
-// The addon's entry: op tables, CPU features, engines. See packages/core/src/native/addon.ts for the whole surface.
+// The addon's entry: op tables, CPU features, engines. See packages/core/src/native/addon.ts for
+// the whole surface.
 #include <napi.h>
 
 #include <memory>
 
-#include "binding/cpu_features.h"
 #include "binding/convert.h"
+#include "binding/cpu_features.h"
 #include "binding/objects.h"
 #include "ops/ops.h"
 
@@ -34,7 +35,9 @@ Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
     const std::string name = TextOf(options, "table");
     ops = FindOps(name.c_str());
     if (ops == nullptr)
-      throw MakeError(env, "KV_UNSUPPORTED", "The op table '" + name + "' is unknown or needs another CPU; see opTables().");
+      throw MakeError(
+          env, "KV_UNSUPPORTED",
+          "The op table '" + name + "' is unknown or needs another CPU; see opTables().");
   }
   auto engine = std::make_shared<Engine>(*ops, IntOf(options, "threads"));
   return MakeObject(env, env.GetInstanceData<Instance>()->engine, std::move(engine));
@@ -57,5 +60,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace qpkv
 
-static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) { return qpkv::Init(env, exports); }
+static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) {
+  return qpkv::Init(env, exports);
+}
 NODE_API_MODULE(qpkv_core, InitAddon)

@@ -7,7 +7,9 @@ namespace {
 class PromiseWorker : public Napi::AsyncWorker {
  public:
   PromiseWorker(Napi::Env env, Work work)
-      : Napi::AsyncWorker(env, "qpkv"), deferred_(Napi::Promise::Deferred::New(env)), work_(std::move(work)) {}
+      : Napi::AsyncWorker(env, "qpkv"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        work_(std::move(work)) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
@@ -23,8 +25,8 @@ class PromiseWorker : public Napi::AsyncWorker {
       SetError("Out of memory.");
     }
   }
-  // What the work held is let go here, on the event loop and before the promise settles: an object stays busy exactly as long as its
-  // promise is pending.
+  // What the work held is let go here, on the event loop and before the promise settles: an object
+  // stays busy exactly as long as its promise is pending.
   void OnOK() override {
     work_ = nullptr;
     try {

@@ -15,7 +15,8 @@ namespace qpkv {
 // A JavaScript error with a stable `code`.
 Napi::Error MakeError(Napi::Env env, const char* code, const std::string& message);
 
-// Runs in the worker; must not touch JavaScript values. What it returns runs on the event loop and makes the promise's value.
+// Runs in the worker; must not touch JavaScript values. What it returns runs on the event loop and
+// makes the promise's value.
 using Finish = std::function<Napi::Value(Napi::Env)>;
 using Work = std::function<Finish()>;
 Napi::Value RunAsync(Napi::Env env, Work work);
@@ -32,10 +33,12 @@ auto Guarded(Napi::Env env, const F& call) -> decltype(call()) {
   }
 }
 
-// Sets an object's `busy` flag until the returned mark is gone. Throws KV_BUSY when another step holds it.
+// Sets an object's `busy` flag until the returned mark is gone. Throws KV_BUSY when another step
+// holds it.
 template <class T>
 std::shared_ptr<void> MarkBusy(Napi::Env env, const std::shared_ptr<T>& owner, const char* what) {
-  if (owner->busy.exchange(true)) throw MakeError(env, "KV_BUSY", std::string("The ") + what + " is working on something else.");
+  if (owner->busy.exchange(true))
+    throw MakeError(env, "KV_BUSY", std::string("The ") + what + " is working on something else.");
   return std::shared_ptr<void>(nullptr, [owner](void*) { owner->busy.store(false); });
 }
 

@@ -80,20 +80,24 @@ std::vector<int32_t> Ints(const Napi::Value& value) {
 int IntOf(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
   if (!value.IsNumber())
-    throw MakeError(object.Env(), "KV_INVALID_OPTION", std::string("Expected a number for ") + name + ".");
+    throw MakeError(object.Env(), "KV_INVALID_OPTION",
+                    std::string("Expected a number for ") + name + ".");
   return value.As<Napi::Number>().Int32Value();
 }
 
 double NumberOf(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
   if (!value.IsNumber())
-    throw MakeError(object.Env(), "KV_INVALID_OPTION", std::string("Expected a number for ") + name + ".");
+    throw MakeError(object.Env(), "KV_INVALID_OPTION",
+                    std::string("Expected a number for ") + name + ".");
   return value.As<Napi::Number>().DoubleValue();
 }
 
 std::string TextOf(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
-  if (!value.IsString()) throw MakeError(object.Env(), "KV_INVALID_OPTION", std::string("Expected a text for ") + name + ".");
+  if (!value.IsString())
+    throw MakeError(object.Env(), "KV_INVALID_OPTION",
+                    std::string("Expected a text for ") + name + ".");
   return value.As<Napi::String>().Utf8Value();
 }
 

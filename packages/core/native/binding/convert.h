@@ -1,4 +1,5 @@
-// Between JavaScript values and plain C++ ones. Typed arrays are allocated by JavaScript and filled here.
+// Between JavaScript values and plain C++ ones. Typed arrays are allocated by JavaScript and filled
+// here.
 #pragma once
 #include <napi.h>
 

@@ -20,17 +20,23 @@ LayerInput ReadLayerInput(const Napi::Object& from) {
   if (Has(from, "slidingWindow")) input.shape.window = IntOf(from, "slidingWindow");
   input.observe = ReadObservation(from.Get("observe").As<Napi::Object>(), "observe");
   input.protect_last = IntOf(from, "protectLast");
-  const size_t dim = static_cast<size_t>(input.shape.head_dim), tokens = static_cast<size_t>(input.tokens);
-  if (input.q.size() != tokens * input.shape.query_heads * dim || input.k.size() != tokens * input.shape.kv_heads * dim)
-    throw MakeError(from.Env(), "KV_INVALID_OPTION", "q or k has another length than its shape says.");
+  const size_t dim = static_cast<size_t>(input.shape.head_dim),
+               tokens = static_cast<size_t>(input.tokens);
+  if (input.q.size() != tokens * input.shape.query_heads * dim ||
+      input.k.size() != tokens * input.shape.kv_heads * dim)
+    throw MakeError(from.Env(), "KV_INVALID_OPTION",
+                    "q or k has another length than its shape says.");
   return input;
 }
 
 class EngineObject : public Napi::ObjectWrap<EngineObject> {
  public:
-  explicit EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info), engine_(info, "engine") {}
+  explicit EngineObject(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<EngineObject>(info), engine_(info, "engine") {}
 
-  Napi::Value Table(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), engine_.Get(info.Env())->ops.name); }
+  Napi::Value Table(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), engine_.Get(info.Env())->ops.name);
+  }
   Napi::Value Threads(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), engine_.Get(info.Env())->stream.threads());
   }
@@ -40,7 +46,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), description]() -> Finish {
       std::lock_guard<std::mutex> lock(engine->mutex);
       auto model = std::make_shared<Model>(engine, std::move(*description));
-      return [model](Napi::Env env) { return MakeObject(env, env.GetInstanceData<Instance>()->model, model); };
+      return [model](Napi::Env env) {
+        return MakeObject(env, env.GetInstanceData<Instance>()->model, model);
+      };
     });
   }
 
@@ -52,10 +60,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     if (Has(from, "scores")) input->scores = Floats(from.Get("scores"));
     if (input->v.size() != input->k.size())
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "v has another length than k.");
-    std::shared_ptr<const LayerPlan> plan = ReadLayerPlan(from.Get("plan").As<Napi::Object>(), "plan");
+    std::shared_ptr<const LayerPlan> plan =
+        ReadLayerPlan(from.Get("plan").As<Napi::Object>(), "plan");
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input, plan]() -> Finish {
       auto cache = std::make_shared<LayerCache>(engine, *input, plan);
-      return [cache](Napi::Env env) { return MakeObject(env, env.GetInstanceData<Instance>()->layer_cache, cache); };
+      return [cache](Napi::Env env) {
+        return MakeObject(env, env.GetInstanceData<Instance>()->layer_cache, cache);
+      };
     });
   }
 
@@ -77,13 +88,14 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 }  // namespace
 
 Napi::Function DefineEngine(Napi::Env env) {
-  return EngineObject::DefineClass(env, "NativeEngine",
-                                   {EngineObject::InstanceAccessor<&EngineObject::Table>("table"),
-                                    EngineObject::InstanceAccessor<&EngineObject::Threads>("threads"),
-                                    EngineObject::InstanceMethod<&EngineObject::LoadModel>("loadModel"),
-                                    EngineObject::InstanceMethod<&EngineObject::CreateLayerCache>("createLayerCache"),
-                                    EngineObject::InstanceMethod<&EngineObject::Observe>("observe"),
-                                    EngineObject::InstanceMethod<&EngineObject::Dispose>("dispose")});
+  return EngineObject::DefineClass(
+      env, "NativeEngine",
+      {EngineObject::InstanceAccessor<&EngineObject::Table>("table"),
+       EngineObject::InstanceAccessor<&EngineObject::Threads>("threads"),
+       EngineObject::InstanceMethod<&EngineObject::LoadModel>("loadModel"),
+       EngineObject::InstanceMethod<&EngineObject::CreateLayerCache>("createLayerCache"),
+       EngineObject::InstanceMethod<&EngineObject::Observe>("observe"),
+       EngineObject::InstanceMethod<&EngineObject::Dispose>("dispose")});
 }
 
 }  // namespace qpkv

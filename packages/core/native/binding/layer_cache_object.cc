@@ -10,12 +10,15 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
   explicit LayerCacheObject(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<LayerCacheObject>(info), cache_(info, "layer cache") {}
 
-  Napi::Value Smoothed(const Napi::CallbackInfo& info) { return FloatArray(info.Env(), Held(info)->selection().smoothed); }
+  Napi::Value Smoothed(const Napi::CallbackInfo& info) {
+    return FloatArray(info.Env(), Held(info)->selection().smoothed);
+  }
   Napi::Value Kept(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
     const KvLayer& layer = Held(info)->layer();
     std::vector<std::vector<int32_t>> kept;
-    for (int head = 0; head < layer.shape().stored_heads(); ++head) kept.push_back(layer.KeptPositions(head));
+    for (int head = 0; head < layer.shape().stored_heads(); ++head)
+      kept.push_back(layer.KeptPositions(head));
     return KeptArrays(info.Env(), kept);
   }
 
@@ -30,22 +33,27 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
     const LayerShape& shape = Held(info)->layer().shape();
     const size_t size = static_cast<size_t>(shape.kv_heads) * count * shape.head_dim;
     if (count < 1 || k.size() != size || v.size() != size)
-      throw MakeError(info.Env(), "KV_INVALID_OPTION", "k or v has another length than [kvHeads, count, headDim].");
-    return RunAsync(info.Env(), [cache = Held(info), k = std::move(k), v = std::move(v), count, mark = Mark(info)]() -> Finish {
-      cache->Append(k, v, count);
-      return [](Napi::Env env) { return env.Undefined(); };
-    });
+      throw MakeError(info.Env(), "KV_INVALID_OPTION",
+                      "k or v has another length than [kvHeads, count, headDim].");
+    return RunAsync(info.Env(),
+                    [cache = Held(info), k = std::move(k), v = std::move(v), count,
+                     mark = Mark(info)]() -> Finish {
+                      cache->Append(k, v, count);
+                      return [](Napi::Env env) { return env.Undefined(); };
+                    });
   }
 
   Napi::Value Attend(const Napi::CallbackInfo& info) {
     std::vector<float> q = Floats(info[0]);
     const LayerShape& shape = Held(info)->layer().shape();
     if (q.size() != static_cast<size_t>(shape.query_heads) * shape.head_dim)
-      throw MakeError(info.Env(), "KV_INVALID_OPTION", "q has another length than [queryHeads, headDim].");
-    return RunAsync(info.Env(), [cache = Held(info), q = std::move(q), mark = Mark(info)]() -> Finish {
-      std::vector<float> out = cache->Attend(q);
-      return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
-    });
+      throw MakeError(info.Env(), "KV_INVALID_OPTION",
+                      "q has another length than [queryHeads, headDim].");
+    return RunAsync(info.Env(),
+                    [cache = Held(info), q = std::move(q), mark = Mark(info)]() -> Finish {
+                      std::vector<float> out = cache->Attend(q);
+                      return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
+                    });
   }
 
   Napi::Value Export(const Napi::CallbackInfo& info) {
@@ -67,8 +75,12 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
   void Dispose(const Napi::CallbackInfo&) { cache_.Drop(); }
 
  private:
-  const std::shared_ptr<LayerCache>& Held(const Napi::CallbackInfo& info) { return cache_.Get(info.Env()); }
-  std::shared_ptr<void> Mark(const Napi::CallbackInfo& info) { return MarkBusy(info.Env(), Held(info), "layer cache"); }
+  const std::shared_ptr<LayerCache>& Held(const Napi::CallbackInfo& info) {
+    return cache_.Get(info.Env());
+  }
+  std::shared_ptr<void> Mark(const Napi::CallbackInfo& info) {
+    return MarkBusy(info.Env(), Held(info), "layer cache");
+  }
 
   Handle<LayerCache> cache_;
 };
@@ -76,15 +88,16 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
 }  // namespace
 
 Napi::Function DefineLayerCache(Napi::Env env) {
-  return LayerCacheObject::DefineClass(env, "NativeLayerCache",
-                                       {LayerCacheObject::InstanceMethod<&LayerCacheObject::Smoothed>("smoothed"),
-                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Kept>("kept"),
-                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Bytes>("bytes"),
-                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Append>("append"),
-                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Attend>("attend"),
-                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Export>("export"),
-                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Scramble>("scramble"),
-                                        LayerCacheObject::InstanceMethod<&LayerCacheObject::Dispose>("dispose")});
+  return LayerCacheObject::DefineClass(
+      env, "NativeLayerCache",
+      {LayerCacheObject::InstanceMethod<&LayerCacheObject::Smoothed>("smoothed"),
+       LayerCacheObject::InstanceMethod<&LayerCacheObject::Kept>("kept"),
+       LayerCacheObject::InstanceMethod<&LayerCacheObject::Bytes>("bytes"),
+       LayerCacheObject::InstanceMethod<&LayerCacheObject::Append>("append"),
+       LayerCacheObject::InstanceMethod<&LayerCacheObject::Attend>("attend"),
+       LayerCacheObject::InstanceMethod<&LayerCacheObject::Export>("export"),
+       LayerCacheObject::InstanceMethod<&LayerCacheObject::Scramble>("scramble"),
+       LayerCacheObject::InstanceMethod<&LayerCacheObject::Dispose>("dispose")});
 }
 
 }  // namespace qpkv

@@ -8,7 +8,8 @@ namespace {
 
 class ModelObject : public Napi::ObjectWrap<ModelObject> {
  public:
-  explicit ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info), model_(info, "model") {}
+  explicit ModelObject(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<ModelObject>(info), model_(info, "model") {}
 
   Napi::Value WeightBytes(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(model_.Get(info.Env())->weight_bytes));
@@ -21,7 +22,8 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     CheckIds(env, ids, model->description.vocab);
     std::vector<CompressionPlan> plans;
     const Napi::Array contexts = info[1].As<Napi::Array>();
-    for (uint32_t i = 0; i < contexts.Length(); ++i) plans.push_back(ReadPlan(contexts.Get(i).As<Napi::Object>()));
+    for (uint32_t i = 0; i < contexts.Length(); ++i)
+      plans.push_back(ReadPlan(contexts.Get(i).As<Napi::Object>()));
     return Guarded(env, [&] {
       auto prefill = std::make_shared<Prefill>(model, std::move(ids), std::move(plans));
       return MakeObject(env, env.GetInstanceData<Instance>()->prefill, std::move(prefill));
@@ -41,15 +43,16 @@ void CheckIds(Napi::Env env, const std::vector<int32_t>& ids, int vocab) {
   for (size_t i = 0; i < ids.size(); ++i)
     if (ids[i] < 0 || ids[i] >= vocab)
       throw MakeError(env, "KV_INVALID_OPTION",
-                      "Expected token ids from 0 to " + std::to_string(vocab - 1) + " but id " + std::to_string(i) + " is " +
-                          std::to_string(ids[i]) + ".");
+                      "Expected token ids from 0 to " + std::to_string(vocab - 1) + " but id " +
+                          std::to_string(i) + " is " + std::to_string(ids[i]) + ".");
 }
 
 Napi::Function DefineModel(Napi::Env env) {
-  return ModelObject::DefineClass(env, "NativeModel",
-                                  {ModelObject::InstanceAccessor<&ModelObject::WeightBytes>("weightBytes"),
-                                   ModelObject::InstanceMethod<&ModelObject::StartPrefill>("startPrefill"),
-                                   ModelObject::InstanceMethod<&ModelObject::Dispose>("dispose")});
+  return ModelObject::DefineClass(
+      env, "NativeModel",
+      {ModelObject::InstanceAccessor<&ModelObject::WeightBytes>("weightBytes"),
+       ModelObject::InstanceMethod<&ModelObject::StartPrefill>("startPrefill"),
+       ModelObject::InstanceMethod<&ModelObject::Dispose>("dispose")});
 }
 
 }  // namespace qpkv

@@ -1,6 +1,6 @@
-// The JavaScript objects of addon.ts. Each holds a shared pointer to what it stands for: dispose() drops it, the finalizer drops what is
-// left, and a worker that is still running keeps its own reference. Constructors live in the addon instance, so every worker thread has
-// its own.
+// The JavaScript objects of addon.ts. Each holds a shared pointer to what it stands for: dispose()
+// drops it, the finalizer drops what is left, and a worker that is still running keeps its own
+// reference. Constructors live in the addon instance, so every worker thread has its own.
 #pragma once
 #include <napi.h>
 
@@ -21,7 +21,8 @@ struct Instance {
 
 // Makes a JavaScript object around `held`.
 template <class T>
-Napi::Object MakeObject(Napi::Env env, const Napi::FunctionReference& constructor, std::shared_ptr<T> held) {
+Napi::Object MakeObject(Napi::Env env, const Napi::FunctionReference& constructor,
+                        std::shared_ptr<T> held) {
   return constructor.New({Napi::External<std::shared_ptr<T>>::New(env, &held)});
 }
 
@@ -30,11 +31,13 @@ class Handle {
  public:
   Handle(const Napi::CallbackInfo& info, const char* what) : what_(what) {
     if (info.Length() != 1 || !info[0].IsExternal())
-      throw Napi::TypeError::New(info.Env(), std::string("A ") + what + " cannot be constructed directly.");
+      throw Napi::TypeError::New(info.Env(),
+                                 std::string("A ") + what + " cannot be constructed directly.");
     held_ = *info[0].As<Napi::External<std::shared_ptr<T>>>().Data();
   }
   const std::shared_ptr<T>& Get(Napi::Env env) const {
-    if (held_ == nullptr) throw MakeError(env, "KV_DISPOSED", std::string("The ") + what_ + " was disposed.");
+    if (held_ == nullptr)
+      throw MakeError(env, "KV_DISPOSED", std::string("The ") + what_ + " was disposed.");
     return held_;
   }
   const std::shared_ptr<T>& get() const { return held_; }

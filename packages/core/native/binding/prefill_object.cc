@@ -7,9 +7,12 @@ namespace {
 
 class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
  public:
-  explicit PrefillObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PrefillObject>(info), prefill_(info, "prefill") {}
+  explicit PrefillObject(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<PrefillObject>(info), prefill_(info, "prefill") {}
 
-  Napi::Value Layer(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), prefill_.Get(info.Env())->layer()); }
+  Napi::Value Layer(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), prefill_.Get(info.Env())->layer());
+  }
 
   Napi::Value RunLayer(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
@@ -22,13 +25,16 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
   Napi::Value Scores(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
     const int plan = PlanIndex(info);
-    return Guarded(info.Env(), [&] { return FloatArray(info.Env(), prefill_.Get(info.Env())->Scores(plan)); });
+    return Guarded(info.Env(),
+                   [&] { return FloatArray(info.Env(), prefill_.Get(info.Env())->Scores(plan)); });
   }
 
   Napi::Value Exact(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
-    const Tensor tensor = info[0].As<Napi::String>().Utf8Value() == "key" ? Tensor::kKey : Tensor::kValue;
-    return Guarded(info.Env(), [&] { return FloatArray(info.Env(), prefill_.Get(info.Env())->Exact(tensor)); });
+    const Tensor tensor =
+        info[0].As<Napi::String>().Utf8Value() == "key" ? Tensor::kKey : Tensor::kValue;
+    return Guarded(info.Env(),
+                   [&] { return FloatArray(info.Env(), prefill_.Get(info.Env())->Exact(tensor)); });
   }
 
   Napi::Value CompressLayer(const Napi::CallbackInfo& info) {
@@ -90,20 +96,26 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
   int PlanIndex(const Napi::CallbackInfo& info) {
     const int plan = info[0].As<Napi::Number>().Int32Value();
     if (plan < 0 || plan >= prefill_.Get(info.Env())->plan_count())
-      throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no plan " + std::to_string(plan) + ".");
+      throw MakeError(info.Env(), "KV_INVALID_OPTION",
+                      "There is no plan " + std::to_string(plan) + ".");
     return plan;
   }
 
-  static void CheckReplacements(Napi::Env env, Prefill& prefill, int plan, const Replacements& given) {
+  static void CheckReplacements(Napi::Env env, Prefill& prefill, int plan,
+                                const Replacements& given) {
     const size_t rows = static_cast<size_t>(prefill.stored_heads(plan)) * prefill.tokens();
     const size_t values = rows * prefill.model().description.head_dim;
     if (!given.scores.empty() && given.scores.size() != rows)
-      throw MakeError(env, "KV_METHOD", "Expected " + std::to_string(rows) + " scores [storedHeads, tokens] but received " +
-                                            std::to_string(given.scores.size()) + ".");
-    if (given.keys.size() != given.values.size() || (!given.keys.empty() && given.keys.size() != values))
-      throw MakeError(env, "KV_METHOD", "Expected replacements of " + std::to_string(values) +
-                                            " values [storedHeads, tokens, headDim] but received " +
-                                            std::to_string(given.keys.size()) + ".");
+      throw MakeError(env, "KV_METHOD",
+                      "Expected " + std::to_string(rows) +
+                          " scores [storedHeads, tokens] but received " +
+                          std::to_string(given.scores.size()) + ".");
+    if (given.keys.size() != given.values.size() ||
+        (!given.keys.empty() && given.keys.size() != values))
+      throw MakeError(env, "KV_METHOD",
+                      "Expected replacements of " + std::to_string(values) +
+                          " values [storedHeads, tokens, headDim] but received " +
+                          std::to_string(given.keys.size()) + ".");
   }
 
   Handle<Prefill> prefill_;
@@ -112,16 +124,17 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
 }  // namespace
 
 Napi::Function DefinePrefill(Napi::Env env) {
-  return PrefillObject::DefineClass(env, "NativePrefill",
-                                    {PrefillObject::InstanceAccessor<&PrefillObject::Layer>("layer"),
-                                     PrefillObject::InstanceMethod<&PrefillObject::RunLayer>("runLayer"),
-                                     PrefillObject::InstanceMethod<&PrefillObject::Scores>("scores"),
-                                     PrefillObject::InstanceMethod<&PrefillObject::Exact>("exact"),
-                                     PrefillObject::InstanceMethod<&PrefillObject::CompressLayer>("compressLayer"),
-                                     PrefillObject::InstanceMethod<&PrefillObject::Finish_>("finish"),
-                                     PrefillObject::InstanceMethod<&PrefillObject::AllLogits>("allLogits"),
-                                     PrefillObject::InstanceMethod<&PrefillObject::Abort>("abort"),
-                                     PrefillObject::InstanceMethod<&PrefillObject::Dispose>("dispose")});
+  return PrefillObject::DefineClass(
+      env, "NativePrefill",
+      {PrefillObject::InstanceAccessor<&PrefillObject::Layer>("layer"),
+       PrefillObject::InstanceMethod<&PrefillObject::RunLayer>("runLayer"),
+       PrefillObject::InstanceMethod<&PrefillObject::Scores>("scores"),
+       PrefillObject::InstanceMethod<&PrefillObject::Exact>("exact"),
+       PrefillObject::InstanceMethod<&PrefillObject::CompressLayer>("compressLayer"),
+       PrefillObject::InstanceMethod<&PrefillObject::Finish_>("finish"),
+       PrefillObject::InstanceMethod<&PrefillObject::AllLogits>("allLogits"),
+       PrefillObject::InstanceMethod<&PrefillObject::Abort>("abort"),
+       PrefillObject::InstanceMethod<&PrefillObject::Dispose>("dispose")});
 }
 
 }  // namespace qpkv

@@ -21,7 +21,8 @@ struct Choice {
 
 // The value of a text field out of those the engine knows.
 template <class T, size_t N>
-T Choose(const Napi::Object& object, const char* field, const std::string& path, const Choice<T> (&choices)[N]) {
+T Choose(const Napi::Object& object, const char* field, const std::string& path,
+         const Choice<T> (&choices)[N]) {
   const std::string text = TextOf(object, field);
   for (const Choice<T>& choice : choices)
     if (text == choice.name) return choice.value;
@@ -38,34 +39,40 @@ void ReadSolver(const Napi::Object& from, const std::string& path, TensorFormat*
 
 void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat* out) {
   TensorFormat& format = out->format;
-  format.scale_per = Choose<ScalePer>(from, "scalePer", path, {{"channel", ScalePer::kChannel}, {"token", ScalePer::kToken}});
+  format.scale_per = Choose<ScalePer>(
+      from, "scalePer", path, {{"channel", ScalePer::kChannel}, {"token", ScalePer::kToken}});
   format.group = IntOf(from, "group");
-  format.metadata = Choose<Element>(from, "metadata", path, {{"f16", Element::kF16}, {"f32", Element::kF32}});
-  format.zero = Choose<ZeroPoint>(from, "zero", path,
-                                  {{"float-minimum", ZeroPoint::kFloatMinimum}, {"integer", ZeroPoint::kInteger}});
+  format.metadata =
+      Choose<Element>(from, "metadata", path, {{"f16", Element::kF16}, {"f32", Element::kF32}});
+  format.zero = Choose<ZeroPoint>(
+      from, "zero", path,
+      {{"float-minimum", ZeroPoint::kFloatMinimum}, {"integer", ZeroPoint::kInteger}});
   format.outlier_fraction = NumberOf(from, "outliers");
   Choose<int>(from, "center", path, {{"none", 0}});
   Choose<int>(from, "rotate", path, {{"none", 0}});
   ReadSolver(from, path, &format);
   if (from.Get("levels").IsString()) return;
   const Napi::Array book = from.Get("levels").As<Napi::Object>().Get("codebook").As<Napi::Array>();
-  for (uint32_t i = 0; i < book.Length(); ++i) out->levels.push_back(book.Get(i).As<Napi::Number>().FloatValue());
+  for (uint32_t i = 0; i < book.Length(); ++i)
+    out->levels.push_back(book.Get(i).As<Napi::Number>().FloatValue());
 }
 
 void ReadFormat(const Napi::Object& from, const std::string& path, StoredFormat* out) {
   out->format.bits = IntOf(from, "bits");
   out->format.rope_before = Choose<bool>(from, "rope", path, {{"after", false}, {"before", true}});
   if (out->format.bits == 16)
-    out->format.element = Choose<Element>(from, "element", path,
-                                          {{"bf16", Element::kBf16}, {"f16", Element::kF16}, {"f32", Element::kF32}});
+    out->format.element =
+        Choose<Element>(from, "element", path,
+                        {{"bf16", Element::kBf16}, {"f16", Element::kF16}, {"f32", Element::kF32}});
   else
     ReadPacked(from, path, out);
 }
 
 SegmentPlan ReadSegment(const Napi::Object& from, const std::string& path) {
   SegmentPlan segment;
-  segment.role = Choose<Role>(from, "role", path,
-                              {{"sinks", Role::kSinks}, {"packed", Role::kPacked}, {"recent", Role::kRecent}});
+  segment.role =
+      Choose<Role>(from, "role", path,
+                   {{"sinks", Role::kSinks}, {"packed", Role::kPacked}, {"recent", Role::kRecent}});
   if (!from.Get("tokens").IsString()) segment.tokens = IntOf(from, "tokens");
   ReadFormat(from.Get("key").As<Napi::Object>(), path + ".key", &segment.key);
   ReadFormat(from.Get("value").As<Napi::Object>(), path + ".value", &segment.value);
@@ -76,7 +83,8 @@ Smoothing ReadSmoothing(const Napi::Object& from, const std::string& path) {
   Smoothing smooth;
   smooth.kernel = IntOf(from, "kernel");
   smooth.maximum = Choose<bool>(from, "pool", path, {{"max", true}, {"mean", false}});
-  smooth.count_zeros = Choose<bool>(from, "padding", path, {{"zeros-count", true}, {"valid", false}});
+  smooth.count_zeros =
+      Choose<bool>(from, "padding", path, {{"zeros-count", true}, {"valid", false}});
   return smooth;
 }
 
@@ -93,12 +101,16 @@ Observation ReadObservation(const Napi::Object& from, const std::string& path) {
   if (!from.Get("queries").IsString()) {
     const Napi::Object queries = from.Get("queries").As<Napi::Object>();
     observation.last_queries = IntOf(queries, "last");
-    observation.before_user_end = Choose<bool>(queries, "before", path + ".queries", {{"prompt-end", false}, {"user-end", true}});
+    observation.before_user_end = Choose<bool>(queries, "before", path + ".queries",
+                                               {{"prompt-end", false}, {"user-end", true}});
   }
-  observation.mask = Choose<ObserveMask>(from, "mask", path,
-                                         {{"causal", ObserveMask::kCausal}, {"window-block", ObserveMask::kWindowBlock}});
-  observation.mean_over_queries = Choose<bool>(from, "reduce", path, {{"sum", false}, {"mean", true}});
-  observation.group = Choose<Reduce>(from, "group", path, {{"mean", Reduce::kMean}, {"max", Reduce::kMax}, {"sum", Reduce::kSum}});
+  observation.mask = Choose<ObserveMask>(
+      from, "mask", path,
+      {{"causal", ObserveMask::kCausal}, {"window-block", ObserveMask::kWindowBlock}});
+  observation.mean_over_queries =
+      Choose<bool>(from, "reduce", path, {{"sum", false}, {"mean", true}});
+  observation.group = Choose<Reduce>(
+      from, "group", path, {{"mean", Reduce::kMean}, {"max", Reduce::kMax}, {"sum", Reduce::kSum}});
   return observation;
 }
 
@@ -110,23 +122,27 @@ std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& from, const s
   plan->capacity = Has(tokens, "capacity") ? IntOf(tokens, "capacity") : plan->per_head;
   const Napi::Array segments = from.Get("segments").As<Napi::Array>();
   for (uint32_t i = 0; i < segments.Length(); ++i)
-    plan->segments.push_back(ReadSegment(segments.Get(i).As<Napi::Object>(), path + ".segments[" + std::to_string(i) + "]"));
+    plan->segments.push_back(ReadSegment(segments.Get(i).As<Napi::Object>(),
+                                         path + ".segments[" + std::to_string(i) + "]"));
   for (SegmentPlan& segment : plan->segments) {
     for (StoredFormat* stored : {&segment.key, &segment.value})
       if (!stored->levels.empty()) stored->format.levels = stored->levels.data();
     if (segment.key.format.rope_before != plan->segments.front().key.format.rope_before)
       Unsupported(from.Env(), path + ".segments: a mix of key.rope", "before and after");
   }
-  plan->residual = Choose<Residual>(from, "residual", path, {{"unified", Residual::kUnified}, {"kivi", Residual::kKivi}});
+  plan->residual = Choose<Residual>(from, "residual", path,
+                                    {{"unified", Residual::kUnified}, {"kivi", Residual::kKivi}});
   plan->observe = ReadObservation(from.Get("observe").As<Napi::Object>(), path + ".observe");
-  if (Has(from, "smooth")) plan->smooth = ReadSmoothing(from.Get("smooth").As<Napi::Object>(), path + ".smooth");
+  if (Has(from, "smooth"))
+    plan->smooth = ReadSmoothing(from.Get("smooth").As<Napi::Object>(), path + ".smooth");
   const Napi::Object protect = from.Get("protect").As<Napi::Object>();
   plan->protect_first = IntOf(protect, "first");
   plan->protect_last = IntOf(protect, "last");
   plan->prefer_lowest = Choose<bool>(from, "prefer", path, {{"highest", false}, {"lowest", true}});
   plan->order_by_score = Choose<bool>(from, "order", path, {{"position", false}, {"score", true}});
-  plan->evict = Choose<Evict>(from, "evict", path,
-                              {{"never", Evict::kNever}, {"fifo", Evict::kFifo}, {"lowest-score", Evict::kLowestScore}});
+  plan->evict = Choose<Evict>(
+      from, "evict", path,
+      {{"never", Evict::kNever}, {"fifo", Evict::kFifo}, {"lowest-score", Evict::kLowestScore}});
   plan->cache_positions = Choose<bool>(from, "positions", path, {{"true", false}, {"cache", true}});
   if (plan->cache_positions && !plan->RopeBefore())
     Unsupported(from.Env(), path + ".positions beside keys stored after RoPE", "cache");
@@ -139,7 +155,8 @@ CompressionPlan ReadPlan(const Napi::Object& from) {
   if (Has(from, "userEnd")) plan.user_end = IntOf(from, "userEnd");
   const Napi::Array layers = from.Get("layers").As<Napi::Array>();
   for (uint32_t i = 0; i < layers.Length(); ++i)
-    plan.layers.push_back(ReadLayerPlan(layers.Get(i).As<Napi::Object>(), "layers[" + std::to_string(i) + "]"));
+    plan.layers.push_back(
+        ReadLayerPlan(layers.Get(i).As<Napi::Object>(), "layers[" + std::to_string(i) + "]"));
   return plan;
 }
 

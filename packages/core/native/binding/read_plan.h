@@ -1,4 +1,5 @@
-// The plan from JavaScript. Values that the engine cannot run are refused with KV_UNSUPPORTED, naming the field.
+// The plan from JavaScript. Values that the engine cannot run are refused with KV_UNSUPPORTED,
+// naming the field.
 #pragma once
 #include <napi.h>
 

@@ -1,7 +1,9 @@
-// Memory of one layer's cache. Slabs come from the device; parts of tiles are handed out of them in slots of 64 bytes and come back
-// when their last user is gone. The first slab is sized exactly for what compression stores; later tokens get smaller ones.
+// Memory of one layer's cache. Slabs come from the device; parts of tiles are handed out of them in
+// slots of 64 bytes and come back when their last user is gone. The first slab is sized exactly for
+// what compression stores; later tokens get smaller ones.
 //
-// Counters: `live` bytes are handed out now, `mapped` bytes were taken from the device. Nothing of a cache lies outside.
+// Counters: `live` bytes are handed out now, `mapped` bytes were taken from the device. Nothing of
+// a cache lies outside.
 #pragma once
 #include <map>
 #include <memory>
@@ -16,7 +18,8 @@ class BlockPool;
 
 // A handed-out slot; shared by forks. Given back with its last reference.
 struct Block {
-  Block(std::shared_ptr<BlockPool> owner, uint8_t* start, size_t size) : pool(std::move(owner)), data(start), bytes(size) {}
+  Block(std::shared_ptr<BlockPool> owner, uint8_t* start, size_t size)
+      : pool(std::move(owner)), data(start), bytes(size) {}
   ~Block();
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
@@ -31,8 +34,8 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
   explicit BlockPool(const Ops& ops) : ops_(ops) {}
 
-  void Reserve(size_t bytes);     // the next `bytes` bytes lie behind one another
-  BlockRef Take(size_t bytes);    // a multiple of 64
+  void Reserve(size_t bytes);   // the next `bytes` bytes lie behind one another
+  BlockRef Take(size_t bytes);  // a multiple of 64
   size_t live() const;
   size_t mapped() const;
 

@@ -49,18 +49,18 @@ class Buffer {
 
 // Buffers that live between steps and serve whichever step holds the engine.
 enum class Slot {
-  kHidden,      // [rows, hiddenSize] of an append
-  kNorm,        // [rows, hiddenSize]
-  kQkv,         // [rows, (queryHeads + 2 kvHeads) * headDim]
-  kAttention,   // [rows, queryHeads * headDim]
-  kGateUp,      // [rows, 2 * intermediateSize]
-  kActivation,  // [rows, intermediateSize]
-  kNewKeys,     // [kvHeads, rows, headDim]
-  kNewValues,   // [kvHeads, rows, headDim]
-  kQueries,     // [queryHeads, rows, headDim]
-  kOutputs,     // [queryHeads, rows, headDim]
-  kLse,         // [queryHeads, rows]
-  kLogits,      // [rows, vocab]
+  kHidden,        // [rows, hiddenSize] of an append
+  kNorm,          // [rows, hiddenSize]
+  kQkv,           // [rows, (queryHeads + 2 kvHeads) * headDim]
+  kAttention,     // [rows, queryHeads * headDim]
+  kGateUp,        // [rows, 2 * intermediateSize]
+  kActivation,    // [rows, intermediateSize]
+  kNewKeys,       // [kvHeads, rows, headDim]
+  kNewValues,     // [kvHeads, rows, headDim]
+  kQueries,       // [queryHeads, rows, headDim]
+  kOutputs,       // [queryHeads, rows, headDim]
+  kLse,           // [queryHeads, rows]
+  kLogits,        // [rows, vocab]
   kMass,          // [storedHeads, tokens]
   kUnpackKeys,    // [storedHeads, tokens, headDim]
   kUnpackValues,  // [storedHeads, tokens, headDim]
@@ -70,7 +70,8 @@ enum class Slot {
 class Workspace {
  public:
   float* Floats(const Ops& ops, Slot slot, size_t count) {
-    return static_cast<float*>(buffers_[static_cast<size_t>(slot)].Ensure(ops, count * sizeof(float)));
+    return static_cast<float*>(
+        buffers_[static_cast<size_t>(slot)].Ensure(ops, count * sizeof(float)));
   }
 
  private:

@@ -7,20 +7,27 @@
 
 namespace qpkv {
 namespace {
-// Small enough that a cancelled question stops soon, large enough for full speed of the matrix products.
+// Small enough that a cancelled question stops soon, large enough for full speed of the matrix
+// products.
 constexpr int kAppendTokens = 128;
 }  // namespace
 
-Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers, std::vector<float> logits,
-                 const std::vector<int32_t>& ids)
+Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers,
+                 std::vector<float> logits, const std::vector<int32_t>& ids)
     : model_(std::move(model)),
       layers_(std::move(layers)),
       logits_(std::move(logits)),
-      seen_(ids.begin(), ids.end()),
-      tokens_(static_cast<int>(ids.size())) {}
+      seen_(logits_.size()),
+      tokens_(static_cast<int>(ids.size())) {
+  for (int32_t id : ids) seen_[static_cast<size_t>(id)] = true;
+}
 
 Context::Context(const Context& other)
-    : random(other.random), model_(other.model_), logits_(other.logits_), seen_(other.seen_), tokens_(other.tokens_.load()),
+    : random(other.random),
+      model_(other.model_),
+      logits_(other.logits_),
+      seen_(other.seen_),
+      tokens_(other.tokens_.load()),
       broken_(other.broken_) {
   for (const auto& layer : other.layers_) layers_.push_back(std::make_unique<KvLayer>(*layer));
 }
@@ -32,9 +39,13 @@ void Context::Append(const int32_t* ids, int count, float* all_logits) {
     // The lock is taken per chunk, so that other contexts of the engine get their turn.
     std::lock_guard<std::mutex> lock(model_->engine->mutex);
     if (abort.exchange(false))
-      throw Error("KV_ABORTED", "Cancelled after " + std::to_string(done) + " of " + std::to_string(count) + " tokens.");
+      throw Error("KV_ABORTED", "Cancelled after " + std::to_string(done) + " of " +
+                                    std::to_string(count) + " tokens.");
     broken_ = true;
-    AppendChunk(ids + done, rows, all_logits == nullptr ? nullptr : all_logits + static_cast<size_t>(done) * model_->description.vocab,
+    AppendChunk(ids + done, rows,
+                all_logits == nullptr
+                    ? nullptr
+                    : all_logits + static_cast<size_t>(done) * model_->description.vocab,
                 done + rows == count);
     broken_ = false;
     done += rows;
@@ -48,8 +59,10 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
   const Ops& ops = engine.ops;
   float* hidden = engine.Floats(Slot::kHidden, static_cast<size_t>(rows) * d.hidden);
   float* keys = engine.Floats(Slot::kNewKeys, static_cast<size_t>(rows) * d.kv_heads * d.head_dim);
-  float* values = engine.Floats(Slot::kNewValues, static_cast<size_t>(rows) * d.kv_heads * d.head_dim);
-  float* attention = engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * d.query_heads * d.head_dim);
+  float* values =
+      engine.Floats(Slot::kNewValues, static_cast<size_t>(rows) * d.kv_heads * d.head_dim);
+  float* attention =
+      engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * d.query_heads * d.head_dim);
   std::vector<int32_t> text(static_cast<size_t>(rows)), cache(static_cast<size_t>(rows));
   for (int i = 0; i < rows; ++i) text[static_cast<size_t>(i)] = tokens_ + i;
   EmbedTokens(model, ids, rows, hidden);
@@ -61,7 +74,8 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
     TurnRows(model, qkv, Turn::kQueries, positions.data(), rows);
     if (!layer.plan().RopeBefore()) TurnRows(model, qkv, Turn::kKeys, positions.data(), rows);
     ops.StoreHeads(engine.stream, {qkv.k, keys, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
-    ops.StoreHeads(engine.stream, {qkv.v, values, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
+    ops.StoreHeads(engine.stream,
+                   {qkv.v, values, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
     layer.Append({keys, values, rows, rows, tokens_});
     layer.Attend(qkv.q, qkv.stride, attention, rows, tokens_, d.decode, d.logit_scale());
     layer.Flush(tokens_ + rows);
@@ -70,7 +84,8 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
   }
   if (all_logits != nullptr || last) {
     const int wanted = all_logits != nullptr ? rows : 1;
-    const float* logits = ComputeLogits(model, hidden + static_cast<size_t>(rows - wanted) * d.hidden, wanted);
+    const float* logits =
+        ComputeLogits(model, hidden + static_cast<size_t>(rows - wanted) * d.hidden, wanted);
     const float* final = logits + static_cast<size_t>(wanted - 1) * d.vocab;
     CheckNumbers(engine, final, d.vocab, -1);
     if (all_logits != nullptr)
@@ -78,7 +93,7 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
     logits_.resize(static_cast<size_t>(d.vocab));
     ops.Download(engine.stream, logits_.data(), final, sizeof(float) * d.vocab);
   }
-  seen_.insert(ids, ids + rows);
+  for (int i = 0; i < rows; ++i) seen_[static_cast<size_t>(ids[i])] = true;
   tokens_ += rows;
 }
 

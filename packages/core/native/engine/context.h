@@ -1,8 +1,8 @@
-// A sequence in progress: one compressed cache per layer, the current logits, and what sampling remembers.
+// A sequence in progress: one compressed cache per layer, the current logits, and what sampling
+// remembers.
 #pragma once
 #include <atomic>
 #include <memory>
-#include <unordered_set>
 #include <vector>
 
 #include "engine/kv_layer.h"
@@ -13,18 +13,19 @@ namespace qpkv {
 
 class Context {
  public:
-  Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers, std::vector<float> logits,
-          const std::vector<int32_t>& ids);
+  Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers,
+          std::vector<float> logits, const std::vector<int32_t>& ids);
   // Shares all tiles. `other` must not be busy.
   explicit Context(const Context& other);
 
-  // Feeds tokens in chunks; afterwards logits() are those of the last one. all_logits: null, or [count, vocab] to fill. Throws KV_ABORTED
-  // between chunks (the fed ones stay), KV_NUMERIC. Call with `busy` set.
+  // Feeds tokens in chunks; afterwards logits() are those of the last one. all_logits: null, or
+  // [count, vocab] to fill. Throws KV_ABORTED between chunks (the fed ones stay), KV_NUMERIC. Call
+  // with `busy` set.
   void Append(const int32_t* ids, int count, float* all_logits);
 
   int tokens() const { return tokens_; }
   const std::vector<float>& logits() const { return logits_; }  // [vocab]
-  const std::unordered_set<int32_t>& seen() const { return seen_; }
+  const std::vector<bool>& seen() const { return seen_; }       // [vocab]
   PartBytes Bytes() const;
   size_t layer_count() const { return layers_.size(); }
   KvLayer& layer(size_t index) { return *layers_[index]; }
@@ -40,7 +41,7 @@ class Context {
   std::shared_ptr<Model> model_;
   std::vector<std::unique_ptr<KvLayer>> layers_;
   std::vector<float> logits_;
-  std::unordered_set<int32_t> seen_;
+  std::vector<bool> seen_;  // one bit per token of the vocabulary
   std::atomic<int> tokens_{0};
   bool broken_ = false;  // a chunk failed half way through the layers
 };

@@ -1,4 +1,5 @@
-// A thread pool, an op table and the buffers that steps share. A step (a layer of a prefill, an appended chunk) holds the mutex.
+// A thread pool, an op table and the buffers that steps share. A step (a layer of a prefill, an
+// appended chunk) holds the mutex.
 #pragma once
 #include <mutex>
 #include <vector>

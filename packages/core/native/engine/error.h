@@ -1,5 +1,5 @@
-// The one exception of the engine. `code` is one of the stable codes of packages/spec/src/errors.ts; the binding copies it to the
-// JavaScript error.
+// The one exception of the engine. `code` is one of the stable codes of
+// packages/spec/src/errors.ts; the binding copies it to the JavaScript error.
 #pragma once
 #include <stdexcept>
 #include <string>

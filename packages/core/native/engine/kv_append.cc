@@ -18,7 +18,8 @@ Part KvLayer::NewPart(Tensor tensor, const TensorFormat& format, int part_tokens
   return part;
 }
 
-// A part with free slots may be shared with a fork; this context gets its own copy before it writes.
+// A part with free slots may be shared with a fork; this context gets its own copy before it
+// writes.
 void KvLayer::MakeWritable(PartList* list, Tensor) {
   BlockRef& block = list->blocks.back();
   if (block.use_count() == 1) return;
@@ -28,15 +29,17 @@ void KvLayer::MakeWritable(PartList* list, Tensor) {
   block = std::move(copy);
 }
 
-// Exact segments without a limit grow their last tile by doubling until it has 128 slots. Reading an exact part back and storing it
-// again changes no value.
+// Exact segments without a limit grow their last tile by doubling until it has 128 slots. Reading
+// an exact part back and storing it again changes no value.
 void KvLayer::GrowLast(PartList* list, Tensor tensor, int wanted) {
   const Part old = list->parts.back();
-  const int doubled = std::max(2 * old.part_tokens, static_cast<int>(AlignUp(old.tokens + wanted, kLanes)));
+  const int doubled =
+      std::max(2 * old.part_tokens, static_cast<int>(AlignUp(old.tokens + wanted, kLanes)));
   BlockRef block;
   Part part = NewPart(tensor, *old.format, std::min(kTileTokens, doubled), &block);
   part.tokens = old.tokens;
-  float* values = engine_->Floats(Slot::kUnpackKeys, static_cast<size_t>(kTileTokens) * shape_.head_dim);
+  float* values =
+      engine_->Floats(Slot::kUnpackKeys, static_cast<size_t>(kTileTokens) * shape_.head_dim);
   UnpackArgs read{};
   read.part = old.data;
   read.tokens = old.tokens;
@@ -49,8 +52,10 @@ void KvLayer::GrowLast(PartList* list, Tensor tensor, int wanted) {
   engine_->ops.Unpack(engine_->stream, read);
   std::vector<int32_t> positions(static_cast<size_t>(old.tokens));
   if (old.needs.positions) {
-    const PartLayout at = LayoutOf(tensor, *old.format, old.part_tokens, shape_.head_dim, old.needs);
-    engine_->ops.Download(engine_->stream, positions.data(), old.data + at.positions, positions.size() * sizeof(int32_t));
+    const PartLayout at =
+        LayoutOf(tensor, *old.format, old.part_tokens, shape_.head_dim, old.needs);
+    engine_->ops.Download(engine_->stream, positions.data(), old.data + at.positions,
+                          positions.size() * sizeof(int32_t));
   }
   PackItem item{};
   item.source = values;
@@ -71,7 +76,8 @@ void KvLayer::AppendTo(int head, Tensor tensor, const ExactTokens& exact, const 
   const TensorFormat& format = tensor == Tensor::kKey ? recent().key.format : recent().value.format;
   PartList& list = heads_[static_cast<size_t>(head)].list(tensor);
   const float* source = SourceOf(head, tensor, exact);
-  // Tokens that will be coded soon lie in small tiles; an exact cache grows its tiles up to full size.
+  // Tokens that will be coded soon lie in small tiles; an exact cache grows its tiles up to full
+  // size.
   const bool unlimited = recent().tokens < 0 && !needs_.mask;
   for (int done = 0; done < exact.tokens;) {
     const int left = exact.tokens - done;
@@ -81,7 +87,8 @@ void KvLayer::AppendTo(int head, Tensor tensor, const ExactTokens& exact, const 
       GrowLast(&list, tensor, left);
     if (!has_part || list.parts.back().tokens == list.parts.back().part_tokens) {
       BlockRef block;
-      Part part = NewPart(tensor, format, std::min(kTileTokens, static_cast<int>(AlignUp(left, kLanes))), &block);
+      Part part = NewPart(tensor, format,
+                          std::min(kTileTokens, static_cast<int>(AlignUp(left, kLanes))), &block);
       list.Insert(list.parts.size(), part, std::move(block));
     } else {
       MakeWritable(&list, tensor);
@@ -120,7 +127,8 @@ void KvLayer::Append(const ExactTokens& exact) {
     const int32_t* stored = plan_->cache_positions ? indices.data() : positions.data();
     AppendTo(head, Tensor::kKey, exact, stored, &items);
     AppendTo(head, Tensor::kValue, exact, stored, &items);
-    if (track_positions_) to.positions.insert(to.positions.end(), positions.begin(), positions.end());
+    if (track_positions_)
+      to.positions.insert(to.positions.end(), positions.begin(), positions.end());
     if (plan_->cache_positions) to.indices.insert(to.indices.end(), indices.begin(), indices.end());
     if (needs_.mask) {
       to.valid.insert(to.valid.end(), positions.size(), 1);

@@ -1,8 +1,9 @@
 // Decode attention over a layer's cache, and what a sliding window hides and frees. See kv_layer.h.
 //
-// Sliding windows. Kept tokens lie in position order (other orders are refused where windows are), so what a query no longer sees is
-// a prefix of every head's list: its length comes from the positions on the host, per query row, and is exact for whatever was pruned.
-// Tiles that no later query can see are freed.
+// Sliding windows. Kept tokens lie in position order (other orders are refused where windows are),
+// so what a query no longer sees is a prefix of every head's list: its length comes from the
+// positions on the host, per query row, and is exact for whatever was pruned. Tiles that no later
+// query can see are freed.
 #include <algorithm>
 
 #include "engine/kv_layer.h"
@@ -13,7 +14,8 @@ namespace {
 // Tokens of the ascending list that a query at `position` does not see any more.
 int HiddenTokens(const std::vector<int32_t>& positions, int position, int window) {
   const int first_visible = position + 1 - window;
-  return static_cast<int>(std::lower_bound(positions.begin(), positions.end(), first_visible) - positions.begin());
+  return static_cast<int>(std::lower_bound(positions.begin(), positions.end(), first_visible) -
+                          positions.begin());
 }
 
 // Largest number of tokens, at most `limit`, that ends a part.
@@ -40,8 +42,8 @@ void DropPrefix(PartList* list, int tokens) {
 
 }  // namespace
 
-void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int first_position, Precision precision,
-                     float logit_scale) {
+void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int first_position,
+                     Precision precision, float logit_scale) {
   const Ops& ops = engine_->ops;
   Stream& stream = engine_->stream;
   const int dim = shape_.head_dim, group = shape_.group();
@@ -50,7 +52,8 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
   const float* queries = q;
   float* outputs = out;
   if (many) {
-    // [rows, queryHeads, dim] -> [queryHeads, rows, dim]: all rows of one stored head in one item share one read of its tiles.
+    // [rows, queryHeads, dim] -> [queryHeads, rows, dim]: all rows of one stored head in one item
+    // share one read of its tiles.
     float* turned = engine_->Floats(Slot::kQueries, size);
     outputs = engine_->Floats(Slot::kOutputs, size);
     ops.StoreHeads(stream, {q, turned, rows, shape_.query_heads, dim, q_stride, rows, 0});
@@ -70,7 +73,8 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
     item.out = outputs + h * group * rows * dim;
     item.rows = group * rows;
     item.q_stride = item.out_stride = dim;
-    item.head = {head.keys.parts.data(), head.values.parts.data(), static_cast<int32_t>(head.keys.parts.size()),
+    item.head = {head.keys.parts.data(), head.values.parts.data(),
+                 static_cast<int32_t>(head.keys.parts.size()),
                  static_cast<int32_t>(head.values.parts.size()), head.keys.tokens};
     bool hides = false;
     for (int i = 0; i < group * rows; ++i) {
@@ -100,16 +104,18 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
   for (size_t h = 0; running && h < heads_.size(); ++h) AddMass(h, mass + h * most);
   // The same turn with the roles of rows and heads exchanged is its inverse.
   if (many)
-    ops.StoreHeads(stream, {outputs, out, shape_.query_heads, rows, dim, rows * dim, shape_.query_heads, 0});
+    ops.StoreHeads(
+        stream, {outputs, out, shape_.query_heads, rows, dim, rows * dim, shape_.query_heads, 0});
 }
 
-// Running scores grow by the probabilities of later queries, reduced like the observed ones (a maximum over query heads, which has no
-// running form, by their mean).
+// Running scores grow by the probabilities of later queries, reduced like the observed ones (a
+// maximum over query heads, which has no running form, by their mean).
 void KvLayer::AddMass(size_t head, const float* mass) {
   std::vector<float>& scores = heads_[head].scores;
   std::vector<float> added(scores.size());
   engine_->ops.Download(engine_->stream, added.data(), mass, added.size() * sizeof(float));
-  const float factor = plan_->observe.group == Reduce::kSum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
+  const float factor =
+      plan_->observe.group == Reduce::kSum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
   for (size_t i = 0; i < added.size(); ++i) scores[i] += factor * added[i];
 }
 

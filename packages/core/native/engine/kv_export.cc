@@ -30,8 +30,8 @@ std::vector<PartExport> KvLayer::Export(int head, Tensor tensor) const {
     const size_t count = static_cast<size_t>(part.tokens) * shape_.head_dim;
     const int columns = per_channel ? shape_.head_dim : part.part_tokens;
     const size_t scales = packed ? static_cast<size_t>(at.scale_rows) * columns : 0;
-    Buffer values(ops, count * sizeof(float) + 1), codes(ops, count + 1), scale(ops, scales * sizeof(float) + 1),
-        offset(ops, scales * sizeof(float) + 1);
+    Buffer values(ops, count * sizeof(float) + 1), codes(ops, count + 1),
+        scale(ops, scales * sizeof(float) + 1), offset(ops, scales * sizeof(float) + 1);
     UnpackArgs args{};
     args.part = part.data;
     args.tokens = part.tokens;
@@ -64,9 +64,11 @@ std::vector<PartExport> KvLayer::Export(int head, Tensor tensor) const {
     }
     if (tensor == Tensor::kKey && part.needs.positions) {
       out.positions.resize(static_cast<size_t>(part.tokens));
-      ops.Download(stream, out.positions.data(), part.data + at.positions, out.positions.size() * sizeof(int32_t));
+      ops.Download(stream, out.positions.data(), part.data + at.positions,
+                   out.positions.size() * sizeof(int32_t));
     } else if (tensor == Tensor::kKey && track_positions_) {
-      out.positions.assign(from.positions.begin() + first, from.positions.begin() + first + part.tokens);
+      out.positions.assign(from.positions.begin() + first,
+                           from.positions.begin() + first + part.tokens);
     }
     for (size_t i = 0; i < out.positions.size() && from.evicted > 0; ++i)
       if (!from.valid[static_cast<size_t>(first) + i]) out.positions[i] = -1;
@@ -82,10 +84,12 @@ void KvLayer::Scramble(uint64_t seed) {
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
       for (const Part& part : head.list(tensor).parts) {
         if (part.format->bits == 16) continue;
-        const PartLayout at = LayoutOf(tensor, *part.format, part.part_tokens, shape_.head_dim, part.needs);
+        const PartLayout at =
+            LayoutOf(tensor, *part.format, part.part_tokens, shape_.head_dim, part.needs);
         std::vector<uint64_t> noise(at.scales / sizeof(uint64_t));  // codes end where scales begin
         for (uint64_t& word : noise) word = random.Next();
-        engine_->ops.Upload(engine_->stream, const_cast<uint8_t*>(part.data), noise.data(), at.scales);
+        engine_->ops.Upload(engine_->stream, const_cast<uint8_t*>(part.data), noise.data(),
+                            at.scales);
       }
 }
 

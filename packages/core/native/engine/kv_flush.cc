@@ -1,9 +1,13 @@
-// How tokens leave `recent`: the oldest ones are read back exactly, coded once and become a tile of the packed segment. See kv_layer.h.
+// How tokens leave `recent`: the oldest ones are read back exactly, coded once and become a tile of
+// the packed segment. See kv_layer.h.
 //
-//   unified  when r + g tokens are there, the oldest g become one tile of g tokens, K and V alike (g: the key group for scales per
+//   unified  when r + g tokens are there, the oldest g become one tile of g tokens, K and V alike
+//   (g: the key group for scales per
 //            channel, else 16)
-//   kivi     keys: when r are there, all of them are coded; values: beyond r, the oldest ones are coded token by token into a
-//            value tile that has free slots. Scales per token make that the same as coding them together.
+//   kivi     keys: when r are there, all of them are coded; values: beyond r, the oldest ones are
+//   coded token by token into a
+//            value tile that has free slots. Scales per token make that the same as coding them
+//            together.
 #include <algorithm>
 
 #include "engine/kv_layer.h"
@@ -48,12 +52,14 @@ void KvLayer::FlushKivi(const SegmentPlan& packed, int recent) {
   while (AnyRecent(Tensor::kValue, recent + 1)) {
     int excess = kTileTokens;
     for (const KvHead& head : heads_)
-      if (head.values.recent_tokens > recent) excess = std::min(excess, head.values.recent_tokens - recent);
+      if (head.values.recent_tokens > recent)
+        excess = std::min(excess, head.values.recent_tokens - recent);
     FlushValues(packed, excess, recent + excess);
   }
 }
 
-// Reads the oldest parts of `recent` that hold `count` tokens; returns how many tokens these parts hold.
+// Reads the oldest parts of `recent` that hold `count` tokens; returns how many tokens these parts
+// hold.
 int KvLayer::Gather(const PartList& list, Tensor tensor, int count, float* out) const {
   int read = 0;
   for (size_t i = static_cast<size_t>(list.recent_begin); read < count; ++i) {
@@ -81,7 +87,8 @@ const int32_t* KvLayer::StoredPositions(const KvHead& head, int index) const {
 void KvLayer::FlushOldest(Tensor tensor, const SegmentPlan& packed, int count, int threshold) {
   const TensorFormat& format = tensor == Tensor::kKey ? packed.key.format : packed.value.format;
   const int laid_out = format.bits == 16 ? static_cast<int>(AlignUp(count, kLanes)) : count;
-  Recode(tensor, count, threshold, [&](PartList* list) { OpenPart(tensor, format, laid_out, list); });
+  Recode(tensor, count, threshold,
+         [&](PartList* list) { OpenPart(tensor, format, laid_out, list); });
 }
 
 // A new part at the end of the packed segment.
@@ -95,8 +102,10 @@ void KvLayer::OpenPart(Tensor tensor, const TensorFormat& format, int part_token
 // Into the newest value tile while it has room; a full one is never touched again.
 void KvLayer::FlushValues(const SegmentPlan& packed, int wanted, int threshold) {
   const TensorFormat& format = packed.value.format;
-  // Outliers are counted per tile and scales per channel span tokens: such tiles hold what is there and stay closed.
-  const bool closed = format.outlier_fraction > 0 || (format.bits != 16 && format.scale_per == ScalePer::kChannel);
+  // Outliers are counted per tile and scales per channel span tokens: such tiles hold what is there
+  // and stay closed.
+  const bool closed =
+      format.outlier_fraction > 0 || (format.bits != 16 && format.scale_per == ScalePer::kChannel);
   const auto room = [&](const PartList& list) {
     if (closed || list.recent_begin == 0) return 0;
     const Part& last = list.parts[static_cast<size_t>(list.recent_begin) - 1];
@@ -104,9 +113,11 @@ void KvLayer::FlushValues(const SegmentPlan& packed, int wanted, int threshold) 
   };
   int count = wanted;
   for (const KvHead& head : heads_)
-    if (head.values.recent_tokens >= threshold && room(head.values) > 0) count = std::min(count, room(head.values));
+    if (head.values.recent_tokens >= threshold && room(head.values) > 0)
+      count = std::min(count, room(head.values));
   Recode(Tensor::kValue, count, threshold, [&](PartList* list) {
-    if (room(*list) < count) return OpenPart(Tensor::kValue, format, closed ? count : kTileTokens, list);
+    if (room(*list) < count)
+      return OpenPart(Tensor::kValue, format, closed ? count : kTileTokens, list);
     const size_t last = static_cast<size_t>(list->recent_begin) - 1;
     if (list->blocks[last].use_count() == 1) return;
     BlockRef copy = pool_->Take(list->blocks[last]->bytes);  // shared with a fork
@@ -116,7 +127,8 @@ void KvLayer::FlushValues(const SegmentPlan& packed, int wanted, int threshold) 
   });
 }
 
-void KvLayer::Recode(Tensor tensor, int count, int threshold, const std::function<void(PartList*)>& open) {
+void KvLayer::Recode(Tensor tensor, int count, int threshold,
+                     const std::function<void(PartList*)>& open) {
   const int dim = shape_.head_dim;
   const Slot slot = tensor == Tensor::kKey ? Slot::kUnpackKeys : Slot::kUnpackValues;
   const size_t room = static_cast<size_t>(count + kTileTokens);  // the last part read may hold more
@@ -153,7 +165,8 @@ void KvLayer::Recode(Tensor tensor, int count, int threshold, const std::functio
     items.push_back(item);
     list.parts[target].tokens += count;
     list.recent_tokens -= count;
-    if (tensor == Tensor::kKey && heads_[h].evicted > 0) masks.push_back({h, target, stored_before});
+    if (tensor == Tensor::kKey && heads_[h].evicted > 0)
+      masks.push_back({h, target, stored_before});
     if (read == count) continue;
     BlockRef block;
     Part rest = NewPart(tensor, exact, static_cast<int>(AlignUp(read - count, kLanes)), &block);
@@ -167,7 +180,8 @@ void KvLayer::Recode(Tensor tensor, int count, int threshold, const std::functio
     item.out = block->data;
     items.push_back(item);
     list.Insert(static_cast<size_t>(list.recent_begin), rest, std::move(block));
-    if (tensor == Tensor::kKey && heads_[h].evicted > 0) masks.push_back({h, target + 1, stored_before + count});
+    if (tensor == Tensor::kKey && heads_[h].evicted > 0)
+      masks.push_back({h, target + 1, stored_before + count});
   }
   Pack(items);
   // Pack() marks all tokens of a part as valid.

@@ -6,7 +6,8 @@
 namespace qpkv {
 namespace {
 
-// Tokens that stay exact at the end; the same rule as segmentTokens() in packages/spec/src/plan-bytes.ts.
+// Tokens that stay exact at the end; the same rule as segmentTokens() in
+// packages/spec/src/plan-bytes.ts.
 int WantedTokens(const SegmentPlan* segment, int tokens) {
   if (segment == nullptr) return 0;
   return segment->tokens < 0 ? tokens : std::min(segment->tokens, tokens);
@@ -14,8 +15,9 @@ int WantedTokens(const SegmentPlan* segment, int tokens) {
 
 }  // namespace
 
-KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan> plan, LayerShape shape, RopeTable rope,
-                 const ExactTokens& exact, const std::vector<std::vector<int32_t>>& kept, bool track_positions)
+KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan> plan,
+                 LayerShape shape, RopeTable rope, const ExactTokens& exact,
+                 const std::vector<std::vector<int32_t>>& kept, bool track_positions)
     : engine_(std::move(engine)),
       plan_(std::move(plan)),
       shape_(shape),
@@ -25,7 +27,8 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       recent_(plan_->Find(Role::kRecent)),
       pool_(std::make_shared<BlockPool>(engine_->ops)),
       heads_(static_cast<size_t>(shape.stored_heads())) {
-  if (recent_ == nullptr) throw Error("KV_UNSUPPORTED", "The plan has no segment with role 'recent' for later tokens.");
+  if (recent_ == nullptr)
+    throw Error("KV_UNSUPPORTED", "The plan has no segment with role 'recent' for later tokens.");
   size_t bytes = 0;
   for (const std::vector<int32_t>& positions : kept)
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) {
@@ -34,7 +37,9 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       const SegmentPlan* sinks = plan_->Find(Role::kSinks);
       const int first = packed != nullptr ? WantedTokens(sinks, total) : 0;
       const int last = packed != nullptr ? RecentTokens(tensor, total - first) : total;
-      const auto format = [&](const SegmentPlan& s) { return tensor == Tensor::kKey ? s.key.format : s.value.format; };
+      const auto format = [&](const SegmentPlan& s) {
+        return tensor == Tensor::kKey ? s.key.format : s.value.format;
+      };
       if (first > 0) bytes += RunBytes(tensor, format(*sinks), first);
       if (packed != nullptr) bytes += RunBytes(tensor, format(*packed), total - first - last);
       bytes += RunBytes(tensor, format(recent()), last);
@@ -51,17 +56,22 @@ int KvLayer::RecentTokens(Tensor tensor, int stored) const {
   const int window = recent().tokens;
   if (window < 0) return stored;
   // The KIVI rule keeps the newest keys that do not fill a block.
-  if (plan_->residual == Residual::kKivi && tensor == Tensor::kKey && window > 0) return stored % window;
+  if (plan_->residual == Residual::kKivi && tensor == Tensor::kKey && window > 0)
+    return stored % window;
   return std::min(window, stored);
 }
 
 size_t KvLayer::RunBytes(Tensor tensor, const TensorFormat& format, int tokens) const {
-  const auto part = [&](int count) { return LayoutOf(tensor, format, count, shape_.head_dim, needs(tensor)).bytes; };
+  const auto part = [&](int count) {
+    return LayoutOf(tensor, format, count, shape_.head_dim, needs(tensor)).bytes;
+  };
   const int rest = tokens % kTileTokens;
-  return static_cast<size_t>(tokens / kTileTokens) * part(kTileTokens) + (rest > 0 ? part(rest) : 0);
+  return static_cast<size_t>(tokens / kTileTokens) * part(kTileTokens) +
+         (rest > 0 ? part(rest) : 0);
 }
 
-void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact, std::vector<PackItem>* items) {
+void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
+                        std::vector<PackItem>* items) {
   const int total = static_cast<int>(kept.size());
   const SegmentPlan* packed = plan_->Find(Role::kPacked);
   const SegmentPlan* sinks = plan_->Find(Role::kSinks);
@@ -78,31 +88,34 @@ void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactT
   const int last_keys = packed != nullptr ? RecentTokens(Tensor::kKey, total - first) : total;
   const int last_values = packed != nullptr ? RecentTokens(Tensor::kValue, total - first) : total;
   BuildRun(head, sinks, kept.data(), first, kept.data(), first, exact, items);
-  BuildRun(head, packed, kept.data() + first, total - first - last_keys, kept.data() + first, total - first - last_values,
-           exact, items);
+  BuildRun(head, packed, kept.data() + first, total - first - last_keys, kept.data() + first,
+           total - first - last_values, exact, items);
   stored.keys.recent_begin = static_cast<int>(stored.keys.parts.size());
   stored.values.recent_begin = static_cast<int>(stored.values.parts.size());
   stored.keys.recent_tokens = last_keys;
   stored.values.recent_tokens = last_values;
-  BuildRun(head, &recent(), kept.data() + total - last_keys, last_keys, kept.data() + total - last_values, last_values, exact,
-           items);
+  BuildRun(head, &recent(), kept.data() + total - last_keys, last_keys,
+           kept.data() + total - last_values, last_values, exact, items);
 }
 
-// The tokens of one segment, tile by tile: the key part and the value part of a tile lie behind one another.
-void KvLayer::BuildRun(int head, const SegmentPlan* segment, const int32_t* kept_keys, int keys, const int32_t* kept_values,
-                       int values, const ExactTokens& exact, std::vector<PackItem>* items) {
+// The tokens of one segment, tile by tile: the key part and the value part of a tile lie behind one
+// another.
+void KvLayer::BuildRun(int head, const SegmentPlan* segment, const int32_t* kept_keys, int keys,
+                       const int32_t* kept_values, int values, const ExactTokens& exact,
+                       std::vector<PackItem>* items) {
   if (segment == nullptr) return;
   for (int done = 0; done < std::max(keys, values); done += kTileTokens) {
     if (done < keys)
-      BuildPart(head, Tensor::kKey, segment->key.format, kept_keys + done, std::min(kTileTokens, keys - done), exact, items);
+      BuildPart(head, Tensor::kKey, segment->key.format, kept_keys + done,
+                std::min(kTileTokens, keys - done), exact, items);
     if (done < values)
-      BuildPart(head, Tensor::kValue, segment->value.format, kept_values + done, std::min(kTileTokens, values - done), exact,
-                items);
+      BuildPart(head, Tensor::kValue, segment->value.format, kept_values + done,
+                std::min(kTileTokens, values - done), exact, items);
   }
 }
 
-void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, const int32_t* kept, int tokens,
-                        const ExactTokens& exact, std::vector<PackItem>* items) {
+void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, const int32_t* kept,
+                        int tokens, const ExactTokens& exact, std::vector<PackItem>* items) {
   // Exact parts are laid out in whole blocks, so that later tokens find the free slots.
   const int laid_out = format.bits == 16 ? static_cast<int>(AlignUp(tokens, kLanes)) : tokens;
   BlockRef block;
@@ -112,7 +125,8 @@ void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, con
   item.source = SourceOf(head, tensor, exact);
   item.index = kept;
   PartList& list = heads_[static_cast<size_t>(head)].list(tensor);
-  if (needs(tensor).positions) item.positions = StoredPositions(heads_[static_cast<size_t>(head)], list.tokens);
+  if (needs(tensor).positions)
+    item.positions = StoredPositions(heads_[static_cast<size_t>(head)], list.tokens);
   item.tokens = tokens;
   item.part_tokens = laid_out;
   item.tensor = tensor;
@@ -126,18 +140,21 @@ void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, con
 
 const float* KvLayer::SourceOf(int head, Tensor tensor, const ExactTokens& exact) const {
   const int source = exact.per_stored_head ? head : shape_.SourceHead(head);
-  return (tensor == Tensor::kKey ? exact.keys : exact.values) + static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
+  return (tensor == Tensor::kKey ? exact.keys : exact.values) +
+         static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
 }
 
 void KvLayer::Pack(const std::vector<PackItem>& items) {
   if (items.empty()) return;
-  engine_->ops.Pack(engine_->stream, {items.data(), static_cast<int>(items.size()), shape_.head_dim});
+  engine_->ops.Pack(engine_->stream,
+                    {items.data(), static_cast<int>(items.size()), shape_.head_dim});
 }
 
 PartBytes KvLayer::Bytes() const {
   size_t own = 0;
   for (const KvHead& head : heads_) own += head.keys.Bytes() + head.values.Bytes();
-  return {planned_, static_cast<long long>(own) - static_cast<long long>(planned_), pool_->mapped() - pool_->live()};
+  return {planned_, static_cast<long long>(own) - static_cast<long long>(planned_),
+          pool_->mapped() - pool_->live()};
 }
 
 }  // namespace qpkv

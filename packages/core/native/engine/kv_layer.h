@@ -1,9 +1,10 @@
-// The cache of one layer: per stored head, K and V in tiles of three segments (sinks, packed, recent). The same class serves
-// generation and the checks.
+// The cache of one layer: per stored head, K and V in tiles of three segments (sinks, packed,
+// recent). The same class serves generation and the checks.
 //
-// Built once from exact values. Later tokens are appended to `recent` exactly; when the segment's rule says so, its oldest tokens are
-// coded into a new tile. Tiles are shared by forks (reference counts); the only parts ever written again are those at the end of a list
-// that have free slots, and a shared one is copied before.
+// Built once from exact values. Later tokens are appended to `recent` exactly; when the segment's
+// rule says so, its oldest tokens are coded into a new tile. Tiles are shared by forks (reference
+// counts); the only parts ever written again are those at the end of a list that have free slots,
+// and a shared one is copied before.
 #pragma once
 #include <functional>
 #include <memory>
@@ -22,8 +23,12 @@ struct LayerShape {
   int window = 0;               // sliding window in tokens, 0: none
 
   int stored_heads() const { return per_query_head ? query_heads : kv_heads; }
-  int group() const { return query_heads / stored_heads(); }  // query heads that read one stored head
-  int SourceHead(int stored) const { return stored / (stored_heads() / kv_heads); }  // KV head it holds
+  int group() const {
+    return query_heads / stored_heads();
+  }  // query heads that read one stored head
+  int SourceHead(int stored) const {
+    return stored / (stored_heads() / kv_heads);
+  }  // KV head it holds
 };
 
 // What decode attention must know to turn keys that are stored before RoPE.
@@ -34,11 +39,12 @@ struct RopeTable {
 
 // Exact K and V of consecutive tokens, on the device.
 struct ExactTokens {
-  const float* keys = nullptr;    // [kvHeads, capacity, headDim], before RoPE if the plan stores them so
+  const float* keys =
+      nullptr;  // [kvHeads, capacity, headDim], before RoPE if the plan stores them so
   const float* values = nullptr;  // [kvHeads, capacity, headDim]
   int capacity = 0;
   int tokens = 0;
-  int first_position = 0;  // of token 0 in the text
+  int first_position = 0;        // of token 0 in the text
   bool per_stored_head = false;  // the first dimension counts stored heads
 };
 
@@ -60,26 +66,31 @@ struct PartExport {
 class KvLayer {
  public:
   // kept: [storedHeads][..] positions in storage order.
-  KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan> plan, LayerShape shape, RopeTable rope,
-          const ExactTokens& exact, const std::vector<std::vector<int32_t>>& kept, bool track_positions);
+  KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan> plan, LayerShape shape,
+          RopeTable rope, const ExactTokens& exact, const std::vector<std::vector<int32_t>>& kept,
+          bool track_positions);
   KvLayer(const KvLayer&) = default;  // shares all tiles
   KvLayer& operator=(const KvLayer&) = delete;
 
-  // Exact tokens at the end of `recent`. Nothing is coded yet: the new tokens' queries see them exactly.
+  // Exact tokens at the end of `recent`. Nothing is coded yet: the new tokens' queries see them
+  // exactly.
   void Append(const ExactTokens& exact);
-  // Codes what the residual rule says, drops what the eviction rule says and frees what no query at `next_position` or later sees.
+  // Codes what the residual rule says, drops what the eviction rule says and frees what no query at
+  // `next_position` or later sees.
   void Flush(int next_position);
-  // Running scores of eviction by score start from these: [storedHeads, tokens] on the host, as observed.
+  // Running scores of eviction by score start from these: [storedHeads, tokens] on the host, as
+  // observed.
   void StartScores(const std::vector<float>& scores, int tokens);
   // Drops tokens beyond the plan's capacity; part of Flush.
   void Evict();
-  // Attention of the `rows` tokens that were appended last. q: [rows, queryHeads, headDim] after RoPE, row stride q_stride; out the
-  // same without gaps.
-  void Attend(const float* q, int q_stride, float* out, int rows, int first_position, Precision precision,
-              float logit_scale);
+  // Attention of the `rows` tokens that were appended last. q: [rows, queryHeads, headDim] after
+  // RoPE, row stride q_stride; out the same without gaps.
+  void Attend(const float* q, int q_stride, float* out, int rows, int first_position,
+              Precision precision, float logit_scale);
 
   int kept_tokens(int head) const { return heads_[static_cast<size_t>(head)].kept(); }
-  std::vector<int32_t> KeptPositions(int head) const;  // in storage order; only where positions are tracked
+  std::vector<int32_t> KeptPositions(
+      int head) const;  // in storage order; only where positions are tracked
   // What RoPE turns the next token by, where the plan counts positions in the cache.
   int next_index() const { return next_index_; }
   const KvHead& head(int index) const { return heads_[static_cast<size_t>(index)]; }
@@ -91,11 +102,13 @@ class KvLayer {
 
  private:
   // kv_layer.cc: building
-  void BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact, std::vector<PackItem>* items);
-  void BuildRun(int head, const SegmentPlan* segment, const int32_t* kept_keys, int keys, const int32_t* kept_values,
-                int values, const ExactTokens& exact, std::vector<PackItem>* items);
-  void BuildPart(int head, Tensor tensor, const TensorFormat& format, const int32_t* kept, int tokens,
-                 const ExactTokens& exact, std::vector<PackItem>* items);
+  void BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
+                 std::vector<PackItem>* items);
+  void BuildRun(int head, const SegmentPlan* segment, const int32_t* kept_keys, int keys,
+                const int32_t* kept_values, int values, const ExactTokens& exact,
+                std::vector<PackItem>* items);
+  void BuildPart(int head, Tensor tensor, const TensorFormat& format, const int32_t* kept,
+                 int tokens, const ExactTokens& exact, std::vector<PackItem>* items);
   int RecentTokens(Tensor tensor, int stored) const;
   size_t RunBytes(Tensor tensor, const TensorFormat& format, int tokens) const;
   const float* SourceOf(int head, Tensor tensor, const ExactTokens& exact) const;
@@ -105,7 +118,8 @@ class KvLayer {
   Part NewPart(Tensor tensor, const TensorFormat& format, int part_tokens, BlockRef* block);
   void MakeWritable(PartList* list, Tensor tensor);
   void GrowLast(PartList* list, Tensor tensor, int wanted);
-  void AppendTo(int head, Tensor tensor, const ExactTokens& exact, const int32_t* positions, std::vector<PackItem>* items);
+  void AppendTo(int head, Tensor tensor, const ExactTokens& exact, const int32_t* positions,
+                std::vector<PackItem>* items);
 
   // kv_flush.cc
   int FlushGroup(const SegmentPlan& packed) const;
@@ -117,7 +131,8 @@ class KvLayer {
   void OpenPart(Tensor tensor, const TensorFormat& format, int part_tokens, PartList* list);
   const int32_t* StoredPositions(const KvHead& head, int index) const;
   int Gather(const PartList& list, Tensor tensor, int count, float* out) const;
-  // Moves the oldest `count` recent tokens of every head that has `threshold` into the part that `open` leaves before `recent`.
+  // Moves the oldest `count` recent tokens of every head that has `threshold` into the part that
+  // `open` leaves before `recent`.
   void Recode(Tensor tensor, int count, int threshold, const std::function<void(PartList*)>& open);
 
   // kv_attend.cc

@@ -15,10 +15,13 @@ Buffer Upload(Engine& engine, const std::vector<float>& values) {
   return buffer;
 }
 
-float ScaleOf(int head_dim) { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim))); }
+float ScaleOf(int head_dim) {
+  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+}
 
 // The chunk loop of prefill, with its attention for the log-sum-exp of the queries.
-void ObserveChunks(Engine& engine, const LayerInput& input, const Buffer& q, const Buffer& k, Observer* observer) {
+void ObserveChunks(Engine& engine, const LayerInput& input, const Buffer& q, const Buffer& k,
+                   Observer* observer) {
   const LayerShape& shape = input.shape;
   const int width = shape.query_heads * shape.head_dim;
   for (int first = 0; first < input.tokens && observer->wants_attention(); first += kChunkTokens) {
@@ -62,10 +65,15 @@ Buffer ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& inp
   return observer.Scores(ticket, input.shape);
 }
 
-LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input, std::shared_ptr<const LayerPlan> plan)
-    : engine_(std::move(engine)), precision_(input.precision), scale_(ScaleOf(input.shape.head_dim)), tokens_(input.tokens) {
+LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
+                       std::shared_ptr<const LayerPlan> plan)
+    : engine_(std::move(engine)),
+      precision_(input.precision),
+      scale_(ScaleOf(input.shape.head_dim)),
+      tokens_(input.tokens) {
   std::lock_guard<std::mutex> lock(engine_->mutex);
-  const Buffer scores = input.scores.empty() ? ObserveLayer(engine_, input) : Upload(*engine_, input.scores);
+  const Buffer scores =
+      input.scores.empty() ? ObserveLayer(engine_, input) : Upload(*engine_, input.scores);
   SelectionInput wanted;
   wanted.scores = scores.floats();
   wanted.heads = input.shape.stored_heads();
@@ -79,8 +87,10 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input, 
   exact.keys = keys.floats();
   exact.values = values.floats();
   exact.capacity = exact.tokens = input.tokens;
-  layer_ = std::make_unique<KvLayer>(engine_, std::move(plan), input.shape, RopeTable{}, exact, selection_.kept, true);
-  if (layer_->plan().evict == Evict::kLowestScore) layer_->StartScores(DownloadFloats(*engine_, scores), input.tokens);
+  layer_ = std::make_unique<KvLayer>(engine_, std::move(plan), input.shape, RopeTable{}, exact,
+                                     selection_.kept, true);
+  if (layer_->plan().evict == Evict::kLowestScore)
+    layer_->StartScores(DownloadFloats(*engine_, scores), input.tokens);
 }
 
 void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v, int count) {
@@ -93,18 +103,22 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
   exact.first_position = tokens_;
   layer_->Append(exact);
   tokens_ += count;
-  // Running scores know the new tokens only after their queries: attend() evicts then, as generation does.
+  // Running scores know the new tokens only after their queries: attend() evicts then, as
+  // generation does.
   if (layer_->plan().evict != Evict::kLowestScore) layer_->Flush(tokens_);
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   std::lock_guard<std::mutex> lock(engine_->mutex);
   if (layer_->plan().RopeBefore())
-    throw Error("KV_UNSUPPORTED", "attend() needs keys stored after RoPE: a layer on its own knows no rotary frequencies.");
+    throw Error(
+        "KV_UNSUPPORTED",
+        "attend() needs keys stored after RoPE: a layer on its own knows no rotary frequencies.");
   const Buffer queries = Upload(*engine_, q);
   const Buffer out(engine_->ops, q.size() * sizeof(float));
   const LayerShape& shape = layer_->shape();
-  layer_->Attend(queries.floats(), shape.query_heads * shape.head_dim, out.floats(), 1, tokens_ - 1, precision_, scale_);
+  layer_->Attend(queries.floats(), shape.query_heads * shape.head_dim, out.floats(), 1, tokens_ - 1,
+                 precision_, scale_);
   std::vector<float> result(q.size());
   engine_->ops.Download(engine_->stream, result.data(), out.data(), q.size() * sizeof(float));
   if (layer_->plan().evict == Evict::kLowestScore) layer_->Flush(tokens_);

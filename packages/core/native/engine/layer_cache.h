@@ -1,5 +1,5 @@
-// One layer's cache on its own, from given q, k and v: what prefill does per layer with the same observer, selection and KvLayer, for
-// checks and experiments.
+// One layer's cache on its own, from given q, k and v: what prefill does per layer with the same
+// observer, selection and KvLayer, for checks and experiments.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -24,10 +24,13 @@ struct LayerInput {
 
 class LayerCache {
  public:
-  LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input, std::shared_ptr<const LayerPlan> plan);
+  LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
+             std::shared_ptr<const LayerPlan> plan);
 
-  void Append(const std::vector<float>& k, const std::vector<float>& v, int count);  // [kvHeads, count, headDim]
-  std::vector<float> Attend(const std::vector<float>& q);                            // [queryHeads, headDim], of the newest token
+  void Append(const std::vector<float>& k, const std::vector<float>& v,
+              int count);  // [kvHeads, count, headDim]
+  std::vector<float> Attend(
+      const std::vector<float>& q);  // [queryHeads, headDim], of the newest token
 
   const Selection& selection() const { return selection_; }
   KvLayer& layer() { return *layer_; }

@@ -6,30 +6,35 @@ namespace {
 
 void Normalize(const Model& model, const float* x, const float* weight, float* out, int rows) {
   const ModelDescription& d = model.description;
-  model.engine->ops.RmsNorm(model.engine->stream, {x, weight, out, rows, d.hidden, d.hidden, d.rms_epsilon});
+  model.engine->ops.RmsNorm(model.engine->stream,
+                            {x, weight, out, rows, d.hidden, d.hidden, d.rms_epsilon});
 }
 
-void Multiply(const Model& model, const float* x, int rows, const PackedWeight& weight, const float* bias, float* out,
-              bool accumulate) {
+void Multiply(const Model& model, const float* x, int rows, const PackedWeight& weight,
+              const float* bias, float* out, bool accumulate) {
   model.engine->ops.Matmul(model.engine->stream,
                            {x, rows, weight, bias, out, accumulate, model.description.products});
 }
 
 // One norm over the channels of every head. Heads of one row lie behind one another.
-void NormalizeHeads(const Model& model, float* x, const float* weight, int heads, int rows, int stride) {
+void NormalizeHeads(const Model& model, float* x, const float* weight, int heads, int rows,
+                    int stride) {
   const ModelDescription& d = model.description;
   const auto norm = [&](float* at, int count, int step) {
-    model.engine->ops.RmsNorm(model.engine->stream, {at, weight, at, count, d.head_dim, step, d.rms_epsilon});
+    model.engine->ops.RmsNorm(model.engine->stream,
+                              {at, weight, at, count, d.head_dim, step, d.rms_epsilon});
   };
   if (rows == 1) return norm(x, heads, d.head_dim);
-  for (int head = 0; head < heads; ++head) norm(x + static_cast<size_t>(head) * d.head_dim, rows, stride);
+  for (int head = 0; head < heads; ++head)
+    norm(x + static_cast<size_t>(head) * d.head_dim, rows, stride);
 }
 
 }  // namespace
 
 void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden) {
   const ModelDescription& d = model.description;
-  model.engine->ops.Embed(model.engine->stream, {model.embed, model.embed_element, ids, rows, d.hidden, hidden});
+  model.engine->ops.Embed(model.engine->stream,
+                          {model.embed, model.embed_element, ids, rows, d.hidden, hidden});
 }
 
 QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows) {
@@ -45,16 +50,20 @@ QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows)
   qkv.k = out + static_cast<size_t>(d.query_heads) * d.head_dim;
   qkv.v = qkv.k + static_cast<size_t>(d.kv_heads) * d.head_dim;
   qkv.stride = d.qkv_width();
-  if (weights.q_norm != nullptr) NormalizeHeads(model, qkv.q, weights.q_norm, d.query_heads, rows, qkv.stride);
-  if (weights.k_norm != nullptr) NormalizeHeads(model, qkv.k, weights.k_norm, d.kv_heads, rows, qkv.stride);
+  if (weights.q_norm != nullptr)
+    NormalizeHeads(model, qkv.q, weights.q_norm, d.query_heads, rows, qkv.stride);
+  if (weights.k_norm != nullptr)
+    NormalizeHeads(model, qkv.k, weights.k_norm, d.kv_heads, rows, qkv.stride);
   return qkv;
 }
 
-void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const int32_t* positions, int rows) {
+void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const int32_t* positions,
+              int rows) {
   const ModelDescription& d = model.description;
   const bool queries = which == Turn::kQueries;
-  model.engine->ops.Rope(model.engine->stream, {queries ? qkv.q : qkv.k, positions, d.inv_freq.data(), d.rope_scale, rows,
-                                                queries ? d.query_heads : d.kv_heads, d.head_dim, qkv.stride});
+  model.engine->ops.Rope(model.engine->stream,
+                         {queries ? qkv.q : qkv.k, positions, d.inv_freq.data(), d.rope_scale, rows,
+                          queries ? d.query_heads : d.kv_heads, d.head_dim, qkv.stride});
 }
 
 void FinishLayer(const Model& model, int layer, const float* attention, float* hidden, int rows) {
@@ -86,9 +95,10 @@ void CheckNumbers(Engine& engine, const float* values, int size, int layer) {
   bool has_nan = false;
   engine.ops.Argmax(engine.stream, {values, size, &best, &has_nan});
   if (!has_nan) return;
-  throw Error("KV_NUMERIC", layer < 0 ? std::string("The logits hold NaN: check the weights of the output head.")
-                                      : "The activations after layer " + std::to_string(layer) +
-                                            " hold NaN: check the weights of that layer.");
+  throw Error("KV_NUMERIC",
+              layer < 0 ? std::string("The logits hold NaN: check the weights of the output head.")
+                        : "The activations after layer " + std::to_string(layer) +
+                              " hold NaN: check the weights of that layer.");
 }
 
 }  // namespace qpkv

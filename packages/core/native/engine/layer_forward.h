@@ -1,5 +1,6 @@
-// The parts of a transformer layer that look at one row at a time: projections, norms, RoPE, the MLP. Prefill and append share them; they
-// differ in attention only. All functions run under the engine's mutex on the engine's buffers.
+// The parts of a transformer layer that look at one row at a time: projections, norms, RoPE, the
+// MLP. Prefill and append share them; they differ in attention only. All functions run under the
+// engine's mutex on the engine's buffers.
 #pragma once
 #include <vector>
 
@@ -23,7 +24,8 @@ void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden
 QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows);
 
 enum class Turn { kQueries, kKeys };
-void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const int32_t* positions, int rows);
+void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const int32_t* positions,
+              int rows);
 
 // hidden += attention Wo; hidden += down(silu(gate) * up) of the normed hidden.
 void FinishLayer(const Model& model, int layer, const float* attention, float* hidden, int rows);

@@ -15,7 +15,8 @@ namespace qpkv {
 
 MappedFile::MappedFile(const std::string& path) : path_(path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) throw Error("KV_MODEL_FILE", "Cannot open " + path + ": " + std::strerror(errno) + ".");
+  if (file < 0)
+    throw Error("KV_MODEL_FILE", "Cannot open " + path + ": " + std::strerror(errno) + ".");
   struct stat status;
   if (fstat(file, &status) != 0 || status.st_size <= 0) {
     close(file);
@@ -24,7 +25,8 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
   size_ = static_cast<size_t>(status.st_size);
   void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
   close(file);
-  if (data == MAP_FAILED) throw Error("KV_MODEL_FILE", "Cannot map " + path + ": " + std::strerror(errno) + ".");
+  if (data == MAP_FAILED)
+    throw Error("KV_MODEL_FILE", "Cannot map " + path + ": " + std::strerror(errno) + ".");
   base_ = static_cast<uint8_t*>(data);
   end_ = size_;
 }
@@ -35,8 +37,9 @@ MappedFile::~MappedFile() {
 
 const uint8_t* MappedFile::At(size_t offset, size_t bytes) const {
   if (bytes > size_ || offset > size_ - bytes)
-    throw Error("KV_MODEL_FILE", path_ + " has " + std::to_string(size_) + " bytes; a tensor needs bytes " +
-                                     std::to_string(offset) + " to " + std::to_string(offset + bytes) + ".");
+    throw Error("KV_MODEL_FILE", path_ + " has " + std::to_string(size_) +
+                                     " bytes; a tensor needs bytes " + std::to_string(offset) +
+                                     " to " + std::to_string(offset + bytes) + ".");
   return base_ + offset;
 }
 

@@ -14,7 +14,9 @@ std::string ShapeText(const std::vector<int>& shape) {
 
 }  // namespace
 
-float ModelDescription::logit_scale() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim))); }
+float ModelDescription::logit_scale() const {
+  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+}
 
 Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
     : engine(std::move(shared)), description(std::move(given)) {
@@ -43,13 +45,14 @@ const TensorSource& Model::Require(const std::string& role, std::vector<int> sha
   const TensorSource* tensor = Find(role);
   if (tensor == nullptr) throw Error("KV_MODEL_FILE", "The tensor '" + role + "' is missing.");
   if (tensor->shape != shape)
-    throw Error("KV_MODEL_FILE", "Expected shape " + ShapeText(shape) + " for the tensor '" + role + "' but the file has " +
-                                     ShapeText(tensor->shape) + ".");
+    throw Error("KV_MODEL_FILE", "Expected shape " + ShapeText(shape) + " for the tensor '" + role +
+                                     "' but the file has " + ShapeText(tensor->shape) + ".");
   return *tensor;
 }
 
 const void* Model::Mapped(const TensorSource& tensor) const {
-  return files_.at(static_cast<size_t>(tensor.file))->At(tensor.offset, tensor.count() * ElementBytes(tensor.element));
+  return files_.at(static_cast<size_t>(tensor.file))
+      ->At(tensor.offset, tensor.count() * ElementBytes(tensor.element));
 }
 
 float* Model::NewFloats(size_t count) {
@@ -79,8 +82,10 @@ const float* Model::LoadVector(const std::string& role, int size) {
   return out;
 }
 
-// Matrices with the same inputs lie on top of one another, so that one product serves q, k and v, or gate and up.
-PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows, int k) {
+// Matrices with the same inputs lie on top of one another, so that one product serves q, k and v,
+// or gate and up.
+PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows,
+                              int k) {
   PackedWeight packed{};
   packed.k = k;
   for (int count : rows) packed.n += count;
@@ -111,14 +116,17 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
 const float* Model::LoadQkvBias(const std::string& prefix) {
   const ModelDescription& d = description;
   const char* roles[] = {"qBias", "kBias", "vBias"};
-  const int sizes[] = {d.query_heads * d.head_dim, d.kv_heads * d.head_dim, d.kv_heads * d.head_dim};
-  if (Find(prefix + roles[0]) == nullptr && Find(prefix + roles[1]) == nullptr && Find(prefix + roles[2]) == nullptr)
+  const int sizes[] = {d.query_heads * d.head_dim, d.kv_heads * d.head_dim,
+                       d.kv_heads * d.head_dim};
+  if (Find(prefix + roles[0]) == nullptr && Find(prefix + roles[1]) == nullptr &&
+      Find(prefix + roles[2]) == nullptr)
     return nullptr;
   float* out = NewFloats(static_cast<size_t>(d.qkv_width()));
   engine->ops.Zero(engine->stream, out, sizeof(float) * d.qkv_width());
   int at = 0;
   for (int i = 0; i < 3; ++i) {
-    if (Find(prefix + roles[i]) != nullptr) CopyVector(Require(prefix + roles[i], {sizes[i]}), out + at);
+    if (Find(prefix + roles[i]) != nullptr)
+      CopyVector(Require(prefix + roles[i], {sizes[i]}), out + at);
     at += sizes[i];
   }
   return out;
@@ -131,7 +139,8 @@ void Model::LoadLayer(int index) {
   LayerWeights layer{};
   layer.qkv = PackStack({prefix + "q", prefix + "k", prefix + "v"}, {q, kv, kv}, d.hidden);
   layer.o = PackStack({prefix + "o"}, {d.hidden}, q);
-  layer.gate_up = PackStack({prefix + "gate", prefix + "up"}, {d.intermediate, d.intermediate}, d.hidden);
+  layer.gate_up =
+      PackStack({prefix + "gate", prefix + "up"}, {d.intermediate, d.intermediate}, d.hidden);
   layer.down = PackStack({prefix + "down"}, {d.hidden}, d.intermediate);
   layer.qkv_bias = LoadQkvBias(prefix);
   layer.input_norm = LoadVector(prefix + "inputNorm", d.hidden);

@@ -1,5 +1,6 @@
-// A Llama-type model as data, and its weights packed for the ops. One description covers every architecture: parts that a model lacks
-// (biases, QK norms, sliding windows) are absent tensors or zeros.
+// A Llama-type model as data, and its weights packed for the ops. One description covers every
+// architecture: parts that a model lacks (biases, QK norms, sliding windows) are absent tensors or
+// zeros.
 #pragma once
 #include <map>
 #include <memory>
@@ -26,11 +27,13 @@ struct TensorSource {
 
 struct ModelDescription {
   std::vector<std::string> files;
-  // What matrix products and prefill attention see, and what decode attention sees. The default mode is kF32 and kBf16: weights as stored,
-  // float32 activations, a cache in bf16. The fast mode rounds activations and weights to bf16 too; the float32 mode rounds nothing.
+  // What matrix products and prefill attention see, and what decode attention sees. The default
+  // mode is kF32 and kBf16: weights as stored, float32 activations, a cache in bf16. The fast mode
+  // rounds activations and weights to bf16 too; the float32 mode rounds nothing.
   Precision products = Precision::kF32;
   Precision decode = Precision::kBf16;
-  int layers = 0, hidden = 0, intermediate = 0, query_heads = 0, kv_heads = 0, head_dim = 0, vocab = 0;
+  int layers = 0, hidden = 0, intermediate = 0, query_heads = 0, kv_heads = 0, head_dim = 0,
+      vocab = 0;
   float rms_epsilon = 0;
   std::vector<float> inv_freq;  // [headDim / 2]
   float rope_scale = 1;
@@ -68,9 +71,10 @@ class Model {
   const TensorSource& Require(const std::string& role, std::vector<int> shape) const;
   const void* Mapped(const TensorSource& tensor) const;
   float* NewFloats(size_t count);
-  const float* LoadVector(const std::string& role, int size);            // null when absent
+  const float* LoadVector(const std::string& role, int size);  // null when absent
   void CopyVector(const TensorSource& tensor, float* out);
-  PackedWeight PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows, int k);
+  PackedWeight PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows,
+                         int k);
   const float* LoadQkvBias(const std::string& prefix);
   void LoadLayer(int index);
 

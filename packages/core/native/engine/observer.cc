@@ -14,7 +14,8 @@ struct Observer::Measure {
   Buffer sums;
 
   bool Same(const Measure& other) const {
-    return what == other.what && begin == other.begin && end == other.end && mask == other.mask && block == other.block;
+    return what == other.what && begin == other.begin && end == other.end && mask == other.mask &&
+           block == other.block;
   }
 };
 
@@ -26,8 +27,10 @@ int Observer::Want(const Observation& observation, int protect_last, int user_en
   auto wanted = std::make_unique<Measure>();
   wanted->what = observation.what;
   if (observation.what == Observe::kAttention) {
-    wanted->end = observation.before_user_end && user_end > 0 ? std::min(user_end, tokens_) : tokens_;
-    wanted->begin = observation.last_queries == 0 ? 0 : std::max(0, wanted->end - observation.last_queries);
+    wanted->end =
+        observation.before_user_end && user_end > 0 ? std::min(user_end, tokens_) : tokens_;
+    wanted->begin =
+        observation.last_queries == 0 ? 0 : std::max(0, wanted->end - observation.last_queries);
     if (observation.last_queries == 0) wanted->end = tokens_;
     // Queries inside the masked block are causal under either mask.
     if (observation.mask == ObserveMask::kWindowBlock && wanted->begin < tokens_ - protect_last) {
@@ -64,7 +67,8 @@ void Observer::AddChunk(const QueryChunk& chunk) {
       keep = true;
       continue;
     }
-    const int begin = std::max(measure->begin, chunk.first), end = std::min(measure->end, chunk.first + chunk.rows);
+    const int begin = std::max(measure->begin, chunk.first),
+              end = std::min(measure->end, chunk.first + chunk.rows);
     if (begin < end) Add(*measure, chunk, begin, end);
   }
   if (!keep) return;
@@ -131,8 +135,9 @@ Buffer Observer::Scores(int ticket, const LayerShape& shape) const {
   scores.Ensure(engine_->ops, heads * row);
   if (measure.what != Observe::kAttention) {
     for (int head = 0; head < heads; ++head)
-      engine_->ops.Copy(engine_->stream, scores.floats() + static_cast<size_t>(head) * tokens_,
-                        measure.sums.floats() + static_cast<size_t>(shape.SourceHead(head)) * tokens_, row);
+      engine_->ops.Copy(
+          engine_->stream, scores.floats() + static_cast<size_t>(head) * tokens_,
+          measure.sums.floats() + static_cast<size_t>(shape.SourceHead(head)) * tokens_, row);
     return scores;
   }
   GroupScoresArgs args{};
@@ -142,7 +147,9 @@ Buffer Observer::Scores(int ticket, const LayerShape& shape) const {
   args.group = shape.group();
   args.tokens = tokens_;
   args.reduce = wish.observation.group;
-  args.factor = wish.observation.mean_over_queries ? 1.0f / static_cast<float>(measure.end - measure.begin) : 1.0f;
+  args.factor = wish.observation.mean_over_queries
+                    ? 1.0f / static_cast<float>(measure.end - measure.begin)
+                    : 1.0f;
   engine_->ops.GroupScores(engine_->stream, args);
   return scores;
 }

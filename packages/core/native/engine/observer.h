@@ -1,8 +1,10 @@
-// Measures what plans want to see of one layer while its queries pass by; equal wishes of several plans are measured once.
+// Measures what plans want to see of one layer while its queries pass by; equal wishes of several
+// plans are measured once.
 //
-// Attention by causal queries is measured chunk by chunk from the attention's own log-sum-exp. A window-block mask lets early queries
-// see later keys, so the layer's queries are kept and measured after the last chunk; where only the last block is observed this is the
-// causal mask. Key scores are measured at the end.
+// Attention by causal queries is measured chunk by chunk from the attention's own log-sum-exp. A
+// window-block mask lets early queries see later keys, so the layer's queries are kept and measured
+// after the last chunk; where only the last block is observed this is the causal mask. Key scores
+// are measured at the end.
 #pragma once
 #include <memory>
 #include <vector>
@@ -14,8 +16,9 @@
 namespace qpkv {
 
 struct QueryChunk {
-  const float* q = nullptr;    // [rows, queryHeads, headDim] after RoPE, row stride q_stride
-  const float* k = nullptr;    // [kvHeads, capacity, headDim] after RoPE; tokens of this and earlier chunks
+  const float* q = nullptr;  // [rows, queryHeads, headDim] after RoPE, row stride q_stride
+  const float* k =
+      nullptr;  // [kvHeads, capacity, headDim] after RoPE; tokens of this and earlier chunks
   const float* lse = nullptr;  // [queryHeads, rows] of the attention, or null
   int rows = 0, first = 0, q_stride = 0, capacity = 0;
 };

@@ -20,7 +20,8 @@ struct PartList {
   }
   void Erase(size_t begin, size_t end) {
     parts.erase(parts.begin() + static_cast<long>(begin), parts.begin() + static_cast<long>(end));
-    blocks.erase(blocks.begin() + static_cast<long>(begin), blocks.begin() + static_cast<long>(end));
+    blocks.erase(blocks.begin() + static_cast<long>(begin),
+                 blocks.begin() + static_cast<long>(end));
   }
   size_t Bytes() const {
     size_t bytes = 0;

@@ -1,5 +1,6 @@
-// The plan as the engine holds it: the C++ side of packages/spec/src/layer-plan.ts, field by field. Validated in TypeScript; what the
-// engine cannot run is refused with KV_UNSUPPORTED where it is read (binding/read_plan.cc).
+// The plan as the engine holds it: the C++ side of packages/spec/src/layer-plan.ts, field by field.
+// Validated in TypeScript; what the engine cannot run is refused with KV_UNSUPPORTED where it is
+// read (binding/read_plan.cc).
 #pragma once
 #include <cstdint>
 #include <memory>

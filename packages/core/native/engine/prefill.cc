@@ -8,19 +8,26 @@
 
 namespace qpkv {
 
-Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids, std::vector<CompressionPlan> plans)
-    : model_(std::move(model)), ids_(std::move(ids)), plans_(std::move(plans)), caches_(plans_.size()) {
+Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
+                 std::vector<CompressionPlan> plans)
+    : model_(std::move(model)),
+      ids_(std::move(ids)),
+      plans_(std::move(plans)),
+      caches_(plans_.size()) {
   const ModelDescription& d = model_->description;
   bool before = false;
   for (const CompressionPlan& plan : plans_) {
     if (static_cast<int>(plan.layers.size()) != d.layers)
-      throw Error("KV_UNSUPPORTED", "The plan has " + std::to_string(plan.layers.size()) + " layers, the model " +
-                                        std::to_string(d.layers) + ".");
+      throw Error("KV_UNSUPPORTED", "The plan has " + std::to_string(plan.layers.size()) +
+                                        " layers, the model " + std::to_string(d.layers) + ".");
     for (int l = 0; l < d.layers; ++l) {
       before |= plan.layers[static_cast<size_t>(l)]->RopeBefore();
-      if (plan.layers[static_cast<size_t>(l)]->order_by_score && d.window[static_cast<size_t>(l)] > 0)
-        throw Error("KV_UNSUPPORTED", "layers[" + std::to_string(l) +
-                                          "].order: 'score' cannot be combined with a sliding window; use 'position'.");
+      if (plan.layers[static_cast<size_t>(l)]->order_by_score &&
+          d.window[static_cast<size_t>(l)] > 0)
+        throw Error(
+            "KV_UNSUPPORTED",
+            "layers[" + std::to_string(l) +
+                "].order: 'score' cannot be combined with a sliding window; use 'position'.");
     }
   }
   const size_t tokens_size = ids_.size();
@@ -43,10 +50,12 @@ LayerShape Prefill::Shape(int plan, int layer) const {
 }
 
 void Prefill::StartObserver() {
-  observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model_->description.logit_scale());
+  observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(),
+                                         model_->description.logit_scale());
   tickets_.clear();
   for (int i = 0; i < plan_count(); ++i)
-    tickets_.push_back(observer_->Want(Plan(i, layer_).observe, Plan(i, layer_).protect_last, plans_[static_cast<size_t>(i)].user_end));
+    tickets_.push_back(observer_->Want(Plan(i, layer_).observe, Plan(i, layer_).protect_last,
+                                       plans_[static_cast<size_t>(i)].user_end));
 }
 
 void Prefill::RunLayer() {
@@ -55,20 +64,26 @@ void Prefill::RunLayer() {
   if (layer_ >= d.layers) throw Error("KV_BUSY", "All layers have run; call finish().");
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != layer_)
-      throw Error("KV_BUSY", "Layer " + std::to_string(layer_ - 1) + " has not been compressed for plan " + std::to_string(i) + ".");
+      throw Error("KV_BUSY", "Layer " + std::to_string(layer_ - 1) +
+                                 " has not been compressed for plan " + std::to_string(i) + ".");
   std::vector<int32_t> positions(ids_.size());
   for (size_t i = 0; i < ids_.size(); ++i) positions[i] = static_cast<int32_t>(i);
   for (int first = 0; first < tokens(); first += kChunkTokens) {
     const int rows = std::min(kChunkTokens, tokens() - first);
     std::lock_guard<std::mutex> lock(engine.mutex);
-    if (abort.load()) throw Error("KV_ABORTED", "The prefill was cancelled in layer " + std::to_string(layer_) + ".");
+    if (abort.load())
+      throw Error("KV_ABORTED",
+                  "The prefill was cancelled in layer " + std::to_string(layer_) + ".");
     if (first == 0) StartObserver();
-    if (layer_ == 0) EmbedTokens(*model_, ids_.data() + first, rows, hidden_.floats() + static_cast<size_t>(first) * d.hidden);
+    if (layer_ == 0)
+      EmbedTokens(*model_, ids_.data() + first, rows,
+                  hidden_.floats() + static_cast<size_t>(first) * d.hidden);
     RunChunk(first, rows, positions.data() + first);
   }
   std::lock_guard<std::mutex> lock(engine.mutex);
   observer_->Finish(keys_.floats(), tokens());
-  CheckNumbers(engine, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, d.hidden, layer_);
+  CheckNumbers(engine, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, d.hidden,
+               layer_);
   ++layer_;
 }
 
@@ -77,10 +92,12 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
   Engine& engine = *model_->engine;
   const Ops& ops = engine.ops;
   float* hidden = hidden_.floats() + static_cast<size_t>(first) * d.hidden;
-  float* attention = engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * d.query_heads * d.head_dim);
+  float* attention =
+      engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * d.query_heads * d.head_dim);
   const QkvRows qkv = ProjectQkv(*model_, layer_, hidden, rows);
   const auto store = [&](const float* x, const Buffer& to) {
-    ops.StoreHeads(engine.stream, {x, to.floats(), rows, d.kv_heads, d.head_dim, qkv.stride, tokens(), first});
+    ops.StoreHeads(engine.stream,
+                   {x, to.floats(), rows, d.kv_heads, d.head_dim, qkv.stride, tokens(), first});
   };
   if (keys_before_.data() != nullptr) store(qkv.k, keys_before_);
   TurnRows(*model_, qkv, Turn::kQueries, positions, rows);
@@ -92,7 +109,9 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
   args.k = keys_.floats();
   args.v = values_.floats();
   args.out = attention;
-  args.lse = observer_->wants_attention() ? engine.Floats(Slot::kLse, static_cast<size_t>(rows) * d.query_heads) : nullptr;
+  args.lse = observer_->wants_attention()
+                 ? engine.Floats(Slot::kLse, static_cast<size_t>(rows) * d.query_heads)
+                 : nullptr;
   args.rows = rows;
   args.first = first;
   args.q_heads = d.query_heads;
@@ -119,7 +138,8 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
 std::vector<float> Prefill::Scores(int plan) {
   std::lock_guard<std::mutex> lock(model_->engine->mutex);
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
-  return DownloadFloats(*model_->engine, observer_->Scores(tickets_[static_cast<size_t>(plan)], Shape(plan, layer_ - 1)));
+  return DownloadFloats(*model_->engine, observer_->Scores(tickets_[static_cast<size_t>(plan)],
+                                                           Shape(plan, layer_ - 1)));
 }
 
 std::vector<float> Prefill::Exact(Tensor tensor) {
@@ -127,17 +147,20 @@ std::vector<float> Prefill::Exact(Tensor tensor) {
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const Buffer& from = tensor == Tensor::kKey ? keys_ : values_;
   std::vector<float> out(ids_.size() * model_->description.kv_heads * model_->description.head_dim);
-  model_->engine->ops.Download(model_->engine->stream, out.data(), from.data(), out.size() * sizeof(float));
+  model_->engine->ops.Download(model_->engine->stream, out.data(), from.data(),
+                               out.size() * sizeof(float));
   return out;
 }
 
-std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements, bool select_only) {
+std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements,
+                                                         bool select_only) {
   Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
   std::lock_guard<std::mutex> lock(engine.mutex);
   std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
   if (static_cast<int>(cache.size()) != layer_ - 1)
-    throw Error("KV_BUSY", "Plan " + std::to_string(plan) + " has compressed this layer already, or no layer has run.");
+    throw Error("KV_BUSY", "Plan " + std::to_string(plan) +
+                               " has compressed this layer already, or no layer has run.");
   const int layer = layer_ - 1;
   const LayerShape shape = Shape(plan, layer);
   const LayerPlan& what = Plan(plan, layer);
@@ -146,8 +169,9 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
     engine.ops.Upload(engine.stream, buffer.data(), from.data(), from.size() * sizeof(float));
     return buffer;
   };
-  Buffer scores = replacements.scores.empty() ? observer_->Scores(tickets_[static_cast<size_t>(plan)], shape)
-                                              : upload(replacements.scores);
+  Buffer scores = replacements.scores.empty()
+                      ? observer_->Scores(tickets_[static_cast<size_t>(plan)], shape)
+                      : upload(replacements.scores);
   SelectionInput input;
   input.scores = scores.floats();
   input.heads = shape.stored_heads();
@@ -168,22 +192,27 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
     exact.values = values.floats();
     exact.per_stored_head = true;
   }
-  cache.push_back(std::make_unique<KvLayer>(model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)],
-                                            shape, RopeTable{d.inv_freq.data(), d.rope_scale}, exact, selection.kept, false));
-  if (what.evict == Evict::kLowestScore) cache.back()->StartScores(DownloadFloats(engine, scores), tokens());
+  cache.push_back(std::make_unique<KvLayer>(
+      model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
+      RopeTable{d.inv_freq.data(), d.rope_scale}, exact, selection.kept, false));
+  if (what.evict == Evict::kLowestScore)
+    cache.back()->StartScores(DownloadFloats(engine, scores), tokens());
   return selection.kept;
 }
 
 std::vector<float> Prefill::AllLogits() {
   Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
-  if (layer_ != d.layers) throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
+  if (layer_ != d.layers)
+    throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
   std::vector<float> out(ids_.size() * d.vocab);
   for (int first = 0; first < tokens(); first += kChunkTokens) {
     const int rows = std::min(kChunkTokens, tokens() - first);
     std::lock_guard<std::mutex> lock(engine.mutex);
-    const float* logits = ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(first) * d.hidden, rows);
-    engine.ops.Download(engine.stream, out.data() + static_cast<size_t>(first) * d.vocab, logits, sizeof(float) * rows * d.vocab);
+    const float* logits =
+        ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(first) * d.hidden, rows);
+    engine.ops.Download(engine.stream, out.data() + static_cast<size_t>(first) * d.vocab, logits,
+                        sizeof(float) * rows * d.vocab);
   }
   return out;
 }
@@ -194,14 +223,17 @@ std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   std::lock_guard<std::mutex> lock(engine.mutex);
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != d.layers)
-      throw Error("KV_BUSY", "Plan " + std::to_string(i) + " has " + std::to_string(caches_[i].size()) + " of " +
+      throw Error("KV_BUSY", "Plan " + std::to_string(i) + " has " +
+                                 std::to_string(caches_[i].size()) + " of " +
                                  std::to_string(d.layers) + " layers compressed.");
-  const float* logits = ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, 1);
+  const float* logits =
+      ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, 1);
   CheckNumbers(engine, logits, d.vocab, -1);
   std::vector<float> last(static_cast<size_t>(d.vocab));
   engine.ops.Download(engine.stream, last.data(), logits, sizeof(float) * d.vocab);
   std::vector<std::shared_ptr<Context>> contexts;
-  for (auto& layers : caches_) contexts.push_back(std::make_shared<Context>(model_, std::move(layers), last, ids_));
+  for (auto& layers : caches_)
+    contexts.push_back(std::make_shared<Context>(model_, std::move(layers), last, ids_));
   caches_.clear();
   hidden_.Free(), keys_.Free(), keys_before_.Free(), values_.Free();
   observer_.reset();

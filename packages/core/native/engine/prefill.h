@@ -1,5 +1,6 @@
-// A prompt on its way through the layers, layer-major: the whole prompt passes layer 0, whose cache is compressed once per plan, then
-// layer 1, and so on. Memory at any time: the hidden states, one layer's exact K and V, and buffers for one chunk of 512 tokens.
+// A prompt on its way through the layers, layer-major: the whole prompt passes layer 0, whose cache
+// is compressed once per plan, then layer 1, and so on. Memory at any time: the hidden states, one
+// layer's exact K and V, and buffers for one chunk of 512 tokens.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -13,21 +14,24 @@
 
 namespace qpkv {
 
-// What replaces measured scores or exact values of a layer: results of TypeScript hooks. Empty: nothing.
+// What replaces measured scores or exact values of a layer: results of TypeScript hooks. Empty:
+// nothing.
 struct Replacements {
-  std::vector<float> scores;  // [storedHeads, tokens]
+  std::vector<float> scores;        // [storedHeads, tokens]
   std::vector<float> keys, values;  // [storedHeads, tokens, headDim]
 };
 
 class Prefill {
  public:
-  Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids, std::vector<CompressionPlan> plans);
+  Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
+          std::vector<CompressionPlan> plans);
 
   void RunLayer();  // throws KV_ABORTED, KV_NUMERIC
   std::vector<float> Scores(int plan);
   std::vector<float> Exact(Tensor tensor);
   // select_only: chooses tokens and stores nothing; a later call stores.
-  std::vector<std::vector<int32_t>> CompressLayer(int plan, const Replacements& replacements, bool select_only);
+  std::vector<std::vector<int32_t>> CompressLayer(int plan, const Replacements& replacements,
+                                                  bool select_only);
   std::vector<float> AllLogits();
   std::vector<std::shared_ptr<Context>> Finish();
 
@@ -42,7 +46,9 @@ class Prefill {
 
  private:
   LayerShape Shape(int plan, int layer) const;
-  const LayerPlan& Plan(int plan, int layer) const { return *plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)]; }
+  const LayerPlan& Plan(int plan, int layer) const {
+    return *plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)];
+  }
   void StartObserver();
   void RunChunk(int first, int rows, const int32_t* positions);
 

@@ -1,4 +1,5 @@
-// xoshiro256** (Blackman and Vigna, https://prng.di.unimi.it/), seeded by splitmix64: the same seed gives the same tokens everywhere.
+// xoshiro256** (Blackman and Vigna, https://prng.di.unimi.it/), seeded by splitmix64: the same seed
+// gives the same tokens everywhere.
 #pragma once
 #include <cstdint>
 

@@ -7,7 +7,8 @@
 namespace qpkv {
 namespace {
 
-void Smooth(Engine& engine, const LayerPlan& plan, const SelectionInput& input, int last, float* out) {
+void Smooth(Engine& engine, const LayerPlan& plan, const SelectionInput& input, int last,
+            float* out) {
   SmoothScoresArgs args{};
   args.scores = input.scores;
   args.out = out;
@@ -20,7 +21,8 @@ void Smooth(Engine& engine, const LayerPlan& plan, const SelectionInput& input, 
   engine.ops.SmoothScores(engine.stream, args);
 }
 
-std::vector<float> DownloadRows(Engine& engine, const float* scores, const SelectionInput& input, int columns) {
+std::vector<float> DownloadRows(Engine& engine, const float* scores, const SelectionInput& input,
+                                int columns) {
   std::vector<float> all(static_cast<size_t>(input.heads) * columns);
   for (int head = 0; head < input.heads && columns > 0; ++head)
     engine.ops.Download(engine.stream, all.data() + static_cast<size_t>(head) * columns,
@@ -49,7 +51,8 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     Smooth(engine, plan, input, last, smoothed.floats());
     scores = smoothed.floats();
   }
-  if (input.want_smoothed && scores != nullptr) result.smoothed = DownloadRows(engine, scores, input, tokens - last);
+  if (input.want_smoothed && scores != nullptr)
+    result.smoothed = DownloadRows(engine, scores, input, tokens - last);
   const int total = std::min(plan.per_head, tokens - begin);
   const int first = std::clamp(plan.protect_first - begin, 0, tokens - last - begin);
   const int keep = total - first - last;
@@ -58,9 +61,12 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     return result;
   }
   if (keep < 0)
-    throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(input.layer) + " may keep " + std::to_string(total) +
-                                           " tokens but " + std::to_string(first + last) + " are protected.");
-  if (keep == 0 || scores == nullptr) {  // nothing observed: all scores are equal, and ties go to the lower position
+    throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(input.layer) + " may keep " +
+                                           std::to_string(total) + " tokens but " +
+                                           std::to_string(first + last) + " are protected.");
+  if (keep == 0 ||
+      scores ==
+          nullptr) {  // nothing observed: all scores are equal, and ties go to the lower position
     std::vector<int32_t> kept = Range(begin, begin + first + keep);
     const std::vector<int32_t> tail = Range(tokens - last, tokens);
     kept.insert(kept.end(), tail.begin(), tail.end());
@@ -84,10 +90,11 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   args.nan_head = &nan_head;
   engine.ops.Select(engine.stream, args);
   if (nan_head >= 0)
-    throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(input.layer) + ", head " + std::to_string(nan_head) +
-                                  " hold NaN.");
+    throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(input.layer) + ", head " +
+                                  std::to_string(nan_head) + " hold NaN.");
   for (int head = 0; head < input.heads; ++head)
-    result.kept.emplace_back(kept.begin() + static_cast<long>(head) * total, kept.begin() + static_cast<long>(head + 1) * total);
+    result.kept.emplace_back(kept.begin() + static_cast<long>(head) * total,
+                             kept.begin() + static_cast<long>(head + 1) * total);
   return result;
 }
 

@@ -15,8 +15,8 @@ struct Selection {
 struct SelectionInput {
   const float* scores = nullptr;  // device [heads, tokens], or null when nothing was observed
   int heads = 0, tokens = 0;
-  int window = 0;      // sliding window: only what the next query can see is a candidate
-  int layer = -1;      // for messages
+  int window = 0;  // sliding window: only what the next query can see is a candidate
+  int layer = -1;  // for messages
   bool want_smoothed = false;
 };
 

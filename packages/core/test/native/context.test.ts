@@ -92,7 +92,7 @@ describe('one prefill for several plans', () => {
     for (const layer of kept[0]!)
       for (const head of layer) {
         expect(head).toHaveLength(96)
-        expect([...head.slice(-16)]).toEqual(Array.from({ length: 16 }, (_, i) => 584 + i))
+        expect(head.slice(-16)).toEqual(Int32Array.from({ length: 16 }, (_, i) => 584 + i))
         expect([...head].every((p, i) => i === 0 || p > head[i - 1]!)).toBe(true)
       }
   })

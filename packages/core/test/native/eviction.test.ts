@@ -1,4 +1,4 @@
-import { tokenToEvict, type LayerPlan } from '@qpkv/spec'
+import { tokenToEvict, type ExactFormat, type LayerPlan } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { randomModel } from '../support/random-model.ts'
 import { exact, layerCase, sliceTokens } from './support/layer-cases.ts'
@@ -6,7 +6,7 @@ import { addon, largestDifference, layerPlan, openModel, planOf, prefill } from 
 
 const engine = addon.createEngine({ threads: 2 })
 const [queryHeads, kvHeads, headDim] = [4, 2, 32]
-const before = (bits: 16) => ({ ...exact('f32'), bits, rope: 'before' }) as const
+const beforeRope: ExactFormat = { bits: 16, element: 'f32', rope: 'before' }
 const heavy: Partial<LayerPlan> = {
   tokens: { perHead: 24, pool: 'head', floor: 0 },
   observe: { what: 'attention', queries: 'all', mask: 'causal', reduce: 'sum', group: 'mean' },
@@ -109,7 +109,7 @@ test('an evicted token is not seen any more, and the fork that shares its tile s
       protect: { first: 4, last: 20 },
       evict: 'fifo',
       positions,
-      segments: [{ role: 'recent', tokens: 'rest', key: before(16), value: exact('f32') }],
+      segments: [{ role: 'recent', tokens: 'rest', key: beforeRope, value: exact('f32') }],
     })
   for (const positions of ['true', 'cache'] as const) {
     const { contexts } = await prefill(open, ids, [planOf(open.config, 60, rolling(positions))])
@@ -152,7 +152,7 @@ test('with nothing pruned, positions by index in the cache are the positions in 
   )
   const open = await openModel(folder)
   const ids = Array.from({ length: 50 }, (_, i) => (i * 31 + 5) % 97)
-  const segments = [{ role: 'recent', tokens: 'rest', key: before(16), value: exact('f32') }] as const
+  const segments = [{ role: 'recent', tokens: 'rest', key: beforeRope, value: exact('f32') }] as const
   const plans = [
     layerPlan(50),
     layerPlan(50, { segments }),
