@@ -13,14 +13,25 @@ size_t PackedWeightBytes(Element element, int n, int k) {
   return AlignUp(n, kPanel) * AlignUp(k, 2) * ElementBytes(element);
 }
 
+// Tensors begin anywhere in a file, so elements are read as bytes.
+QPKV_INLINE uint16_t ReadBits16(const void* p, size_t i) {
+  uint16_t bits;
+  __builtin_memcpy(&bits, static_cast<const char*>(p) + i * sizeof bits, sizeof bits);
+  return bits;
+}
+
 QPKV_INLINE float ReadElement(const void* p, Element element, size_t i) {
-  if (element == Element::kF32) return static_cast<const float*>(p)[i];
-  const uint16_t bits = static_cast<const uint16_t*>(p)[i];
+  if (element == Element::kF32) {
+    float value;
+    __builtin_memcpy(&value, static_cast<const char*>(p) + i * sizeof value, sizeof value);
+    return value;
+  }
+  const uint16_t bits = ReadBits16(p, i);
   return element == Element::kF16 ? F16ToFloat(bits) : Bf16ToFloat(bits);
 }
 
 QPKV_INLINE uint16_t ReadAsBf16(const void* p, Element element, size_t i) {
-  return element == Element::kBf16 ? static_cast<const uint16_t*>(p)[i]
+  return element == Element::kBf16 ? ReadBits16(p, i)
                                    : FloatToBf16(ReadElement(p, element, i));
 }
 
@@ -45,7 +56,7 @@ void PackRowSingles(const void* source, Element from, size_t start, int k, int l
     } else {
       uint16_t bits = 0;
       if (!zero)
-        bits = from == Element::kF16 ? static_cast<const uint16_t*>(source)[start + i]
+        bits = from == Element::kF16 ? ReadBits16(source, start + i)
                                      : FloatToF16(ReadElement(source, from, start + i));
       static_cast<uint16_t*>(panel)[at] = bits;
     }

@@ -3,6 +3,8 @@ import { Worker } from 'node:worker_threads'
 import { kvError } from '../errors.ts'
 
 const DEFAULT_TIMEOUT_MS = 2000
+/** A busy machine may take seconds to start a thread; that is not the template's fault. */
+const START_TIMEOUT_MS = 30_000
 /** Room for the template's strings; a template that builds more is broken or hostile. */
 const MAX_HEAP_MB = 256
 
@@ -13,6 +15,7 @@ const { parentPort, workerData } = require('node:worker_threads')
 const { Template } = require(workerData.jinja)
 const parsed = new Map()
 parentPort.on('message', ({ id, source, variables }) => {
+  parentPort.postMessage({ id, begun: true })
   try {
     if (!parsed.has(source)) parsed.set(source, new Template(source))
     parentPort.postMessage({ id, text: parsed.get(source).render(variables) })
@@ -24,11 +27,14 @@ parentPort.on('message', ({ id, source, variables }) => {
 
 interface Answer {
   readonly id: number
+  /** The template runs from now on. */
+  readonly begun?: boolean
   readonly text?: string
   readonly error?: string
 }
 
 interface Waiting {
+  begin(): void
   resolve(text: string): void
   reject(error: Error): void
 }
@@ -63,15 +69,21 @@ export class TemplateWorker {
     return new Promise<string>((resolve, reject) => {
       const id = this.nextId++
       const worker = (this.worker ??= this.start())
-      const timer = setTimeout(() => {
-        this.fail(worker, `took longer than ${this.timeoutMs / 1000} s and was ended`)
-      }, this.timeoutMs)
+      const endAfter = (ms: number) =>
+        setTimeout(() => {
+          this.fail(worker, `took longer than ${ms / 1000} s and was ended`)
+        }, ms)
+      let timer = endAfter(START_TIMEOUT_MS)
       const settle = () => {
         clearTimeout(timer)
         this.waiting.delete(id)
         worker.unref()
       }
       this.waiting.set(id, {
+        begin: () => {
+          clearTimeout(timer)
+          timer = endAfter(this.timeoutMs)
+        },
         resolve: (text) => {
           settle()
           resolve(text)
@@ -102,8 +114,10 @@ export class TemplateWorker {
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     })
     worker.unref()
-    worker.on('message', ({ id, text, error }: Answer) => {
-      if (text === undefined) this.waiting.get(id)?.reject(templateError(`failed: ${error ?? 'no text'}`))
+    worker.on('message', ({ id, begun, text, error }: Answer) => {
+      if (begun) this.waiting.get(id)?.begin()
+      else if (text === undefined)
+        this.waiting.get(id)?.reject(templateError(`failed: ${error ?? 'no text'}`))
       else this.waiting.get(id)?.resolve(text)
     })
     worker.on('error', (cause) => {
