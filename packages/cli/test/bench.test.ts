@@ -71,8 +71,21 @@ describe('qpkv bench ruler', () => {
 describe('qpkv bench longbench', () => {
   it('runs stand-ins and says so', async () => {
     const { code, stdout } = await run([
-      ...['bench', 'longbench', '--stand-ins', '--profile', 'qpruningkv', '--max-prompt-tokens', '2000'],
-      ...['--datasets', 'hotpotqa,lcc', '--rows', '1', '--new-tokens', '3', '--out', file('long.jsonl')],
+      'bench',
+      'longbench',
+      '--stand-ins',
+      '--profile',
+      'qpruningkv',
+      '--max-prompt-tokens',
+      '2000',
+      '--datasets',
+      'hotpotqa,lcc',
+      '--rows',
+      '1',
+      '--new-tokens',
+      '3',
+      '--out',
+      file('long.jsonl'),
     ])
     expect(code).toBe(0)
     expect(stdout).toMatch(/flat mean of 16 datasets, only 2 of 16 datasets/)
@@ -131,7 +144,14 @@ describe('qpkv sweep', () => {
   it('qpkv report draws a folder and leaves out what is no result', async () => {
     writeFileSync(join(out, 'other.jsonl'), '{"no":"header"}\n')
     const { code, stdout, stderr } = await run([
-      ...['report', out, '--out', file('page'), '--title', 'T <1>', '--json', file('all.json')],
+      'report',
+      out,
+      '--out',
+      file('page'),
+      '--title',
+      'T <1>',
+      '--json',
+      file('all.json'),
     ])
     expect(code).toBe(0)
     expect(stderr).toMatch(/left out: .*other\.jsonl, line 1: expected a run header/)
@@ -164,8 +184,19 @@ describe('qpkv sweep', () => {
   it("states the cost of the paper's grids before it begins", async () => {
     for (const name of ['paper-table', 'paper-budget']) {
       const { code, stderr } = await run([
-        ...['sweep', name, '--dry-run', '--out', file(name), '--samples', '1'],
-        ...['--group', '32', '--recent', '8', '--window', '16'],
+        'sweep',
+        name,
+        '--dry-run',
+        '--out',
+        file(name),
+        '--samples',
+        '1',
+        '--group',
+        '32',
+        '--recent',
+        '8',
+        '--window',
+        '16',
       ])
       expect(code).toBe(0)
       expect(stderr).toMatch(/in all at most [\d.]+ h/)

@@ -60,17 +60,38 @@ export function tradeoffPlotSvg({
   const all = curves.flatMap(({ points }) => points)
   if (all.length === 0) throw new KvError('KV_DATA', `Expected at least one point to plot for "${title}".`)
   const x = byteScale(all.map(({ bytes }) => bytes))
+  const crowded = curves.length > MAX_DIRECT
+  const legendWidth = crowded ? legendSpace(curves) : 0
   return picture(
-    SIZE.width,
+    Math.max(SIZE.width, PLOT.right + legendWidth),
     SIZE.height,
     title,
     textAt(PLOT.left, 26, title, { size: 16, weight: 'bold' }),
     subtitle ? textAt(PLOT.left, 44, subtitle, { size: 12, tone: 'muted' }) : '',
     ...axes(x, scoreLabel, bytesLabel),
     ...curves.map((curve) => drawCurve(curve, x)),
-    ...curveLabels(curves, x),
+    ...pointLabels(curves, x),
+    ...(crowded ? legend(curves) : curveLabels(curves, x)),
   )
 }
+
+/** More curves than this get a legend, because their ends lie too close for names. */
+const MAX_DIRECT = 4
+const LEGEND = { left: PLOT.right + 28, step: 22, size: 12.5 }
+
+const legendSpace = (curves: readonly TradeoffCurve[]) =>
+  LEGEND.left - PLOT.right + 26 + Math.max(...curves.map(({ label }) => textWidth(label, LEGEND.size)))
+
+/** Marks and names at the right, in the order of the curves. */
+const legend = (curves: readonly TradeoffCurve[]): string[] =>
+  curves.flatMap((curve, i) => {
+    const { color, mark } = styleOf(curve)
+    const y = PLOT.top + 8 + i * LEGEND.step
+    return [
+      drawMark(mark, LEGEND.left, y, color, ''),
+      textAt(LEGEND.left + 14, y + 4, curve.label, { fill: color, weight: 'bold', size: LEGEND.size }),
+    ]
+  })
 
 type Scale = ReturnType<typeof byteScale>
 
@@ -180,8 +201,7 @@ function curveLabels(curves: readonly TradeoffCurve[], x: Scale): string[] {
   const marks = curves.flatMap(({ points }) =>
     points.map((point) => ({ x: x.at(point.bytes), y: yAt(point.low) })),
   )
-  const own = curves.flatMap((curve) => curve.points.map((point) => pointLabel(curve, point, x)))
-  return [...own, ...columnsOf(ends).flatMap((column) => labelColumn(column, marks))]
+  return columnsOf(ends).flatMap((column) => labelColumn(column, marks))
 }
 
 /** Ends that lie above each other. */
@@ -219,10 +239,25 @@ function labelColumn(column: readonly CurveEnd[], marks: readonly { x: number; y
   })
 }
 
-function pointLabel(curve: TradeoffCurve, { label, bytes, high }: TradeoffPoint, x: Scale): string {
-  if (label === undefined) return ''
-  const half = textWidth(label, 11) / 2
-  const place = Math.min(x.at(bytes), PLOT.right - half)
-  const y = yAt(high) - 8
-  return textAt(place, y, label, { fill: styleOf(curve).color, size: 11, anchor: 'middle' })
+/** Names of single points; one that would touch its neighbor goes a line higher. */
+function pointLabels(curves: readonly TradeoffCurve[], x: Scale): string[] {
+  const labels = curves
+    .flatMap((curve) => curve.points.map((point) => ({ curve, ...point })))
+    .flatMap(({ curve, label, bytes, high }) => {
+      if (label === undefined) return []
+      const half = textWidth(label, 11) / 2
+      const place = Math.min(x.at(bytes), PLOT.right - half)
+      return [{ curve, label, half, place, y: yAt(high) - 8 }]
+    })
+    .sort((a, b) => a.place - b.place)
+  const drawn: typeof labels = []
+  for (const label of labels) {
+    const touches = (other: (typeof labels)[number]) =>
+      Math.abs(other.y - label.y) < 12 && label.place - other.place < label.half + other.half + 4
+    while (drawn.some(touches)) label.y -= 12
+    drawn.push(label)
+  }
+  return drawn.map(({ curve, label, place, y }) =>
+    textAt(place, y, label, { fill: styleOf(curve).color, size: 11, anchor: 'middle' }),
+  )
 }

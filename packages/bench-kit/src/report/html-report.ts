@@ -101,7 +101,9 @@ function renderTable({ caption, folded, columns, rows }: Table): string {
   const heads = columns.map(({ title }, i) => `<th scope="col"${aligned(i)}>${escapeXml(title)}</th>`)
   const body = rows.map(({ cells, best, begins }) => {
     const names = [best ? 'best' : '', begins ? 'begins' : ''].filter(Boolean).join(' ')
-    const data = cells.map((cell, i) => `<td${aligned(i)}>${renderCell(cell)}</td>`)
+    const data = cells.map(
+      (cell, i) => `<td${isLong(cell) ? ' class="long"' : aligned(i)}>${renderCell(cell)}</td>`,
+    )
     return `<tr${names ? ` class="${names}"` : ''}>${data.join('')}</tr>`
   })
   return [
@@ -113,6 +115,9 @@ function renderTable({ caption, folded, columns, rows }: Table): string {
     folded === undefined ? '' : '</details>',
   ].join('\n')
 }
+
+/** Such cells may break into lines. */
+const isLong = (cell: Cell) => typeof cell === 'string' && cell.length > 40
 
 function renderCell(cell: Cell): string {
   if (typeof cell === 'string') return escapeXml(cell)

@@ -4,7 +4,7 @@ export const reportStyle = `
 @media (prefers-color-scheme:dark){:root{--paper:#15191e;--ink:#e8ebee;--muted:#9aa4af;--rule:#343b43;--soft:#1d2229;--good:#4fdcb0;--goodsoft:#123329;--barfill:#0cd79f33}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:15.5px/1.55 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}
-main{max-width:1180px;margin:0 auto;padding:36px 22px 60px}
+main{max-width:1400px;margin:0 auto;padding:36px 22px 60px}
 h1{font-size:30px;line-height:1.2;margin:0 0 6px;letter-spacing:-.01em}
 h2{font-size:21px;margin:0 0 12px}
 .lead{font-size:17px;color:var(--muted);margin:0 0 18px;max-width:76ch}
@@ -21,10 +21,10 @@ table{border-collapse:collapse;min-width:100%;font-size:14px}
 caption{text-align:left;color:var(--muted);padding:0 0 8px}
 th{font-weight:600;color:var(--muted);text-align:left;border-bottom:2px solid var(--rule);padding:6px 8px;white-space:nowrap;vertical-align:bottom}
 td{padding:6px 8px;border-bottom:1px solid var(--rule);white-space:nowrap;font-variant-numeric:tabular-nums}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:6px 22px}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,640px),1fr));gap:6px 22px}
 .figures figure{margin:6px 0}
-.figures figure:has(svg[width]){min-width:0}
 summary{cursor:pointer;color:var(--good);padding:6px 0}
+.long{white-space:normal;overflow-wrap:anywhere;min-width:30ch}
 .n{text-align:right}
 tr.begins td{border-top:2px solid var(--rule)}
 tr.best td{background:var(--goodsoft);font-weight:600}

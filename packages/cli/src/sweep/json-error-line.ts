@@ -1,6 +1,6 @@
 /** Tokens of JSON; anything else is where it goes wrong. */
 const token =
-  /[ \t\r\n]*(?:"(?:[^"\\\u0000-\u001f]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[[\]{},:])/y
+  /[ \t\r\n]*(?:"(?:[^"\\\n\r\t]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[[\]{},:])/y
 
 /**
  * The line, counted from 1, in which a text stops being JSON. Node's own message names no place.
