@@ -160,6 +160,7 @@ export interface NativePartExport {
   scales?: Float32Array
   /** Minima, or integer zero points. Same shape. */
   offsets?: Float32Array
+  /** In the text (by index in the cache where the plan says so); -1 where evicted. Only where the layer keeps them. */
   positions?: Int32Array
 }
 

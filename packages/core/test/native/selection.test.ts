@@ -1,0 +1,60 @@
+import { selectTokens, type LayerPlan } from '@qpkv/spec'
+import { expect, test } from 'vitest'
+import { layerCase } from './support/layer-cases.ts'
+import { addon, largestDifference, tables } from './support/open-model.ts'
+import { randomValues } from './support/random-values.ts'
+
+const attention = (
+  queries: 'all' | { last: number; before: 'prompt-end' },
+  mask: 'causal' | 'window-block' = 'causal',
+): LayerPlan['observe'] => ({ what: 'attention', queries, mask, reduce: 'sum', group: 'mean' })
+
+test.each(tables)('kept tokens equal those of the reference selection, ties included (%s)', async (table) => {
+  const engine = addon.createEngine({ threads: 2, table })
+  for (const order of ['position', 'score'] as const)
+    for (const prefer of ['highest', 'lowest'] as const)
+      for (const smooth of [
+        undefined,
+        { pool: 'max', kernel: 7, padding: 'valid' },
+        { pool: 'mean', kernel: 5, padding: 'zeros-count' },
+        { pool: 'mean', kernel: 5, padding: 'valid' },
+      ] as const)
+        for (const first of [0, 4]) {
+          const plan: Partial<LayerPlan> = {
+            tokens: { perHead: 40, pool: 'head', floor: 0 },
+            order,
+            prefer,
+            ...(smooth && { smooth }),
+            protect: { first, last: 8 },
+          }
+          const options = layerCase({ tokens: 150, plan })
+          // Few different values: many ties. Mean pooling of eighths is exact.
+          const scores = randomValues(300, 7).map((x) => Math.round(x * 8) / 8)
+          const cache = await engine.createLayerCache({ ...options, scores })
+          expect(cache.kept()).toEqual(selectTokens(scores, 2, 150, options.plan))
+        }
+})
+
+test.each(tables)('observed attention of all queries sums to the number of queries (%s)', async (table) => {
+  const engine = addon.createEngine({ threads: 2, table })
+  for (const tokens of [5, 700]) {
+    const mass = await engine.observe({ ...layerCase({ tokens }), observe: attention('all') })
+    const sums = [0, 1].map((head) =>
+      mass.subarray(head * tokens, (head + 1) * tokens).reduce((a, b) => a + b, 0),
+    )
+    for (const sum of sums) expect(Math.abs(sum / tokens - 1)).toBeLessThan(1e-4)
+  }
+})
+
+test('for queries inside the masked block both masks are the same; for all queries they differ', async () => {
+  const engine = addon.createEngine({ threads: 2 })
+  const options = { ...layerCase({ tokens: 600 }), protectLast: 16 }
+  const observe = (observation: LayerPlan['observe']) => engine.observe({ ...options, observe: observation })
+  const window = { last: 16, before: 'prompt-end' } as const
+  expect(
+    largestDifference(await observe(attention(window)), await observe(attention(window, 'window-block'))),
+  ).toBeLessThan(1e-6)
+  const all = await observe(attention('all', 'window-block'))
+  expect(largestDifference(await observe(attention('all')), all)).toBeGreaterThan(0.1)
+  expect(Math.abs(all.subarray(0, 600).reduce((a, b) => a + b, 0) / 600 - 1)).toBeLessThan(1e-4)
+})
