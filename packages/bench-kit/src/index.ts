@@ -46,6 +46,8 @@ export {
   type TableRow,
 } from './report/html-report.ts'
 export { bytesOf, frontier, frontiersOf, type ByteCount } from './report/frontiers.ts'
+export { budgetTables } from './report/budget-tables.ts'
+export { markdownReport, markdownTable, type MarkdownOptions } from './report/markdown-report.ts'
 export { bestWithin } from './report/overview.ts'
 export {
   reportParts,

@@ -3,11 +3,15 @@ import { parseSpec } from '@qpkv/spec'
 import { describe, expect, it } from 'vitest'
 import {
   bestWithin,
+  budgetTables,
   bytesOf,
   curvesOf,
   frontier,
   frontiersOf,
   htmlReport,
+  markdownReport,
+  markdownTable,
+  reportParts,
   readResults,
   resultsReport,
   ResultWriter,
@@ -107,6 +111,37 @@ describe('the report of result files', () => {
     expect(frontiersOf([full, ...rows]).map(({ label }) => label)).toEqual(['full cache', 'joint'])
     expect(bestWithin([full, ...rows], 'joint', 150 / joint.bytesFull)?.score).toBe(0.4)
     expect(bestWithin(rows, 'prune', 1)).toBeUndefined()
+  })
+
+  it('sets methods against budgets, real bytes and nominal bits apart', async () => {
+    const [, joint] = summarizeSpecs(await results(), 'exact')
+    if (!joint) throw new Error('expected a joint row')
+    const row = (text: string, score: number) => ({
+      ...joint,
+      score,
+      spec: { ...joint.spec, spec: parseSpec(text) },
+    })
+    const rows = [
+      row('snapkv+kivi:bits=4@128KiB', 0.9),
+      row('snapkv+kivi:bits=4@64KiB', 0.5),
+      row('h2o+none@1MiB', 0.7),
+      row('snapkv+none@64x16', 0.4),
+      row('snapkv+none@8x16', 0.2),
+    ]
+    const [bytes, nominal, ...more] = budgetTables(rows, 'exact')
+    expect(more).toEqual([])
+    expect(bytes?.columns.map(({ title }) => title)).toEqual(['method', '64KiB', '128KiB', '1MiB'])
+    expect(bytes?.rows.map(({ cells }) => cells[0])).toEqual(['snapkv + kivi:bits=4', 'h2o + 16 bit'])
+    expect(bytes?.rows[1]).toMatchObject({ cells: [{}, 'does not fit', 'does not fit', { share: 0.7 }] })
+    expect(nominal?.rows).toHaveLength(1)
+    expect(markdownTable({ columns: [{ title: 'a|b', align: 'right' }], rows: [{ cells: ['x|y'] }] })).toBe(
+      '| a|b |\n| ---: |\n| x\\|y |',
+    )
+    const parts = reportParts([await results()])
+    const text = markdownReport(parts, { pictureLink: (_, name) => `p/${name}.svg` })
+    expect(text).toContain('## At equal real bytes')
+    expect(text).toContain('![reference, needle: snapkv](p/snapkv.svg)')
+    expect(text).toContain('10 samples, 10 answers a row, score `exact`.')
   })
 
   it('tells what a spec changes', () => {

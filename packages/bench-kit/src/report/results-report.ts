@@ -1,6 +1,7 @@
 import { KvError } from '@qpkv/spec'
 import type { Results } from '../result/read-results.ts'
 import type { Report, ReportSection, Table } from './html-report.ts'
+import { budgetTables } from './budget-tables.ts'
 import { overviewSection } from './overview.ts'
 import { sectionFigures, type NamedFigure } from './section-figures.ts'
 import { facetTables, specTable, summaryTable } from './section-tables.ts'
@@ -91,6 +92,7 @@ function sectionOf({ title, metric, summaries, figures, results }: ReportPart): 
     figures,
     figuresFirst: true,
     tables: [
+      ...budgetTables(summaries, metric),
       summaryTable(summaries, metric),
       ...facetTables(results, summaries, metric),
       ...specTable(summaries),
@@ -104,7 +106,7 @@ const fold = (table: Table): Table =>
     ? table
     : { ...table, folded: `${table.caption ?? 'Quality and cost'}: ${table.rows.length} rows` }
 
-const LONG = 30
+const LONG = 24
 
 /** Sample and spec pairs that failed and did not succeed later. */
 function unresolved({ failures, records }: Results): number {

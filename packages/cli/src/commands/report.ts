@@ -1,16 +1,20 @@
 import { readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { flatRows, readResults, toCsv, toJsonDocument, type Results } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { writeReport } from '../sweep/write-sweep-report.ts'
+import { words } from '../options/numbers.ts'
+import { writeMarkdown, writeReport } from '../sweep/write-sweep-report.ts'
 
 interface ReportFlags {
   readonly out?: string
   readonly title?: string
   readonly metric?: string
   readonly png?: boolean
+  readonly markdown?: string
+  readonly pictures?: string
+  readonly figures: string[]
   readonly json?: string
   readonly csv?: string
   readonly strict?: boolean
@@ -26,6 +30,12 @@ export function addReport(program: Command, io: Io): void {
     .option('--title <TEXT>', 'heading of the page')
     .option('--metric <NAME>', 'which score (default: the first of each file)')
     .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
+    .option('--markdown <FILE>', 'tables and pictures as Markdown, between the marks of a page that is there')
+    .option('--pictures <DIR>', 'where the pictures of --markdown go (default: pictures beside it)')
+    .option('--figures <NAME,...>', 'which pictures --markdown shows', words, [
+      'frontier-real',
+      'frontier-nominal',
+    ])
     .option('--json <FILE>', 'all results as one JSON document')
     .option('--csv <FILE>', 'one row per answer')
     .option('--strict', 'a file that cannot be read ends the report')
@@ -38,6 +48,11 @@ export function addReport(program: Command, io: Io): void {
         ...(title === undefined ? {} : { title }),
         ...(metric === undefined ? {} : { metric }),
       })
+      if (flags.markdown !== undefined) {
+        const pictures = flags.pictures ?? join(dirname(flags.markdown), 'pictures')
+        const about = { file: flags.markdown, pictures, figures: flags.figures }
+        await writeMarkdown(results, metric === undefined ? about : { ...about, metric })
+      }
       if (flags.json !== undefined)
         await writeFile(flags.json, `${JSON.stringify(results.map(toJsonDocument), undefined, 2)}\n`)
       if (flags.csv !== undefined) await writeFile(flags.csv, toCsv(results.flatMap((one) => flatRows(one))))

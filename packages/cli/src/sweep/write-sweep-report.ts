@@ -1,6 +1,14 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { htmlReport, reportParts, resultsReport, svgToPng, type Results } from '@qpkv/bench-kit'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { KvError } from '@qpkv/spec'
+import {
+  htmlReport,
+  markdownReport,
+  reportParts,
+  resultsReport,
+  svgToPng,
+  type Results,
+} from '@qpkv/bench-kit'
 
 export interface ReportFiles {
   readonly page: string
@@ -38,6 +46,51 @@ export async function writeReport(
     }
   }
   return { page, pictures }
+}
+
+export interface MarkdownFiles {
+  readonly file: string
+  /** Folder of the pictures that the page shows. */
+  readonly pictures: string
+  /** Names of the pictures: `frontier-real`, a pruner's, `heatmaps`. */
+  readonly figures: readonly string[]
+  readonly metric?: string
+}
+
+const BEGIN = '<!-- results: begin -->'
+const END = '<!-- results: end -->'
+
+/** Writes tables and pictures as Markdown: between the marks of a page that is there, else as a page of its own. */
+export async function writeMarkdown(
+  files: readonly Results[],
+  { file, pictures, figures, metric }: MarkdownFiles,
+): Promise<string[]> {
+  const parts = reportParts(files, metric)
+  const nameOf = (part: { title: string }, figure: string) => `${slug(`${part.title} ${figure}`)}.svg`
+  await mkdir(pictures, { recursive: true })
+  const written: string[] = []
+  for (const part of parts) {
+    for (const { name, svg } of part.figures.filter((figure) => figures.includes(figure.name))) {
+      const path = join(pictures, nameOf(part, name))
+      await writeFile(path, svg)
+      written.push(path)
+    }
+  }
+  const text = markdownReport(parts, {
+    pictureLink: (part, name) =>
+      figures.includes(name)
+        ? relative(dirname(file), join(pictures, nameOf(part, name))).replaceAll('\\', '/')
+        : undefined,
+  })
+  const old = await readFile(file, 'utf8').catch(() => `${BEGIN}\n${END}\n`)
+  const [from, to] = [old.indexOf(BEGIN), old.indexOf(END)]
+  if (from < 0 || to < from) {
+    throw new KvError('KV_DATA', `${file} has no lines ${BEGIN} and ${END} to write between.`, {
+      hint: 'Add them where the tables belong, or choose another file.',
+    })
+  }
+  await writeFile(file, `${old.slice(0, from + BEGIN.length)}\n\n${text}\n${old.slice(to)}`)
+  return [file, ...written]
 }
 
 const slug = (text: string) =>
