@@ -5,6 +5,7 @@ import {
   depthGrid,
   gridIdentity,
   gridSamples,
+  lengthGrid,
   needleRow,
   needleTable,
   plainForm,
@@ -102,7 +103,7 @@ async function prepareGrid(
   const options: GridOptions = {
     model,
     haystack: essays === undefined ? { seed } : { essays: await readEssays(essays, order) },
-    lengths: reader.wholes('lengths') ?? [1000, 2000],
+    lengths: lengthsOf(reader),
     depths: depths ?? depthGrid(count, schedule),
     needles: reader.texts('needles') ?? [SAN_FRANCISCO.needle],
     question: reader.text('question') ?? SAN_FRANCISCO.question,
@@ -127,6 +128,14 @@ async function prepareGrid(
     run: ({ specs, ...run }) => runGrid({ ...grid, maxTokens, rows: specs, ...run }),
     table: gridTable,
   }
+}
+
+/** A list, or `from`, `to` and `step` as the originals' flags have them. */
+function lengthsOf(reader: OptionReader): number[] {
+  const lengths = reader.wholes('lengths')
+  const [from, to, step] = [reader.whole('from'), reader.whole('to'), reader.whole('step')]
+  if (lengths !== undefined) return lengths
+  return lengthGrid({ from: from ?? 1000, to: to ?? from ?? 2000, step: step ?? 1000 })
 }
 
 /** A row per spec: the mean of each score over all cells. */

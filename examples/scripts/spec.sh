@@ -1,0 +1,49 @@
+# Sourced by the scripts beside it: turns the variables of QPruningKV's scripts into a spec of qpkv and the way to call it.
+# docs/from-qpruningkv.md explains every one of them.
+
+method=${method:-SnapKV}                           # FullKV | SnapKV | PyramidKV | H2O | StreamingLLM | LayerQuant
+max_capacity_prompts=${max_capacity_prompts:-128}  # tokens kept per layer and head, the window included
+max_capacity_prompts_ratio=${max_capacity_prompts_ratio:-} # share of the prompt, used when the one above is -1
+quant_method=${quant_method:-}                     # empty | kivi | kvquant | layerquant
+nbits=${nbits:-8}
+group_size=${group_size:-64}
+quant_layers_bits=${quant_layers_bits:-8}
+quant_begin_layers=${quant_begin_layers:-0}
+quant_end_layers=${quant_end_layers:-4}
+attn_implementation=${attn_implementation:-}       # not needed: attention is exact in prefill and reads the packed cache in decode
+model_path=${model_path:-reference}                # a Hugging Face folder, or reference: the bundled model
+profile=${profile:-qpruningkv}                     # methods as the released code runs them; empty: the papers' methods
+heads=${heads:-query}                             # query: keys and values per query head, as the original prunes them; kv: once per KV head
+max_prompt_tokens=${max_prompt_tokens:-}           # the original knows limits for llama2, llama3 and mistral by the path's name
+
+qpkv=${QPKV:-qpkv}
+
+# Sets $spec. $1: the profile's name for pruners of this script, where it has one of its own.
+make_spec() {
+  local own=${1:-$profile} range="from=$quant_begin_layers,to=$quant_end_layers,rangeBits=$quant_layers_bits"
+  local pruner quantizer budget="@${max_capacity_prompts}t"
+  [ "$max_capacity_prompts" = -1 ] && budget="@$(awk "BEGIN{print 100 * $max_capacity_prompts_ratio}")%"
+  case $(printf %s "$method" | tr '[:upper:]' '[:lower:]') in
+    fullkv | full) pruner=none budget= ;;
+    snapkv) pruner="snapkv${profile:+:profile=$own}" ;;
+    h2o) pruner="h2o${profile:+:profile=$own}" ;;
+    streamingllm) pruner="streamingllm${profile:+:profile=$own}" ;;
+    pyramidkv) pruner="pyramidkv${profile:+:profile=$profile}" ;;
+    layerquant)
+      # LayerQuant's capacity counts 16-bit tokens: the range gets more of them at fewer bits.
+      pruner="layerquant:${profile:+profile=$profile,}$range" budget="@${max_capacity_prompts}x16" ;;
+    *) echo "method=$method: expected FullKV, SnapKV, PyramidKV, H2O, StreamingLLM or LayerQuant" >&2; exit 2 ;;
+  esac
+  case $quant_method in
+    '' | none) quantizer=none ;;
+    kivi) quantizer="kivi:${profile:+profile=$profile,}bits=$nbits,group=$group_size" ;;
+    kvquant) quantizer="kvquant:${profile:+profile=$profile,}bits=$nbits" ;;
+    layerquant) quantizer="layerquant:${profile:+profile=$profile,}$range" ;;
+    *) echo "quant_method=$quant_method: expected kivi, kvquant, layerquant or nothing" >&2; exit 2 ;;
+  esac
+  spec="$pruner+$quantizer$budget"
+  if [ "$heads" = query ]; then spec="$spec#heads=query"; fi
+}
+
+# Where results go: everything that changes them is in the name, so that no run overwrites another.
+result_name() { printf %s "$(basename "$model_path")_$spec" | tr -c 'A-Za-z0-9._-' '_'; }
