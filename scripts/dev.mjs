@@ -159,6 +159,22 @@ const verbs = {
   'check-addon': () => tool('check-addon', ...rest),
   'memory-table': () => tool('make-memory-table', ...rest),
   'error-table': () => tool('make-error-table', ...rest),
+  'check-release': () => tool('check-release', ...rest),
+  // Versions and changelogs from the changesets, then what is generated from them and the lockfile.
+  'version-packages'() {
+    run('pnpm', ['exec', 'changeset', 'version'])
+    verbs.generate()
+    run('pnpm', ['install', '--lockfile-only'])
+  },
+  'publish-packages'() {
+    tool('check-release')
+    run('pnpm', ['-r', 'publish', '--access', 'public', ...rest])
+    run('pnpm', ['exec', 'changeset', 'tag'])
+  },
+  'publish-dry-run'() {
+    tool('check-release', '--packages-only')
+    tool('publish-dry-run')
+  },
   'pack-test'() {
     turbo('build')
     tool('pack-test', ...rest)

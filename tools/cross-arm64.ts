@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { glibcFloor, machineOf } from './elf.ts'
 import { root } from './workspace.ts'
 
@@ -25,7 +25,7 @@ if (spawnSync(COMPILER, ['--version'], { stdio: 'ignore' }).status !== 0) {
 if (!existsSync(join(build, 'CMakeCache.txt'))) {
   const require = createRequire(join(source, 'package.json'))
   const { include_dir: api } = require('node-api-headers') as { include_dir: string }
-  const { include_dir: addon } = require('node-addon-api') as { include_dir: string }
+  const addon = dirname(require.resolve('node-addon-api/package.json'))
   run('cmake', [
     '-S',
     source,
