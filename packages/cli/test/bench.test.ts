@@ -100,6 +100,38 @@ describe('qpkv bench longbench', () => {
   })
 })
 
+describe('qpkv bench longbench-v2', () => {
+  const question = (id: string, difficulty: string) => ({
+    _id: id,
+    domain: 'd',
+    sub_domain: 's',
+    difficulty,
+    length: 'short',
+    question: 'Which one?',
+    ...{ choice_A: 'a', choice_B: 'b', choice_C: 'c', choice_D: 'd' },
+    answer: 'A',
+    context: ' The red boat crosses the hill.'.repeat(10),
+  })
+
+  it('runs questions of our own in its form, and cuts the middle', async () => {
+    const rows = [question('1', 'easy'), question('2', 'hard'), { no: 'question' }]
+    writeFileSync(file('v2.json'), JSON.stringify(rows, undefined, 2))
+    writeFileSync(file('prompt.txt'), 'Read:\n$DOC$\n\n$Q$\n(A) $C_A$ (B) $C_B$ (C) $C_C$ (D) $C_D$\n')
+    const args = ['bench', 'longbench-v2', '--data', file('v2.json'), '--prompt', file('prompt.txt')]
+    const few = ['--new-tokens', '3', '--max-prompt-tokens', '60', '--out', file('v2.jsonl')]
+    const { code, stdout, stderr } = await run([...args, ...few])
+    expect(stderr).toMatch(/left out: .*v2\.json:\d+: /)
+    expect(stdout).toMatch(/^none\+none +0\.0 +0\.0 +0\.0 +0\.0 +- +- +2$/m)
+    expect(code).toBe(0)
+    const [, , , record = '{}'] = readFileSync(file('v2.jsonl'), 'utf8').split('\n')
+    expect((JSON.parse(record) as { promptTokens: number }).promptTokens).toBeLessThan(90)
+    expect((await run([...args, '--strict'])).code).toBe(1)
+    expect((await run(args.slice(0, 4))).stderr).toMatch(/needs its data\.json and a prompt file/)
+    writeFileSync(file('empty.txt'), 'nothing')
+    expect((await run([...args.slice(0, 5), file('empty.txt')])).stderr).toMatch(/slots \$DOC\$ and \$Q\$/)
+  })
+})
+
 describe('qpkv sweep', () => {
   const out = file('sweep')
   const grid = {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { addBenchLongBench } from './bench-longbench.ts'
+import { addBenchLongBenchV2 } from './bench-longbench-v2.ts'
 import { addBenchNeedle } from './bench-needle.ts'
 import { addBenchRuler } from './bench-ruler.ts'
 
@@ -10,4 +11,5 @@ export function addBench(program: Command, io: Io): void {
   addBenchNeedle(bench, io)
   addBenchRuler(bench, io)
   addBenchLongBench(bench, io)
+  addBenchLongBenchV2(bench, io)
 }

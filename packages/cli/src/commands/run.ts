@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { given } from '../bench/option-reader.ts'
 import { compareRecords, readResults, type NamedSpec, type Results, type RunIdentity } from '@qpkv/bench-kit'
+import { plainForm, promptForms } from '@qpkv/bench-needle'
 import { isPlainObject, KvError, type CompressionSpec, type JsonObject } from '@qpkv/spec'
 import type { Command } from 'commander'
 import { prepareBench } from '../bench/prepare-bench.ts'
@@ -14,6 +16,7 @@ interface RunFlags extends ModelFlags {
   readonly config?: string
   readonly assets?: string
   readonly essays?: string
+  readonly prompt?: string
   readonly resume?: boolean
   readonly strict?: boolean
   readonly workers: number
@@ -31,6 +34,7 @@ export function addRun(program: Command, io: Io): void {
     .option('--config <DIR>', 'longbench: folder of the official config')
     .option('--assets <DIR>', 'ruler, longbench: the assets folder, where the run had one')
     .option('--essays <DIR>', 'needle: the essay folder, where the run had one')
+    .option('--prompt <FILE>', 'longbench-v2: the prompt file')
     .option('--resume', 'go on with the new result file')
     .option('--workers <N>', 'samples at once', wholeNumber(1), 1)
     .option('--strict', 'the first failing sample ends the run')
@@ -109,11 +113,18 @@ async function readExperiment(path: string): Promise<Experiment> {
 /** The options of a run from what its file says; paths come from the command line. */
 function optionsOf({ bench, task }: RunIdentity, flags: RunFlags): JsonObject {
   const paths = Object.fromEntries(
-    (['data', 'config', 'assets', 'essays'] as const).flatMap((name) =>
+    (['data', 'config', 'assets', 'essays', 'prompt'] as const).flatMap((name) =>
       flags[name] === undefined ? [] : [[name, flags[name]]],
     ),
   ) as JsonObject
-  if (bench === 'needle') return { ...needleOptions(task), ...paths }
+  if (bench === 'needle') {
+    const essays = task['form'] !== 'reference-world' && !/^world /.test(String(task['haystack']))
+    if (essays && paths['essays'] === undefined)
+      throw new KvError('KV_INVALID_OPTION', 'The run read essays; say where they are now.', {
+        hint: 'Add --essays DIR.',
+      })
+    return { ...needleOptions(task), ...paths }
+  }
   const { source, data: _hash, prompts: _prompts, notice: _notice, ...rules } = task
   const { files, assets, scripts: _scripts, ...read } = source as JsonObject
   if (files === true && paths['data'] === undefined)
@@ -134,7 +145,22 @@ function needleOptions(task: JsonObject): JsonObject {
       throw new KvError('KV_UNSUPPORTED', 'This file holds several parts; qpkv demo --out repeats it.')
     return part
   }
-  throw new KvError('KV_UNSUPPORTED', 'A needle grid is repeated with its own options: qpkv sweep.', {
-    hint: 'Keep the grid file beside the results.',
+  return gridOptions(task)
+}
+
+/** A grid's options; its prompt form stands in the file as text. */
+function gridOptions(task: JsonObject): JsonObject {
+  const { form: text, haystack, maxTokens, sentenceEnds, ...same } = task
+  const forms = { plain: plainForm, ...promptForms }
+  const form = Object.entries(forms).find(([, one]) => one.text === text)?.[0]
+  if (form === undefined)
+    throw new KvError('KV_UNSUPPORTED', 'The prompt form of this file has no name here.')
+  const seed = /^world (\d+)$/.exec(String(haystack))?.[1]
+  return given({
+    ...same,
+    form,
+    newTokens: maxTokens,
+    sentenceEnds: sentenceEnds ?? undefined,
+    seed: seed === undefined ? undefined : Number(seed),
   })
 }
