@@ -3,7 +3,7 @@ import { failed, notChecked, ok, type Check } from './check.ts'
 import type { LogitsDump } from './logits-dump.ts'
 
 /** How far float32 engines lie apart, and engines with 16-bit activations from them. */
-export const tolerances = { f32: 0.01, bf16: 0.2, 'bf16-fast': 0.5 } as const
+const tolerances = { f32: 0.01, bf16: 0.2, 'bf16-fast': 0.5 } as const
 
 /**
  * Logits of the last position and the likeliest token of every position against a dump. Where two tokens lie closer together than the

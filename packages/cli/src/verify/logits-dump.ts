@@ -10,7 +10,7 @@ export interface LogitsDump {
   readonly chat?: { readonly messages: readonly Message[]; readonly text: string }
 }
 
-export interface DumpSample {
+interface DumpSample {
   readonly text: string
   readonly ids: readonly number[]
   /** [ids] likeliest next token after every position. */

@@ -141,7 +141,7 @@ const firstOf = (headers: readonly Headers[], name: string): string | undefined 
   headers.map((at) => at.get(name)).find((value) => value !== null) ?? undefined
 
 /** Milliseconds to wait by a Retry-After header in seconds or as a date; 0 without one. */
-export function retryAfterMs(value: string | undefined, now: number = Date.now()): number {
+function retryAfterMs(value: string | undefined, now: number = Date.now()): number {
   if (value === undefined) return 0
   const seconds = Number(value)
   const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now
