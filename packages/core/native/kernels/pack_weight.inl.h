@@ -31,8 +31,7 @@ QPKV_INLINE float ReadElement(const void* p, Element element, size_t i) {
 }
 
 QPKV_INLINE uint16_t ReadAsBf16(const void* p, Element element, size_t i) {
-  return element == Element::kBf16 ? ReadBits16(p, i)
-                                   : FloatToBf16(ReadElement(p, element, i));
+  return element == Element::kBf16 ? ReadBits16(p, i) : FloatToBf16(ReadElement(p, element, i));
 }
 
 // One row into lane `lane` of a bf16 panel [k / 2][64][2]; `source` null packs zeros.
@@ -75,7 +74,7 @@ void PackPanelBf16(const uint16_t* source, int k, int rows, int first_lane, uint
       int j = 0;
       for (; j + 1 < end; j += 2, to += 2 * kPanel) __builtin_memcpy(to, from + j, 4);
       if (j < end) {
-        to[0] = from[j];
+        __builtin_memcpy(to, from + j, 2);
         to[1] = 0;
       }
     }
