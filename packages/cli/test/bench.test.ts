@@ -108,7 +108,10 @@ describe('qpkv bench longbench-v2', () => {
     difficulty,
     length: 'short',
     question: 'Which one?',
-    ...{ choice_A: 'a', choice_B: 'b', choice_C: 'c', choice_D: 'd' },
+    choice_A: 'a',
+    choice_B: 'b',
+    choice_C: 'c',
+    choice_D: 'd',
     answer: 'A',
     context: ' The red boat crosses the hill.'.repeat(10),
   })

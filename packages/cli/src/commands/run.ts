@@ -118,7 +118,8 @@ function optionsOf({ bench, task }: RunIdentity, flags: RunFlags): JsonObject {
     ),
   ) as JsonObject
   if (bench === 'needle') {
-    const essays = task['form'] !== 'reference-world' && !/^world /.test(String(task['haystack']))
+    const { haystack } = task
+    const essays = typeof haystack === 'string' && !haystack.startsWith('world ')
     if (essays && paths['essays'] === undefined)
       throw new KvError('KV_INVALID_OPTION', 'The run read essays; say where they are now.', {
         hint: 'Add --essays DIR.',
@@ -155,7 +156,7 @@ function gridOptions(task: JsonObject): JsonObject {
   const form = Object.entries(forms).find(([, one]) => one.text === text)?.[0]
   if (form === undefined)
     throw new KvError('KV_UNSUPPORTED', 'The prompt form of this file has no name here.')
-  const seed = /^world (\d+)$/.exec(String(haystack))?.[1]
+  const seed = /^world (\d+)$/.exec(typeof haystack === 'string' ? haystack : '')?.[1]
   return given({
     ...same,
     form,
