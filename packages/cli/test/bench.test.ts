@@ -68,6 +68,19 @@ describe('qpkv bench ruler', () => {
   })
 })
 
+describe('qpkv compare', () => {
+  it('sets two rows of one file against each other', async () => {
+    const rows = ['--spec-a', 'none+none', '--spec-b', JOINT]
+    const { code, stdout } = await run(['compare', file('ruler.jsonl'), ...rows])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^A: none\+none \(.*\nB: keydiff/)
+    expect(stdout).toContain('only A right 0, only B right 0')
+    expect((await run(['compare', file('ruler.jsonl')])).code).toBe(2)
+    const unknown = await run(['compare', file('ruler.jsonl'), '--spec-a', 'none+none', '--spec-b', 'x'])
+    expect(unknown.stderr).toMatch(/has no row x\.\nhint: It has: none\+none, keydiff/)
+  })
+})
+
 describe('qpkv bench longbench', () => {
   it('runs stand-ins and says so', async () => {
     const { code, stdout } = await run([

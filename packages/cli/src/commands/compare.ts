@@ -1,15 +1,19 @@
 import { writeFile } from 'node:fs/promises'
-import { compareResults, readResults, type Comparison } from '@qpkv/bench-kit'
+import { compareRecords, compareResults, readResults, type Comparison, type Results } from '@qpkv/bench-kit'
+import { KvError, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { wholeNumber } from '../options/numbers.ts'
 import { table } from '../output/text-table.ts'
+import { UsageError } from '../usage-error.ts'
 
 interface CompareFlags {
   readonly metric?: string
   readonly seed: number
   readonly worst: number
   readonly json?: string
+  readonly specA?: string
+  readonly specB?: string
 }
 
 /** `qpkv compare A B`: the same samples twice, pair by pair. */
@@ -18,18 +22,39 @@ export function addCompare(program: Command, io: Io): void {
     .command('compare')
     .description('B against A, sample by sample: mean difference, interval, exact test, worst samples')
     .argument('<A>', 'a result file')
-    .argument('<B>', 'another one of the same task')
+    .argument('[B]', 'another one of the same task; left out: A itself, with --spec-a and --spec-b')
+    .option('--spec-a <TEXT>', 'this row of A only, by its label or text form')
+    .option('--spec-b <TEXT>', 'against this row of B')
     .option('--metric <NAME>', 'which score (default: the first)')
     .option('--seed <N>', 'of the bootstrap', wholeNumber(0), 1)
     .option('--worst <N>', 'how many of the worst samples are listed', wholeNumber(0), 10)
     .option('--json <FILE>', 'write the comparisons as JSON, too')
-    .action(async (a: string, b: string, { metric, seed, worst, json }: CompareFlags) => {
-      const [first, second] = [await readResults(a), await readResults(b)]
+    .action(async (a: string, b: string | undefined, flags: CompareFlags) => {
+      const { metric, seed, worst, json, specA, specB } = flags
+      if (b === undefined && (specA === undefined || specB === undefined))
+        throw new UsageError('Expected a second file, or --spec-a and --spec-b.')
+      const first = await readResults(a)
+      const second = b === undefined ? first : await readResults(b)
       const name = metric ?? Object.keys(first.records[0]?.answers[0]?.scores ?? {})[0] ?? 'exact'
-      const comparisons = compareResults(first, second, { metric: name, seed, worst })
+      const options = { metric: name, seed, worst }
+      const comparisons =
+        specA === undefined && specB === undefined
+          ? compareResults(first, second, options)
+          : [compareRecords(rowOf(first, specA ?? specB), rowOf(second, specB ?? specA), options)]
       for (const one of comparisons) io.stdout.write(comparisonText(one))
       if (json !== undefined) await writeFile(json, `${JSON.stringify(comparisons, undefined, 2)}\n`)
     })
+}
+
+/** The records of one row; its label or its text form names it. */
+function rowOf({ path, specs, records }: Results, text = '') {
+  const line = [...specs.values()].find(({ label, spec }) => label === text || printSpec(spec) === text)
+  if (!line) {
+    throw new KvError('KV_CONFLICT', `${path} has no row ${text}.`, {
+      hint: `It has: ${[...specs.values()].map(({ label }) => label).join(', ')}.`,
+    })
+  }
+  return { label: `${line.label} (${path})`, records: records.filter(({ spec }) => spec === line.id) }
 }
 
 const signed = (value: number) => `${value >= 0 ? '+' : ''}${value.toFixed(4)}`
