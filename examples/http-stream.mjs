@@ -7,27 +7,27 @@ import { modelFolder } from '@qpkv/reference-model'
 
 const model = await loadModel(modelFolder)
 
-const server = createServer(async (incoming, outgoing) => {
+async function answer(incoming, outgoing) {
   const stop = new AbortController()
   outgoing.on('close', () => stop.abort()) // a client that leaves stops the work
   let prompt = ''
   for await (const chunk of incoming.setEncoding('utf8')) prompt += chunk
+  const compression = { budget: { tokens: 256 }, prune: snapkv({ window: 16 }), quantize: int8() }
+  const context = await model.prefill(prompt, { compression, signal: stop.signal })
   try {
-    const context = await model.prefill(prompt, {
-      compression: { budget: { tokens: 256 }, prune: snapkv({ window: 16 }), quantize: int8() },
-      signal: stop.signal,
-    })
-    try {
-      for await (const { text } of context.generate({ maxTokens: 64, signal: stop.signal }))
-        outgoing.write(text)
-      outgoing.end()
-    } finally {
-      await context.dispose()
-    }
-  } catch (error) {
-    if (stop.signal.aborted) return
-    outgoing.writeHead(400).end(`${error.message}\n`)
+    for await (const { text } of context.generate({ maxTokens: 64, signal: stop.signal }))
+      outgoing.write(text)
+    outgoing.end()
+  } finally {
+    await context.dispose()
   }
+}
+
+const server = createServer((incoming, outgoing) => {
+  answer(incoming, outgoing).catch((error) => {
+    if (!outgoing.headersSent) outgoing.writeHead(400)
+    outgoing.end(`${error.message}\n`)
+  })
 })
 
 const port = Number(process.env.PORT ?? 0)

@@ -1,4 +1,5 @@
-// How K or V of one segment is stored: the C++ side of packages/spec/src/tensor-format.ts, field by field.
+// How K or V of one segment is stored: the C++ side of packages/spec/src/tensor-format.ts, field by
+// field.
 #pragma once
 #include <cstdint>
 
@@ -22,8 +23,9 @@ struct TensorFormat {
   Element metadata = Element::kF16;
   ZeroPoint zero = ZeroPoint::kFloatMinimum;
   Solver solver = Solver::kMinMax;
-  double outlier_fraction = 0;     // share of values kept exactly beside the codes
-  const float* levels = nullptr;   // [2^bits] ascending codebook in [-1, 1], or null for uniform codes
+  double outlier_fraction = 0;  // share of values kept exactly beside the codes
+  const float* levels =
+      nullptr;  // [2^bits] ascending codebook in [-1, 1], or null for uniform codes
 };
 
 }  // namespace qpkv

@@ -1,49 +1,65 @@
 // The packed form of a head's tokens: tiles.
 //
-// A head's tokens of one segment lie, in storage order, in tiles of up to 128 tokens. A tile has a key part and a value part;
-// usually they lie behind one another, but no kernel depends on it: a part is read through its own pointer. Every section of a
-// part starts and ends on a 64-byte boundary, so a part is a whole number of cache lines and of zmm registers.
+// A head's tokens of one segment lie, in storage order, in tiles of up to 128 tokens. A tile has a
+// key part and a value part; usually they lie behind one another, but no kernel depends on it: a
+// part is read through its own pointer. Every section of a part starts and ends on a 64-byte
+// boundary, so a part is a whole number of cache lines and of zmm registers.
 //
-// Vectors. Tokens are taken in blocks of 16; a block's slots beyond the last token hold zeros and are masked by the token count.
-// A vector is 16 lanes x 2 values, the operand of one bf16 (or int16) pair dot instruction:
-//   keys    vector i of a block, i in [0, headDim / 2):          lane = token of the block, pair = channels 2i and 2i + 1
-//   values  vector i of a block, i in [0, 8 * ceil(headDim / 16)): with t = i / channelBlocks and c = i % channelBlocks,
-//           lane = channel of block c (channels 16c .. 16c + 15), pair = tokens 2t and 2t + 1 of the block
+// Vectors. Tokens are taken in blocks of 16; a block's slots beyond the last token hold zeros and
+// are masked by the token count. A vector is 16 lanes x 2 values, the operand of one bf16 (or
+// int16) pair dot instruction:
+//   keys    vector i of a block, i in [0, headDim / 2):          lane = token of the block, pair =
+//   channels 2i and 2i + 1 values  vector i of a block, i in [0, 8 * ceil(headDim / 16)): with t =
+//   i / channelBlocks and c = i % channelBlocks,
+//           lane = channel of block c (channels 16c .. 16c + 15), pair = tokens 2t and 2t + 1 of
+//           the block
 //
-// Exact formats (bits = 16). Element bf16 or f16: vectors behind one another, 64 bytes each: [block][vector][lane][pair].
-// Element f32: the same order of values with the pair split into two runs of 16 lanes: [block][vector][pair][lane].
+// Exact formats (bits = 16). Element bf16 or f16: vectors behind one another, 64 bytes each:
+// [block][vector][lane][pair]. Element f32: the same order of values with the pair split into two
+// runs of 16 lanes: [block][vector][pair][lane].
 //
-// Codes. A register is 32 words of 16 bits, word w = lane * 2 + pair. It holds P = 16 / bits vectors as bit planes:
-// vector i of the block lies in register i / P, in bits [bits * (i % P), bits * (i % P) + bits) of each word, so that a shift and a
-// mask give a whole vector without shuffles. 3 bits are stored as a 2-bit register set followed by a 1-bit register set
-// (code = low + 4 * high), so they cost 3 bits. Sections of a packed part, in order:
+// Codes. A register is 32 words of 16 bits, word w = lane * 2 + pair. It holds P = 16 / bits
+// vectors as bit planes: vector i of the block lies in register i / P, in bits [bits * (i % P),
+// bits * (i % P) + bits) of each word, so that a shift and a mask give a whole vector without
+// shuffles. 3 bits are stored as a 2-bit register set followed by a 1-bit register set (code = low
+// + 4 * high), so they cost 3 bits. Sections of a packed part, in order:
 //   codes      [block][register][32 words]
-//   scales     per channel: [token group][channel, padded to 16]; per token: [channel group][slot]; type `metadata`
-//   offsets    minima in the same shape and type, or zero points in the same shape, one byte each
-//   outliers   if the format has them: uint32 count, then `capacity` entries {uint8 token, uint8 channel, value in `metadata`}
-//              (f32 values have two bytes of padding before them). The value replaces what the code says.
+//   scales     per channel: [token group][channel, padded to 16]; per token: [channel group][slot];
+//   type `metadata` offsets    minima in the same shape and type, or zero points in the same shape,
+//   one byte each outliers   if the format has them: uint32 count, then `capacity` entries {uint8
+//   token, uint8 channel, value in `metadata`}
+//              (f32 values have two bytes of padding before them). The value replaces what the code
+//              says.
 // and at the end of key parts of plans that need them:
 //   positions  [slot] int32, position in the text
 //   mask       128 valid bits in 16 bytes, padded to 64
 //
 // packages/spec/src/tile-bytes.ts computes the same sizes; a test holds the two together.
 //
-// What the codes are (packages/spec/src/quantize-reference.ts says the same in TypeScript). All arithmetic is float32, one rounding an
-// operation; top = 2^bits - 1; round() is half to even; meta() rounds to `metadata` (beyond float16: its largest finite value).
-// A group is what shares a scale: up to `group` tokens of a channel or channels of a token; low and high are its least and greatest
-// value, without outliers (a group of nothing but outliers takes them all).
-//   float minimum  scale = meta((high - low) / top), minimum = meta(low), code = clamp(round((x - minimum) / scale), 0, top)
+// What the codes are (packages/spec/src/quantize-reference.ts says the same in TypeScript). All
+// arithmetic is float32, one rounding an operation; top = 2^bits - 1; round() is half to even;
+// meta() rounds to `metadata` (beyond float16: its largest finite value). A group is what shares a
+// scale: up to `group` tokens of a channel or channels of a token; low and high are its least and
+// greatest value, without outliers (a group of nothing but outliers takes them all).
+//   float minimum  scale = meta((high - low) / top), minimum = meta(low), code = clamp(round((x -
+//   minimum) / scale), 0, top)
 //                  value = code * scale + minimum
-//   integer zero   low and high widened to hold 0; scale as above; z = clamp(round(-low / scale), 0, top)
+//   integer zero   low and high widened to hold 0; scale as above; z = clamp(round(-low / scale),
+//   0, top)
 //                  code = clamp(round(x / scale) + z, 0, top), value = (code - z) * scale
-//   codebook       scale = meta((high - low) / 2), centre = meta((high + low) / 2), code = nearest level to (x - centre) / scale, ties
+//   codebook       scale = meta((high - low) / 2), centre = meta((high + low) / 2), code = nearest
+//   level to (x - centre) / scale, ties
 //                  to the lower; value = level[code] * scale + centre. Levels are float32.
 //   scale = 0      code 0; value = minimum (integer zero: z = 0, value = 0)
-//   HQQ            scale = meta(1 / min(top / (high - low), 2e4)), version 0.2.8: meta(1) if high - low <= 1e-4; scale = 0 for a
-//                  constant group. The float zero, started at -low / scale, is refined by at most 20 steps over all groups of the part at
-//                  once (reference/hqq.h), then minimum = meta(-zero * scale), or z = clamp(round(zero), 0, top); codes as above.
-//   outliers       the `capacity` values of the part with the largest |x - mean| / mean |x - mean| of their group (means in double),
-//                  ties to the earlier token, then the lower channel; stored in ascending order. Their codes are coded like any other.
+//   HQQ            scale = meta(1 / min(top / (high - low), 2e4)), version 0.2.8: meta(1) if high -
+//   low <= 1e-4; scale = 0 for a
+//                  constant group. The float zero, started at -low / scale, is refined by at most
+//                  20 steps over all groups of the part at once (reference/hqq.h), then minimum =
+//                  meta(-zero * scale), or z = clamp(round(zero), 0, top); codes as above.
+//   outliers       the `capacity` values of the part with the largest |x - mean| / mean |x - mean|
+//   of their group (means in double),
+//                  ties to the earlier token, then the lower channel; stored in ascending order.
+//                  Their codes are coded like any other.
 // Padding, here and in every section, is zero: packing from slot 0 clears the whole part first.
 #pragma once
 #include <cmath>
@@ -68,31 +84,34 @@ struct PartNeeds {
 
 // Where the sections of a part lie, in bytes from its start.
 struct PartLayout {
-  int blocks = 0;              // blocks of 16 slots
-  int vectors = 0;             // vectors per block
-  size_t block_bytes = 0;      // codes or exact values of one block
-  size_t high_offset = 0;      // 3 bits only: where the 1-bit registers of a block start, from the block's start
+  int blocks = 0;          // blocks of 16 slots
+  int vectors = 0;         // vectors per block
+  size_t block_bytes = 0;  // codes or exact values of one block
+  size_t high_offset =
+      0;  // 3 bits only: where the 1-bit registers of a block start, from the block's start
   size_t scales = 0, offsets = 0, outliers = 0, positions = 0, mask = 0;
-  int scale_rows = 0;          // token groups or channel groups
-  int scale_stride = 0;        // values per row
+  int scale_rows = 0;    // token groups or channel groups
+  int scale_stride = 0;  // values per row
   int outlier_capacity = 0;
-  size_t bytes = 0;            // of the whole part
+  size_t bytes = 0;  // of the whole part
 };
 
-static inline PartLayout LayoutOf(Tensor tensor, const TensorFormat& format, int tokens, int head_dim,
-                           PartNeeds needs = {}) {
+static inline PartLayout LayoutOf(Tensor tensor, const TensorFormat& format, int tokens,
+                                  int head_dim, PartNeeds needs = {}) {
   PartLayout at;
   at.blocks = static_cast<int>(DivideUp(tokens, kLanes));
   const size_t lanes_dim = AlignUp(head_dim, kLanes);
   const size_t slots = static_cast<size_t>(at.blocks) * kLanes;
-  at.vectors = tensor == Tensor::kKey ? head_dim / 2 : static_cast<int>(lanes_dim / kLanes) * (kLanes / 2);
+  at.vectors =
+      tensor == Tensor::kKey ? head_dim / 2 : static_cast<int>(lanes_dim / kLanes) * (kLanes / 2);
   size_t end = 0;
   if (format.bits == 16) {
     at.block_bytes = static_cast<size_t>(at.vectors) * 2 * kLanes * ElementBytes(format.element);
     end = AlignUp(at.blocks * at.block_bytes, kRegisterBytes);
   } else {
     const auto registers = [&](int bits) { return DivideUp(at.vectors, 16 / bits); };
-    at.block_bytes = (format.bits == 3 ? registers(2) + registers(1) : registers(format.bits)) * kRegisterBytes;
+    at.block_bytes =
+        (format.bits == 3 ? registers(2) + registers(1) : registers(format.bits)) * kRegisterBytes;
     at.high_offset = format.bits == 3 ? registers(2) * kRegisterBytes : 0;
     const bool per_channel = format.scale_per == ScalePer::kChannel;
     at.scale_rows = static_cast<int>(DivideUp(per_channel ? tokens : head_dim, format.group));
@@ -100,12 +119,16 @@ static inline PartLayout LayoutOf(Tensor tensor, const TensorFormat& format, int
     const size_t scales = static_cast<size_t>(at.scale_rows) * at.scale_stride;
     at.scales = at.blocks * at.block_bytes;
     at.offsets = at.scales + AlignUp(scales * ElementBytes(format.metadata), kRegisterBytes);
-    end = at.offsets + AlignUp(scales * (format.zero == ZeroPoint::kInteger ? 1 : ElementBytes(format.metadata)), kRegisterBytes);
+    end = at.offsets +
+          AlignUp(scales * (format.zero == ZeroPoint::kInteger ? 1 : ElementBytes(format.metadata)),
+                  kRegisterBytes);
     at.outliers = end;
     // The fraction is a double in the plan; the capacity is computed in double on both sides.
     at.outlier_capacity = static_cast<int>(std::ceil(format.outlier_fraction * tokens * head_dim));
     if (at.outlier_capacity > 0)
-      end += AlignUp(4 + static_cast<size_t>(at.outlier_capacity) * (format.metadata == Element::kF32 ? 8 : 4), kRegisterBytes);
+      end += AlignUp(
+          4 + static_cast<size_t>(at.outlier_capacity) * (format.metadata == Element::kF32 ? 8 : 4),
+          kRegisterBytes);
   }
   at.positions = end;
   if (tensor == Tensor::kKey && needs.positions) end += AlignUp(slots * 4, kRegisterBytes);
