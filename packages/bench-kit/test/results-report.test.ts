@@ -141,6 +141,7 @@ describe('the report of result files', () => {
     const text = markdownReport(parts, { pictureLink: (_, name) => `p/${name}.svg` })
     expect(text).toContain('## At equal real bytes')
     expect(text).toContain('![reference, needle: snapkv](p/snapkv.svg)')
+    expect(text).not.toContain('tok/s')
     expect(text).toContain('10 samples, 10 answers a row, score `exact`.')
   })
 

@@ -200,6 +200,10 @@ describe('qpkv sweep', () => {
       'T <1>',
       '--json',
       file('all.json'),
+      '--summary',
+      file('sum.json'),
+      '--markdown',
+      file('results.md'),
     ])
     expect(code).toBe(0)
     expect(stderr).toMatch(/left out: .*other\.jsonl, line 1: expected a run header/)
@@ -210,6 +214,17 @@ describe('qpkv sweep', () => {
     expect(page).not.toMatch(/src="|href="http|url\((?!#)/)
     expect(readdirSync(join(file('page'), 'pictures')).length).toBeGreaterThan(1)
     expect(JSON.parse(readFileSync(file('all.json'), 'utf8'))).toHaveLength(2)
+    const rows = JSON.parse(readFileSync(file('sum.json'), 'utf8')) as { row: string; bytes: number }[]
+    expect(rows).toHaveLength(6)
+    const markdown = () => readFileSync(file('results.md'), 'utf8')
+    expect(markdown()).toMatch(/^<!-- results: begin -->\n\n## At equal real bytes/)
+    writeFileSync(file('results.md'), `Before.\n${markdown()}After.\n`)
+    const again = ['report', out, '--out', file('page'), '--markdown', file('results.md')]
+    await run(again)
+    expect(markdown()).toMatch(/^Before\.\n<!-- results: begin -->[^]*<!-- results: end -->\nAfter\.\n$/)
+    expect(markdown().match(/## At equal/g)).toHaveLength(1)
+    writeFileSync(file('results.md'), 'no marks')
+    expect((await run(again)).stderr).toMatch(/results\.md has no lines <!-- results: begin -->/)
     expect((await run(['report', out, '--strict'])).code).toBe(1)
   })
 

@@ -33,9 +33,20 @@ function partText(part: ReportPart, link: MarkdownOptions['pictureLink']): strin
     `## ${title}`,
     `${samples} samples, ${summaries[0]?.answers ?? 0} answers a row, score \`${metric}\`.${typeof notice === 'string' ? ` These samples are ${notice}.` : ''}`,
     ...pictures,
-    ...(unpruned.length === 0 ? [] : [markdownTable(summaryTable(unpruned, metric))]),
+    ...(unpruned.length === 0 ? [] : [markdownTable(withoutSpeed(summaryTable(unpruned, metric)))]),
     ...budgetTables(summaries, metric).map((table) => markdownTable(table)),
   ]
+}
+
+/** Speeds belong to one machine and hour; a page in a repository outlives them. */
+function withoutSpeed(table: Table): Table {
+  const kept = table.columns.flatMap(({ title }, i) => (/tok\/s|RSS/.test(title) ? [] : [i]))
+  const pick = <T>(items: readonly T[]) => kept.flatMap((i) => items.slice(i, i + 1))
+  return {
+    ...table,
+    columns: pick(table.columns),
+    rows: table.rows.map((row) => ({ ...row, cells: pick(row.cells) })),
+  }
 }
 
 const textOf = (cell: Cell | undefined) =>

@@ -5,7 +5,7 @@ import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { words } from '../options/numbers.ts'
-import { writeMarkdown, writeReport } from '../sweep/write-sweep-report.ts'
+import { summaryJson, writeMarkdown, writeReport } from '../sweep/write-sweep-report.ts'
 
 interface ReportFlags {
   readonly out?: string
@@ -15,6 +15,7 @@ interface ReportFlags {
   readonly markdown?: string
   readonly pictures?: string
   readonly figures: string[]
+  readonly summary?: string
   readonly json?: string
   readonly csv?: string
   readonly strict?: boolean
@@ -36,6 +37,7 @@ export function addReport(program: Command, io: Io): void {
       'frontier-real',
       'frontier-nominal',
     ])
+    .option('--summary <FILE>', 'a row per spec with score, interval and bytes, as JSON')
     .option('--json <FILE>', 'all results as one JSON document')
     .option('--csv <FILE>', 'one row per answer')
     .option('--strict', 'a file that cannot be read ends the report')
@@ -53,6 +55,7 @@ export function addReport(program: Command, io: Io): void {
         const about = { file: flags.markdown, pictures, figures: flags.figures }
         await writeMarkdown(results, metric === undefined ? about : { ...about, metric })
       }
+      if (flags.summary !== undefined) await writeFile(flags.summary, summaryJson(results, metric))
       if (flags.json !== undefined)
         await writeFile(flags.json, `${JSON.stringify(results.map(toJsonDocument), undefined, 2)}\n`)
       if (flags.csv !== undefined) await writeFile(flags.csv, toCsv(results.flatMap((one) => flatRows(one))))

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { KvError } from '@qpkv/spec'
 import {
+  bytesOf,
   htmlReport,
   markdownReport,
   reportParts,
@@ -46,6 +47,30 @@ export async function writeReport(
     }
   }
   return { page, pictures }
+}
+
+/** The report's numbers, one row a line: score and interval, tokens, bits, real and nominal bytes. */
+export function summaryJson(files: readonly Results[], metric?: string): string {
+  const short = (value: number, digits = 4) => Number(value.toFixed(digits))
+  const rows = reportParts(files, metric).flatMap((part) =>
+    part.summaries.map((summary) =>
+      JSON.stringify({
+        part: part.title,
+        metric: part.metric,
+        row: summary.spec.label,
+        score: short(summary.score),
+        low: short(summary.interval.low),
+        high: short(summary.interval.high),
+        answers: summary.answers,
+        tokensKept: short(summary.tokensKept, 1),
+        bits: summary.bits === undefined ? null : short(summary.bits.nominal, 2),
+        trueBits: summary.bits === undefined ? null : short(summary.bits.true, 2),
+        bytes: Math.round(summary.bytesPlanned),
+        nominalBytes: Math.round(bytesOf(summary, 'nominal')),
+      }),
+    ),
+  )
+  return `[\n${rows.join(',\n')}\n]\n`
 }
 
 export interface MarkdownFiles {
