@@ -45,8 +45,12 @@ async function fetchWhole(client: HubClient, request: BlobRequest): Promise<void
   let wrong = 0
   for (;;) {
     const before = (await fileSize(incomplete)) ?? 0
-    const outcome = await fetchRest(client, request, incomplete, before)
-    if (outcome === 'whole') break
+    let outcome = await fetchRest(client, request, incomplete, before)
+    if (outcome === 'whole') {
+      // What was hashed came from the network; the file could hold more if another program wrote to it.
+      if ((await fileSize(incomplete)) === file.bytes) break
+      outcome = 'wrong'
+    }
     if (outcome === 'wrong') {
       await rm(incomplete, { force: true })
       if (++wrong < 2) continue // an old, broken beginning may have been to blame
