@@ -5,7 +5,7 @@ import { modelFolder, needleCases } from '@qpkv/reference-model'
 
 const specs = [
   'none+none',
-  'snapkv:window=16@64KiB',
+  'snapkv:window=16+none@64KiB',
   'snapkv:window=16+kivi:bits=4,recent=8@64KiB',
   'snapkv:window=16+kivi:bits=2,recent=8@64KiB',
 ]

@@ -24,12 +24,33 @@ function argmaxAndMargin(logits: Float32Array): { best: number; margin: number }
 const rows = (logits: Float32Array, vocab: number) =>
   Array.from({ length: logits.length / vocab }, (_, row) => logits.subarray(row * vocab, (row + 1) * vocab))
 
+const logSum = (row: Float32Array): number => {
+  const highest = row.reduce((a, b) => Math.max(a, b), -Infinity)
+  return highest + Math.log(row.reduce((total, value) => total + Math.exp(value - highest), 0))
+}
+
+/** How our distributions differ from theirs: mean Kullback-Leibler divergence in nats, and how often the best token is the same. */
+function divergence(
+  ours: readonly Float32Array[],
+  theirs: readonly Float32Array[],
+): { nats: number; top1: number } {
+  let [nats, same] = [0, 0]
+  for (const [row, golden] of theirs.entries()) {
+    const mine = ours[row] ?? new Float32Array()
+    const shift = logSum(mine) - logSum(golden)
+    const total = logSum(golden)
+    golden.forEach(
+      (value, index) => (nats += Math.exp(value - total) * (value - (mine[index] ?? NaN) + shift)),
+    )
+    same += Number(argmaxAndMargin(mine).best === argmaxAndMargin(golden).best)
+  }
+  return { nats: nats / theirs.length, top1: same / theirs.length }
+}
+
 /** Log probability that each row gives to the next id. */
 function nextLogProbabilities(all: readonly Float32Array[], ids: ArrayLike<number>): Float64Array {
   return Float64Array.from(all.slice(0, ids.length - 1), (row, position) => {
-    const highest = row.reduce((a, b) => Math.max(a, b), -Infinity)
-    const sum = row.reduce((total, value) => total + Math.exp(value - highest), 0)
-    return (row[ids[position + 1] ?? 0] ?? NaN) - highest - Math.log(sum)
+    return (row[ids[position + 1] ?? 0] ?? NaN) - logSum(row)
   })
 }
 
@@ -90,6 +111,7 @@ async function comparePrompt(
   folder: string,
   prompt: ModelPrompt,
   precision: Precision,
+  differences: { nats: number; top1: number }[],
 ): Promise<string | undefined> {
   const tokenized = await model.tokenize(prompt.text)
   const wrong = prompt.ids.findIndex((id, index) => id !== tokenized.ids[index])
@@ -99,11 +121,13 @@ async function comparePrompt(
   const vocab = logits.length / prompt.ids.length
   const all = rows(logits, vocab)
   const bound = bounds[precision].model
+  const last = readFloats(folder, prompt.last_logits)
+  differences.push(divergence(all.slice(-prompt.last_positions), rows(last, vocab)))
   return (
     beyond(
       'last logits',
       logits.subarray((prompt.ids.length - prompt.last_positions) * vocab),
-      readFloats(folder, prompt.last_logits),
+      last,
       bound,
     ) ??
     compareArgmax(all, readIntegers(folder, prompt.argmax), precision) ??
@@ -151,11 +175,14 @@ export async function checkModel(folder: string, table: string, precision: Preci
   const tally = new Tally('model', `${table} ${precision}`)
   const manifest = readJson<ModelManifest>(folder, 'manifest.json')
   const model = await loadModel(modelFolder, { table, precision })
+  const differences: { nats: number; top1: number }[] = []
   try {
     for (const prompt of manifest.prompts)
       tally.record(
         prompt.name,
-        await comparePrompt(model, folder, prompt, precision).catch((error: unknown) => String(error)),
+        await comparePrompt(model, folder, prompt, precision, differences).catch((error: unknown) =>
+          String(error),
+        ),
       )
     if (precision === 'f32' && manifest.attention)
       tally.record(
@@ -165,7 +192,10 @@ export async function checkModel(folder: string, table: string, precision: Preci
   } finally {
     await model.dispose()
   }
-  return tally.result()
+  const mean = (of: (difference: { nats: number; top1: number }) => number) =>
+    differences.reduce((sum, d) => sum + of(d), 0) / differences.length
+  const note = `KL ${mean((d) => d.nats).toExponential(1)} nats, top-1 agreement ${(100 * mean((d) => d.top1)).toFixed(1)} % over the stored logits`
+  return tally.result(differences.length > 0 ? { note } : {})
 }
 
 interface ArchGolden {

@@ -6,6 +6,8 @@ export interface FamilyResult {
   readonly failed: number
   /** The first few differences, one line each. */
   readonly firstDifferences: readonly string[]
+  /** A measured figure that goes with the counts. */
+  readonly note?: string
   /** Why nothing (or not everything) was checked; no failure. */
   readonly notChecked?: string
   /** Methods that the vectors name and that do not exist here yet. */
@@ -53,7 +55,7 @@ export function formatResult(result: FamilyResult): string {
   const head = `${result.family}${where ? ` [${where}]` : ''}`.padEnd(44)
   const counts = result.passed + result.failed > 0 ? `${result.passed} passed, ${result.failed} failed` : ''
   const lines = [
-    `${head} ${[counts, result.notChecked ? `not checked: ${result.notChecked}` : ''].filter(Boolean).join('; ')}`,
+    `${head} ${[counts, result.note ?? '', result.notChecked ? `not checked: ${result.notChecked}` : ''].filter(Boolean).join('; ')}`,
   ]
   for (const difference of result.firstDifferences) lines.push(`    ${difference}`)
   if (result.missingMethods?.length)
