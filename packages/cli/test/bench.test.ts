@@ -105,6 +105,18 @@ describe('qpkv bench longbench', () => {
     expect(stdout).toContain('no benchmark score')
   })
 
+  it('writes predictions that score alike, in either layout', async () => {
+    const few = ['bench', 'longbench', '--stand-ins', '--datasets', 'lcc', '--new-tokens', '12']
+    const limit = ['--max-prompt-tokens', '2000', '--out', file('p.jsonl'), '--predictions', file('p')]
+    const { stdout } = await run([...few, ...limit])
+    const score = /^lcc +([\d.]+)$/m.exec(stdout)?.[1] ?? 'none'
+    const official = await run(['score', join(file('p'), 'pred', 'reference')])
+    expect(official.stdout).toContain(` ${score}\n`)
+    await run([...few, ...limit, '--layout', 'qpruningkv'])
+    const theirs = await run(['score', join(file('p'), 'reference_0')])
+    expect(theirs.stdout).toMatch(new RegExp(`^lcc +none_none +- +2 +${score}$`, 'm'))
+  })
+
   it('asks for data, and names what is wrong with them', async () => {
     expect((await run(['bench', 'longbench'])).stderr).toMatch(/either a data path or stand-ins/)
     const gone = await run(['bench', 'longbench', '--data', file('gone.zip'), '--config', folder])

@@ -1,3 +1,4 @@
+import { basename, join } from 'node:path'
 import { specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
 import {
   configOf,
@@ -16,6 +17,7 @@ import {
   sixCategoryMean,
   standInConfig,
   standInInputs,
+  writePredictions,
   type LongBenchInput,
   type LongBenchRules,
   type OfficialConfig,
@@ -107,8 +109,19 @@ export const prepareLongBench: PrepareBench = async (json, tools) => {
     problems,
     run: (run) => runLongBench({ ...run, ...shared }),
     table: longBenchTable,
+    writePredictions: (folder, layout, records, specs) =>
+      specs.flatMap(({ spec, label }) => {
+        const id = specIdOf(spec)
+        const mine = records.filter((record) => record.spec === id)
+        // The official layout has no place for a method: with several rows each has a folder of its own.
+        const below = layout === 'official' && specs.length > 1 ? join(folder, fileName(label)) : folder
+        const model = basename(tools.modelName)
+        return writePredictions(below, mine, inputs, { layout, model, method: fileName(label) })
+      }),
   } satisfies PreparedBench
 }
+
+const fileName = (label: string) => label.replaceAll(/[^A-Za-z0-9.=_-]+/g, '_')
 
 const promptTokens = (tokens: number, { maxPromptTokens = Infinity }: LongBenchRules) =>
   Math.round(Math.min(tokens, maxPromptTokens))

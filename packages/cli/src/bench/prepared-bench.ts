@@ -14,6 +14,13 @@ export interface PreparedBench {
   run(options: BenchRunOptions): Promise<readonly SampleRecord[]>
   /** The usual table of this benchmark, for the terminal. */
   table(records: readonly SampleRecord[], specs: readonly NamedSpec[]): string
+  /** Writes predictions in an original's layout, where there is one; returns the files. */
+  writePredictions?(
+    folder: string,
+    layout: 'official' | 'qpruningkv',
+    records: readonly SampleRecord[],
+    specs: readonly NamedSpec[],
+  ): string[]
 }
 
 export interface BenchRunOptions {

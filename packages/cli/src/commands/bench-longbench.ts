@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { given } from '../bench/option-reader.ts'
 import { prepareLongBench } from '../bench/prepare-longbench.ts'
 import { runBench } from '../bench/run-bench.ts'
@@ -20,6 +20,8 @@ interface LongBenchFlags extends ModelFlags, BenchFlags {
   readonly seed?: number
   readonly maxPromptTokens?: number
   readonly newTokens?: number
+  readonly predictions?: string
+  readonly layout: 'official' | 'qpruningkv'
 }
 
 /** `qpkv bench longbench`: LongBench's datasets, from the official files. */
@@ -41,11 +43,24 @@ export function addBenchLongBench(bench: Command, io: Io): void {
     .option('--seed <N>', 'of --stand-ins', wholeNumber(0))
     .option('--max-prompt-tokens <N>', 'cut the middle of longer prompts', wholeNumber(2))
     .option('--new-tokens <N>', "tokens to generate (default: the dataset's)", wholeNumber(1))
+    .option('--predictions <DIR>', "write predictions for an original's own scorer, too")
+    .addOption(
+      new Option(
+        '--layout <NAME>',
+        'of --predictions: pred/MODEL/DATASET.jsonl or MODEL_0/DATASET/METHOD.json',
+      )
+        .choices(['official', 'qpruningkv'])
+        .default('official'),
+    )
   addBenchOptions(addCompressionOptions(addModelOptions(command))).action(async (flags: LongBenchFlags) => {
     const specs = await readRows(flags)
     await using model = await openModel(flags, io)
     const tools = { model, modelName: flags.model, strict: flags.strict === true }
-    await runBench(await prepareLongBench(optionsOf(flags), tools), specs, model, flags, io)
+    const bench = await prepareLongBench(optionsOf(flags), tools)
+    const records = await runBench(bench, specs, model, flags, io)
+    if (flags.predictions === undefined) return
+    const files = bench.writePredictions?.(flags.predictions, flags.layout, records, specs) ?? []
+    io.stderr.write(`predictions: ${files.length} files below ${flags.predictions}\n`)
   })
 }
 
