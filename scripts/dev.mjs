@@ -153,6 +153,7 @@ const verbs = {
   },
   'native-test': () => tool('native-test', ...rest),
   'native-asan': () => tool('native-test', '--sanitize', ...rest),
+  'addon-asan': () => tool('addon-asan', ...rest),
   fuzz: () => tool('fuzz', ...rest),
   leak: () => tool('leak', ...rest),
   'cross-arm64': () => tool('cross-arm64', ...rest),
