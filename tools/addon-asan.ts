@@ -16,9 +16,9 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = 
 function sanitizerLibrary(): string {
   const { stdout } = spawnSync('g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' })
   const path = stdout.trim()
-  if (path.includes('/')) return path
-  console.error('There is no libasan.so. On Debian and Ubuntu: apt-get install g++')
-  process.exit(1)
+  if (!path.includes('/'))
+    throw new Error('There is no libasan.so. On Debian and Ubuntu: apt-get install g++')
+  return path
 }
 
 run('pnpm', ['run', 'build:native-asan'])

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { upgradeLines } from '../../packages/bench-kit/src/result/upgrade.ts'
 import { collectResults, parseLines } from '../../packages/bench-kit/src/result/read-results.ts'
@@ -6,8 +6,8 @@ import { resultsReport } from '../../packages/bench-kit/src/report/results-repor
 import { readConfig } from '../../packages/core/src/model/config.ts'
 import { loadChatTemplate } from '../../packages/core/src/model/chat-template.ts'
 import { readGenerationConfig } from '../../packages/core/src/model/generation-config.ts'
-import { readJsonObject } from '../../packages/core/src/model/read-json.ts'
-import { readSafetensorsHeader } from '../../packages/core/src/model/safetensors.ts'
+import { isObject, readJsonObject, type JsonObject } from '../../packages/core/src/model/read-json.ts'
+import { parseSafetensorsHeader, readSafetensorsHeader } from '../../packages/core/src/model/safetensors.ts'
 import { loadTokenizer } from '../../packages/core/src/model/tokenizer.ts'
 import { registry } from '../../packages/methods/src/index.ts'
 import { loadSpec, parseBudgetText, parseSpec, printSpec, resolve } from '../../packages/spec/src/index.ts'
@@ -30,13 +30,17 @@ const folder = scratchFolder()
 export const targets: Readonly<Record<string, FuzzTarget>> = {
   safetensors: {
     async read(bytes) {
-      await readSafetensorsHeader(put(folder, 'model.safetensors', bytes))
+      const length = bytes.length < 8 ? Infinity : Number(Buffer.from(bytes).readBigUInt64LE())
+      // What has a whole header needs no file, which is slow; the others do.
+      if (8 + length <= bytes.length)
+        parseSafetensorsHeader('model.safetensors', bytes.subarray(8, 8 + length), bytes.length)
+      else await readSafetensorsHeader(put(folder, 'model.safetensors', bytes))
     },
   },
   config: {
     async read(bytes) {
-      const path = put(folder, 'config.json', bytes)
-      const values = (await readJsonObject(path)) ?? {}
+      const path = 'config.json'
+      const values = jsonObject(bytes) ?? (await readJsonObject(put(folder, path, bytes))) ?? {}
       readGenerationConfig(values, path)
       readConfig(values, path)
     },
@@ -79,6 +83,21 @@ export const targets: Readonly<Record<string, FuzzTarget>> = {
       resultsReport([results])
     },
   },
+}
+
+/** The object that is there; undefined for what the reader of files must refuse. */
+function jsonObject(bytes: Uint8Array): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text(bytes))
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Removes what the readers of files were given. */
+export function cleanUp(): void {
+  rmSync(folder, { recursive: true, force: true })
 }
 
 /** A second reader of the same input must not hide the first one's refusal. */

@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { mutate } from './mutate.ts'
 import { FuzzRandom } from './random.ts'
 import { isExpected } from './target.ts'
-import { readSeed, targets } from './targets.ts'
+import { cleanUp, readSeed, targets } from './targets.ts'
 import type { WorkerMessage, WorkerOrder } from './worker-order.ts'
 
 const { target: name, corpus, seed, from, until, shared } = workerData as WorkerOrder
@@ -40,4 +40,5 @@ for (; Date.now() < until; iteration++) {
     })
   }
 }
+cleanUp()
 say({ kind: 'done', iteration })
