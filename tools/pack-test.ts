@@ -220,7 +220,7 @@ try {
     run('npm', install, folder)
     const env = { ...process.env, PATH: barePath() }
     const bin = join(folder, 'node_modules/.bin/qpkv')
-    run('node', [bin, 'demo', '--samples', '2', '--out', 'out'], folder, env)
+    run('node', [bin, 'demo', '--scale', '0.1', '--lengths', '512', '--out', 'out'], folder, env)
     if (!existsSync(join(folder, 'out'))) throw new Error('qpkv demo wrote nothing')
     const chat = execFileSync('node', [bin, 'chat', '--max-tokens', '4'], {
       cwd: folder,

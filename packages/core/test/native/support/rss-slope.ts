@@ -34,6 +34,7 @@ async function make(plans: number): Promise<NativeContext[]> {
   }
   const contexts = await run.finish()
   run.dispose()
+  globalThis.gc?.() // the lists of kept positions that were returned above are garbage, not cache
   return contexts
 }
 
