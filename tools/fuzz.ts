@@ -107,7 +107,9 @@ function runWorker(
       if (now !== last) {
         last = now
         started = Date.now()
-      } else if (Date.now() - started > HANG_MS)
+      } else if (now < 0 && Date.now() - started > HANG_MS)
+        throw new Error(`the fuzzer of ${target} does not start`)
+      else if (Date.now() - started > HANG_MS)
         end({ next: now, finding: { error: `hangs for more than ${HANG_MS / 1000} s`, bytes: current() } })
     }, 200)
     worker.on('message', (message: WorkerMessage) => {
