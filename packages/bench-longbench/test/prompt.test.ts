@@ -21,7 +21,7 @@ const characters: PromptTokenizer = {
     ...(special ? [0] : []),
     ...Array.from(text, (one) => one.codePointAt(0) ?? 0),
   ],
-  decode: (ids, { skipSpecial }) => String.fromCodePoint(...ids.filter((id) => !skipSpecial || id !== 0)),
+  decode: (ids, { special }) => String.fromCodePoint(...ids.filter((id) => special || id !== 0)),
 }
 
 const hotpotqa = findDataset('hotpotqa').facts

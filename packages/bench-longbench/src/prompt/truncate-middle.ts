@@ -2,8 +2,8 @@
 export interface PromptTokenizer {
   /** Token ids; with `special: true` the tokenizer adds its begin-of-text token, if it has one. */
   encode(text: string, options: { special: boolean }): ArrayLike<number>
-  /** Text of token ids; with `skipSpecial: true` without special tokens. */
-  decode(ids: readonly number[], options: { skipSpecial: boolean }): string
+  /** Text of token ids; with `special: true` special tokens stand in it. */
+  decode(ids: readonly number[], options: { special: boolean }): string
 }
 
 export interface TruncatedPrompt {
@@ -23,7 +23,7 @@ export function truncateMiddle(text: string, maxTokens: number, tokenizer: Promp
   if (ids.length <= maxTokens) return { text, promptTokens: ids.length, truncated: false }
   const half = Math.floor(maxTokens / 2)
   const [first, last] = [ids.slice(0, half), ids.slice(ids.length - half)].map((part) =>
-    tokenizer.decode(part, { skipSpecial: true }),
+    tokenizer.decode(part, { special: false }),
   )
   return { text: `${first}${last}`, promptTokens: ids.length, truncated: true }
 }
@@ -42,5 +42,5 @@ export function truncateMiddleJoined(
     ...ids.slice(0, Math.floor(maxTokens / 2)),
     ...ids.slice(ids.length - Math.ceil(maxTokens / 2)),
   ]
-  return { text: tokenizer.decode(kept, { skipSpecial: true }), promptTokens: ids.length, truncated: true }
+  return { text: tokenizer.decode(kept, { special: false }), promptTokens: ids.length, truncated: true }
 }

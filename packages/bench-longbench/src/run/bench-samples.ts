@@ -1,7 +1,6 @@
 import {
   encodePrompt,
   tokenizerOf,
-  type BenchModel,
   type BenchSample,
   type PromptParts,
   type ReplyRule,
@@ -12,7 +11,6 @@ import { fillTemplate } from '../prompt/fill-template.ts'
 import { makePrompt } from '../prompt/make-prompt.ts'
 import { profiles } from '../prompt/profiles.ts'
 import { cleanPrediction, stopRule } from '../prompt/stop-rule.ts'
-import type { PromptTokenizer } from '../prompt/truncate-middle.ts'
 import type { LongBenchInput, RunLongBenchOptions } from './longbench-run.ts'
 
 type Options = Pick<RunLongBenchOptions, 'model' | 'modelName' | 'config' | 'rules' | 'tools'>
@@ -53,7 +51,7 @@ function promptOf(
     official: config.maxPromptTokens,
     ...(maxPromptTokens === undefined ? {} : { maxPromptTokens }),
   }
-  const made = makePrompt(profiles[rules.profile], dataset, filled.text, about, promptTokenizer(model))
+  const made = makePrompt(profiles[rules.profile], dataset, filled.text, about, tokenizerOf(model))
   const question = filled.text.slice(filled.contextEnd, filled.text.length - made.answerPrefix.length)
   const at = filled.contextEnd === 0 ? -1 : made.text.lastIndexOf(question)
   return {
@@ -65,22 +63,13 @@ function promptOf(
   }
 }
 
-/** The engine's tokenizer in the words of this package. */
-function promptTokenizer(model: BenchModel): PromptTokenizer {
-  const tokenizer = tokenizerOf(model)
-  return {
-    encode: (text, { special }) => tokenizer.encode(text, { special }),
-    decode: (ids, { skipSpecial }) => tokenizer.decode(ids, { special: !skipSpecial }),
-  }
-}
-
 function replyRule(
   dataset: LongBenchInput['dataset'],
   newTokens: number,
   { model, rules }: Options,
 ): ReplyRule {
   const tokenizer = tokenizerOf(model)
-  const rule = stopRule(profiles[rules.profile], dataset, newTokens, promptTokenizer(model))
+  const rule = stopRule(profiles[rules.profile], dataset, newTokens, tokenizer)
   const names = [tokenizer.specialTokens['eos_token'] ?? '', ...rule.stopTokens]
   const ids = [
     ...(rule.stop === 'generation-config' ? model.generationDefaults.stopTokens : []),

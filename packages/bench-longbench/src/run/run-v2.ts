@@ -4,7 +4,6 @@ import {
   encodePrompt,
   runSamples,
   tokenizerOf,
-  type BenchModel,
   type BenchSample,
   type ModelIdentity,
   type RunIdentity,
@@ -78,7 +77,7 @@ function sampleOf(row: LongBenchV2Row, { model, template, rules }: RunV2Options)
     render: async () => {
       const filled = fillV2Template(template, row)
       const question = filled.text.slice(filled.contextEnd)
-      const content = cut(filled.text, maxPromptTokens, model)
+      const content = truncateMiddleJoined(filled.text, maxPromptTokens, tokenizerOf(model)).text
       const at = content.endsWith(question) ? content.length - question.length : null
       const parts = {
         content,
@@ -95,14 +94,6 @@ function sampleOf(row: LongBenchV2Row, { model, template, rules }: RunV2Options)
       }
     },
   }
-}
-
-function cut(text: string, limit: number, model: BenchModel): string {
-  const tokenizer = tokenizerOf(model)
-  return truncateMiddleJoined(text, limit, {
-    encode: (part, { special }) => tokenizer.encode(part, { special }),
-    decode: (ids, { skipSpecial }) => tokenizer.decode(ids, { special: !skipSpecial }),
-  }).text
 }
 
 /** The official accuracy table of one spec from a run's records. */
