@@ -118,6 +118,10 @@ const verbs = {
     turbo('build', '--filter=qpkv...')
     run('node', ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/bench/main.ts', ...rest])
   },
+  'bench-memory'() {
+    turbo('build', '--filter=qpkv...')
+    run('node', ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/bench/prefill-memory.ts'])
+  },
   check() {
     run('pnpm', ['exec', 'tsc', '-p', 'tools'])
     run('pnpm', ['exec', 'oxlint', '--type-aware', '--deny-warnings'])
