@@ -84,14 +84,18 @@ export type { StoragePrecision } from './layer-storage.ts'
 export { resolve, type Hooks, type Resolved, type ResolveOptions } from './resolve.ts'
 export {
   closingTokens,
+  windowAttention,
+  windowAttentionOptions,
+  type WindowAttentionOptions,
+} from './window-attention.ts'
+export {
   kiviStorage,
+  kiviStorageOptions,
   solverNames,
   solverOf,
-  windowAttention,
   type KiviOptions,
   type SolverName,
-  type WindowAttentionOptions,
-} from './recipes.ts'
+} from './kivi-storage.ts'
 export { roundBf16, roundF16, roundHalfEven, roundTo } from './round-float.ts'
 export { pooledScores, selectTokens, smoothScores, type SelectionPlan } from './select-tokens.ts'
 export { observe, type ObservedTensors } from './observe-reference.ts'

@@ -1,4 +1,4 @@
-import { definePruner, integer, KvError, odd, oneOf, windowAttention } from '@qpkv/spec'
+import { definePruner, integer, KvError, oneOf, windowAttention, windowAttentionOptions } from '@qpkv/spec'
 
 /**
  * LayerQuant's pruner: SnapKV's selection, and of a memory budget every layer gets the same bytes, so that layers stored in fewer bits
@@ -8,19 +8,7 @@ export const layerquant = definePruner({
   name: 'layerquant',
   paper: 'https://arxiv.org/abs/2412.12706',
   options: {
-    window: integer({
-      default: 8,
-      min: 1,
-      max: 4096,
-      doc: 'Last queries of the user turn that observe; their tokens are kept.',
-    }),
-    kernel: odd({ default: 7, min: 1, max: 255, doc: 'Width of the pooling along the tokens; 1 for none.' }),
-    pool: oneOf(['max', 'mean'], { default: 'max', doc: 'How scores are pooled.' }),
-    group: oneOf(['mean', 'max', 'sum'], {
-      default: 'mean',
-      doc: 'How the query heads of a KV head are joined.',
-    }),
-    order: oneOf(['position', 'score'], { default: 'position', doc: 'Storage order of the kept tokens.' }),
+    ...windowAttentionOptions({ window: 8 }),
     tokens: oneOf(['equal-memory', 'released'], {
       default: 'equal-memory',
       doc: 'released: the capacities of the released code: 16 / rangeBits times the budget in the range, 4 times outside.',

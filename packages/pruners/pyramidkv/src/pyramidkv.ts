@@ -1,4 +1,11 @@
-import { closingTokens, definePruner, integer, number, odd, oneOf, windowAttention } from '@qpkv/spec'
+import {
+  closingTokens,
+  definePruner,
+  number,
+  oneOf,
+  windowAttention,
+  windowAttentionOptions,
+} from '@qpkv/spec'
 import { exactPyramid, flooredPyramid } from './pyramid-budget.ts'
 
 /**
@@ -9,19 +16,7 @@ export const pyramidkv = definePruner({
   name: 'pyramidkv',
   paper: 'https://arxiv.org/abs/2406.02069',
   options: {
-    window: integer({
-      default: 8,
-      min: 1,
-      max: 4096,
-      doc: 'Last queries of the user turn that observe; their tokens are kept.',
-    }),
-    kernel: odd({ default: 7, min: 1, max: 255, doc: 'Width of the pooling along the tokens; 1 for none.' }),
-    pool: oneOf(['max', 'mean'], { default: 'max', doc: 'How scores are pooled.' }),
-    group: oneOf(['mean', 'max', 'sum'], {
-      default: 'mean',
-      doc: 'How the query heads of a KV head are joined.',
-    }),
-    order: oneOf(['position', 'score'], { default: 'position', doc: 'Storage order of the kept tokens.' }),
+    ...windowAttentionOptions({ window: 8 }),
     beta: number({
       default: 20,
       min: 1,

@@ -1,4 +1,4 @@
-import { definePruner, integer, odd, oneOf, windowAttention } from '@qpkv/spec'
+import { definePruner, windowAttention, windowAttentionOptions } from '@qpkv/spec'
 
 /**
  * SnapKV: keeps the tokens that the last queries of the user's turn look at, and those queries' own tokens.
@@ -7,21 +7,7 @@ import { definePruner, integer, odd, oneOf, windowAttention } from '@qpkv/spec'
 export const snapkv = definePruner({
   name: 'snapkv',
   paper: 'https://arxiv.org/abs/2404.14469',
-  options: {
-    window: integer({
-      default: 32,
-      min: 1,
-      max: 4096,
-      doc: 'Last queries of the user turn that observe; their tokens are kept.',
-    }),
-    kernel: odd({ default: 7, min: 1, max: 255, doc: 'Width of the pooling along the tokens; 1 for none.' }),
-    pool: oneOf(['max', 'mean'], { default: 'max', doc: 'How scores are pooled.' }),
-    group: oneOf(['mean', 'max', 'sum'], {
-      default: 'mean',
-      doc: 'How the query heads of a KV head are joined.',
-    }),
-    order: oneOf(['position', 'score'], { default: 'position', doc: 'Storage order of the kept tokens.' }),
-  },
+  options: windowAttentionOptions({ window: 32 }),
   profiles: {
     original: { window: 32, kernel: 7, pool: 'max', order: 'score' },
     qpruningkv: { window: 8, kernel: 7, pool: 'max', order: 'score' },

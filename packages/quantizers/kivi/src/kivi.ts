@@ -2,11 +2,10 @@ import {
   defineQuantizer,
   exactFormat,
   hqqPlanBytes,
-  integer,
   kiviStorage,
+  kiviStorageOptions,
   oneOf,
   roundTripHqq,
-  solverNames,
   solverOf,
   type HqqStorage,
 } from '@qpkv/spec'
@@ -38,16 +37,7 @@ export const kivi = defineQuantizer({
   paper: 'https://arxiv.org/abs/2402.02750',
   options: {
     bits: oneOf([8, 4, 3, 2, 1], { default: 4, doc: 'Width of a code.' }),
-    group: oneOf([16, 32, 64, 128], {
-      default: 32,
-      doc: 'Tokens (keys) or channels (values, at most the head dimension) that share a scale.',
-    }),
-    recent: integer({ default: 32, min: 0, max: 65536, doc: 'Newest kept tokens that stay in 16 bit.' }),
-    residual: oneOf(['unified', 'kivi'], {
-      default: 'unified',
-      doc: 'How later tokens leave 16 bit: K and V together by groups, or keys by blocks of `recent` and values one by one.',
-    }),
-    solver: oneOf(solverNames, { default: 'min-max', doc: 'How scale and minimum are found.' }),
+    ...kiviStorageOptions,
     storage: oneOf(['packed', 'hqq'], {
       default: 'packed',
       doc: 'hqq: the storage that the released code of arXiv 2412.12706 really ran; simulated.',

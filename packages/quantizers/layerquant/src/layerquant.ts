@@ -4,9 +4,9 @@ import {
   hqqPlanBytes,
   integer,
   kiviStorage,
+  kiviStorageOptions,
   oneOf,
   roundTripHqq,
-  solverNames,
   solverOf,
   type HqqStorage,
 } from '@qpkv/spec'
@@ -36,16 +36,7 @@ export const layerquant = defineQuantizer({
       default: 8,
       doc: 'Width of a code in the range; 16 leaves it exact.',
     }),
-    group: oneOf([16, 32, 64, 128], {
-      default: 32,
-      doc: 'Tokens (keys) or channels (values) that share a scale.',
-    }),
-    recent: integer({ default: 32, min: 0, max: 65536, doc: 'Newest kept tokens that stay in 16 bit.' }),
-    residual: oneOf(['unified', 'kivi'], {
-      default: 'unified',
-      doc: 'How later tokens leave 16 bit, as in kivi.',
-    }),
-    solver: oneOf(solverNames, { default: 'min-max', doc: 'How scale and minimum are found.' }),
+    ...kiviStorageOptions,
     storage: oneOf(['packed', 'released'], {
       default: 'packed',
       doc: 'released: what the released code really stores: 16 bit in the range, simulated 4 bit outside.',
