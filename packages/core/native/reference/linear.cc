@@ -11,8 +11,14 @@ namespace {
 constexpr int kPanel = 64;
 
 float Read(const void* data, Element element, size_t i) {
-  if (element == Element::kF32) return static_cast<const float*>(data)[i];
-  const uint16_t bits = static_cast<const uint16_t*>(data)[i];
+  // Tensors begin anywhere in a file, so elements are read as bytes.
+  if (element == Element::kF32) {
+    float value;
+    std::memcpy(&value, static_cast<const char*>(data) + i * sizeof value, sizeof value);
+    return value;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, static_cast<const char*>(data) + i * sizeof bits, sizeof bits);
   return element == Element::kF16 ? F16ToFloat(bits) : Bf16ToFloat(bits);
 }
 
