@@ -1,6 +1,6 @@
 """Squared gradients of the loss with respect to the cached K (before RoPE) and V of every layer, by hand in NumPy (float64).
 
-python3 squared_gradients.py ../model --texts texts --out gradients.f32
+python3 squared_gradients.py ../model --texts texts --out gradients.f32 --even
 qpkv calibrate --text texts/*.txt --gradients gradients.f32 --out weighted.json
 python3 squared_gradients.py ../model --check      # the gradients against central finite differences
 
@@ -169,6 +169,7 @@ def main():
     ap.add_argument("--tokens", type=int, default=2048, help="of a text, at most; not more than --tokens of qpkv calibrate")
     ap.add_argument("--chunks", type=int, default=8, help="texts; not more than --chunks of qpkv calibrate")
     ap.add_argument("--keys", type=int, help="numbers hidden in a text, all of them asked (default: one per 128 tokens)")
+    ap.add_argument("--even", action="store_true", help="scale the squares of every text to the sum 1")
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--check", action="store_true", help="compare with finite differences on one text of 128 tokens; write nothing")
     a = ap.parse_args()
@@ -185,8 +186,10 @@ def main():
             loss, gradients = model.loss(ids, answer)
             with open(os.path.join(a.texts, f"text-{n:03d}.txt"), "w") as out:
                 out.write(maker.tok.decode(ids[1:]))      # the tokenizer puts the first token in front
-            for g in (g for pair in gradients() for g in pair):
-                f.write((g * g).astype("<f4").tobytes())
+            squares = [g * g for pair in gradients() for g in pair]
+            size = sum(s.sum() for s in squares) if a.even else 1
+            for s in squares:
+                f.write((s / size).astype("<f4").tobytes())
             print(f"text {n}: {len(ids)} tokens, {len(answer)} of answers, loss {loss / len(answer):.4f} a token", flush=True)
 
 
