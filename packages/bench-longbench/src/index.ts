@@ -12,7 +12,7 @@ export {
   type MetricName,
 } from './data/datasets.ts'
 export { type Line, readLines } from './data/read-lines.ts'
-export { checkGoldens, type GoldenResult } from './goldens/check-goldens.ts'
+export { checkGoldens } from './goldens/check-goldens.ts'
 export { type Dictionary, parseDictionary } from './jieba/dictionary.ts'
 export { type HmmTables, parseHmmModel, parseProbFiles } from './jieba/hmm-tables.ts'
 export { loadSegmenter } from './jieba/load-segmenter.ts'

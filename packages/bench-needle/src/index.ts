@@ -23,7 +23,7 @@ export {
 } from './grid/prompt-forms.ts'
 export { gridIdentity, runGrid, type RunGridOptions } from './grid/run-grid.ts'
 export { scoreReply } from './grid/score-reply.ts'
-export type { NeedleContext, NeedleModel, NeedleReport, NeedleTokenizer } from './needle-model.ts'
+export type { NeedleContext, NeedleModel, NeedleTokenizer } from './needle-model.ts'
 export {
   originalHeatMap,
   type OriginalHeatMapOptions,
@@ -48,7 +48,7 @@ export {
   type RunReferenceOptions,
 } from './reference/run-reference.ts'
 export { defaultDepths, referenceSamples, type NeedleTask } from './reference/samples.ts'
-export { checkGoldens, type GoldenResult } from './scores/check-goldens.ts'
+export { checkGoldens } from './scores/check-goldens.ts'
 export { kvpressRouge, type KvpressRouge } from './scores/kvpress-rouge.ts'
 export { needleRougeScore, rouge1, rougeL, type Overlap } from './scores/rouge-score.ts'
 export { NEEDLE_ANSWER, wordOverlap } from './scores/word-overlap.ts'

@@ -1,4 +1,5 @@
-import type { CompressionPlan, CompressionSpec } from '@qpkv/spec'
+import type { BenchReport, BenchTokenizer } from '@qpkv/bench-kit'
+import type { CompressionSpec } from '@qpkv/spec'
 
 /** What the needle needs of a model; `@qpkv/core`'s Model satisfies it. */
 export interface NeedleModel {
@@ -19,14 +20,12 @@ export interface NeedleModel {
   estimate(tokens: number, specs: readonly CompressionSpec[]): unknown
 }
 
-export interface NeedleTokenizer {
-  encode(text: string, options?: { readonly special?: boolean }): number[]
-  decode(ids: readonly number[], options?: { readonly special?: boolean }): string
-}
+/** What it needs of a tokenizer. */
+export type NeedleTokenizer = Pick<BenchTokenizer, 'encode' | 'decode'>
 
 /** A compressed prompt. */
 export interface NeedleContext {
-  readonly report: NeedleReport
+  readonly report: BenchReport
   append(text: string, options?: { readonly signal?: AbortSignal }): Promise<void>
   generate(options: {
     readonly maxTokens: number
@@ -36,22 +35,4 @@ export interface NeedleContext {
   }): { readonly result: Promise<{ readonly text: string }> }
   fork(): NeedleContext
   dispose(): Promise<void>
-}
-
-/** The fields of a context's report that records hold. */
-export interface NeedleReport {
-  readonly plan: CompressionPlan
-  readonly promptTokens: number
-  readonly keptPerHead: number
-  readonly bits: { readonly nominal: number; readonly true: number }
-  readonly bytes: {
-    readonly planned: number
-    readonly allocated: number
-    readonly grown: number
-    readonly simulated?: number
-  }
-  readonly fullBytes: number
-  readonly spentNominal: number
-  readonly spentBytes: number
-  readonly timings: { readonly prefillMs: number; readonly decodeMs: number; readonly decodeTokens: number }
 }

@@ -52,7 +52,6 @@ export { randomUuid } from './python/python-uuid.ts'
 export { checkGoldens } from './goldens/check-goldens.ts'
 export { loadGoldenAssets } from './goldens/load-golden-assets.ts'
 export type { GoldenAssets } from './goldens/check-file-goldens.ts'
-export type { GoldenResult } from './goldens/golden-result.ts'
 
 export { benchSamples } from './run/bench-samples.ts'
 export { generatedInputs, type GeneratedOptions } from './run/generated-inputs.ts'

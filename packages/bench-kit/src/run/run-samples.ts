@@ -36,11 +36,11 @@ export interface RunSamplesOptions<Sample> {
   readonly ask: Ask<Sample>
   readonly writer: ResultWriter
   /** Samples at once. Default 1. */
-  readonly workers?: number
-  readonly signal?: AbortSignal
-  readonly progress?: Progress
+  readonly workers?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly progress?: Progress | undefined
   /** `stop`: the first failing sample ends the run. `continue`: it is recorded, the rest goes on. Default `stop`. */
-  readonly onError?: 'stop' | 'continue'
+  readonly onError?: 'stop' | 'continue' | undefined
   /** Called with what each sample gave, those of earlier runs left out. */
   readonly onRecords?: (records: readonly SampleRecord[]) => void
 }

@@ -1,26 +1,13 @@
 import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { countDifferences, type GoldenResult } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import { readLines } from '../data/read-lines.ts'
 import { loadSegmenter } from '../jieba/load-segmenter.ts'
 import type { Segment } from '../metrics/segment.ts'
 import { type GoldenFamily, goldenFamilies } from './families.ts'
 import type { GoldenRow } from './golden-row.ts'
-
-/** What came of one golden file. */
-export interface GoldenResult {
-  /** File name without ending, e.g. `longbench_rouge_l`. */
-  family: string
-  passed: number
-  failed: number
-  /** The first five differences, one line each: row id, field, expected, received. */
-  firstDifferences: string[]
-  /** Lines that are no JSON object; neither passed nor failed. */
-  unreadable: number
-  /** Present where rows could not be checked: how many, and what is missing. Such rows are not in `passed`. */
-  notChecked?: string
-}
 
 const tolerance = 1e-12
 
@@ -38,19 +25,21 @@ function agrees(expected: unknown, received: unknown): boolean {
   return expected === received
 }
 
-function differencesOf(row: GoldenRow, family: GoldenFamily, segment: Segment): string[] {
+/** The first field of a row that this package does not reproduce, or null. */
+function differenceIn(row: GoldenRow, family: GoldenFamily, segment: Segment): string | null {
   let computed: Record<string, unknown>
   try {
     computed = family.compute(row, segment)
   } catch (error) {
-    return [`${String(row['id'])}: ${String(error)}`]
+    return `${String(row['id'])}: ${String(error)}`
   }
-  return Object.entries(computed)
-    .filter(([field, received]) => row[field] !== undefined && !agrees(row[field], received))
-    .map(([field, received]) => {
-      const [expected, got] = [row[field], received].map((value) => JSON.stringify(value).slice(0, 300))
-      return `${String(row['id'])}.${field}: expected ${expected} but received ${got}`
-    })
+  const wrong = Object.entries(computed).find(
+    ([field, received]) => row[field] !== undefined && !agrees(row[field], received),
+  )
+  if (wrong === undefined) return null
+  const [field, received] = wrong
+  const [expected, got] = [row[field], received].map((value) => JSON.stringify(value).slice(0, 300))
+  return `${String(row['id'])}.${field}: expected ${expected} but received ${got}`
 }
 
 function parseRow(text: string): GoldenRow | undefined {
@@ -63,29 +52,24 @@ function parseRow(text: string): GoldenRow | undefined {
 }
 
 async function checkFile(dir: string, name: string, segment: Segment | string): Promise<GoldenResult> {
-  const result: GoldenResult = { family: name, passed: 0, failed: 0, firstDifferences: [], unreadable: 0 }
   const family = goldenFamilies[name]
-  if (!family) return { ...result, notChecked: 'no check is known for this family' }
+  if (!family) return countDifferences(name, [], 'no check is known for this family')
+  const outcomes: (string | null)[] = []
+  let unreadable = 0
   let unchecked = 0
   const file = join(dir, `${name}.jsonl`)
   for await (const { text } of readLines(createReadStream(file), file)) {
     if (text.trim() === '') continue
     const row = parseRow(text)
-    if (!row) {
-      result.unreadable++
-      continue
-    }
-    if (typeof segment === 'string' && family.needsSegmenter(row)) {
-      unchecked++
-      continue
-    }
-    const cut = typeof segment === 'string' ? (): string[] => [] : segment
-    const differences = differencesOf(row, family, cut)
-    if (differences.length === 0) result.passed++
-    else result.failed++
-    result.firstDifferences.push(...differences.slice(0, 5 - result.firstDifferences.length))
+    if (!row) unreadable++
+    else if (typeof segment === 'string' && family.needsSegmenter(row)) unchecked++
+    else outcomes.push(differenceIn(row, family, typeof segment === 'string' ? () => [] : segment))
   }
-  return unchecked > 0 ? { ...result, notChecked: `${unchecked} rows: ${String(segment)}` } : result
+  const notChecked = [
+    ...(unreadable > 0 ? [`${unreadable} lines are no JSON objects`] : []),
+    ...(unchecked > 0 ? [`${unchecked} rows: ${String(segment)}`] : []),
+  ]
+  return countDifferences(name, outcomes, notChecked.length > 0 ? notChecked.join('; ') : undefined)
 }
 
 /**

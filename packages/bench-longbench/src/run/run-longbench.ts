@@ -43,8 +43,8 @@ export function runLongBench(options: RunLongBenchOptions): Promise<readonly Sam
     writer,
     ask: askModel(model),
     onError: options.onError ?? 'continue',
-    ...(workers === undefined ? {} : { workers }),
-    ...(signal ? { signal } : {}),
-    ...(progress ? { progress } : {}),
+    workers,
+    signal,
+    progress,
   })
 }

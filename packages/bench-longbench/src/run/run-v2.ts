@@ -62,9 +62,9 @@ export function runV2(options: RunV2Options): Promise<readonly SampleRecord[]> {
     writer,
     ask: askModel(model),
     onError: options.onError ?? 'continue',
-    ...(workers === undefined ? {} : { workers }),
-    ...(signal ? { signal } : {}),
-    ...(progress ? { progress } : {}),
+    workers,
+    signal,
+    progress,
   })
 }
 

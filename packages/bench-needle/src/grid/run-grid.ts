@@ -61,9 +61,9 @@ export function runGrid(options: RunGridOptions): Promise<readonly SampleRecord[
       stop: form.stop,
       score: (reply) => scoreReply(reply, { needle: needles.join(' '), expected }),
     }),
-    ...(workers === undefined ? {} : { workers }),
-    ...(signal ? { signal } : {}),
-    ...(progress ? { progress } : {}),
-    ...(onError ? { onError } : {}),
+    workers,
+    signal,
+    progress,
+    onError,
   })
 }

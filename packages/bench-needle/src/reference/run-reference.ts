@@ -76,10 +76,10 @@ export async function runReference(options: RunReferenceOptions): Promise<Needle
       specs: rows,
       ask,
       writer,
-      ...(workers === undefined ? {} : { workers }),
-      ...(signal ? { signal } : {}),
-      ...(progress ? { progress } : {}),
-      ...(onError ? { onError } : {}),
+      workers,
+      signal,
+      progress,
+      onError,
     })
     results.push({ task, rows, records })
   }

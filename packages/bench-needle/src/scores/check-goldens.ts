@@ -1,21 +1,11 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { countDifferences, type GoldenResult } from '@qpkv/bench-kit'
 import { kvpressRouge } from './kvpress-rouge.ts'
 import { porterStem } from './porter-stemmer.ts'
 import { needleRougeScore, rouge1, rougeL, type Overlap } from './rouge-score.ts'
 import { wordOverlap } from './word-overlap.ts'
-
-/** How one family of golden rows came out. */
-export interface GoldenResult {
-  readonly family: string
-  readonly passed: number
-  readonly failed: number
-  /** the first few rows that differ: id, what was expected, what came */
-  readonly firstDifferences: string[]
-  /** what could not be compared, and why: a missing file, lines that are no rows */
-  readonly notChecked?: string
-}
 
 interface NeedleRow {
   readonly id: string
@@ -35,7 +25,6 @@ interface StemRow {
 }
 
 const TOLERANCE = 1e-12
-const DIFFERENCES_SHOWN = 5
 
 /**
  * Compare the needle's scorers with recorded rows of the original ones.
@@ -53,7 +42,7 @@ export async function checkGoldens(directory: string): Promise<GoldenResult[]> {
 }
 
 /** The first field of a needle row that our scorers do not reproduce, or null. */
-export function differenceInNeedle(row: NeedleRow): string | null {
+function differenceInNeedle(row: NeedleRow): string | null {
   const { needle, model_response: answer } = row
   const kvpress = kvpressRouge(needle, answer)
   const pairs: [name: string, wanted: number, ours: number][] = [
@@ -96,19 +85,16 @@ async function checkFamily<Row extends { readonly id: string }>(
   // Split at "\n" only: the rows hold U+2028 and other line ends inside their texts.
   const lines = text.split('\n').filter((line) => line !== '')
   const rows = lines.flatMap((line) => parseRow<Row>(line) ?? [])
-  const differences = rows.flatMap((row) => {
+  const outcomes = rows.map((row) => {
     const found = difference(row)
-    return found === null ? [] : [`${row.id}: ${found}`]
+    return found === null ? null : `${row.id}: ${found}`
   })
-  const failed = differences.length
   const unreadable = lines.length - rows.length
-  return {
+  return countDifferences(
     family,
-    passed: rows.length - failed,
-    failed,
-    firstDifferences: differences.slice(0, DIFFERENCES_SHOWN),
-    ...(unreadable === 0 ? {} : { notChecked: `${unreadable} lines of ${path} are no JSON rows` }),
-  }
+    outcomes,
+    unreadable === 0 ? undefined : `${unreadable} lines of ${path} are no JSON rows`,
+  )
 }
 
 function parseRow<Row>(line: string): Row | null {

@@ -1,7 +1,7 @@
 import { splitOnSpace, stripSpace } from './python-space.ts'
 
 /** Recall, precision and F as the Python package `rouge` names them. */
-export interface RougeTriple {
+interface RougeTriple {
   readonly r: number
   readonly p: number
   readonly f: number

@@ -6,7 +6,7 @@ import { generateTask } from '../tasks/generate-task.ts'
 import type { TokenCounter } from '../tasks/generator-context.ts'
 import { rulerRowLine } from '../tasks/ruler-row.ts'
 import { isRulerTask, type RulerTask } from '../tasks/task-definitions.ts'
-import { countDifferences, type GoldenResult } from './golden-result.ts'
+import { countDifferences, type GoldenResult } from '@qpkv/bench-kit'
 
 /** What it takes to rebuild official files byte for byte. */
 export interface GoldenAssets {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { postProcessKvpress, postProcessOfficial } from '../metrics/post-process.ts'
 import { scoreTask } from '../metrics/score-task.ts'
-import { countDifferences, type GoldenResult } from './golden-result.ts'
+import { countDifferences, type GoldenResult } from '@qpkv/bench-kit'
 
 type Comparison = readonly [name: string, wanted: unknown, ours: unknown]
 

@@ -51,9 +51,9 @@ export function runRuler(options: RunRulerOptions): Promise<readonly SampleRecor
     writer,
     ask: askModel(model),
     onError: options.onError ?? 'continue',
-    ...(workers === undefined ? {} : { workers }),
-    ...(signal ? { signal } : {}),
-    ...(progress ? { progress } : {}),
+    workers,
+    signal,
+    progress,
   })
 }
 
