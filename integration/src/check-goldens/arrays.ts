@@ -44,7 +44,7 @@ export const readLines = <T>(...path: string[]): T[] =>
     .map((line) => JSON.parse(line) as T)
 
 /** Largest absolute difference and where it is; NaN on either side counts as infinite. */
-export function worstDifference(
+function worstDifference(
   ours: ArrayLike<number>,
   theirs: ArrayLike<number>,
 ): { difference: number; index: number } {

@@ -25,7 +25,7 @@ export interface PrunerCase {
   kept_set_unique?: boolean[] | null
 }
 
-export interface PrunerInput {
+interface PrunerInput {
   q_file: string
   k_file: string
   q_shape: [number, number, number, number]

@@ -23,7 +23,7 @@ interface TradeoffText {
 }
 
 /** `16@64` or `kivi4@185` as a spec with the file's pruner. */
-export function specOfConfiguration(configuration: string, prune: string): CompressionSpec {
+function specOfConfiguration(configuration: string, prune: string): CompressionSpec {
   if (configuration === 'full') return parseSpec('none+none')
   const match = /^(?:16|kivi(\d))@(\d+)$/.exec(configuration)
   if (!match) throw new Error(`Expected full, 16@N or kiviB@N but received ${configuration}`)
@@ -93,7 +93,7 @@ async function runText(
 }
 
 /** The vectors' rule: right answers within max(2, 4 %) or McNemar p > 0.01, and at least 90 % of the answers equal. */
-export function judge(count: Count): string | undefined {
+function judge(count: Count): string | undefined {
   const close = Math.abs(count.right - count.theirsRight) <= Math.max(2, 0.04 * count.answers)
   if (!close && mcnemarExact(count.onlyOurs, count.onlyTheirs) <= 0.01)
     return `${count.right} right answers of ${count.answers}, theirs ${count.theirsRight}`

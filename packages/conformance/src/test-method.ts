@@ -11,9 +11,6 @@ import {
 } from '@qpkv/spec'
 import { hostileValues, optionSets, type TestFunction } from './suite.ts'
 
-/** A method as its package exports it: callable. */
-export type CallableMethod<M extends AnyMethod> = M & ((given?: never) => MethodRef)
-
 type Call = (given?: Record<string, unknown>) => MethodRef
 
 /** What pruners and quantizers have in common: facts, options, the factory, JSON and text. */
@@ -81,7 +78,7 @@ export function testMethod(test: TestFunction, method: AnyMethod): void {
 }
 
 /** Every option that has a default, written out. */
-export const allDefaults = (method: AnyMethod): Record<string, unknown> =>
+const allDefaults = (method: AnyMethod): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(method.options)
       .filter(([, option]) => option.default !== undefined)

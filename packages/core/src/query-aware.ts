@@ -1,13 +1,13 @@
 import type { CompressionPlan } from '@qpkv/spec'
 
 /** Whether tokens were dropped because of what the end of the prompt asked for: a later question may need others. */
-export const isQueryAware = (plan: CompressionPlan): boolean =>
+const isQueryAware = (plan: CompressionPlan): boolean =>
   plan.layers.some(
     ({ observe, tokens }) =>
       observe.what === 'attention' && observe.queries !== 'all' && tokens.perHead < plan.promptTokens,
   )
 
-export const queryAwareWarning = {
+const queryAwareWarning = {
   code: 'KV_QUERY_AWARE',
   message:
     'This context was pruned by a method that looked at the end of its prompt: what a later question needs may be gone. ' +

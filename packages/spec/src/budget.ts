@@ -13,7 +13,7 @@ export type Budget =
   | { readonly bytes: number | string }
 
 const units: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
-export const byteText = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)$/
+const byteText = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)$/
 
 /** Bytes of a `bytes` budget: 131072, or '128KiB', '1.5MiB', '2GiB'. */
 export function budgetBytes(bytes: number | string): number {

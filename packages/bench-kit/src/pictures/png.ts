@@ -1,7 +1,7 @@
 import { KvError } from '@qpkv/spec'
 
 /** What of @resvg/resvg-js is used. */
-export interface ResvgModule {
+interface ResvgModule {
   readonly Resvg: new (svg: string, options: object) => { render(): { asPng(): Uint8Array } }
 }
 

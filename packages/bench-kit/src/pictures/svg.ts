@@ -27,7 +27,7 @@ export interface TextStyle {
 }
 
 /** `ink`: titles and values. `muted`: labels. */
-export type Tone = 'ink' | 'muted'
+type Tone = 'ink' | 'muted'
 
 /*
  * Light colors are attributes, which every viewer and rasterizer understands; dark ones are a style sheet on top, which browsers apply.

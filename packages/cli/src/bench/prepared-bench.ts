@@ -23,7 +23,7 @@ export interface PreparedBench {
   ): string[]
 }
 
-export interface BenchRunOptions {
+interface BenchRunOptions {
   readonly specs: readonly NamedSpec[]
   readonly writer: ResultWriter
   readonly workers: number

@@ -64,10 +64,7 @@ export async function runBench(
 }
 
 /** Writes a result file as one JSON document or as CSV. */
-export async function exportResults(
-  path: string,
-  { json, csv }: Pick<RunFlags, 'json' | 'csv'>,
-): Promise<void> {
+async function exportResults(path: string, { json, csv }: Pick<RunFlags, 'json' | 'csv'>): Promise<void> {
   if (json === undefined && csv === undefined) return
   const results = await readResults(path)
   const put = async (file: string, text: string) => {

@@ -2,18 +2,13 @@ import { readFile } from 'node:fs/promises'
 import type { NamedSpec } from '@qpkv/bench-kit'
 import { parseSpec, printSpec, type CompressionSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
+import type { RunFlags } from '../bench/run-bench.ts'
 import { readCompression, type CompressionFlags } from './compression.ts'
 import { wholeNumber } from './numbers.ts'
 import { UsageError } from '../usage-error.ts'
 
-export interface BenchFlags extends CompressionFlags {
+export interface BenchFlags extends CompressionFlags, RunFlags {
   readonly specs?: string
-  readonly out?: string
-  readonly resume?: boolean
-  readonly json?: string
-  readonly csv?: string
-  readonly strict?: boolean
-  readonly workers: number
 }
 
 /** Adds what every benchmark has: where results go and how the run meets trouble. */

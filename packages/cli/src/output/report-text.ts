@@ -31,7 +31,7 @@ export function reportText(report: ContextReport): string {
   return lines.map(([name, text]) => `${(name ?? '').padEnd(8)} ${text}\n`).join('')
 }
 
-export const round = (value: number): string =>
+const round = (value: number): string =>
   value >= 100 ? String(Math.round(value)) : String(Number(value.toFixed(value >= 10 ? 1 : 2)))
 
-export const percent = (share: number): string => `${round(share * 100)} %`
+const percent = (share: number): string => `${round(share * 100)} %`

@@ -42,7 +42,7 @@ export async function readGrid(path: string): Promise<NamedGrid> {
   }
 }
 
-export function parseGrid(value: unknown, where: string): NamedGrid {
+function parseGrid(value: unknown, where: string): NamedGrid {
   if (!isPlainObject(value)) throw invalid(where, `holds no grid but ${describeValue(value)}`)
   const known = ['title', 'notes', 'models', 'tasks', 'specs', 'prune', 'quantize', 'budgets']
   const unknown = Object.keys(value).find((name) => !known.includes(name))

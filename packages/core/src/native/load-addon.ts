@@ -8,7 +8,7 @@ import { packageRoot } from './package-root.ts'
 import { currentPlatform, platformPackage, type Platform } from './platform.ts'
 
 /** Where an addon was looked for, and why it is not from there. */
-export interface AddonAttempt {
+interface AddonAttempt {
   readonly what: string
   readonly path: string
   readonly failure: string

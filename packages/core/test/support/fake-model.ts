@@ -9,7 +9,7 @@ import { loadTokenizer } from '../../src/model/tokenizer.ts'
 import type { NativeContext, NativeEngine, NativePrefill } from '../../src/native/addon.ts'
 
 /** What the fake engine was asked to do. */
-export interface FakeLog {
+interface FakeLog {
   readonly fed: number[]
   readonly compress: { index: number; options: Parameters<NativePrefill['compressLayer']>[1] }[]
   disposed: number

@@ -16,12 +16,6 @@ export function temporaryFolder(files: Readonly<Record<string, string | Uint8Arr
   return folder
 }
 
-export interface TensorSpec {
-  readonly dtype: string
-  readonly shape: readonly number[]
-  readonly data_offsets: readonly number[]
-}
-
 /** A safetensors file from a header (an object, or its text) and bytes of data. */
 export function safetensorsFile(header: unknown, dataBytes: number, headerLength?: bigint): Uint8Array {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header))
