@@ -13,6 +13,8 @@ export interface Readme {
   /** Lines of the ```sh blocks, and texts of the ```json blocks. */
   readonly commands: readonly string[]
   readonly documents: readonly string[]
+  /** Text of the Install heading. */
+  readonly install: string
 }
 
 /** READMEs of the root and of every package that is published. */
@@ -23,7 +25,7 @@ export function readmes(): Readme[] {
 
 function readmeOf(path: string): Readme {
   const text = readFileSync(join(root, path), 'utf8')
-  const [, use = ''] = /^## Use(?: it)?\n([\s\S]*?)(?=^## |(?![\s\S]))/m.exec(text) ?? []
+  const use = section(text, 'Use(?: it)?')
   const blocks = [...use.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
   const of = (language: string) => blocks.flatMap(([, kind, code = '']) => (kind === language ? [code] : []))
   return {
@@ -31,8 +33,13 @@ function readmeOf(path: string): Readme {
     program: of('ts').join('\n'),
     commands: of('sh').flatMap((code) => code.split('\n').filter((line) => line !== '')),
     documents: of('json'),
+    install: section(text, 'Install'),
   }
 }
+
+/** Text from a heading to the next one. */
+const section = (text: string, heading: string): string =>
+  new RegExp(`^## ${heading}\\n([\\s\\S]*?)(?=^## |(?![\\s\\S]))`, 'm').exec(text)?.[1] ?? ''
 
 interface Manifest {
   readonly name: string

@@ -161,6 +161,13 @@ test('all blocks are sound TypeScript', () => {
   expect(result.status).toBe(0)
 }, 120_000)
 
+test.each(readmes().filter(({ install }) => install !== ''))(
+  '$path: Install names what Use imports',
+  ({ program, install }) => {
+    for (const [, name = ''] of program.matchAll(/ from '(@qpkv\/[^']+)'/g)) expect(install).toContain(name)
+  },
+)
+
 describe.each(readmes().map((readme) => [readme.path, readme] as const))('%s', async (path, readme) => {
   if (path in elsewhere) {
     test('is run by its package', () => expect(readme.program).not.toBe(''))
