@@ -34,6 +34,8 @@ export {
   type TradeoffPlotOptions,
   type TradeoffPoint,
 } from './pictures/tradeoff-plot.ts'
+export { pythonRound } from './python/round.ts'
+export { pythonSpace, pythonSplit, pythonStrip } from './python/white-space.ts'
 export { SeededRandom } from './random.ts'
 export { flatRows, toCsv, toJsonDocument } from './report/export.ts'
 export {

@@ -1,4 +1,4 @@
-import { pythonSpace } from '../python/split.ts'
+import { pythonSpace } from '@qpkv/bench-kit'
 import { bestCut } from './best-cut.ts'
 import type { Dictionary } from './dictionary.ts'
 import type { HmmTables } from './hmm-tables.ts'

@@ -1,4 +1,4 @@
-import { pythonRound } from '../python/round.ts'
+import { pythonRound } from '@qpkv/bench-kit'
 import { difflibRatio } from './difflib-ratio.ts'
 import { firstCodeLine } from './first-line.ts'
 import { indelRatio } from './indel-ratio.ts'

@@ -1,4 +1,4 @@
-import { pythonSplit } from '../python/split.ts'
+import { pythonSplit } from '@qpkv/bench-kit'
 import { asciiPunctuation } from './qa-f1.ts'
 import type { Segment } from './segment.ts'
 import { tokenF1 } from './token-f1.ts'

@@ -1,4 +1,4 @@
-import { pythonSplit } from '../python/split.ts'
+import { pythonSplit } from '@qpkv/bench-kit'
 import { tokenF1 } from './token-f1.ts'
 
 /** The 32 ASCII punctuation characters; typographic quotes and dashes stay. */

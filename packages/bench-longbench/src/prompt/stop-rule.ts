@@ -1,5 +1,5 @@
 import type { DatasetFacts } from '../data/datasets.ts'
-import { pythonSpace } from '../python/split.ts'
+import { pythonSpace } from '@qpkv/bench-kit'
 import type { Profile } from './profiles.ts'
 import type { PromptTokenizer } from './truncate-middle.ts'
 

@@ -1,7 +1,8 @@
 import type { DatasetFacts } from '../data/datasets.ts'
 import { KvError } from '@qpkv/spec'
 import { numpyMean } from '../python/numpy-mean.ts'
-import { numpyRound, pythonRound } from '../python/round.ts'
+import { pythonRound } from '@qpkv/bench-kit'
+import { numpyRound } from '../python/numpy-round.ts'
 import { scoreAnswer, type ScoringTools } from '../metrics/score-answer.ts'
 
 /** The part of a prediction row that scoring needs. */

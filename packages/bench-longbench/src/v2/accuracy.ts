@@ -1,4 +1,4 @@
-import { pythonRound } from '../python/round.ts'
+import { pythonRound } from '@qpkv/bench-kit'
 import type { Choice } from './extract-answer.ts'
 import type { LongBenchV2Row } from './row.ts'
 

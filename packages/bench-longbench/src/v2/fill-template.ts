@@ -1,4 +1,4 @@
-import { pythonStrip } from '../python/split.ts'
+import { pythonStrip } from '@qpkv/bench-kit'
 import type { FilledPrompt } from '../prompt/fill-template.ts'
 import type { LongBenchV2Row } from './row.ts'
 

@@ -1,4 +1,4 @@
-import { splitOnSpace, stripSpace } from './python-space.ts'
+import { pythonSplit, pythonStrip } from '@qpkv/bench-kit'
 
 /** Recall, precision and F as the Python package `rouge` names them. */
 interface RougeTriple {
@@ -18,7 +18,7 @@ export interface KvpressRouge {
  * and r are swapped against the usual reading. Null where the package raises (a text without any sentence).
  */
 export function kvpressRouge(needle: string, answer: string): KvpressRouge | null {
-  const hypothesis = sentences(stripSpace(needle))
+  const hypothesis = sentences(pythonStrip(needle))
   const reference = sentences(answer)
   if (hypothesis.length === 0 || reference.length === 0) return null
   return {
@@ -31,7 +31,7 @@ export function kvpressRouge(needle: string, answer: string): KvpressRouge | nul
 /** Pieces between dots, as lists of words. A piece of blanks only counts as one empty word. */
 function sentences(text: string): string[][] {
   const pieces = text.split('.').filter((piece) => piece !== '')
-  return pieces.map((piece) => splitOnSpace(piece).join(' ').split(' '))
+  return pieces.map((piece) => pythonSplit(piece).join(' ').split(' '))
 }
 
 /** Overlap of the sets of n-grams over all sentences strung together. */

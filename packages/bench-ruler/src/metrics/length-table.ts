@@ -1,4 +1,4 @@
-import { sumInOrder } from '../python/python-round.ts'
+import { sumInOrder } from '../python/sum-in-order.ts'
 import { RULER_TASKS, type RulerTask } from '../tasks/task-definitions.ts'
 
 /** Score of one task at one context length. */

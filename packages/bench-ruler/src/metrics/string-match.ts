@@ -1,5 +1,6 @@
+import { pythonRound } from '@qpkv/bench-kit'
 import { valueError } from '../ruler-error.ts'
-import { roundToCents, sumInOrder } from '../python/python-round.ts'
+import { sumInOrder } from '../python/sum-in-order.ts'
 
 /** `all`: the share of the references that the prediction holds. `part`: 1 if it holds any. */
 export type StringMatch = 'all' | 'part'
@@ -31,5 +32,5 @@ export function matchTask(
   const scores = predictions.map((prediction, index) =>
     matchSample(match, prediction, references[index] ?? []),
   )
-  return roundToCents((sumInOrder(scores) / scores.length) * 100)
+  return pythonRound((sumInOrder(scores) / scores.length) * 100, 2)
 }

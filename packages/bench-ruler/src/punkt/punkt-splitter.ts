@@ -1,4 +1,5 @@
-import { PYTHON_SPACE, stripEnd } from '../python/python-text.ts'
+import { pythonSpace } from '@qpkv/bench-kit'
+import { stripEnd } from '../python/python-text.ts'
 import { holdsSentenceEnd } from './punkt-decisions.ts'
 import type { PunktParameters } from './punkt-parameters.ts'
 import { NON_WORD } from './punkt-token.ts'
@@ -23,10 +24,10 @@ interface Candidate {
 }
 
 const CANDIDATE = new RegExp(
-  `[.?!](?=(?<after>${NON_WORD}|[${PYTHON_SPACE}]+(?<next>[^${PYTHON_SPACE}]+)))`,
+  `[.?!](?=(?<after>${NON_WORD}|[${pythonSpace}]+(?<next>[^${pythonSpace}]+)))`,
   'gu',
 )
-const CLOSING = new RegExp(`["')\\]}]+?(?:[${PYTHON_SPACE}]+|(?=--)|$)`, 'uy')
+const CLOSING = new RegExp(`["')\\]}]+?(?:[${pythonSpace}]+|(?=--)|$)`, 'uy')
 /** Python's `string.whitespace`: ASCII only, unlike the rest of Punkt */
 const ASCII_SPACE = ' \t\n\r\v\f'
 

@@ -1,7 +1,7 @@
-import { PYTHON_SPACE } from '../python/python-text.ts'
+import { pythonSpace } from '@qpkv/bench-kit'
 
-const SPACE = `[${PYTHON_SPACE}]`
-const NOT_SPACE = `[^${PYTHON_SPACE}]`
+const SPACE = `[${pythonSpace}]`
+const NOT_SPACE = `[^${pythonSpace}]`
 /** characters that no word contains */
 export const NON_WORD = '[)";}\\]*:@\'({\\[!?]'
 const MULTI_CHARACTER = `(?:-{2,}|\\.{2,}|(?:\\.${SPACE}){2,}\\.)`

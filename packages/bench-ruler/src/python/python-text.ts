@@ -1,30 +1,11 @@
-/** Characters for which Python's `str.isspace()` holds; JavaScript's `\s` differs in U+001C-1F, U+0085, U+FEFF. */
-export const PYTHON_SPACE =
-  '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
+import { pythonSpace } from '@qpkv/bench-kit'
 
-const SPACES = new RegExp(`[${PYTHON_SPACE}]+`, 'gu')
-const LEADING = new RegExp(`^[${PYTHON_SPACE}]+`, 'u')
-const TRAILING = new RegExp(`[${PYTHON_SPACE}]+$`, 'u')
-
-/** `text.lstrip()` of Python. */
-function stripStart(text: string): string {
-  return text.replace(LEADING, '')
-}
+const SPACES = new RegExp(`[${pythonSpace}]+`, 'gu')
+const TRAILING = new RegExp(`[${pythonSpace}]+$`, 'u')
 
 /** `text.rstrip()` of Python. */
 export function stripEnd(text: string): string {
   return text.replace(TRAILING, '')
-}
-
-/** `text.strip()` of Python. */
-export function strip(text: string): string {
-  return stripEnd(stripStart(text))
-}
-
-/** `text.split()` of Python: on runs of white space, no empty pieces. */
-export function splitOnSpace(text: string): string[] {
-  const bare = strip(text)
-  return bare === '' ? [] : bare.split(SPACES)
 }
 
 /** `re.sub(r"\s+", " ", text).split(" ")` of Python: leading or trailing space leaves an empty piece. */

@@ -1,6 +1,6 @@
-import type { SampleRecord } from '@qpkv/bench-kit'
+import { pythonRound, type SampleRecord } from '@qpkv/bench-kit'
 import { lengthTable, type LengthRow, type LengthScore } from '../metrics/length-table.ts'
-import { roundToCents, sumInOrder } from '../python/python-round.ts'
+import { sumInOrder } from '../python/sum-in-order.ts'
 import { isRulerTask } from '../tasks/task-definitions.ts'
 
 /** Task scores by length of one spec, from a run's records, as RULER computes them: mean x 100, two digits. */
@@ -16,7 +16,7 @@ export function rulerScores(records: readonly SampleRecord[], spec: string): Len
   }
   const scores = [...groups.values()].flatMap(({ task, length, scores }): LengthScore[] =>
     isRulerTask(task)
-      ? [{ task, length, score: roundToCents((sumInOrder(scores) / scores.length) * 100) }]
+      ? [{ task, length, score: pythonRound((sumInOrder(scores) / scores.length) * 100, 2) }]
       : [],
   )
   return lengthTable(scores)

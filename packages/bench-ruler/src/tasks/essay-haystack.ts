@@ -1,7 +1,8 @@
 import type { RulerAssets } from '../assets/ruler-assets.ts'
 import { dataError } from '../ruler-error.ts'
 import type { PythonRandom } from '../python/python-random.ts'
-import { splitCollapsed, strip } from '../python/python-text.ts'
+import { pythonStrip } from '@qpkv/bench-kit'
+import { splitCollapsed } from '../python/python-text.ts'
 
 const DEPTH_STEPS = 40
 
@@ -31,7 +32,7 @@ export function essayHaystack(assets: RulerAssets): EssayHaystack {
   const sentencesOf = (units: number): string[] => {
     if (units !== cachedUnits) {
       const taken = Array.from({ length: Math.max(0, units) }, (_, i) => words[i % words.length] ?? '')
-      cached = splitSentences(strip(taken.join(' ')))
+      cached = splitSentences(pythonStrip(taken.join(' ')))
       cachedUnits = units
     }
     return cached

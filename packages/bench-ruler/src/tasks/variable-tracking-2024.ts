@@ -1,5 +1,6 @@
 import { dataError } from '../ruler-error.ts'
-import { formatTemplate, splitOnSpace, strip } from '../python/python-text.ts'
+import { pythonSplit, pythonStrip } from '@qpkv/bench-kit'
+import { formatTemplate } from '../python/python-text.ts'
 import { reprList } from '../python/python-repr.ts'
 import type { DraftMaker } from './draft.ts'
 import { fitSample } from './fit-sample.ts'
@@ -53,7 +54,7 @@ function exampleTemplate(context: GeneratorContext): string {
   const whole = template + answerPrefix
   const cut = whole.indexOf(answerPrefix.slice(0, 10))
   if (cut < 0) throw dataError(context.assets.name, 'the answer prefix of variable_tracking is empty.')
-  return splitOnSpace(whole.slice(0, cut)).slice(0, -1).join(' ') + whole.slice(cut)
+  return pythonSplit(whole.slice(0, cut)).slice(0, -1).join(' ') + whole.slice(cut)
 }
 
 function plainMaker(context: GeneratorContext, kind: 'example' | 'sample', template: string): DraftMaker {
@@ -73,5 +74,5 @@ function plainMaker(context: GeneratorContext, kind: 'example' | 'sample', templ
 
 /** Sentences of a noise line, each with its dot again; what holds no words stays as it is. */
 function splitAtDots(line: string): string[] {
-  return line.split('.').map((part) => (strip(part) === '' ? part : `${part}.`))
+  return line.split('.').map((part) => (pythonStrip(part) === '' ? part : `${part}.`))
 }

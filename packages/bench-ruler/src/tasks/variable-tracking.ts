@@ -1,4 +1,5 @@
-import { formatTemplate, splitOnSpace } from '../python/python-text.ts'
+import { pythonSplit } from '@qpkv/bench-kit'
+import { formatTemplate } from '../python/python-text.ts'
 import type { DraftMaker } from './draft.ts'
 import { fitSample } from './fit-sample.ts'
 import type { GeneratorContext } from './generator-context.ts'
@@ -63,7 +64,7 @@ function plainMaker(context: GeneratorContext, kind: 'example' | 'sample'): Draf
 /** New names and a new value for the example, by text replacement as the original does. */
 function randomizeExample(context: GeneratorContext, example: string): string {
   let text = example
-  for (const name of splitOnSpace(example).slice(-HOPS - 1)) {
+  for (const name of pythonSplit(example).slice(-HOPS - 1)) {
     text = text.replaceAll(name, drawName(context, name.length))
   }
   return text.replaceAll(EXAMPLE_VALUE, drawValue(context))

@@ -7,7 +7,7 @@ import { checkMetricGoldens } from '../../src/goldens/check-metric-goldens.ts'
 import { lengthTable } from '../../src/metrics/length-table.ts'
 import { summarizeLengths } from '../../src/metrics/ruler-summary.ts'
 import { scoreTask } from '../../src/metrics/score-task.ts'
-import { roundToCents } from '../../src/python/python-round.ts'
+import { pythonRound } from '@qpkv/bench-kit'
 import { RULER_TASKS } from '../../src/tasks/task-definitions.ts'
 
 let folder = ''
@@ -55,7 +55,7 @@ describe('RULER metrics', () => {
   })
 
   it('round ties to even as Python does', () => {
-    expect([12.125, 12.375, 0.005, 2.675, 99.995, 1e-9].map(roundToCents)).toEqual([
+    expect([12.125, 12.375, 0.005, 2.675, 99.995, 1e-9].map((value) => pythonRound(value, 2))).toEqual([
       12.12, 12.38, 0.01, 2.67, 100, 0,
     ])
   })

@@ -1,21 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import { dumpPythonJson } from '../../src/python/python-json.ts'
 import { reprList } from '../../src/python/python-repr.ts'
+import { pythonSplit, pythonStrip } from '@qpkv/bench-kit'
 import {
   codePointsBefore,
   formatTemplate,
   sortedUnique,
   splitCollapsed,
-  splitOnSpace,
-  strip,
 } from '../../src/python/python-text.ts'
 
 // Expected values are what CPython 3.11 prints for the same expressions.
 describe('text as Python handles it', () => {
   it('has white space of its own', () => {
-    expect(strip('\x1c\x85 \u3000a\u200b\ufeff ')).toBe('a\u200b\ufeff')
-    expect(splitOnSpace(' a\x1fb\u2028c\ufeffd ')).toEqual(['a', 'b', 'c\ufeffd'])
-    expect(splitOnSpace('\n\t')).toEqual([])
+    expect(pythonStrip('\x1c\x85 \u3000a\u200b\ufeff ')).toBe('a\u200b\ufeff')
+    expect(pythonSplit(' a\x1fb\u2028c\ufeffd ')).toEqual(['a', 'b', 'c\ufeffd'])
+    expect(pythonSplit('\n\t')).toEqual([])
     expect(splitCollapsed(' a \n b')).toEqual(['', 'a', 'b'])
   })
 
