@@ -127,6 +127,7 @@ const verbs = {
     run('pnpm', ['exec', 'oxlint', '--type-aware', '--deny-warnings'])
     run('pnpm', ['exec', 'prettier', '--check', '--log-level=warn', '.'])
     run('pnpm', ['exec', 'sherif', '-r', 'packages-without-package-json'])
+    run('pnpm', ['exec', 'knip'])
     for (const name of ['check-floors', 'check-package-shape', 'check-method-names', 'check-file-size'])
       tool(name)
     tool('generate-methods', '--check')
