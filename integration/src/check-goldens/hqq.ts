@@ -3,6 +3,7 @@ import { codeHqq, packHqq, type LayerPlan, type PackedFormat } from '@qpkv/spec'
 import { readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
 import { joinValues, kiviPlan } from './kivi.ts'
 import { Tally, type FamilyResult } from './report.ts'
+import { storeLayer } from './store-layer.ts'
 
 export interface HqqCase {
   tensor: string
@@ -65,20 +66,7 @@ async function codeNatively(
   headDim: number,
 ): Promise<Coded> {
   const plan = planFor(test, tokens, headDim)
-  const cache = await engine.createLayerCache({
-    q: new Float32Array(x.length),
-    k: x,
-    v: x,
-    tokens,
-    queryHeads: 1,
-    kvHeads: 1,
-    headDim,
-    heads: 'kv',
-    plan,
-    observe: plan.observe,
-    protectLast: plan.protect.last,
-    precision: 'f32',
-  })
+  const cache = await storeLayer(engine, { k: x, v: x, heads: 1, tokens, headDim }, plan)
   try {
     const { value } = cache.export(0)
     const groups = headDim / test.group_size

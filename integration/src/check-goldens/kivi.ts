@@ -5,6 +5,7 @@ import { resolve } from '@qpkv/spec'
 import { beyond, readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
 import type { Fault } from './pruners.ts'
 import { Tally, type FamilyResult } from './report.ts'
+import { storeLayer } from './store-layer.ts'
 
 export interface KiviPack {
   tensor: string
@@ -95,20 +96,7 @@ async function packOne(
   headDim: number,
   plan: LayerPlan,
 ): Promise<{ key: NativePartExport[]; value: NativePartExport[] }[]> {
-  const cache = await engine.createLayerCache({
-    q: new Float32Array(tokens * heads * headDim),
-    k: values,
-    v: values,
-    tokens,
-    queryHeads: heads,
-    kvHeads: heads,
-    headDim,
-    heads: 'kv',
-    plan,
-    observe: plan.observe,
-    protectLast: plan.protect.last,
-    precision: 'f32',
-  })
+  const cache = await storeLayer(engine, { k: values, v: values, heads, tokens, headDim }, plan)
   try {
     return Array.from({ length: heads }, (_, head) => cache.export(head))
   } finally {
@@ -247,20 +235,17 @@ async function checkStream(
     { heads, tokens: test.prompt_len, headDim },
     'f32',
   )
-  const cache = await engine.createLayerCache({
-    q: new Float32Array(test.prompt_len * heads * headDim),
-    k: slice(k, 0, test.prompt_len),
-    v: slice(v, 0, test.prompt_len),
-    tokens: test.prompt_len,
-    queryHeads: heads,
-    kvHeads: heads,
-    headDim,
-    heads: 'kv',
+  const cache = await storeLayer(
+    engine,
+    {
+      k: slice(k, 0, test.prompt_len),
+      v: slice(v, 0, test.prompt_len),
+      heads,
+      tokens: test.prompt_len,
+      headDim,
+    },
     plan,
-    observe: plan.observe,
-    protectLast: plan.protect.last,
-    precision: 'f32',
-  })
+  )
   try {
     for (const { step, ...lengths } of test.trace) {
       if (step > 0)
