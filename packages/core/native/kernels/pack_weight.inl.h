@@ -64,17 +64,17 @@ void PackRowSingles(const void* source, Element from, size_t start, int k, int l
 
 // bf16 to bf16, the common case: pairs move as 32-bit words, 16 lines of the panel at a time so
 // that they stay in L1.
-void PackPanelBf16(const uint16_t* source, int k, int rows, int first_lane, uint16_t* panel) {
+void PackPanelBf16(const char* source, int k, int rows, int first_lane, uint16_t* panel) {
   constexpr int kBlock = 32;
   for (int i = 0; i < k; i += kBlock)
     for (int r = 0; r < rows; ++r) {
-      const uint16_t* from = source + static_cast<size_t>(r) * k + i;
+      const char* from = source + (static_cast<size_t>(r) * k + i) * sizeof(uint16_t);
       uint16_t* to = panel + static_cast<size_t>(i) * kPanel + 2 * (first_lane + r);
       const int end = k - i < kBlock ? k - i : kBlock;
       int j = 0;
-      for (; j + 1 < end; j += 2, to += 2 * kPanel) __builtin_memcpy(to, from + j, 4);
+      for (; j + 1 < end; j += 2, to += 2 * kPanel, from += 4) __builtin_memcpy(to, from, 4);
       if (j < end) {
-        __builtin_memcpy(to, from + j, 2);
+        __builtin_memcpy(to, from, 2);
         to[1] = 0;
       }
     }
@@ -96,8 +96,8 @@ void PackWeight(Stream& stream, const PackWeightArgs& args) {
     int row = begin;
     if (out.element == Element::kBf16 && args.source_element == Element::kBf16) {
       const size_t start = static_cast<size_t>(begin - args.row_begin) * out.k;
-      PackPanelBf16(static_cast<const uint16_t*>(args.source) + start, out.k, stop - begin,
-                    begin - panel_row, reinterpret_cast<uint16_t*>(panel));
+      PackPanelBf16(static_cast<const char*>(args.source) + start * sizeof(uint16_t), out.k,
+                    stop - begin, begin - panel_row, reinterpret_cast<uint16_t*>(panel));
       row = stop;
     }
     for (; row < zeros; ++row) {

@@ -1,5 +1,8 @@
 // PackWeight and Matmul of every table against the reference: all elements and precisions, tails in
 // every dimension.
+#include <algorithm>
+#include <cstring>
+
 #include "test/harness.h"
 
 namespace qpkv {
@@ -45,6 +48,35 @@ QPKV_TEST(PackWeight) {
           }
         }
     }
+}
+
+// Tensors begin anywhere in a file: the panels must be the same from every address.
+QPKV_TEST(PackWeightFromAnyByte) {
+  Random random(12);
+  const int n = 70;
+  for (int k : {2, 33, 64}) {
+    const Source source(random.Normals(static_cast<size_t>(n) * k));
+    for (Element from : kElements)
+      for (Element to : kElements) {
+        const size_t source_bytes = static_cast<size_t>(n) * k * (from == Element::kF32 ? 4 : 2);
+        const size_t bytes = Reference().PackedWeightBytes(to, n, k);
+        std::vector<uint8_t> want(bytes, 0xaa), got(bytes, 0xaa);
+        Reference().PackWeight(TestStream(),
+                               {source.At(from, 0), from, 0, n, {want.data(), to, n, k}});
+        for (size_t shift : {1, 2, 3}) {
+          std::vector<uint8_t> file(shift + source_bytes);  // ends with the tensor
+          std::memcpy(file.data() + shift, source.At(from, 0), source_bytes);
+          const auto check = [&](const Ops& ops) {
+            std::fill(got.begin(), got.end(), 0xaa);
+            ops.PackWeight(TestStream(), {file.data() + shift, from, 0, n, {got.data(), to, n, k}});
+            ExpectEqualBytes(Label("%s pack weight k %d at byte %zu", ops.name, k, shift),
+                             got.data(), want.data(), bytes);
+          };
+          check(Reference());
+          for (const Ops* ops : Tables()) check(*ops);
+        }
+      }
+  }
 }
 
 void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool bias,

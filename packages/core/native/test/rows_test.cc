@@ -1,5 +1,7 @@
 // Embed, RmsNorm, Rope, Swiglu, StoreHeads and Argmax of every table against the reference.
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "test/harness.h"
 
@@ -26,6 +28,36 @@ QPKV_TEST(Embed) {
         ops->Embed(TestStream(), {data, element, ids.data(), rows, dim, got.data()});
         ExpectEqualBytes(Label("%s embed dim %d", ops->name, dim), got.data(), want.data(),
                          got.size() * 4);
+      }
+    }
+  }
+}
+
+// Tensors begin anywhere in a file: the rows must be the same from every address.
+QPKV_TEST(EmbedFromAnyByte) {
+  Random random(3);
+  for (int dim : kDims) {
+    const std::vector<float> table = random.Normals(2 * static_cast<size_t>(dim));
+    const std::vector<uint16_t> bf16 = ToBf16(table), f16 = ToF16(table);
+    const int32_t ids[] = {1, 0, 1};
+    for (Element element : {Element::kBf16, Element::kF16, Element::kF32}) {
+      const void* data = element == Element::kF32    ? static_cast<const void*>(table.data())
+                         : element == Element::kBf16 ? static_cast<const void*>(bf16.data())
+                                                     : static_cast<const void*>(f16.data());
+      const size_t bytes = table.size() * (element == Element::kF32 ? 4 : 2);
+      std::vector<float> want(3 * static_cast<size_t>(dim)), got(want.size());
+      Reference().Embed(TestStream(), {data, element, ids, 3, dim, want.data()});
+      for (size_t shift : {1, 2, 3}) {
+        std::vector<uint8_t> file(shift + bytes);  // ends with the tensor
+        std::memcpy(file.data() + shift, data, bytes);
+        const auto check = [&](const Ops& ops) {
+          std::fill(got.begin(), got.end(), NAN);
+          ops.Embed(TestStream(), {file.data() + shift, element, ids, 3, dim, got.data()});
+          ExpectEqualBytes(Label("%s embed dim %d at byte %zu", ops.name, dim, shift), got.data(),
+                           want.data(), got.size() * sizeof(float));
+        };
+        check(Reference());
+        for (const Ops* ops : Tables()) check(*ops);
       }
     }
   }
