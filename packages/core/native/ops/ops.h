@@ -224,9 +224,10 @@ struct HeadView {
 // Attention of a few query rows over one head's cache. Row r sees the first visible[r] tokens
 // (storage order).
 struct DecodeItem {
-  const float* q;  // [rows, dim] with row stride q_stride: the query heads of one stored head, for
-                   // one or more tokens; after RoPE in every case (keys stored before RoPE are
-                   // turned by their own positions while they are read)
+  // [rows, dim] with row stride q_stride: the query heads of one stored head, for one or more
+  // tokens; after RoPE in every case (keys stored before RoPE are turned by their own positions
+  // while they are read).
+  const float* q;
   float* out;                // [rows, dim] with row stride out_stride
   float* token_mass;         // [head.tokens] sum over rows of the probabilities, or null
   const int32_t* visible;    // host [rows], or null: all

@@ -32,17 +32,21 @@ constexpr int kRounds = 200000;
 // Twelve independent accumulators hide the latency; single variables, since an array would be
 // stored in every round.
 #define QPKV_ONE(INSTRUCTION, KIND, A) \
-  asm volatile(INSTRUCTION " %1, %1, %0" : "+" KIND(A) : KIND(x));
-#define QPKV_TWELVE(INSTRUCTION, KIND)                                           \
-  {                                                                              \
-    QPKV_ONE(INSTRUCTION, KIND, a0)                                              \
-    QPKV_ONE(INSTRUCTION, KIND, a1)                                              \
-    QPKV_ONE(INSTRUCTION, KIND, a2)                                              \
-    QPKV_ONE(INSTRUCTION, KIND, a3) QPKV_ONE(INSTRUCTION, KIND, a4)              \
-        QPKV_ONE(INSTRUCTION, KIND, a5) QPKV_ONE(INSTRUCTION, KIND, a6)          \
-            QPKV_ONE(INSTRUCTION, KIND, a7) QPKV_ONE(INSTRUCTION, KIND, a8)      \
-                QPKV_ONE(INSTRUCTION, KIND, a9) QPKV_ONE(INSTRUCTION, KIND, a10) \
-                    QPKV_ONE(INSTRUCTION, KIND, a11)                             \
+  asm volatile(INSTRUCTION " %1, %1, %0" : "+" KIND(A) : KIND(x))
+#define QPKV_TWELVE(INSTRUCTION, KIND) \
+  {                                    \
+    QPKV_ONE(INSTRUCTION, KIND, a0);   \
+    QPKV_ONE(INSTRUCTION, KIND, a1);   \
+    QPKV_ONE(INSTRUCTION, KIND, a2);   \
+    QPKV_ONE(INSTRUCTION, KIND, a3);   \
+    QPKV_ONE(INSTRUCTION, KIND, a4);   \
+    QPKV_ONE(INSTRUCTION, KIND, a5);   \
+    QPKV_ONE(INSTRUCTION, KIND, a6);   \
+    QPKV_ONE(INSTRUCTION, KIND, a7);   \
+    QPKV_ONE(INSTRUCTION, KIND, a8);   \
+    QPKV_ONE(INSTRUCTION, KIND, a9);   \
+    QPKV_ONE(INSTRUCTION, KIND, a10);  \
+    QPKV_ONE(INSTRUCTION, KIND, a11);  \
   }
 
 __attribute__((target("avx512f"))) double Fma512() {
