@@ -1,4 +1,3 @@
-import { readFileSync, rmSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { upgradeLines } from '../../packages/bench-kit/src/result/upgrade.ts'
 import { collectResults, parseLines } from '../../packages/bench-kit/src/result/read-results.ts'
@@ -11,7 +10,7 @@ import { parseSafetensorsHeader, readSafetensorsHeader } from '../../packages/co
 import { loadTokenizer } from '../../packages/core/src/model/tokenizer.ts'
 import { registry } from '../../packages/methods/src/index.ts'
 import { loadSpec, parseBudgetText, parseSpec, printSpec, resolve } from '../../packages/spec/src/index.ts'
-import { put, scratchFolder } from './scratch-folder.ts'
+import { put } from './scratch-folder.ts'
 import type { FuzzTarget } from './target.ts'
 
 const model = {
@@ -24,10 +23,9 @@ const model = {
 }
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8')
-const folder = scratchFolder()
 
-/** Every reader of data from outside, by name. */
-export const targets: Readonly<Record<string, FuzzTarget>> = {
+/** Every reader of data from outside, by name. Readers of files find them in `folder`. */
+export const targetsIn = (folder: string): Readonly<Record<string, FuzzTarget>> => ({
   safetensors: {
     async read(bytes) {
       const length = bytes.length < 8 ? Infinity : Number(Buffer.from(bytes).readBigUInt64LE())
@@ -83,7 +81,7 @@ export const targets: Readonly<Record<string, FuzzTarget>> = {
       resultsReport([results])
     },
   },
-}
+})
 
 /** The object that is there; undefined for what the reader of files must refuse. */
 function jsonObject(bytes: Uint8Array): JsonObject | undefined {
@@ -95,11 +93,6 @@ function jsonObject(bytes: Uint8Array): JsonObject | undefined {
   }
 }
 
-/** Removes what the readers of files were given. */
-export function cleanUp(): void {
-  rmSync(folder, { recursive: true, force: true })
-}
-
 /** A second reader of the same input must not hide the first one's refusal. */
 function parseOrSame(read: () => unknown): void {
   try {
@@ -108,6 +101,3 @@ function parseOrSame(read: () => unknown): void {
     if (!(cause instanceof Error && cause.name === 'KvError')) throw cause
   }
 }
-
-/** One seed input. */
-export const readSeed = (path: string): Uint8Array => readFileSync(path)
