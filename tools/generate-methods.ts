@@ -79,7 +79,7 @@ function dependencies(): string {
 function tableRow({ role, name, packageName }: Method): string {
   const folder = `packages/${role}s/${name}`
   const readme = readFileSync(join(root, folder, 'README.md'), 'utf8')
-  const what = /^## What\n+([\s\S]*?)(?:\n\n|\n## |$)/m.exec(readme)?.[1]?.replaceAll('\n', ' ') ?? ''
+  const what = /^## What\n+([\s\S]*?)(?:\n\n|\n## )/m.exec(readme)?.[1]?.replaceAll('\n', ' ') ?? ''
   const sentence = (/^.*?[.:](?= |$)/.exec(what)?.[0] ?? what).replace(/:$/, '.').replaceAll('|', '\\|')
   const source = readFileSync(join(root, folder, 'src', `${name}.ts`), 'utf8')
   const paper = /paper: '([^']+)'/.exec(source)?.[1]
@@ -93,7 +93,7 @@ function readmeWithTable(): string {
     '| --- | --- | --- | --- | --- |',
     ...methods.map(tableRow),
   ].join('\n')
-  return readme.replace(/(<!-- methods -->\n)[\s\S]*?(\n<!-- \/methods -->)/, `$1\n${table}\n$2`)
+  return readme.replace(/(<!-- methods -->)[\s\S]*?(<!-- \/methods -->)/, `$1\n\n${table}\n\n$2`)
 }
 
 await put('packages/methods/src/methods.ts', registryFile())
