@@ -92,12 +92,14 @@ async function runText(
   }
 }
 
-/** The vectors' rule: right answers within max(2, 4 %) or McNemar p > 0.01, and at least 90 % of the answers equal. */
+/** The vectors' rule: right answers within max(2, 4 %) or McNemar p > 0.01, and at least 90 % of the answers equal (all but two, where few were asked). */
 function judge(count: Count): string | undefined {
   const close = Math.abs(count.right - count.theirsRight) <= Math.max(2, 0.04 * count.answers)
   if (!close && mcnemarExact(count.onlyOurs, count.onlyTheirs) <= 0.01)
     return `${count.right} right answers of ${count.answers}, theirs ${count.theirsRight}`
-  if (count.equal < 0.9 * count.answers) return `only ${count.equal} of ${count.answers} answers are equal`
+  // Rounding and near-ties may move single answers: a share of a few is no measure.
+  if (count.answers - count.equal > Math.max(2, 0.1 * count.answers))
+    return `only ${count.equal} of ${count.answers} answers are equal`
   return undefined
 }
 
