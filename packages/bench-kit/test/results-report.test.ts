@@ -20,6 +20,7 @@ import {
   specKind,
   summarizeSpecs,
 } from '../src/index.ts'
+import { sectionFigures } from '../src/report/section-figures.ts'
 import { answer, identity, rows, samples, versions } from './run-data.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { wellFormed } from './well-formed.ts'
@@ -143,6 +144,32 @@ describe('the report of result files', () => {
     expect(text).toContain('![reference, needle: snapkv](p/snapkv.svg)')
     expect(text).not.toContain('tok/s')
     expect(text).toContain('10 samples, 10 answers a row, score `exact`.')
+  })
+
+  it('draws a pruner once at real bytes and once at nominal ones, each with the rows of its budgets', async () => {
+    const file = await results()
+    const [full, joint] = summarizeSpecs(file, 'exact')
+    if (!full || !joint) throw new Error('expected two rows')
+    const named = (budgets: readonly string[]) =>
+      sectionFigures(
+        file,
+        [
+          full,
+          ...budgets.map((budget) => ({
+            ...joint,
+            spec: { ...joint.spec, spec: parseSpec(`snapkv+kivi:bits=4@${budget}`) },
+          })),
+        ],
+        'exact',
+        '',
+      )
+    const points = (svg = '') => svg.split('<circle').length
+    const both = named(['64KiB', '128KiB', '64x16'])
+    const only = named(['64KiB', '128KiB'])
+    expect(only.map(({ name }) => name)).toEqual(['snapkv', 'heatmaps'])
+    expect(both.map(({ name }) => name)).toEqual(['snapkv', 'snapkv-nominal', 'heatmaps'])
+    expect(both[0]?.svg).toBe(only[0]?.svg)
+    expect(points(both[1]?.svg)).toBe(points(both[0]?.svg) - 1)
   })
 
   it('tells what a spec changes', () => {

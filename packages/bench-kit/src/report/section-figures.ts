@@ -15,7 +15,7 @@ export interface NamedFigure extends Figure {
   readonly name: string
 }
 
-/** Frontiers at real and at nominal bytes, a plot per pruner, and heat maps. */
+/** Frontiers at real and at nominal bytes, plots per pruner at either count that rows are budgeted by, and heat maps. */
 export function sectionFigures(
   results: Results,
   summaries: readonly SpecSummary[],
@@ -36,11 +36,21 @@ export function sectionFigures(
     (name) => name !== 'none',
   )
   const shared = summaries.filter(({ spec }) => spec.spec.prune.method === 'none')
-  const perPruner = pruners.map((pruner): NamedFigure => {
+  const perPruner = pruners.flatMap((pruner): NamedFigure[] => {
     const mine = summaries.filter(({ spec }) => spec.spec.prune.method === pruner)
-    const title =
-      pruners.length === 1 ? `${metric} against real bytes` : `${pruner}: ${metric} against real bytes`
-    return { name: pruner, svg: plot(title, curvesOf([...shared, ...mine]), 'real') }
+    const about = pruners.length === 1 ? metric : `${pruner}: ${metric}`
+    const nominal = mine.filter(isNominal)
+    const real = mine.filter((row) => !isNominal(row))
+    const figure = (name: string, rows: readonly SpecSummary[], count: ByteCount): NamedFigure[] =>
+      rows.length === 0
+        ? []
+        : [
+            {
+              name,
+              svg: plot(`${about} against ${count} bytes`, curvesOf([...shared, ...rows], count), count),
+            },
+          ]
+    return [...figure(pruner, real, 'real'), ...figure(`${pruner}-nominal`, nominal, 'nominal')]
   })
   const frontiers = (['real', 'nominal'] as const).map((count): NamedFigure => ({
     name: `frontier-${count}`,
@@ -59,6 +69,9 @@ export function sectionFigures(
     return [{ name: 'curves', svg: plot(`${metric} against real bytes`, curvesOf(shared), 'real') }, ...heat]
   return [...(pruners.length > 1 || summaries.length > 12 ? frontiers : []), ...perPruner, ...heat]
 }
+
+const isNominal = ({ spec }: SpecSummary) =>
+  spec.spec.budget !== undefined && 'fp16Tokens' in spec.spec.budget
 
 /** Joint curves per pruner and width, prune-only per pruner and width, quantize-only per quantizer. */
 export function curvesOf(summaries: readonly SpecSummary[], count: ByteCount = 'real'): TradeoffCurve[] {

@@ -11,7 +11,7 @@ import { ModelPool } from '../sweep/model-pool.ts'
 import { paperBudget, paperTable, type PaperOptions } from '../sweep/paper-grids.ts'
 import { readGrid, type NamedGrid } from '../sweep/read-grid.ts'
 import { labelOf, readyJob, runSweep, type ReadyJob, type SweepOptions } from '../sweep/run-sweep.ts'
-import { writeReport } from '../sweep/write-sweep-report.ts'
+import { summaryJson, writeReport } from '../sweep/write-sweep-report.ts'
 
 interface SweepFlags extends ModelFlags, Omit<PaperOptions, 'model'> {
   readonly out?: string
@@ -127,7 +127,9 @@ async function report(
     )
   }
   const written = await writeReport(results, { folder, title, notes, png: flags.png === true })
-  io.stdout.write(`\nWritten: ${written.page} and ${written.pictures.length} pictures\n`)
+  const summary = join(folder, 'summary.json')
+  await writeFile(summary, summaryJson(results))
+  io.stdout.write(`\nWritten: ${written.page}, ${summary} and ${written.pictures.length} pictures\n`)
 }
 
 const sameTask = (a: object, b: object) => contentHash(a as Json) === contentHash(b as Json)

@@ -44,13 +44,16 @@ export function paperBudget(options: PaperOptions, model: Model): NamedGrid {
   const sizes = SHARES.map((share) => Math.round(share * context))
   const budgets = sizes.flatMap((fp16Tokens): NonNullable<CompressionSpec['budget']>[] => [
     ...(options.equal === 'bytes' ? [] : [{ fp16Tokens }]),
-    ...(options.equal === 'nominal' ? [] : [{ bytes: fp16Tokens * bytesPerToken }]),
+    ...(options.equal === 'nominal' ? [] : [{ bytes: bytesText(fp16Tokens * bytesPerToken) }]),
   ])
   const specs = ['snapkv', 'pyramidkv'].flatMap((name) =>
     budgets.flatMap((budget) => WIDTHS.map((bits) => specOf(name, bits, budget, options))),
   )
   return named(`Score against memory budget (1/128 to 1/4 of ${context} tokens)`, specs, options, model)
 }
+
+/** `128KiB` where it is a whole number of them: rows and tables are named by it. */
+const bytesText = (bytes: number) => (bytes % 1024 === 0 ? `${bytes / 1024}KiB` : bytes)
 
 function specOf(
   pruner: string,
@@ -73,8 +76,8 @@ function named(what: string, specs: CompressionSpec[], options: PaperOptions, mo
     quantize: parseMethodText(`kivi:bits=${bits},group=${options.group},recent=${options.recent}`),
   }))
   return {
-    title: what,
-    notes: paperNotes,
+    title: options.model === 'reference' ? `${what}: an illustration on a model of 3.7M parameters` : what,
+    notes: options.model === 'reference' ? [illustration, ...paperNotes] : paperNotes,
     grid: { models: [options.model], tasks: tasksOf(options, model), specs: [full, ...widths, ...specs] },
   }
 }
@@ -98,6 +101,9 @@ function tasksOf(options: PaperOptions, model: Model): SweepTask[] {
 
 const steps = (from: number, to: number, step: number) =>
   Array.from({ length: Math.max(1, Math.floor((to - from) / step) + 1) }, (_, i) => from + i * step)
+
+const illustration =
+  "The bundled model has 3.7 million parameters and knows one small made-up world. The paper's grid runs on it to show the pipeline and the shape of the trade-off; it is no benchmark and reproduces no paper."
 
 /** The paper's own figures, cited beside ours and never drawn on one axis. */
 const paperNotes = [
