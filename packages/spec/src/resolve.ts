@@ -94,7 +94,10 @@ export function resolve(
   }
 }
 
-type Short = { readonly layer?: LayerDesk; readonly tokens: number; readonly needed: number }
+/** Why a budget is too small: a layer's protected tokens do not fit into its share, or something exceeds the budget by itself. */
+type Short =
+  | { readonly layer: LayerDesk; readonly tokens: number; readonly needed: number }
+  | { readonly tooMuch: 'overrides' | 'least allocation' }
 type Settled =
   | {
       readonly asked: readonly number[]
@@ -106,7 +109,7 @@ type Settled =
 /** Steps 2 to 4 for one budget; `short` where it is too small. */
 function settleTokens(desk: Desk, budget: Budget | undefined): Settled {
   const shares = shareBudget(desk, budget)
-  if ('overrides' in shares) return { short: { tokens: 0, needed: 0 } }
+  if ('tooMuch' in shares) return { short: shares }
   const { asked } = shares
   const tokens = desk.layers.map((layer, l) => Math.min(layer.candidates, asked[l]!))
   const selections: Selection[] = []
@@ -119,22 +122,33 @@ function settleTokens(desk: Desk, budget: Budget | undefined): Settled {
 }
 
 function tooSmall(desk: Desk, short: Short): KvError {
-  const { layer, tokens, needed } = short
-  if (layer?.fixed)
+  if ('layer' in short && short.layer.fixed) {
+    const { layer, tokens, needed } = short
+    const { path } = short.layer.fixed
     return new KvError(
       'KV_BUDGET_TOO_SMALL',
-      `${layer.fixed.path} gives layer ${layer.layer} ${tokens} tokens per head, but ${desk.prunerName} must keep at least ${needed} there.`,
-      { hint: `Set ${layer.fixed.path} to ${needed} or more, or make the protected windows smaller.` },
+      `${path} gives layer ${layer.layer} ${tokens} tokens per head, but ${desk.prunerName} must keep at least ${needed} there.`,
+      { hint: `Set ${path} to ${needed} or more, or make the protected windows smaller.` },
     )
+  }
   const works = smallestBudget(desk, (budget) => !('short' in settleTokens(desk, budget)))
-  const what = layer
-    ? `gives layer ${layer.layer} ${tokens} tokens per head, but ${desk.prunerName} must keep at least ${needed} of the prompt's ${desk.prompt.tokens}`
-    : 'is less than what the overridden layers take'
-  return new KvError('KV_BUDGET_TOO_SMALL', `The budget ${JSON.stringify(desk.budget ?? {})} ${what}.`, {
-    hint: works
-      ? `The smallest that works is ${JSON.stringify(works)}${'bytes' in works ? ` (${formatBytes(budgetBytes(works.bytes))})` : ''}; or make the protected windows smaller.`
-      : 'No budget of this kind works for this prompt; lower the tokens of the overridden layers.',
-  })
+  return new KvError(
+    'KV_BUDGET_TOO_SMALL',
+    `The budget ${JSON.stringify(desk.budget ?? {})} ${shortfall(desk, short)}.`,
+    {
+      hint: works
+        ? `The smallest that works is ${JSON.stringify(works)}${'bytes' in works ? ` (${formatBytes(budgetBytes(works.bytes))})` : ''}; or make the protected windows smaller.`
+        : 'No budget of this kind works for this prompt; lower the tokens of the overridden layers.',
+    },
+  )
+}
+
+function shortfall({ prunerName, prompt }: Desk, short: Short): string {
+  if ('layer' in short)
+    return `gives layer ${short.layer.layer} ${short.tokens} tokens per head, but ${prunerName} must keep at least ${short.needed} of the prompt's ${prompt.tokens}`
+  return short.tooMuch === 'overrides'
+    ? 'is less than what the overridden layers take'
+    : `is less than the least that ${prunerName} hands out to the layers`
 }
 
 function layerPlan(layer: LayerDesk, asked: number, tokens: number, selection: Selection): LayerPlan {

@@ -6,8 +6,9 @@ import type { Desk, LayerDesk } from './resolve-desk.ts'
 /** Rounding down that forgives the last bits of a division: 0.29 * 100 is 29. */
 const floor = (value: number) => Math.floor(value + 1e-9)
 
-/** Tokens per layer that the pruner wants; may exceed the prompt. `overrides`: the overridden layers alone exceed the budget. */
-export type Shares = { readonly asked: readonly number[] } | { readonly overrides: true }
+/** Tokens per layer that the pruner wants; may exceed the prompt. `tooMuch`: what exceeds the budget whatever the shares are. */
+export type Shares =
+  { readonly asked: readonly number[] } | { readonly tooMuch: 'overrides' | 'least allocation' }
 
 const fixedTokens = (layer: LayerDesk) => Math.min(layer.fixed!.tokens, layer.candidates)
 
@@ -29,7 +30,7 @@ export function shareBudget(desk: Desk, budget: Budget | undefined): Shares {
     'tokens' in budget ? budget.tokens : memory ? budget.fp16Tokens * 16 : budget.fraction * prompt.tokens
   let rest = perLayer * layers.length
   for (const layer of layers) if (layer.fixed) rest -= fixedTokens(layer) * cost(layer)
-  if (rest < -1e-9) return { overrides: true }
+  if (rest < -1e-9) return { tooMuch: 'overrides' }
   // Equal memory for every layer that is left, so that a layer with fewer bits keeps more tokens.
   return {
     asked: allocate(
@@ -95,8 +96,8 @@ function shareBytes(desk: Desk, budget: number): Shares {
   const free = layers.filter((layer) => !layer.fixed)
   let rest = budget
   for (const layer of layers) if (layer.fixed) rest -= layer.bytes(fixedTokens(layer))
-  if (rest < 0) return { overrides: true }
-  if (pruner.allocate && free.length > 0) return { asked: searchShares(desk, free, budget) }
+  if (rest < 0) return { tooMuch: 'overrides' }
+  if (pruner.allocate && free.length > 0) return searchShares(desk, free, budget)
   const equal = Math.floor(rest / Math.max(1, free.length))
   const known = new Map<string, number>()
   const tokensOf = (layer: LayerDesk) => {
@@ -115,7 +116,7 @@ function shareBytes(desk: Desk, budget: number): Shares {
 /** How far above the found share larger ones are tried: bytes do not rise evenly with tokens. */
 const stepsBeyond = 48
 
-function searchShares(desk: Desk, free: readonly LayerDesk[], budget: number): number[] {
+function searchShares(desk: Desk, free: readonly LayerDesk[], budget: number): Shares {
   const { layers } = desk
   // One step is one token of the narrowest layers.
   const step = Math.min(...free.map((layer) => layer.bits))
@@ -129,7 +130,9 @@ function searchShares(desk: Desk, free: readonly LayerDesk[], budget: number): n
   let low = 0
   let high = Math.max(...free.map((layer) => Math.ceil(((layer.candidates + 1) * layer.bits) / step)))
   const most = asked(high)
-  if (fits(most)) return most
+  if (fits(most)) return { asked: most }
+  // A pruner may hand out tokens whatever the shares are.
+  if (!fits(asked(low))) return { tooMuch: 'least allocation' }
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2)
     if (fits(asked(middle))) low = middle
@@ -140,5 +143,5 @@ function searchShares(desk: Desk, free: readonly LayerDesk[], budget: number): n
     const next = asked(steps)
     if (fits(next)) best = next
   }
-  return best
+  return { asked: best }
 }

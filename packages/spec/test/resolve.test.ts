@@ -322,3 +322,18 @@ test('under a budget of bytes the slots of exact segments that are paid for are 
     ['recent', 16],
   ])
 })
+
+test('bytes are kept to even where a pruner hands out tokens whatever the shares are', () => {
+  const greedy = definePruner({
+    name: 'greedy',
+    paper: '',
+    options: {},
+    allocate: (_, { layers }) => layers.map(({ candidates }) => candidates),
+    select: () => ({ observe: { what: 'nothing' }, protect: { first: 0, last: 1 } }),
+    overspends: () => true,
+  })
+  const { message, hint } = errorOf({ budget: { bytes: '1MiB' }, prune: greedy() })
+  expect(message).toContain('the least that greedy hands out')
+  expect(hint).toContain('{"bytes":4194304}')
+  expect(tokensOf({ budget: { bytes: '4MiB' }, prune: greedy() })).toEqual([2048, 2048, 2048, 2048])
+})
