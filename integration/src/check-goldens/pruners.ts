@@ -25,12 +25,17 @@ function methodOf({ method, reference, params, gqa_score_agg: group }: PrunerCas
   return profile
 }
 
+/** Methods whose layers differ: their cases say which layer they are about. */
+const byLayer = new Set(['pyramidkv', 'l2norm'])
+
 /** The plan of the layer that the case is about. */
 function planOf(
   test: PrunerCase,
   facts: { queryHeads: number; kvHeads: number; headDim: number },
 ): LayerPlan {
-  const layers = test.params.num_hidden_layers ?? 1
+  // Where each layer is treated alike, the first one of a single layer stands for all.
+  const at = byLayer.has(test.method) ? (test.params.layer_idx ?? 0) : 0
+  const layers = test.params.num_hidden_layers ?? at + 1
   const heads = test.gqa_mode === 'kv_head' ? 'kv' : 'query'
   const spec = { heads, budget: { tokens: test.params.max_capacity_prompt }, prune: methodOf(test) } as const
   const { plan } = resolve(
@@ -40,8 +45,8 @@ function planOf(
     { tokens: test.n_tokens },
     { precision: 'f32' },
   )
-  const layer = plan.layers[test.method === 'pyramidkv' ? (test.params.layer_idx ?? 0) : 0]
-  if (!layer) throw new Error(`no layer ${test.params.layer_idx} in a plan of ${layers}`)
+  const layer = plan.layers[at]
+  if (!layer) throw new Error(`no layer ${at} in a plan of ${layers}`)
   return layer
 }
 
@@ -141,7 +146,7 @@ export interface Fault {
   codes?(codes: Uint8Array): void
 }
 
-/** SnapKV, PyramidKV, H2O and StreamingLLM selections per KV head and per query head. */
+/** Recorded selections of every pruner that exists here, per KV head and per query head. */
 export async function checkPruners(
   folder: string,
   engine: NativeEngine,

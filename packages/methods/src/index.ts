@@ -5,6 +5,7 @@ export {
   keydiff,
   kivi,
   kvquant,
+  l2norm,
   layerquantPruner,
   layerquantQuantizer,
   methods,

@@ -1,6 +1,7 @@
 // Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
 import { h2o } from '@qpkv/pruner-h2o'
 import { keydiff } from '@qpkv/pruner-keydiff'
+import { l2norm } from '@qpkv/pruner-l2norm'
 import { layerquant as layerquantPruner } from '@qpkv/pruner-layerquant'
 import { pyramidkv } from '@qpkv/pruner-pyramidkv'
 import { snapkv } from '@qpkv/pruner-snapkv'
@@ -15,6 +16,7 @@ import { createRegistry, type AnyMethod, type Registry } from '@qpkv/spec'
 export const methods: readonly AnyMethod[] = Object.freeze([
   h2o,
   keydiff,
+  l2norm,
   layerquantPruner,
   pyramidkv,
   snapkv,
@@ -31,6 +33,7 @@ export const registry: Registry = createRegistry(methods)
 export {
   h2o,
   keydiff,
+  l2norm,
   layerquantPruner,
   pyramidkv,
   snapkv,

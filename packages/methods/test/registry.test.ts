@@ -1,18 +1,14 @@
+import { readdirSync } from 'node:fs'
 import { parseSpec, printSpec } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { methods, registry } from '../src/index.ts'
 
-test('the registry holds every first-party method and none', () => {
-  expect([...registry.pruners.keys()].sort()).toEqual([
-    'h2o',
-    'keydiff',
-    'layerquant',
-    'none',
-    'pyramidkv',
-    'snapkv',
-    'streamingllm',
-  ])
-  expect([...registry.quantizers.keys()].sort()).toEqual(['int8', 'kivi', 'kvquant', 'layerquant', 'none'])
+test.each(['pruners', 'quantizers'] as const)('the registry holds every folder of %s and none', (group) => {
+  const folders = readdirSync(new URL(`../../${group}`, import.meta.url))
+  expect([...registry[group].keys()].sort()).toEqual([...folders, 'none'].sort())
+})
+
+test('every method names its paper', () => {
   for (const method of methods) expect(method.paper).toMatch(/^https:\/\/arxiv\.org\/abs\/\d{4}\.\d{5}$/)
 })
 
