@@ -4,7 +4,7 @@ import { fromNative, kvError } from './errors.ts'
 import { generate, settleGenerate, throwIfAborted, type GenerateOptions } from './generate/generate.ts'
 import { Run } from './generate/run.ts'
 import type { Message, TemplateOptions } from './model/chat-template.ts'
-import type { ModelParts } from './model.ts'
+import type { ModelParts } from './model-parts.ts'
 import type { NativeContext, NativeTileExport } from './native/addon.ts'
 import {
   requireTokenizer,

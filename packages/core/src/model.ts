@@ -7,40 +7,12 @@ import type { ChatTemplate, TemplateOptions } from './model/chat-template.ts'
 import type { ModelConfig } from './model/config.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
 import type { Tokenizer } from './model/tokenizer.ts'
-import type { ModelPrecision, NativeEngine, NativeModel } from './native/addon.ts'
+import type { ModelPrecision } from './native/addon.ts'
 import { resolveAll, type CompressionInput } from './resolve-all.ts'
-import { runPrefill, type PrefillProgress } from './prefill.ts'
+import type { ModelParts } from './model-parts.ts'
+import { runPrefill } from './prefill.ts'
+import type { PrefillOptions } from './prefill-options.ts'
 import { tokenizePrompt, type Prompt, type TokenizedPrompt } from './prompt/tokenize-prompt.ts'
-
-export interface PrefillOptions extends TemplateOptions {
-  readonly signal?: AbortSignal
-  readonly onProgress?: (progress: PrefillProgress) => void
-  /** Allow prompts longer than the model was made for. */
-  readonly allowLongPrompt?: boolean
-  /** Text prompts: put the tokenizer's special tokens around it (default true). */
-  readonly special?: boolean
-  /** Token index after the text that observation windows count back from; default: after the last user turn, or the prompt's end. */
-  readonly userEnd?: number
-  /** What 16 bit means in the cache; default bf16, f32 in the float32 mode. */
-  readonly element?: 'bf16' | 'f16'
-  /** Receives warnings instead of process.emitWarning. */
-  readonly onWarning?: (warning: { code: 'KV_QUERY_AWARE'; message: string }) => void
-}
-
-/** What a model is made of; internal. */
-export interface ModelParts {
-  readonly folder: string
-  readonly config: ModelConfig
-  readonly facts: ModelFacts
-  readonly precision: ModelPrecision
-  readonly engine: NativeEngine
-  readonly native: NativeModel
-  readonly tokenizer: Tokenizer | undefined
-  readonly chatTemplate: ChatTemplate | undefined
-  readonly generation: GenerationDefaults
-  readonly registry: Registry | undefined
-  readonly memoryLimit: number | undefined
-}
 
 /** A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model. */
 export class Model {

@@ -3,18 +3,12 @@ import { finalPlan, storedHeads, type Hooks } from '@qpkv/spec'
 import { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import { throwIfAborted } from './generate/generate.ts'
-import type { ModelParts, PrefillOptions } from './model.ts'
+import type { ModelParts } from './model-parts.ts'
 import type { NativeModel, NativePrefill } from './native/addon.ts'
+import type { PrefillOptions } from './prefill-options.ts'
 import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 import { roundTripLayer } from './round-trip.ts'
-
-export interface PrefillProgress {
-  /** Layers done, and all of them. */
-  readonly layer: number
-  readonly layers: number
-  readonly tokens: number
-}
 
 /** Bytes per layer and tensor that simulated quantizers count. */
 type SimulatedBytes = number[]

@@ -1,0 +1,23 @@
+import type { TemplateOptions } from './model/chat-template.ts'
+
+export interface PrefillProgress {
+  /** Layers done, and all of them. */
+  readonly layer: number
+  readonly layers: number
+  readonly tokens: number
+}
+
+export interface PrefillOptions extends TemplateOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: PrefillProgress) => void
+  /** Allow prompts longer than the model was made for. */
+  readonly allowLongPrompt?: boolean
+  /** Text prompts: put the tokenizer's special tokens around it (default true). */
+  readonly special?: boolean
+  /** Token index after the text that observation windows count back from; default: after the last user turn, or the prompt's end. */
+  readonly userEnd?: number
+  /** What 16 bit means in the cache; default bf16, f32 in the float32 mode. */
+  readonly element?: 'bf16' | 'f16'
+  /** Receives warnings instead of process.emitWarning. */
+  readonly onWarning?: (warning: { code: 'KV_QUERY_AWARE'; message: string }) => void
+}
