@@ -1,4 +1,4 @@
-import { expected, type ModelFacts, type PromptFacts, type Registry, type SpecInput } from '@qpkv/spec'
+import { expected, type ModelFacts, type PromptFacts, type SpecInput } from '@qpkv/spec'
 import type { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import { availableMemory } from './memory/available-memory.ts'
