@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { loadModel, type Context, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder, needleCases, type NeedleCase } from '@qpkv/reference-model'
@@ -6,10 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 /*
  * Every pruner x every quantizer x {kv, query} heads x {uniform, layer overrides}, generated from the registry, on the reference model.
+ * How many of 20 needles each cell finds is recorded in matrix-needles.json; `RECORD_MATRIX=1` writes it anew.
  */
 
 const BUDGET_TOKENS = 160
-/** Pairs that a method refuses by itself; the message must say so. */
+/** Options that suit prompts of 400 tokens. */
 const prunerOptions: Record<string, string> = {
   snapkv: ':window=16',
   layerquant: ':window=16',
@@ -151,34 +153,54 @@ describe('on the reference model', () => {
     }
   })
 
-  test('pruners keep different tokens, quantizers take different bytes', () => {
-    const uniform = all.filter(({ text }) => !text.includes('#'))
-    const answers = (list: readonly Cell[]) => new Set(list.map(({ text }) => probes.get(text)?.join())).size
+  const uniform = all.filter(({ text }) => !text.includes('#'))
+
+  test('pruners keep different tokens: the keys that are left in 16 bit', () => {
     const exact = uniform.filter(({ quantizer }) => quantizer === 'none')
-    // layerquant is snapkv's selection under a budget of memory, so the two may agree at 16 bit.
-    expect(answers(exact)).toBeGreaterThanOrEqual(exact.length - 1)
+    // Layer 1, head 0: in layer 0 a key hardly depends on where its token stands.
+    const keys = exact.map(({ text }) => {
+      const { tokens, key } = (contexts.get(text) as Context).exportTiles(1, 0)
+      expect(
+        key.reduce((sum, part) => sum + part.tokens, 0),
+        text,
+      ).toBe(tokens)
+      return key.map(({ values }) => values.join()).join()
+    })
+    expect(new Set(keys).size).toBe(pruners.length)
+  })
+
+  test('quantizers take different bytes for the same tokens', () => {
     const whole = uniform.filter(({ pruner }) => pruner === 'none')
-    expect(
-      new Set(whole.map(({ text }) => contexts.get(text)?.report.bytes.planned)).size,
-    ).toBeGreaterThanOrEqual(whole.length - 1)
+    const bytes = whole.map(({ text }) => contexts.get(text)?.report.bytes.planned)
+    expect(new Set(bytes).size).toBe(quantizers.length)
   })
 })
 
-test('every cell is asked 20 needles', async () => {
-  const right = new Map<string, number>()
+const recordFile = new URL('matrix-needles.json', import.meta.url)
+/** Rounding of another op table moves single answers. */
+const MOVED_ANSWERS = 3
+
+test('every cell is asked 20 needles and finds as many as recorded', async () => {
+  const right = Object.fromEntries(all.map(({ text }) => [text, 0]))
   for (const { prompt, questions } of textsWith(model, 20, 1)) {
     const list = await model.prefill(prompt, { compression: all.map(({ text }) => text), onWarning: quiet })
     for (const [index, { text }] of all.entries()) {
       const context = list[index] as Context
       const { text: reply } = await context.generate({ maxTokens: 10, temperature: 0 }).result
-      if (reply.startsWith(` ${questions[0]?.answer}.`)) right.set(text, (right.get(text) ?? 0) + 1)
+      if (reply.startsWith(` ${questions[0]?.answer}.`)) right[text] = (right[text] ?? 0) + 1
       await context.dispose()
     }
   }
-  const share = (text: string) => (right.get(text) ?? 0) / 20
-  console.log(all.map(({ text }) => `${(100 * share(text)).toFixed(0).padStart(4)} %  ${text}`).join('\n'))
+  if (process.env['RECORD_MATRIX'] !== undefined)
+    writeFileSync(recordFile, `${JSON.stringify({ asked: 20, right }, null, 2)}\n`)
+  const recorded = JSON.parse(readFileSync(recordFile, 'utf8')) as { right: Record<string, number> }
+  expect(Object.keys(recorded.right).sort()).toEqual(Object.keys(right).sort())
+  const moved = all.filter(
+    ({ text }) => Math.abs((right[text] ?? 0) - (recorded.right[text] ?? 0)) > MOVED_ANSWERS,
+  )
+  expect(moved.map(({ text }) => `${text}: ${right[text]}, recorded ${recorded.right[text]}`)).toEqual([])
   // The full cache answers; a cache without pruning at 8 or 4 bit too.
-  expect(share('none+none')).toBeGreaterThanOrEqual(0.95)
-  expect(share('none+int8')).toBeGreaterThanOrEqual(0.95)
-  expect(share('none+kivi')).toBeGreaterThanOrEqual(0.9)
+  expect(right['none+none']).toBeGreaterThanOrEqual(19)
+  expect(right['none+int8']).toBeGreaterThanOrEqual(19)
+  expect(right['none+kivi']).toBeGreaterThanOrEqual(18)
 }, 600_000)
