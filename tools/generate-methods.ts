@@ -75,23 +75,44 @@ function dependencies(): string {
   return `${JSON.stringify(manifest, null, 2)}\n`
 }
 
+const measured = readFileSync(join(root, 'docs/measured-methods.md'), 'utf8')
+
+/**
+ * Answers to questions that come after the compression, as `docs/measured-methods.md` has them: of a pruner at an eighth of the memory in
+ * 16 bit, of a quantizer at 4 bit or as it comes. The first row wins.
+ */
+function laterQuestions({ role, name }: Method): string {
+  const specs =
+    role === 'pruner' ? [`${name}(?::[^+\`]*)?\\+none@128t`] : [`none\\+${name}:bits=4`, `none\\+${name}`]
+  for (const spec of specs) {
+    const row = new RegExp(`^\\| \`${spec}\` *\\|[^|]*\\| *(\\d+ of \\d+) *\\|`, 'm').exec(measured)
+    if (row?.[1]) return row[1]
+  }
+  return 'not measured'
+}
+
 /** First sentence of the method's README under "## What", its paper and its folder. */
-function tableRow({ role, name, packageName }: Method): string {
+function tableRow(method: Method): string {
+  const { role, name, packageName } = method
   const folder = `packages/${role}s/${name}`
   const readme = readFileSync(join(root, folder, 'README.md'), 'utf8')
   const what = /^## What\n+([\s\S]*?)(?:\n\n|\n## )/m.exec(readme)?.[1]?.replaceAll('\n', ' ') ?? ''
   const sentence = (/^.*?[.:](?= |$)/.exec(what)?.[0] ?? what).replace(/:$/, '.').replaceAll('|', '\\|')
   const source = readFileSync(join(root, folder, 'src', `${name}.ts`), 'utf8')
   const paper = /paper: '([^']+)'/.exec(source)?.[1]
-  return `| [\`${name}\`](${folder}) | ${role} | ${sentence} | ${paper ? `[paper](${paper})` : ''} | \`${packageName}\` |`
+  return `| [\`${name}\`](${folder}) | ${role} | ${sentence} | ${laterQuestions(method)} | ${paper ? `[paper](${paper})` : ''} | \`${packageName}\` |`
 }
 
 function readmeWithTable(): string {
   const readme = readFileSync(join(root, 'README.md'), 'utf8')
   const table = [
-    '| method | role | what it does | source | package |',
-    '| --- | --- | --- | --- | --- |',
+    '| method | role | what it does | later questions | source | package |',
+    '| --- | --- | --- | --- | --- | --- |',
     ...methods.map(tableRow),
+    '',
+    'Later questions: right answers on the bundled model when a text is compressed first and asked afterwards; pruners at an eighth of the',
+    'memory in 16 bit, quantizers at 4 bit (int8 and layerquant as they come). The full cache answers 100 of 100; intervals and other',
+    'budgets are in [`docs/measured-methods.md`](docs/measured-methods.md). Where the question is part of the prompt, the order is another.',
   ].join('\n')
   return readme.replace(/(<!-- methods -->)[\s\S]*?(<!-- \/methods -->)/, `$1\n\n${table}\n\n$2`)
 }

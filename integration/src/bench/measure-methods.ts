@@ -1,9 +1,10 @@
-// What methods do to answers on the reference model, paired with the full cache on the same texts: right answers, the difference with a 95 %
-// interval, and the divergence of the distributions of the answer's tokens. Two protocols: the question inside the compressed
+// What methods do to answers on the reference model, paired with the full cache on the same texts: right answers, their difference, and the
+// divergence of the distributions of the answer's tokens, both with 95 % intervals. Two protocols: the question inside the compressed
 // prompt, or asked afterwards on a fork. Prints one Markdown table per protocol.
 //
 //   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1] [--threads N] [--protocol …] [--specs TEXT]…
 import { parseArgs } from 'node:util'
+import { bootstrapMean, mean } from '@qpkv/bench-kit'
 import { loadModel, type Context } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder, needleCases, type NeedleProtocol } from '@qpkv/reference-model'
@@ -23,15 +24,27 @@ const quantizeOnly = [
   'none+int8',
   ...[8, 4, 2].map((bits) => `none+kivi:bits=${bits}`),
   ...[4, 3, 2].map((bits) => `none+kvquant:bits=${bits}`),
+  'none+layerquant',
 ]
-const pruneOnly = ['snapkv:window=16', 'pyramidkv', 'h2o', 'streamingllm', 'keydiff', 'layerquant'].flatMap(
-  (prune) => [`${prune}+none@128t`, `${prune}+none@25%`],
-)
+const pruneOnly = [
+  'snapkv:window=16',
+  'pyramidkv',
+  'h2o',
+  'streamingllm',
+  'keydiff',
+  'l2norm',
+  'l2norm:norms=largest',
+  'layerquant',
+].flatMap((prune) => [`${prune}+none@128t`, `${prune}+none@25%`])
 const specs = flags.specs ?? [...quantizeOnly, ...pruneOnly]
 
+/** One spec over all texts. */
 interface Tally {
+  /** Per answer. */
   readonly right: boolean[]
+  /** Per text, the mean of its answers, in nats. */
   readonly divergence: number[]
+  /** Mean bytes of the cache. */
   bytes: number
 }
 
@@ -65,8 +78,6 @@ async function ask(context: Context, question: string, answer: readonly number[]
   }
 }
 
-const mean = (x: readonly number[]) => x.reduce((a, b) => a + b, 0) / x.length
-
 /** Difference of paired right answers with its 95 % interval (Agresti and Min 2005: half an answer in every cell), in points. */
 function difference(full: readonly boolean[], other: readonly boolean[]): string {
   const only = (a: readonly boolean[], b: readonly boolean[]) =>
@@ -76,6 +87,12 @@ function difference(full: readonly boolean[], other: readonly boolean[]): string
   const spread = Math.sqrt((gained + lost + 1) / (n + 2) - center ** 2) / Math.sqrt(n + 2)
   const point = (x: number) => (100 * x).toFixed(1)
   return `${point((gained - lost) / n)} (${point(center - 1.96 * spread)} to ${point(center + 1.96 * spread)})`
+}
+
+/** Mean with its 95 % interval; texts are resampled, so that the answers of one text stay together. */
+function meanDivergence(perText: readonly number[]): string {
+  const { low, high } = bootstrapMean(perText)
+  return `${mean(perText).toExponential(1)} (${low.toExponential(1)} to ${high.toExponential(1)})`
 }
 
 async function measure(protocol: NeedleProtocol): Promise<void> {
@@ -98,6 +115,7 @@ async function measure(protocol: NeedleProtocol): Promise<void> {
   })
   for (const [n, { prompt, questions }] of cases.entries()) {
     const contexts = await model.prefill(prompt, { compression: all, onWarning: () => {} })
+    const nats = all.map((): number[] => [])
     for (const { text, answer } of questions) {
       const wanted = ` ${answer}.`
       const ids = tokenizer.encode(wanted, { special: false })
@@ -108,11 +126,12 @@ async function measure(protocol: NeedleProtocol): Promise<void> {
         tallies[i]!.right.push(right)
         // The first token of a question inside the prompt comes from the exact prefill: nothing to compare there.
         const first = protocol === 'query-aware' ? 1 : 0
-        tallies[i]!.divergence.push(mean(full.map((log, t) => divergence(log, steps[t]!)).slice(first)))
+        nats[i]!.push(mean(full.map((log, t) => divergence(log, steps[t]!)).slice(first)))
       }
     }
     for (const [i, context] of contexts.entries()) {
       tallies[i]!.bytes += context.bytes / cases.length
+      tallies[i]!.divergence.push(mean(nats[i]!))
       await context.dispose()
     }
     process.stderr.write(`\r${protocol}: ${n + 1} of ${cases.length} texts`)
@@ -124,17 +143,17 @@ async function measure(protocol: NeedleProtocol): Promise<void> {
     `\n## ${protocol}: ${cases.length} texts of ${flags.tokens} tokens, ${full.right.length} answers\n`,
   )
   console.log(
-    '| spec | share of full bytes | right | difference in points (95 %) | divergence in nats, mean |',
+    '| spec | share of full bytes | right | difference in points (95 %) | divergence in nats (95 %) |',
   )
   console.log('| --- | --- | --- | --- | --- |')
   for (const [i, spec] of all.entries()) {
-    const { right, divergence: nats, bytes } = tallies[i]!
+    const { right, divergence: perText, bytes } = tallies[i]!
     const cells = [
       `\`${spec}\``,
       `${((100 * bytes) / full.bytes).toFixed(1)} %`,
       `${right.filter(Boolean).length} of ${right.length}`,
       i === 0 ? '' : difference(full.right, right),
-      i === 0 ? '' : mean(nats).toExponential(1),
+      i === 0 ? '' : meanDivergence(perText),
     ]
     console.log(`| ${cells.join(' | ')} |`)
   }
