@@ -58,6 +58,7 @@ export function checkFormat(format: TensorFormat, headDim: number, path: string)
   } else throw fail('scalePer', format.scalePer, "'channel' or 'token'")
   if (!(format.outliers >= 0 && format.outliers <= 0.25))
     throw fail('outliers', format.outliers, 'a share from 0 to 0.25')
+  checkOutlierRule(format, fail)
   if (format.levels !== 'uniform') checkCodebook(format, fail)
   if (!(
     format.solver.kind === 'min-max' ||
@@ -78,10 +79,17 @@ export function checkFormat(format: TensorFormat, headDim: number, path: string)
   return format
 }
 
-function checkCodebook(
-  format: PackedFormat,
-  fail: (field: string, value: unknown, what: string) => KvError,
-): void {
+type Fail = (field: string, value: unknown, what: string, code?: 'KV_METHOD' | 'KV_UNSUPPORTED') => KvError
+
+function checkOutlierRule({ outlierRule: rule, outliers }: PackedFormat, fail: Fail): void {
+  if (rule === undefined) return
+  if (rule.kind !== 'beyond') throw fail('outlierRule.kind', rule.kind, "'beyond'", 'KV_UNSUPPORTED')
+  if (!(Number.isFinite(rule.threshold) && rule.threshold >= 0))
+    throw fail('outlierRule.threshold', rule.threshold, 'a number of at least 0')
+  if (outliers === 0) throw fail('outlierRule', rule, 'no rule where `outliers` is 0')
+}
+
+function checkCodebook(format: PackedFormat, fail: Fail): void {
   const book = format.levels === 'uniform' ? [] : format.levels.codebook
   const ascending = book.every((level, i) => Number.isFinite(level) && (i === 0 || level >= book[i - 1]!))
   if (book.length !== 2 ** format.bits || !ascending)

@@ -1,4 +1,12 @@
-export type { Bits, Element, ExactFormat, PackedFormat, Solver, TensorFormat } from './tensor-format.ts'
+export type {
+  Bits,
+  Element,
+  ExactFormat,
+  OutlierRule,
+  PackedFormat,
+  Solver,
+  TensorFormat,
+} from './tensor-format.ts'
 export type {
   AttentionObservation,
   CompressionPlan,
@@ -96,6 +104,7 @@ export {
   type KiviOptions,
   type SolverName,
 } from './kivi-storage.ts'
+export { releasedStorage, type ReleasedStorageOptions } from './released-storage.ts'
 export { roundBf16, roundF16, roundHalfEven, roundTo } from './round-float.ts'
 export { pooledScores, selectTokens, smoothScores, type SelectionPlan } from './select-tokens.ts'
 export { observe, type ObservedTensors } from './observe-reference.ts'

@@ -1,5 +1,4 @@
 import { exactFormat, packedFormat } from './formats.ts'
-import type { LayerPlan } from './layer-plan.ts'
 import type { FormatContext, LayerStorage } from './method.ts'
 import { integer, oneOf } from './options.ts'
 import type { Bits, PackedFormat, Solver, TensorFormat } from './tensor-format.ts'
@@ -20,7 +19,7 @@ export interface KiviOptions {
   /** Tokens (keys) and channels (values, at most the head dimension) that share a scale. */
   readonly group: number
   readonly recent: number
-  readonly residual: LayerPlan['residual']
+  readonly residual: 'unified' | 'kivi'
   readonly solver: Solver
 }
 

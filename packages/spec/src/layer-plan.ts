@@ -34,8 +34,8 @@ export interface LayerPlan {
   readonly simulated?: { readonly keyBits: Bits; readonly valueBits: Bits }
   /** In storage order: `sinks` (optional), `packed`, `recent`. */
   readonly segments: readonly SegmentPlan[]
-  /** How later tokens leave `recent`: `unified` flushes K and V together by groups, `kivi` keys by blocks and values one by one. */
-  readonly residual: 'unified' | 'kivi'
+  /** How later tokens leave `recent`: `unified` flushes K and V together by groups, `kivi` keys by blocks and values one by one, `never`: they stay. */
+  readonly residual: 'unified' | 'kivi' | 'never'
   /** What prefill measures to one score per stored head and token. */
   readonly observe: Observation
   /** Pooling of the scores along the tokens before the last `protect.last`; left out: none. */

@@ -61,22 +61,19 @@ function settleSimulated(
   layer: number,
 ): SettledStorage {
   const { keyBits, valueBits } = storage.simulated!
-  if ((override.keyBits ?? keyBits) !== keyBits || (override.valueBits ?? valueBits) !== valueBits)
-    throw new KvError(
-      'KV_CONFLICT',
-      `The quantizer is simulated and has fixed bits; an override of layer ${layer} cannot change them.`,
-    )
-  return {
-    segments: makeSegments(
-      withPrecision(exactFormat(), precision),
-      withPrecision(exactFormat(), precision),
-      {},
-      precision,
-    ),
-    residual: 'unified',
-    simulated: { keyBits, valueBits },
-    bits: (keyBits + valueBits) / 2,
-  }
+  const exact = withPrecision(exactFormat(), precision)
+  const stored = { segments: makeSegments(exact, exact, {}, precision), residual: 'unified' } as const
+  if ((override.keyBits ?? keyBits) === keyBits && (override.valueBits ?? valueBits) === valueBits)
+    return { ...stored, simulated: { keyBits, valueBits }, bits: (keyBits + valueBits) / 2 }
+  // Left alone altogether, a layer needs no simulation.
+  if (override.keyBits === 16 && override.valueBits === 16) return { ...stored, bits: 16 }
+  throw new KvError(
+    'KV_CONFLICT',
+    `The quantizer is simulated and stores ${keyBits} and ${valueBits} bits (K and V); an override cannot change that to ${override.keyBits ?? keyBits} and ${override.valueBits ?? valueBits} in layer ${layer}.`,
+    {
+      hint: 'An override to keyBits=16,valueBits=16 leaves a layer exact; other widths need storage=packed.',
+    },
+  )
 }
 
 function checkWindows(storage: LayerStorage, layer: number): void {

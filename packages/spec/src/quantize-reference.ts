@@ -23,7 +23,7 @@ export interface Quantized {
 
 /** Quantizes [tokens, headDim] of one head. Scale and offset are rounded first, codes use the rounded ones. */
 export function quantizeReference(
-  x: Float32Array,
+  source: Float32Array,
   tokens: number,
   headDim: number,
   format: PackedFormat,
@@ -35,12 +35,13 @@ export function quantizeReference(
   const values = new Float32Array(tokens * headDim)
   const scales = new Float32Array(rows * columns)
   const offsets = new Float32Array(rows * columns)
-  const outliers = markOutliers(x, tokens, headDim, format)
-  const zeros = hqqZeros(x, tokens, headDim, format, outliers)
+  const outliers = markOutliers(source, tokens, headDim, format)
+  const { x, aside } = setAside(source, outliers, format)
+  const zeros = hqqZeros(x, tokens, headDim, format, aside)
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       const members = groupMembers(format, row, column, tokens, headDim)
-      const inliers = members.filter((i) => outliers[i] === 0)
+      const inliers = members.filter((i) => aside[i] === 0)
       const g = row * columns + column
       const fit = fitGroup(
         Array.from(inliers.length > 0 ? inliers : members, (i) => x[i]!),
@@ -51,7 +52,7 @@ export function quantizeReference(
       offsets[g] = fit.offset
       for (const i of members) {
         codes[i] = encode(x[i]!, fit, format)
-        values[i] = outliers[i] === 1 ? meta(format.metadata, x[i]!) : decode(codes[i], fit, format)
+        values[i] = outliers[i] === 1 ? meta(format.metadata, source[i]!) : decode(codes[i], fit, format)
       }
     }
   return { codes, scales, offsets, values, outliers }
@@ -138,13 +139,42 @@ export function nearestLevel(levels: readonly number[], x: number): number {
   return best
 }
 
+/** What is coded, and which of it takes no part in its group's range. By the rule `beyond` an exact value is a 0 like any other. */
+function setAside(
+  source: Float32Array,
+  outliers: Uint8Array,
+  format: PackedFormat,
+): { readonly x: Float32Array; readonly aside: Uint8Array } {
+  if (format.outlierRule === undefined) return { x: source, aside: outliers }
+  return { x: source.map((v, i) => (outliers[i] === 1 ? 0 : v)), aside: new Uint8Array(outliers.length) }
+}
+
 /**
- * Values kept exactly: per tile the ceil(fraction * tokens * headDim) farthest from their group's mean, measured in units of the
- * group's mean absolute deviation; ties take the earlier token, then the lower channel.
+ * Values kept exactly: per tile at most ceil(fraction * tokens * headDim), those that stick out most; ties take the earlier token, then
+ * the lower channel. The rule `beyond` never takes one within its threshold, so it may take fewer.
  */
 function markOutliers(x: Float32Array, tokens: number, headDim: number, format: PackedFormat): Uint8Array {
   const marks = new Uint8Array(tokens * headDim)
   if (format.outliers === 0) return marks
+  const rule = format.outlierRule
+  const size = rule ? sizesBeyond(x, rule.threshold) : deviations(x, tokens, headDim, format)
+  for (let tile = 0; tile < tokens; tile += TILE_TOKENS) {
+    const count = Math.min(TILE_TOKENS, tokens - tile)
+    const capacity = outlierCapacity(format.outliers, count, headDim)
+    const order = Array.from({ length: count * headDim }, (_, i) => tile * headDim + i)
+      .sort((a, b) => size[b]! - size[a]! || a - b)
+      .slice(0, capacity)
+    for (const i of order) if (!rule || size[i]! > 0) marks[i] = 1
+  }
+  return marks
+}
+
+/** [tokens, headDim] sizes, 0 for those within the threshold. */
+const sizesBeyond = (x: Float32Array, threshold: number): Float64Array =>
+  Float64Array.from(x, (v) => (Math.abs(v) > threshold ? Math.abs(v) : 0))
+
+/** [tokens, headDim] distances from the mean of the group, in units of its mean absolute deviation. */
+function deviations(x: Float32Array, tokens: number, headDim: number, format: PackedFormat): Float64Array {
   const distance = new Float64Array(tokens * headDim)
   const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
   const columns = format.scalePer === 'channel' ? headDim : tokens
@@ -155,15 +185,7 @@ function markOutliers(x: Float32Array, tokens: number, headDim: number, format: 
       const spread = members.reduce((sum, i) => sum + Math.abs(x[i]! - mean), 0) / members.length
       for (const i of members) distance[i] = spread === 0 ? 0 : Math.abs(x[i]! - mean) / spread
     }
-  for (let tile = 0; tile < tokens; tile += TILE_TOKENS) {
-    const count = Math.min(TILE_TOKENS, tokens - tile)
-    const capacity = outlierCapacity(format.outliers, count, headDim)
-    const order = Array.from({ length: count * headDim }, (_, i) => tile * headDim + i)
-      .sort((a, b) => distance[b]! - distance[a]! || a - b)
-      .slice(0, capacity)
-    for (const i of order) marks[i] = 1
-  }
-  return marks
+  return distance
 }
 
 /** HQQ's zeros of all groups, in the order of `scales`. The solver looks at all groups of a tile at once; outliers take no part. */
@@ -224,18 +246,19 @@ export function normalizedInliers(
 ): Float32Array {
   const scaled = new Float32Array(x.length).fill(NaN)
   const outliers = markOutliers(x, tokens, headDim, format)
+  const { x: coded, aside } = setAside(x, outliers, format)
   const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
   const columns = format.scalePer === 'channel' ? headDim : tokens
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
-      const inliers = groupMembers(format, row, column, tokens, headDim).filter((i) => outliers[i] === 0)
+      const inliers = groupMembers(format, row, column, tokens, headDim).filter((i) => aside[i] === 0)
       if (inliers.length === 0) continue
       const { scale, offset } = fitGroup(
-        Array.from(inliers, (i) => x[i]!),
+        Array.from(inliers, (i) => coded[i]!),
         format,
         undefined,
       )
-      if (scale !== 0) for (const i of inliers) scaled[i] = (x[i]! - offset) / scale
+      if (scale !== 0) for (const i of inliers) if (outliers[i] === 0) scaled[i] = (x[i]! - offset) / scale
     }
   return scaled
 }

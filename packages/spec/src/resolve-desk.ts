@@ -103,7 +103,7 @@ export function makeDesk(facts: Omit<Desk, 'layers' | 'budget'>, precision: Stor
           ? undefined
           : { tokens: override.tokens, path: override.path ?? 'layers' },
       bytes: bytesOf(stored, storage, quantizer, layer, storedHeads(heads, model), model.headDim),
-      bytesRise: storage.residual === 'unified' && !storage.simulated,
+      bytesRise: storage.residual !== 'kivi' && !storage.simulated,
       bytesKey: `${JSON.stringify(stored)} ${storage.simulated ? layer : ''} ${candidates}`,
     }
   })
@@ -115,7 +115,7 @@ export function makeDesk(facts: Omit<Desk, 'layers' | 'budget'>, precision: Stor
  * and `sinks` are rounded up to a multiple of 16. (The KIVI residual rule counts tokens by itself and stays as asked.)
  */
 function fillPaidSlots(storage: SettledStorage): SettledStorage {
-  if (storage.residual !== 'unified' || storage.simulated) return storage
+  if (storage.residual === 'kivi' || storage.simulated) return storage
   const segments = storage.segments.map((segment) =>
     segment.role !== 'packed' && segment.tokens !== 'rest'
       ? { ...segment, tokens: Math.ceil(segment.tokens / LANES) * LANES }

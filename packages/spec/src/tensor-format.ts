@@ -32,6 +32,8 @@ export interface PackedFormat {
   readonly rope: 'after' | 'before'
   /** Values kept exactly beside the codes: at most ceil(fraction * tokens * headDim) per tile; 0 for none. */
   readonly outliers: number
+  /** Which values these are; left out: those farthest from their group's mean, in units of its mean deviation. Only with `outliers` above 0. */
+  readonly outlierRule?: OutlierRule
   /** Reserved: refused by name until the kernels exist. */
   readonly center: 'none' | 'mean'
   /** Reserved: refused by name until the kernels exist. */
@@ -41,6 +43,16 @@ export interface PackedFormat {
 /** How scale and offset are found. `hqq` refines the float zero by proximal iterations over the block quantized at once (arXiv 2309.15531 and its code). */
 export type Solver =
   { readonly kind: 'min-max' } | { readonly kind: 'hqq'; readonly version: '0.2.2' | '0.2.8' }
+
+/**
+ * `beyond`: per tile the values whose size is greater than `threshold`, the largest first where there are more than the capacity (ties: the
+ * earlier token, then the lower channel). Such a value is coded, and counts in its group's range, as 0. Others that are beyond are coded as
+ * they are.
+ */
+export interface OutlierRule {
+  readonly kind: 'beyond'
+  readonly threshold: number
+}
 
 /** How K or V of one layer is stored in one segment. The native kernels understand exactly these fields. */
 export type TensorFormat = ExactFormat | PackedFormat

@@ -37,6 +37,15 @@ void ReadSolver(const Napi::Object& from, const std::string& path, TensorFormat*
   format->solver = TextOf(solver, "version") == "0.2.2" ? Solver::kHqq022 : Solver::kHqq028;
 }
 
+void ReadOutliers(const Napi::Object& from, const std::string& path, TensorFormat* format) {
+  format->outlier_fraction = NumberOf(from, "outliers");
+  if (!Has(from, "outlierRule")) return;
+  const Napi::Object rule = from.Get("outlierRule").As<Napi::Object>();
+  format->outlier_rule =
+      Choose<OutlierRule>(rule, "kind", path + ".outlierRule", {{"beyond", OutlierRule::kBeyond}});
+  format->outlier_threshold = NumberOf(rule, "threshold");
+}
+
 void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat* out) {
   TensorFormat& format = out->format;
   format.scale_per = Choose<ScalePer>(
@@ -47,7 +56,7 @@ void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat*
   format.zero = Choose<ZeroPoint>(
       from, "zero", path,
       {{"float-minimum", ZeroPoint::kFloatMinimum}, {"integer", ZeroPoint::kInteger}});
-  format.outlier_fraction = NumberOf(from, "outliers");
+  ReadOutliers(from, path, &format);
   Choose<int>(from, "center", path, {{"none", 0}});
   Choose<int>(from, "rotate", path, {{"none", 0}});
   ReadSolver(from, path, &format);
@@ -130,8 +139,9 @@ std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& from, const s
     if (segment.key.format.rope_before != plan->segments.front().key.format.rope_before)
       Unsupported(from.Env(), path + ".segments: a mix of key.rope", "before and after");
   }
-  plan->residual = Choose<Residual>(from, "residual", path,
-                                    {{"unified", Residual::kUnified}, {"kivi", Residual::kKivi}});
+  plan->residual = Choose<Residual>(
+      from, "residual", path,
+      {{"unified", Residual::kUnified}, {"kivi", Residual::kKivi}, {"never", Residual::kNever}});
   plan->observe = ReadObservation(from.Get("observe").As<Napi::Object>(), path + ".observe");
   if (Has(from, "smooth"))
     plan->smooth = ReadSmoothing(from.Get("smooth").As<Napi::Object>(), path + ".smooth");

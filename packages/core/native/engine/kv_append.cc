@@ -78,7 +78,8 @@ void KvLayer::AppendTo(int head, Tensor tensor, const ExactTokens& exact, const 
   const float* source = SourceOf(head, tensor, exact);
   // Tokens that will be coded soon lie in small tiles; an exact cache grows its tiles up to full
   // size.
-  const bool unlimited = recent().tokens < 0 && !needs_.mask;
+  const bool unlimited =
+      (recent().tokens < 0 || plan_->residual == Residual::kNever) && !needs_.mask;
   for (int done = 0; done < exact.tokens;) {
     const int left = exact.tokens - done;
     const bool has_part = static_cast<int>(list.parts.size()) > list.recent_begin;

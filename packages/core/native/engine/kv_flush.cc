@@ -23,7 +23,7 @@ void KvLayer::Flush(int next_position) {
   ForgetHidden(next_position);
   Evict();
   const SegmentPlan* packed = plan_->Find(Role::kPacked);
-  if (packed == nullptr || recent().tokens < 0) return;
+  if (packed == nullptr || recent().tokens < 0 || plan_->residual == Residual::kNever) return;
   if (plan_->residual == Residual::kKivi && recent().tokens > 0)
     FlushKivi(*packed, recent().tokens);
   else

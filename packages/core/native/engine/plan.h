@@ -41,7 +41,7 @@ struct Smoothing {
   bool count_zeros = false;
 };
 
-enum class Residual : uint8_t { kUnified, kKivi };
+enum class Residual : uint8_t { kUnified, kKivi, kNever };
 enum class Evict : uint8_t { kNever, kFifo, kLowestScore };
 
 struct LayerPlan {

@@ -9,6 +9,8 @@ enum class Element : uint8_t { kBf16, kF16, kF32 };
 enum class ScalePer : uint8_t { kChannel, kToken };
 enum class ZeroPoint : uint8_t { kFloatMinimum, kInteger };
 enum class Solver : uint8_t { kMinMax, kHqq022, kHqq028 };
+// Which values are kept exactly: those farthest from their group's mean, or those beyond a size.
+enum class OutlierRule : uint8_t { kDeviation, kBeyond };
 enum class Tensor : uint8_t { kKey, kValue };
 
 static constexpr int ElementBytes(Element e) { return e == Element::kF32 ? 4 : 2; }
@@ -24,6 +26,8 @@ struct TensorFormat {
   ZeroPoint zero = ZeroPoint::kFloatMinimum;
   Solver solver = Solver::kMinMax;
   double outlier_fraction = 0;  // share of values kept exactly beside the codes
+  OutlierRule outlier_rule = OutlierRule::kDeviation;
+  double outlier_threshold = 0;  // kBeyond only
   const float* levels =
       nullptr;  // [2^bits] ascending codebook in [-1, 1], or null for uniform codes
 };

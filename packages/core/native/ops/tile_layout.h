@@ -5,32 +5,41 @@
 // part is read through its own pointer. Every section of a part starts and ends on a 64-byte
 // boundary, so a part is a whole number of cache lines and of zmm registers.
 //
+// clang-format off
+//
 // Vectors. Tokens are taken in blocks of 16; a block's slots beyond the last token hold zeros and
 // are masked by the token count. A vector is 16 lanes x 2 values, the operand of one bf16 (or
 // int16) pair dot instruction:
-//   keys    vector i of a block, i in [0, headDim / 2):          lane = token of the block, pair =
-//   channels 2i and 2i + 1 values  vector i of a block, i in [0, 8 * ceil(headDim / 16)): with t =
-//   i / channelBlocks and c = i % channelBlocks,
-//           lane = channel of block c (channels 16c .. 16c + 15), pair = tokens 2t and 2t + 1 of
-//           the block
 //
-// Exact formats (bits = 16). Element bf16 or f16: vectors behind one another, 64 bytes each:
-// [block][vector][lane][pair]. Element f32: the same order of values with the pair split into two
-// runs of 16 lanes: [block][vector][pair][lane].
+//            vector i of a block, i in       lane                       pair
+//   keys     [0, headDim / 2)                token of the block         channels 2i and 2i + 1
+//   values   [0, 8 * ceil(headDim / 16))     channel of block c,        tokens 2t and 2t + 1 of
+//                                            16c .. 16c + 15            the block
+//
+// with t = i / channelBlocks and c = i % channelBlocks.
+//
+// Exact formats (bits = 16). Vectors behind one another:
+//
+//   bf16, f16   [block][vector][lane][pair], 64 bytes a vector
+//   f32         [block][vector][pair][lane]: the pair is split into two runs of 16 lanes
 //
 // Codes. A register is 32 words of 16 bits, word w = lane * 2 + pair. It holds P = 16 / bits
 // vectors as bit planes: vector i of the block lies in register i / P, in bits [bits * (i % P),
 // bits * (i % P) + bits) of each word, so that a shift and a mask give a whole vector without
 // shuffles. 3 bits are stored as a 2-bit register set followed by a 1-bit register set (code = low
 // + 4 * high), so they cost 3 bits. Sections of a packed part, in order:
+//
 //   codes      [block][register][32 words]
-//   scales     per channel: [token group][channel, padded to 16]; per token: [channel group][slot];
-//   type `metadata` offsets    minima in the same shape and type, or zero points in the same shape,
-//   one byte each outliers   if the format has them: uint32 count, then `capacity` entries {uint8
-//   token, uint8 channel, value in `metadata`}
-//              (f32 values have two bytes of padding before them). The value replaces what the code
-//              says.
+//   scales     per channel: [token group][channel, padded to 16]
+//              per token:   [channel group][slot]
+//              of type `metadata`
+//   offsets    minima in the same shape and type, or zero points in the same shape, one byte each
+//   outliers   if the format has them: uint32 count (at most `capacity`), then room for `capacity`
+//              entries {uint8 token, uint8 channel, value in `metadata`}; f32 values have two bytes
+//              of padding before them. The value replaces what the code says.
+//
 // and at the end of key parts of plans that need them:
+//
 //   positions  [slot] int32, position in the text
 //   mask       128 valid bits in 16 bytes, padded to 64
 //
@@ -40,27 +49,37 @@
 // arithmetic is float32, one rounding an operation; top = 2^bits - 1; round() is half to even;
 // meta() rounds to `metadata` (beyond float16: its largest finite value). A group is what shares a
 // scale: up to `group` tokens of a channel or channels of a token; low and high are its least and
-// greatest value, without outliers (a group of nothing but outliers takes them all).
-//   float minimum  scale = meta((high - low) / top), minimum = meta(low), code = clamp(round((x -
-//   minimum) / scale), 0, top)
+// greatest value.
+//
+//   float minimum  scale = meta((high - low) / top), minimum = meta(low)
+//                  code  = clamp(round((x - minimum) / scale), 0, top)
 //                  value = code * scale + minimum
-//   integer zero   low and high widened to hold 0; scale as above; z = clamp(round(-low / scale),
-//   0, top)
-//                  code = clamp(round(x / scale) + z, 0, top), value = (code - z) * scale
-//   codebook       scale = meta((high - low) / 2), centre = meta((high + low) / 2), code = nearest
-//   level to (x - centre) / scale, ties
-//                  to the lower; value = level[code] * scale + centre. Levels are float32.
+//   integer zero   low and high widened to hold 0; scale as above
+//                  z     = clamp(round(-low / scale), 0, top)
+//                  code  = clamp(round(x / scale) + z, 0, top)
+//                  value = (code - z) * scale
+//   codebook       scale = meta((high - low) / 2), centre = meta((high + low) / 2)
+//                  code  = nearest level to (x - centre) / scale, ties to the lower
+//                  value = level[code] * scale + centre; levels are float32
 //   scale = 0      code 0; value = minimum (integer zero: z = 0, value = 0)
-//   HQQ            scale = meta(1 / min(top / (high - low), 2e4)), version 0.2.8: meta(1) if high -
-//   low <= 1e-4; scale = 0 for a
-//                  constant group. The float zero, started at -low / scale, is refined by at most
-//                  20 steps over all groups of the part at once (reference/hqq.h), then minimum =
-//                  meta(-zero * scale), or z = clamp(round(zero), 0, top); codes as above.
-//   outliers       the `capacity` values of the part with the largest |x - mean| / mean |x - mean|
-//   of their group (means in double),
-//                  ties to the earlier token, then the lower channel; stored in ascending order.
-//                  Their codes are coded like any other.
+//   HQQ            scale = meta(1 / min(top / (high - low), 2e4)); version 0.2.8: meta(1) where
+//                  high - low <= 1e-4; scale = 0 for a constant group. The float zero, started at
+//                  -low / scale, is refined by at most 20 steps over all groups of the part at once
+//                  (reference/hqq.h), then minimum = meta(-zero * scale), or
+//                  z = clamp(round(zero), 0, top); codes as above.
+//
+// Which values are outliers; they are stored in ascending order of token, then channel:
+//
+//   kDeviation     the `capacity` values of the part with the largest |x - mean| / mean |x - mean|
+//                  of their group (means in double), ties to the earlier token, then the lower
+//                  channel. They take no part in low and high (a group of nothing but outliers
+//                  takes them all); their codes are coded like any other.
+//   kBeyond        values with |x| > threshold, the largest |x| first up to the capacity, ties as
+//                  above. From here on each counts, and is coded, as 0. Values that are beyond but
+//                  find no room are coded like any other.
+//
 // Padding, here and in every section, is zero: packing from slot 0 clears the whole part first.
+// clang-format on
 #pragma once
 #include <cmath>
 #include <cstddef>

@@ -28,11 +28,8 @@ Groups GroupsOf(const TensorFormat& format, int tokens, int dim) {
   return groups;
 }
 
-// The `capacity` values that stick out most from their group, ascending: largest |x - mean| / mean
-// |x - mean|, earlier ones first.
-std::vector<int> FindOutliers(const std::vector<float>& x, const Groups& groups, int capacity) {
-  std::vector<int> order;
-  if (capacity == 0) return order;
+// [tokens, dim]: |x - mean| / mean |x - mean| of the value's group; 0 in a constant group.
+std::vector<double> Deviations(const std::vector<float>& x, const Groups& groups) {
   std::vector<double> score(x.size(), 0.0);
   for (const std::vector<int>& members : groups) {
     double sum = 0, spread = 0;
@@ -43,7 +40,23 @@ std::vector<int> FindOutliers(const std::vector<float>& x, const Groups& groups,
     if (spread > 0)
       for (int i : members) score[i] = std::fabs(x[i] - mean) / spread;
   }
-  for (size_t i = 0; i < x.size(); ++i) order.push_back(static_cast<int>(i));
+  return score;
+}
+
+// The values kept exactly, ascending: the `capacity` that stick out most, earlier ones first. Those
+// within the threshold never do.
+std::vector<int> FindOutliers(const TensorFormat& format, const std::vector<float>& x,
+                              const Groups& groups, int capacity) {
+  const bool beyond = format.outlier_rule == OutlierRule::kBeyond;
+  std::vector<int> order;
+  if (capacity == 0) return order;
+  std::vector<double> score;
+  if (beyond)
+    for (float value : x) score.push_back(std::fabs(static_cast<double>(value)));
+  else
+    score = Deviations(x, groups);
+  for (size_t i = 0; i < x.size(); ++i)
+    if (!beyond || score[i] > format.outlier_threshold) order.push_back(static_cast<int>(i));
   std::stable_sort(order.begin(), order.end(), [&](int i, int j) { return score[i] > score[j]; });
   if (static_cast<int>(order.size()) > capacity) order.resize(capacity);
   std::sort(order.begin(), order.end());
@@ -112,17 +125,23 @@ int CodeOf(const TensorFormat& format, float x, float scale, float offset) {
   return static_cast<int>(Clamp(std::nearbyint((x - offset) / scale), top));
 }
 
-void PackCodes(const PackItem& item, const PartLayout& at, int dim, const std::vector<float>& x) {
+void PackCodes(const PackItem& item, const PartLayout& at, int dim,
+               const std::vector<float>& exact) {
   const TensorFormat& format = *item.format;
   const Groups groups = GroupsOf(format, item.tokens, dim);
-  const std::vector<int> outliers = FindOutliers(x, groups, at.outlier_capacity);
+  const std::vector<int> outliers = FindOutliers(format, exact, groups, at.outlier_capacity);
   const auto is_outlier = [&](int i) {
     return std::binary_search(outliers.begin(), outliers.end(), i);
   };
-  Groups inliers = groups;  // without outliers, unless a group has nothing else
-  for (std::vector<int>& members : inliers) {
-    const auto kept = std::remove_if(members.begin(), members.end(), is_outlier);
-    if (kept != members.begin()) members.erase(kept, members.end());
+  std::vector<float> x = exact;
+  Groups inliers = groups;
+  if (format.outlier_rule == OutlierRule::kBeyond) {
+    for (int i : outliers) x[i] = 0;
+  } else {
+    for (std::vector<int>& members : inliers) {  // unless a group has nothing but outliers
+      const auto kept = std::remove_if(members.begin(), members.end(), is_outlier);
+      if (kept != members.begin()) members.erase(kept, members.end());
+    }
   }
   const Scales scales = FindScales(format, x, inliers);
   const bool per_channel = format.scale_per == ScalePer::kChannel;
@@ -146,7 +165,7 @@ void PackCodes(const PackItem& item, const PartLayout& at, int dim, const std::v
     uint8_t* entry = item.out + at.outliers + 4 + n * OutlierBytes(format.metadata);
     entry[0] = static_cast<uint8_t>(outliers[n] / dim);
     entry[1] = static_cast<uint8_t>(outliers[n] % dim);
-    const float value = RoundMetadata(format.metadata, x[outliers[n]]);
+    const float value = RoundMetadata(format.metadata, exact[outliers[n]]);
     StoreElement(format.metadata, entry + (format.metadata == Element::kF32 ? 4 : 2), 0, value);
   }
 }

@@ -50,6 +50,75 @@ QPKV_TEST(PackEqualsReference) {
         }
 }
 
+// Tokens and channels of the values kept exactly, and what the whole part reads back.
+struct Stored {
+  std::vector<int> cells;  // token * dim + channel
+  std::vector<float> values;
+};
+
+Stored ReadStored(const Ops& ops, Tensor tensor, const TensorFormat& format, int tokens, int dim,
+                  const std::vector<float>& x) {
+  const PackedTokens packed = PackTokens(ops, TestStream(), tensor, {{format, tokens}}, dim, x);
+  const PartLayout at = LayoutOf(tensor, format, tokens, dim);
+  const uint8_t* section = packed.data[0].get() + at.outliers;
+  uint32_t count;
+  std::memcpy(&count, section, 4);
+  Stored stored{{}, std::vector<float>(x.size())};
+  for (uint32_t i = 0; i < count; ++i)
+    stored.cells.push_back(section[4 + 4 * i] * dim + section[5 + 4 * i]);
+  UnpackArgs args{};
+  args.part = packed.data[0].get();
+  args.tokens = args.part_tokens = tokens;
+  args.dim = dim;
+  args.tensor = tensor;
+  args.format = &format;
+  args.values = stored.values.data();
+  ops.Unpack(TestStream(), args);
+  return stored;
+}
+
+// The rule kBeyond by hand: strictly beyond, the largest first, ties to the earlier token and then
+// the lower channel; what is taken counts as 0 in its group, what finds no room is coded.
+QPKV_TEST(PackBeyondAThreshold) {
+  const int tokens = 10, dim = 40;  // 400 values: 0.01 has room for 4, 0.0025 for 1
+  std::vector<float> x(tokens * dim);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = 1.0f + static_cast<float>(i % 5) / 4;  // 1 to 2
+  x[3 * dim + 8] = 6.0f;  // not beyond 6
+  std::vector<const Ops*> tables = Tables();
+  tables.push_back(&Reference());
+  for (const Ops* ops : tables)
+    for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
+      for (ScalePer per : {ScalePer::kToken, ScalePer::kChannel}) {
+        const auto label = [&](const char* what) {
+          return Label("%s %s per %s: %s", ops->name, tensor == Tensor::kKey ? "key" : "value",
+                       per == ScalePer::kToken ? "token" : "channel", what);
+        };
+        const auto stored = [&](double fraction, const std::vector<float>& values) {
+          const TensorFormat format = Beyond(Coded(8, per, 16), 6.0, fraction);
+          return ReadStored(*ops, tensor, format, tokens, dim, values);
+        };
+        Expect(label("nothing beyond"), stored(0.01, x).cells.empty());
+        std::vector<float> y = x;
+        for (int cell : {45, 7, 200, 47, 46}) y[cell] = cell == 200 ? -9.0f : 7.0f;
+        const Stored four = stored(0.01, y), one = stored(0.0025, y);
+        Expect(label("the largest, then the earlier"),
+               four.cells == std::vector<int>({7, 45, 46, 200}) &&
+                   one.cells == std::vector<int>({200}));
+        for (int cell : four.cells) Expect(label("exact"), four.values[cell] == y[cell]);
+        // 47 found no room: coded, within half a step of a range from 0 or 1 to 7.
+        Expect(label("no room"), std::fabs(four.values[47] - 7.0f) <= 7.0f / 255 / 2 + 1e-2f);
+        // The group of 200 reaches from the 0 in its place to 2, which is exact at its upper end.
+        std::vector<float> step = x;
+        std::fill(step.begin(), step.end(), 2.0f);
+        step[200] = -9.0f;
+        const Stored zero = stored(0.01, step);
+        const int neighbour = per == ScalePer::kToken ? 201 : 200 + dim;
+        Expect(label("0 in its group"), zero.cells == std::vector<int>({200}) &&
+                                            zero.values[neighbour] != 2.0f &&
+                                            std::fabs(zero.values[neighbour] - 2.0f) < 2e-3f);
+      }
+}
+
 // Tokens written one after another, and rows taken by index, give the part that is packed at once.
 QPKV_TEST(PackPiecewiseAndByIndex) {
   const int dim = 40, tokens = 45;

@@ -62,7 +62,17 @@ inline std::string NameOf(const TensorFormat& f) {
   if (f.levels) name += " levels";
   if (f.solver != Solver::kMinMax) name += f.solver == Solver::kHqq022 ? " hqq0.2.2" : " hqq0.2.8";
   if (f.outlier_fraction > 0) name += " outliers";
+  if (f.outlier_rule == OutlierRule::kBeyond)
+    name += " beyond " + std::to_string(f.outlier_threshold);
   return name;
+}
+
+// A format that keeps the values beyond a size exactly, at most `fraction` of them.
+inline TensorFormat Beyond(TensorFormat f, double threshold, double fraction) {
+  f.outlier_rule = OutlierRule::kBeyond;
+  f.outlier_threshold = threshold;
+  f.outlier_fraction = fraction;
+  return f;
 }
 
 // Formats for a head of `dim` channels.
@@ -88,10 +98,24 @@ inline std::vector<TensorFormat> Formats(int dim) {
     TensorFormat f = Coded(2, per, 32, ZeroPoint::kInteger);
     f.outlier_fraction = 0.02;
     formats.push_back(f);
+    for (int bits : {8, 4, 3, 2}) {
+      const int group = per == ScalePer::kToken && dim < 64 ? dim : 64;
+      formats.push_back(Beyond(Coded(bits, per, group), 6.0, 0.01));
+    }
+    // Nothing is beyond, more than the capacity are, and about a quarter with room for all.
+    for (double threshold : {1e30, 0.0})
+      formats.push_back(Beyond(Coded(4, per, 32), threshold, 0.01));
+    formats.push_back(
+        Beyond(Coded(4, per, 32, ZeroPoint::kFloatMinimum, Element::kF32), 1.3, 0.25));
+    formats.push_back(Beyond(Coded(2, per, 16, ZeroPoint::kInteger), 2.0, 0.02));
+    f = Beyond(Coded(3, per, 32), 2.0, 0.02);
+    f.levels = LevelsOf(3);
+    formats.push_back(f);
     for (Solver solver : {Solver::kHqq022, Solver::kHqq028}) {
       f = Coded(3, per, 32, ZeroPoint::kFloatMinimum, Element::kF32);
       f.solver = solver;
       formats.push_back(f);
+      formats.push_back(Beyond(f, 2.0, 0.05));
     }
   }
   return formats;
