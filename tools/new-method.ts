@@ -43,7 +43,7 @@ function manifest(role: Role, name: string): object {
   }
 }
 
-const prunerSource = (name: string) => `import { definePruner, integer } from '@qpkv/spec'
+const prunerSource = (name: string) => `import { closingTokens, definePruner, integer } from '@qpkv/spec'
 
 /**
  * ${name}: say here in one sentence which tokens it keeps.
@@ -53,12 +53,12 @@ export const ${camel(name)} = definePruner({
   name: '${name}',
   paper: 'https://arxiv.org/abs/2406.11430',
   options: {
-    last: integer({ default: 32, min: 0, max: 65536, doc: 'Last tokens that are always kept.' }),
+    last: integer({ default: 32, min: 0, max: 65536, doc: 'Newest tokens of the user turn that are always kept.' }),
   },
-  select: ({ last }, { tokens }) => ({
+  select: ({ last }, { prompt }) => ({
     observe: { what: 'key-norm' },
     prefer: 'lowest',
-    protect: { first: 0, last: Math.min(last, tokens) },
+    protect: { first: 0, last: last + closingTokens(prompt) },
   }),
 })
 `
@@ -85,23 +85,38 @@ export const ${camel(name)} = defineQuantizer({
 })
 `
 
+/** The README's table of options; a test holds it to the source. */
+const optionTable = {
+  pruner: `| option | default | accepts | meaning |
+| --- | --- | --- | --- |
+| \`last\` | \`32\` | a whole number from 0 to 65536 | Newest tokens of the user turn that are always kept. |`,
+  quantizer: `| option | default | accepts | meaning |
+| --- | --- | --- | --- |
+| \`bits\` | \`4\` | one of 8, 4, 3, 2, 1 | Width of a code. |
+| \`recent\` | \`32\` | a whole number from 0 to 65536 | Newest kept tokens that stay in 16 bit. |`,
+}
+
 const readme = (role: Role, name: string) => {
   const title = `@qpkv/${role}-${name}`
   const use = role === 'pruner' ? `prune: ${camel(name)}()` : `quantize: ${camel(name)}({ bits: 4 })`
   return `# ${title}
 
 ## What
-One paragraph: what it does, and the paper.
+
+Say here what it does and name the paper. The first sentence stands in the table of methods.
 
 ## When (and when not)
+
 Where it is the right choice, and where another one is.
 
 ## Install
+
 \`\`\`sh
 npm install @qpkv/core ${title}
 \`\`\`
 
 ## Use
+
 \`\`\`ts
 import { loadModel } from '@qpkv/core'
 import { ${camel(name)} } from '${title}'
@@ -111,12 +126,15 @@ const context = await model.prefill('A long text.', { compression: { budget: { t
 \`\`\`
 
 ## Options
-The table of options with defaults.
+
+${optionTable[role]}
 
 ## Deviations from the paper
+
 What differs, and why.
 
 ## Cost
+
 Bytes and time.
 `
 }
