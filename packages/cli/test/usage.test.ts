@@ -19,6 +19,7 @@ describe('the command line', () => {
     [['generate', '--prompt', 'x', '--spec', 'none+none', '--prune', 'snapkv'], /either --spec or --prune/],
     [['generate', '--prompt', 'x', '--spec', 'gone.json'], /no spec file gone.json/],
     [['generate', '--prompt', 'x', '--budget', '64'], /not a budget/],
+    [['generate', '--prompt', 'x', '--spec', 'none+int8', '--spec', 'none+kivi'], /before, as "none\+int8"/],
     [['methods', 'nosuch'], /no method named nosuch/],
   ])('wrong: %j exits with 2 and one line', async (args, pattern) => {
     const { code, stdout, stderr } = await run(args)

@@ -8,6 +8,7 @@ import {
   type CompressionSpec,
 } from '@qpkv/spec'
 import type { Command } from 'commander'
+import { onlyOnce } from './only-once.ts'
 import { UsageError } from '../usage-error.ts'
 
 export interface CompressionFlags {
@@ -21,10 +22,18 @@ export interface CompressionFlags {
 /** Adds --prune, --quantize, --budget, --spec and --use. */
 export const addCompressionOptions = (command: Command): Command =>
   command
-    .option('--prune <METHOD>', 'which tokens to keep, such as snapkv:window=16')
-    .option('--quantize <METHOD>', 'how to store them, such as kivi:bits=4,group=32,recent=8')
-    .option('--budget <SIZE>', '128t entries | 64x16 of 16 bit | 25% of the prompt | 128KiB real bytes')
-    .option('--spec <FILE|TEXT>', 'all of it: a JSON file, or a text such as snapkv+kivi:bits=4@128KiB')
+    .option('--prune <METHOD>', 'which tokens to keep, such as snapkv:window=16', onlyOnce)
+    .option('--quantize <METHOD>', 'how to store them, such as kivi:bits=4,group=32,recent=8', onlyOnce)
+    .option(
+      '--budget <SIZE>',
+      '128t entries | 64x16 of 16 bit | 25% of the prompt | 128KiB real bytes',
+      onlyOnce,
+    )
+    .option(
+      '--spec <FILE|TEXT>',
+      'all of it: a JSON file, or a text such as snapkv+kivi:bits=4@128KiB',
+      onlyOnce,
+    )
     .option('--use <PACKAGE...>', 'import methods from installed packages')
 
 /** The spec that the flags ask for; nothing given is an uncompressed cache. */
