@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { compareKept } from '@qpkv/conformance'
 import type { NativeEngine } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { resolve, type LayerPlan, type MethodRef } from '@qpkv/spec'
 import { readFloats, readIntegers, readJson } from './arrays.ts'
-import { compareHead } from './kept-set.ts'
 import type { PrunerCase, PrunerManifest } from './pruner-case.ts'
 import { Tally, type FamilyResult } from './report.ts'
 
@@ -49,6 +49,9 @@ function planOf(
   if (!layer) throw new Error(`no layer ${at} in a plan of ${layers}`)
   return layer
 }
+
+/** Kept positions at the end that no score decided. */
+const windowOf = ({ method, params }: PrunerCase) => (method === 'l2norm' ? 0 : (params.window_size ?? 0))
 
 /** Relative error of scores, as the vectors' README asks: 1e-4. */
 function compareScores(golden: Float32Array, ours: Float32Array): string | undefined {
@@ -101,27 +104,26 @@ async function checkCase(
     let at = 0
     for (let head = 0; head < test.num_stored_heads; head++) {
       const count = test.kept_count[head] ?? 0
-      const scored = test.score_offset !== undefined && test.score_offset !== null && width > 0
+      const scored = test.pruned && test.score_offset !== undefined && test.score_offset !== null && width > 0
       const scores = scored
         ? readFloats(folder, {
             file: manifest.score_file,
             byte_offset: 4 * ((test.score_offset ?? 0) + head * width),
             shape: [width],
           })
-        : new Float32Array()
-      if (scored && test.pruned && plan.observe.what !== 'nothing') {
+        : undefined
+      if (scores && plan.observe.what !== 'nothing') {
         const problem = compareScores(scores, smoothed.subarray(head * width, (head + 1) * width))
         if (problem) return `head ${head}: ${problem}`
       }
-      const golden = { scores, kept: stored.subarray(at, at + count) }
+      const recorded = {
+        kept: stored.subarray(at, at + count),
+        scores,
+        unique: test.kept_set_unique?.[head] ?? true,
+      }
       at += count
-      const problem = compareHead(
-        golden,
-        test.kept_set_unique?.[head] ?? true,
-        kept[head] ?? new Int32Array(),
-        test,
-      )
-      if (problem) return `head ${head}: ${problem}`
+      const [difference] = compareKept(kept[head] ?? new Int32Array(), recorded, windowOf(test))
+      if (difference !== undefined) return `head ${head}: ${difference}`
     }
     return undefined
   } finally {

@@ -73,8 +73,9 @@ export function readSelections(folder: URL) {
 }
 
 /**
- * Differences between our kept positions of one head and a recorded selection, in words; empty when they agree. Pooling makes plateaus, so
- * where scores tie at the boundary any of the tied positions is right: above it all must be there, below it none.
+ * Differences between our kept positions of one head and a recorded selection, in words; empty when they agree. The last `window` recorded
+ * positions are protected. Pooling makes plateaus, so where scores tie at the boundary any of the tied positions is right: above it all must
+ * be there, below it none (within 2e-5 of the boundary's score). `scores` [tokens before the window]; undefined: sets must be equal.
  */
 export function compareKept(
   ours: Int32Array,
@@ -88,8 +89,10 @@ export function compareKept(
   const { kept, scores, unique } = recorded
   if (ours.length !== kept.length) return [`keeps ${ours.length} tokens, recorded ${kept.length}`]
   const own = new Set(ours)
+  if (own.size < ours.length) return ['keeps a token twice']
   const differences: string[] = []
-  for (const t of kept.slice(-window)) if (!own.has(t)) differences.push(`window token ${t} is missing`)
+  for (const t of kept.slice(kept.length - window))
+    if (!own.has(t)) differences.push(`window token ${t} is missing`)
   if (scores === undefined || unique) {
     for (const t of kept) if (!own.has(t)) differences.push(`token ${t} is missing`)
     return differences
