@@ -1,20 +1,25 @@
-// pnpm fuzz NAME --minutes N [--seed S]: reads mutated inputs for N minutes of processor time. A crash, a hang of more than 5 s, an exhausted heap
-// or an error that is no KvError is a finding; its input is kept, and the exit code is 1. `pnpm fuzz all` shares the time out.
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+// pnpm fuzz NAME|all --minutes N [--seed S] [--targets FILE --corpora FOLDER]: reads mutated inputs for N minutes of processor time. A crash, a hang of more than 5 s, an exhausted heap
+// or an error that is no KvError is a finding; its input is kept, and the exit code is 1. `all` shares the time out. FILE is a module with other
+// targets; FOLDER has a folder of seed inputs for each.
+import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { inputsOf } from './fuzz/inputs.ts'
-import { runChild } from './fuzz/run-child.ts'
+import { fuzz } from './fuzz/fuzz.ts'
 
-const MAX_FINDINGS = 10
-const corpora = fileURLToPath(new URL('fuzz/corpus', import.meta.url))
+const own = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string', default: '1' } },
+  options: {
+    minutes: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '1' },
+    targets: { type: 'string', default: own('fuzz/targets.ts') },
+    corpora: { type: 'string', default: own('fuzz/corpus') },
+  },
 })
+const { corpora } = values
 const names = readdirSync(corpora).sort()
 const minutes = Number(values.minutes)
 const seed = Number(values.seed)
@@ -29,50 +34,17 @@ if (
   process.exit(2)
 }
 
-interface Outcome {
-  readonly iterations: number
-  /** By where they arise, so that one mistake is one finding. */
-  readonly findings: Map<string, string>
-}
-
 const found = mkdtempSync(join(tmpdir(), 'qpkv-findings-'))
-for (const name of wanted) {
-  const { iterations, findings } = await fuzz(name, (minutes * 60_000) / wanted.length)
-  console.log(`${name}: ${iterations} inputs, ${findings.size} finding${findings.size === 1 ? '' : 's'}`)
+for (const target of wanted) {
+  const { iterations, findings } = await fuzz({
+    target,
+    targets: pathToFileURL(resolve(values.targets)).href,
+    corpus: join(corpora, target),
+    seed,
+    milliseconds: (minutes * 60_000) / wanted.length,
+    found,
+  })
+  console.log(`${target}: ${iterations} inputs, ${findings.size} finding${findings.size === 1 ? '' : 's'}`)
   for (const text of findings.values()) console.log(text)
   if (findings.size > 0) process.exitCode = 1
-}
-
-async function fuzz(name: string, milliseconds: number): Promise<Outcome> {
-  const findings = new Map<string, string>()
-  const corpus = join(corpora, name)
-  const onFinding = (iteration: number, error: string) => {
-    keep(findings, name, iteration, error, inputsOf(corpus, seed).at(iteration))
-    return findings.size < MAX_FINDINGS
-  }
-  let iterations = 0
-  for (let left = milliseconds; left > 0 && findings.size < MAX_FINDINGS;) {
-    const end = await runChild(
-      { target: name, corpus, seed, from: iterations, milliseconds: left },
-      onFinding,
-    )
-    iterations = end.next
-    left -= end.milliseconds
-  }
-  return { iterations, findings }
-}
-
-function keep(
-  findings: Map<string, string>,
-  name: string,
-  iteration: number,
-  error: string,
-  bytes: Uint8Array,
-) {
-  const lines = error.split('\n')
-  const place = lines.find((line) => /^\s+at /.test(line)) ?? lines[0] ?? ''
-  if (findings.has(place)) return
-  const file = join(found, `${name}-${iteration}`)
-  writeFileSync(file, bytes)
-  findings.set(place, `  iteration ${iteration}, input ${file}\n    ${lines.slice(0, 6).join('\n    ')}`)
 }

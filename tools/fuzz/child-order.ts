@@ -1,6 +1,8 @@
 /** What the process that reads inputs is told, as JSON in its first argument. */
 export interface ChildOrder {
   readonly target: string
+  /** Address of the module whose `targetsIn(folder)` has it. */
+  readonly targets: string
   /** Folder of seed inputs. */
   readonly corpus: string
   readonly seed: number

@@ -3,10 +3,10 @@ import { openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROGRESS_FILE, type ChildMessage, type ChildOrder } from './child-order.ts'
 import { inputsOf } from './inputs.ts'
-import { isExpected } from './target.ts'
-import { targetsIn } from './targets.ts'
+import { isExpected, type FuzzTargets } from './target.ts'
 
 const order = JSON.parse(process.argv[2] ?? '') as ChildOrder
+const { targetsIn } = (await import(order.targets)) as { targetsIn: FuzzTargets }
 const target = targetsIn(order.folder)[order.target]
 if (!target) throw new Error(`no target ${order.target}`)
 const inputs = inputsOf(order.corpus, order.seed)

@@ -8,6 +8,8 @@ import { scratchFolder } from './scratch-folder.ts'
 const START_MS = 120_000
 const HANG_MS = 5000
 const HEAP_MB = 1024
+/** What a process that had to be ended or died counts for at least: a reader that dies at every input must not read for ever. */
+const LEAST_MS = 1000
 const child = fileURLToPath(new URL('child.ts', import.meta.url))
 
 export interface ChildEnd {
@@ -57,7 +59,7 @@ function watch(
       }
       return now
     }
-    const finish = (next: number, milliseconds = first === undefined ? 0 : Date.now() - first) => {
+    const finish = (next: number, milliseconds = Math.max(LEAST_MS, Date.now() - (first ?? Infinity))) => {
       clearInterval(timer)
       reader.removeAllListeners()
       reader.kill('SIGKILL')

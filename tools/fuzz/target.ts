@@ -4,6 +4,9 @@ export interface FuzzTarget {
   read(bytes: Uint8Array): void | Promise<void>
 }
 
+/** Targets by name; readers of files find them in `folder`. */
+export type FuzzTargets = (folder: string) => Readonly<Record<string, FuzzTarget>>
+
 /** Whether an error is one that a user may see. */
 export function isExpected(cause: unknown): boolean {
   return (

@@ -11,7 +11,7 @@ import { loadTokenizer } from '../../packages/core/src/model/tokenizer.ts'
 import { registry } from '../../packages/methods/src/index.ts'
 import { loadSpec, parseBudgetText, parseSpec, printSpec, resolve } from '../../packages/spec/src/index.ts'
 import { put } from './scratch-folder.ts'
-import type { FuzzTarget } from './target.ts'
+import type { FuzzTargets } from './target.ts'
 
 const model = {
   layers: 4,
@@ -24,8 +24,8 @@ const model = {
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8')
 
-/** Every reader of data from outside, by name. Readers of files find them in `folder`. */
-export const targetsIn = (folder: string): Readonly<Record<string, FuzzTarget>> => ({
+/** Every reader of data from outside, by name. */
+export const targetsIn: FuzzTargets = (folder) => ({
   safetensors: {
     async read(bytes) {
       const length = bytes.length < 8 ? Infinity : Number(Buffer.from(bytes).readBigUInt64LE())
