@@ -1,5 +1,12 @@
 import { performance } from 'node:perf_hooks'
-import { finalPlan, storedHeads, type Hooks } from '@qpkv/spec'
+import {
+  finalPlan,
+  planBytes,
+  storedHeads,
+  type CompressionPlan,
+  type Hooks,
+  type ModelFacts,
+} from '@qpkv/spec'
 import { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import { throwIfAborted } from './generate/generate.ts'
@@ -48,16 +55,14 @@ export async function runPrefill(
     return contexts.map((context, index) => {
       const spec = specs[index] as ResolvedSpec
       const counts = kept[index] ?? []
-      const simulatedBytes = simulated[index]?.length
-        ? simulated[index].reduce((sum, n) => sum + n, 0)
-        : undefined
+      const plan = finalPlan(spec.plan, counts)
       return new Context({
         model: parts,
         native: context,
         spec,
-        plan: finalPlan(spec.plan, counts),
+        plan,
         kept: counts,
-        simulatedBytes,
+        simulatedBytes: countSimulated(plan, facts, simulated[index] ?? []),
         prompt,
         prefillMs,
         onWarning: options.onWarning,
@@ -69,6 +74,17 @@ export async function runPrefill(
     signal?.removeEventListener('abort', stop)
     prefill.dispose()
   }
+}
+
+/** Bytes of a context with simulated layers: what their quantizer counted, and the others as they are stored. */
+function countSimulated(
+  plan: CompressionPlan,
+  facts: ModelFacts,
+  counted: SimulatedBytes,
+): number | undefined {
+  if (counted.length === 0) return undefined
+  const native = planBytes(plan, facts).perLayer.filter((_, layer) => !plan.layers[layer]?.simulated)
+  return [...counted, ...native].reduce((sum, n) => sum + n, 0)
 }
 
 /** What no engine can run yet is refused here, by the name of the plan's field. */

@@ -97,6 +97,20 @@ describe('prefill', () => {
     expect(context.report.bytes.simulated).toBe(400)
   })
 
+  it('counts a layer that an override leaves exact beside the simulated ones', async () => {
+    const { model, log } = await fakeModel()
+    const { report } = await model.prefill(ids, {
+      compression: { quantize: doubling(), layers: [{ from: 1, to: 2, keyBits: 16, valueBits: 16 }] },
+    })
+    expect(log.compress.map(({ options }) => options?.replacement !== undefined)).toEqual([
+      false,
+      true,
+      false,
+    ])
+    // Half of what an exact cache plans is the second layer's.
+    expect(report.bytes.simulated).toBe(200 + report.bytes.planned / 2)
+  })
+
   it('knows the end of the user turn', async () => {
     const { model } = await fakeModel()
     const context = await model.prefill([{ role: 'user', content: 'The boat' }], {

@@ -37,6 +37,14 @@ const plans: Record<string, Partial<LayerPlan>> = {
       32,
     ),
   },
+  'values beyond a size, later tokens exact': {
+    segments: segments(
+      packed(4, 'token', 32, { outliers: 0.01, outlierRule: { kind: 'beyond', threshold: 2 } }),
+      packed(2, 'channel', 64, { outliers: 0.05, outlierRule: { kind: 'beyond', threshold: 1 } }),
+      0,
+    ),
+    residual: 'never',
+  },
   'exact keys, packed values': { segments: segments(exact('f16'), packed(4, 'token'), 32) },
   'the KIVI rule': {
     segments: segments(packed(2, 'channel'), packed(2, 'token'), 32),

@@ -129,7 +129,7 @@ describe('fork', () => {
       layerPlan(1).segments,
       segments(packed(2, 'channel'), packed(2, 'token'), 32),
     ]) {
-      for (const residual of ['unified', 'kivi'] as const) {
+      for (const residual of ['unified', 'kivi', 'never'] as const) {
         const layer = layerPlan(200, { segments: segment, residual })
         const alone = await start(200, layer)
         // What leaves the window leaves it after every append, so both sides cut the text alike.
@@ -185,6 +185,25 @@ test('the original residual rule codes keys in blocks and values one by one', as
   const values = (parts: typeof last.value) =>
     parts.filter((p) => p.bits !== 16).flatMap((p) => [...p.values])
   expect(values(last.value).slice(0, 38 * 32)).toEqual(values(first.value))
+})
+
+test('by the rule `never` later tokens stay exact, and the codes stay as they are', async () => {
+  const layer = layerPlan(70, {
+    segments: segments(packed(4, 'token', 32), packed(4, 'channel', 64), 0),
+    residual: 'never',
+  })
+  const context = await start(70, layer)
+  const coded = () => {
+    const { key, value } = context.export(0, 0)
+    return [key, value].map((parts) => parts.filter((p) => p.bits !== 16))
+  }
+  const first = coded()
+  expect(first.map((parts) => parts.reduce((n, p) => n + p.tokens, 0))).toEqual([70, 70])
+  for (let step = 1; step <= 150; step++) await context.append(Int32Array.of(step))
+  expect(coded()).toEqual(first)
+  expect(context.export(0, 0).tokens).toBe(220)
+  // Two tiles, as an exact cache grows them: not a small one for every few tokens.
+  expect(context.export(0, 0).key.filter((p) => p.bits === 16)).toHaveLength(2)
 })
 
 describe('sampling', () => {

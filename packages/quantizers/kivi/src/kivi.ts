@@ -4,7 +4,10 @@ import {
   hqqPlanBytes,
   kiviStorage,
   kiviStorageOptions,
+  KvError,
+  number,
   oneOf,
+  optional,
   roundTripHqq,
   solverOf,
   type HqqStorage,
@@ -16,6 +19,7 @@ interface HqqOptions {
   readonly keyAxis: 0 | 1
   readonly valueAxis: 0 | 1
   readonly solver: 'min-max' | 'hqq-0.2.2' | 'hqq-0.2.8'
+  readonly threshold: number | undefined
 }
 
 /** The released code's storage of one tensor. */
@@ -25,6 +29,7 @@ const hqqStorage = (options: HqqOptions, tensor: 'key' | 'value'): HqqStorage =>
   group: options.group,
   version: options.solver === 'hqq-0.2.8' ? '0.2.8' : '0.2.2',
   optimize: options.solver !== 'min-max',
+  ...(options.threshold !== undefined && { threshold: options.threshold }),
   compute: 'f16',
 })
 
@@ -47,6 +52,13 @@ export const kivi = defineQuantizer({
       doc: 'With storage=hqq: 1 groups channels of a token, 0 values a stride apart.',
     }),
     valueAxis: oneOf([0, 1], { default: 0, doc: 'With storage=hqq, as keyAxis.' }),
+    threshold: optional(
+      number({
+        default: 6,
+        min: 0,
+        doc: 'With storage=hqq: values beyond this size are kept exactly apart, as its kvquant does with 6.',
+      }),
+    ),
   },
   profiles: {
     original: { bits: 2, group: 32, recent: 128, residual: 'kivi' },
@@ -60,14 +72,20 @@ export const kivi = defineQuantizer({
       solver: 'hqq-0.2.8',
     },
   },
-  format: (options, at) =>
-    options.storage === 'hqq'
-      ? {
-          key: exactFormat(),
-          value: exactFormat(),
-          simulated: { keyBits: options.bits, valueBits: options.bits },
-        }
-      : kiviStorage({ ...options, solver: solverOf(options.solver) }, at),
+  format(options, at) {
+    const { bits, storage, threshold, solver } = options
+    if (storage === 'hqq')
+      return { key: exactFormat(), value: exactFormat(), simulated: { keyBits: bits, valueBits: bits } }
+    if (threshold !== undefined)
+      throw new KvError(
+        'KV_CONFLICT',
+        `quantize.threshold is ${threshold}, which goes with storage=hqq only.`,
+        {
+          hint: 'Add storage=hqq or profile=qpruningkv, or use the quantizer kvquant, whose tiles keep outliers exactly.',
+        },
+      )
+    return kiviStorage({ ...options, solver: solverOf(solver) }, at)
+  },
   simulation: {
     used: ({ storage }) => storage === 'hqq',
     roundTrip: (options, block) => roundTripHqq(block, hqqStorage(options, block.tensor)),

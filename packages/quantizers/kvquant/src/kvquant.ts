@@ -1,18 +1,16 @@
 import {
   defineQuantizer,
   exactFormat,
-  hqqPlanBytes,
   integer,
   isPlainObject,
   KvError,
   number,
   oneOf,
   optional,
-  roundTripHqq,
+  releasedStorage,
   text,
   type Bits,
   type FormatContext,
-  type HqqStorage,
   type Json,
   type Option,
   type PackedFormat,
@@ -38,12 +36,12 @@ interface Options {
   readonly outliers: number
   readonly calibration: string | { readonly [key: string]: Json } | undefined
   readonly calibrationHash: string | undefined
-  readonly storage: 'packed' | 'hqq'
+  readonly storage: 'packed' | 'released'
 }
 
 /** The calibration that options name, checked against the hash that they may carry. */
 function calibrationOf({ calibration, calibrationHash: wanted, storage }: Options): Calibration | undefined {
-  if (calibration === undefined || storage === 'hqq') return undefined
+  if (calibration === undefined || storage === 'released') return undefined
   const loaded =
     typeof calibration === 'string'
       ? readCalibration(calibration)
@@ -74,16 +72,8 @@ function levelsOf(
   return [...layer[tensor][bits]]
 }
 
-/** The simplified variant of the released code: values beyond 6 apart, HQQ codes of the rest, after RoPE. */
-const releasedStorage = (bits: 8 | 4 | 3 | 2, tensor: 'key' | 'value'): HqqStorage => ({
-  bits,
-  axis: tensor === 'key' ? 1 : 0,
-  group: 64,
-  version: '0.2.2',
-  optimize: false,
-  threshold: 6,
-  compute: 'f16',
-})
+/** Values beyond this size are kept exactly by the released code of arXiv 2412.12706. */
+const RELEASED_THRESHOLD = 6
 
 /**
  * KVQuant: keys per channel before RoPE, values per token, on non-uniform levels; the largest deviations kept exactly in a sparse form
@@ -105,16 +95,36 @@ export const kvquant = defineQuantizer({
     recent: integer({ default: 0, min: 0, max: 65536, doc: 'Newest kept tokens that stay in 16 bit.' }),
     calibration: calibrationOption,
     calibrationHash: optional(text({ default: 'none', doc: 'SHA-256 that the calibration must have.' })),
-    storage: oneOf(['packed', 'hqq'], {
+    storage: oneOf(['packed', 'released'], {
       default: 'packed',
-      doc: 'hqq: the simplified variant of the released code of arXiv 2412.12706; simulated.',
+      doc: 'released: the simplified variant of the released code of arXiv 2412.12706: uniform codes after RoPE.',
     }),
+    threshold: optional(
+      number({
+        default: RELEASED_THRESHOLD,
+        min: 0,
+        doc: 'With storage=released: size beyond which a value is kept exactly, the largest first; left out: 6.',
+      }),
+    ),
   },
-  profiles: { qpruningkv: { storage: 'hqq', sinks: 0, recent: 0 } },
+  profiles: {
+    // The released code has room for every value beyond; keys have a few in a hundred.
+    qpruningkv: { storage: 'released', threshold: RELEASED_THRESHOLD, outliers: 0.05, sinks: 0, recent: 0 },
+  },
   format: (options, at) => {
-    const { bits, outliers, sinks, recent, storage } = options
-    if (storage === 'hqq')
-      return { key: exactFormat(), value: exactFormat(), simulated: { keyBits: bits, valueBits: bits } }
+    const { bits, outliers, sinks, recent, storage, threshold } = options
+    if (storage === 'released') {
+      const exact = { share: outliers, threshold: threshold ?? RELEASED_THRESHOLD }
+      return { ...releasedStorage({ bits, outliers: exact }, at), sinks, recent }
+    }
+    if (threshold !== undefined)
+      throw new KvError(
+        'KV_CONFLICT',
+        `quantize.threshold is ${threshold}, which goes with storage=released only.`,
+        {
+          hint: 'Add storage=released or profile=qpruningkv, or leave it out: `outliers` says how many are kept.',
+        },
+      )
     const calibration = calibrationOf(options)
     const width = (override: Bits | undefined) => override ?? bits
     const key = width(at.keyBits)
@@ -131,11 +141,6 @@ export const kvquant = defineQuantizer({
       sinks,
       recent,
     }
-  },
-  simulation: {
-    used: ({ storage }) => storage === 'hqq',
-    roundTrip: ({ bits }, block) => roundTripHqq(block, releasedStorage(bits, block.tensor)),
-    bytes: ({ bits }, shape) => hqqPlanBytes(shape, releasedStorage(bits, shape.tensor)),
   },
   notes: (options) =>
     options.storage === 'packed' && options.calibration === undefined

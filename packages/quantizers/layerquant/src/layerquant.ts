@@ -1,25 +1,17 @@
 import {
   defineQuantizer,
   exactFormat,
-  hqqPlanBytes,
   integer,
   kiviStorage,
   kiviStorageOptions,
+  KvError,
   oneOf,
-  roundTripHqq,
+  releasedStorage,
   solverOf,
-  type HqqStorage,
 } from '@qpkv/spec'
 
-/** What the released code stores outside its range: 4 bit, whatever was asked for. */
-const releasedStorage = (tensor: 'key' | 'value'): HqqStorage => ({
-  bits: 4,
-  axis: tensor === 'key' ? 1 : 0,
-  group: 64,
-  version: '0.2.2',
-  optimize: false,
-  compute: 'f16',
-})
+/** What the released code stores outside its range, whatever was asked for. */
+const RELEASED_BITS = 4
 
 /**
  * LayerQuant: layers `from` <= layer < `to` are stored at another width than the rest, in KIVI's form.
@@ -39,31 +31,27 @@ export const layerquant = defineQuantizer({
     ...kiviStorageOptions,
     storage: oneOf(['packed', 'released'], {
       default: 'packed',
-      doc: 'released: what the released code really stores: 16 bit in the range, simulated 4 bit outside.',
+      doc: 'released: what the released code really stores: 16 bit in the range, 4 bit outside whatever `bits` says.',
     }),
   },
   profiles: { qpruningkv: { storage: 'released' } },
   format: (options, at) => {
     const inside = at.layer >= options.from && at.layer < options.to
     if (options.storage === 'released') {
-      const bits = inside ? 16 : 4
-      return { key: exactFormat(), value: exactFormat(), simulated: { keyBits: bits, valueBits: bits } }
+      if (options.rangeBits === 16)
+        throw new KvError(
+          'KV_CONFLICT',
+          'quantize.rangeBits is 16, where the released code stops: it has no codes of that width (and leaves the range in 16 bit at every other one).',
+          { hint: 'Use another rangeBits, or leave the profile and storage=released out.' },
+        )
+      return inside
+        ? { key: exactFormat(), value: exactFormat() }
+        : releasedStorage({ bits: RELEASED_BITS }, at)
     }
     const width = inside ? options.rangeBits : options.bits
     return kiviStorage(
       { ...options, bits: options.bits, solver: solverOf(options.solver) },
       { ...at, keyBits: at.keyBits ?? width, valueBits: at.valueBits ?? width },
     )
-  },
-  simulation: {
-    used: ({ storage }) => storage === 'released',
-    roundTrip: ({ from, to }, block) =>
-      block.layer >= from && block.layer < to
-        ? { values: block.values, bytes: block.values.length * 2 }
-        : roundTripHqq(block, releasedStorage(block.tensor)),
-    bytes: ({ from, to }, shape) =>
-      shape.layer >= from && shape.layer < to
-        ? shape.heads * shape.tokens * shape.headDim * 2
-        : hqqPlanBytes(shape, releasedStorage(shape.tensor)),
   },
 })
