@@ -3,7 +3,7 @@
 //
 //   fifo          the oldest token behind the first `protect.first` positions
 //   lowest-score  the one with the lowest running score among those, the newest `protect.last` left
-//   out; of equal scores the newer
+//                 out; of equal scores the newer
 //
 // An evicted token keeps its slot; its bit in the tile's valid mask is cleared. A tile without
 // valid tokens is freed. Tiles are shared by forks, so a key part is copied before its mask

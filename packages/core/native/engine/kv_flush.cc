@@ -2,12 +2,11 @@
 // the packed segment. See kv_layer.h.
 //
 //   unified  when r + g tokens are there, the oldest g become one tile of g tokens, K and V alike
-//   (g: the key group for scales per
-//            channel, else 16)
+//            (g: the key group for scales per channel, else 16)
 //   kivi     keys: when r are there, all of them are coded; values: beyond r, the oldest ones are
-//   coded token by token into a
-//            value tile that has free slots. Scales per token make that the same as coding them
-//            together.
+//            coded token by token into a value tile that has free slots. Scales per token make
+//            that the same as coding them together.
+//   never    they stay
 #include <algorithm>
 
 #include "engine/kv_layer.h"

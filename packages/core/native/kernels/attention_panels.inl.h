@@ -1,9 +1,11 @@
 // Keys, values and queries of attention in the form that TileProduct reads, in blocks of 64 keys
 // and 48 query rows.
 //
-//   keys     [block][dim / depth][64 keys][depth]          depth = factors per step: 2 for bf16
-//   pairs, 1 for float32 values   [block][64 / depth][dim padded to 16][depth] queries  [48][steps
-//   of dim padded to 32]
+//   keys     [block][dim / depth][64 keys][depth]
+//   values   [block][64 / depth][dim padded to 16][depth]
+//   queries  [48][steps of dim padded to 32]
+//
+// depth = factors per step: 2 for bf16 pairs, 1 for float32.
 #pragma once
 #include "base/bf16.h"
 #include "kernels/tile_product.inl.h"

@@ -2,8 +2,7 @@
 // in the first-level cache.
 //
 //   DecodeWords   codes as words of 16 bits, or levels as signed ones: [vector][lane][pair], 64
-//   bytes a vector. The fast kernels fold
-//                 scales into the other factor.
+//                 bytes a vector. The fast kernels fold scales into the other factor.
 //   DecodeFloats  finished values in float32: [vector][pair][lane], 128 bytes a vector; any format.
 #pragma once
 #include "kernels/tile_view.inl.h"

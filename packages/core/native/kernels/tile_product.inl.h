@@ -1,8 +1,9 @@
 // The inner loop of every matrix product: a register tile of rows x (16-lane vectors), summed over
 // steps.
 //
-//   acc[r][c] += sum over s of a[r * a_stride + s] (one value or pair for all lanes) * b[s * b_step
-//   + vector c]
+//   acc[r][c] += sum over s of a[r * a_stride + s] * b[s * b_step + vector c]
+//
+// where a value (or pair) of a is the same for all lanes.
 //
 // A Step says what a factor is: a bf16 pair, or one float32 against float32 or float16.
 #pragma once

@@ -4,15 +4,13 @@
 //
 // Conventions
 //   * Every op takes a Stream (on the CPU: a thread pool) first. An op divides its work into units
-//   that do not depend on the number of
-//     threads, so results are bit-equal for any thread count.
+//     that do not depend on the number of threads, so results are bit-equal for any thread count.
 //   * Pointers named in the struct comments are device pointers unless marked "host". Shapes are
-//   row-major, innermost last.
+//     row-major, innermost last.
 //   * float means activations in float32. `precision` says what matrix products see: kBf16 rounds
-//   both factors to bf16 and sums in
-//     float32; kF32 keeps float32 factors.
+//     both factors to bf16 and sums in float32; kF32 keeps float32 factors.
 //   * Ops do not allocate (scratch comes in), do not fail and do not check: callers pass valid
-//   arguments.
+//     arguments.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -5,8 +5,6 @@
 // part is read through its own pointer. Every section of a part starts and ends on a 64-byte
 // boundary, so a part is a whole number of cache lines and of zmm registers.
 //
-// clang-format off
-//
 // Vectors. Tokens are taken in blocks of 16; a block's slots beyond the last token hold zeros and
 // are masked by the token count. A vector is 16 lanes x 2 values, the operand of one bf16 (or
 // int16) pair dot instruction:
@@ -79,7 +77,6 @@
 //                  find no room are coded like any other.
 //
 // Padding, here and in every section, is zero: packing from slot 0 clears the whole part first.
-// clang-format on
 #pragma once
 #include <cmath>
 #include <cstddef>

@@ -1,8 +1,9 @@
 // Decode attention over 16, 8, 4, 3 and 2 bit caches: time a layer, bytes read, and the ratio to
 // the 16-bit run beside it.
 //
-//   qpkv_decode_bench [kv_heads] [group] [dim] [rounds] [table]        defaults 8 4 64 9, the best
-//   table
+//   qpkv_decode_bench [kv_heads] [group] [dim] [rounds] [table]
+//
+// Left out: 8 4 64 9 and the best table.
 //
 // Formats take turns within a round, so that a slow minute hits all of them. Enough copies of the
 // layer are cycled that the cache comes from memory, not from the last-level cache. Rounds with two

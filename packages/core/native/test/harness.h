@@ -1,8 +1,9 @@
 // A small test harness: tests register themselves, expectations count, main prints 'N passed, N
 // failed'.
 //
-//   QPKV_TEST(RmsNorm) { for (const Ops* ops : Tables()) { ...; ExpectNear(label, got, want, n,
-//   bound); } }
+//   QPKV_TEST(RmsNorm) {
+//     for (const Ops* ops : Tables()) { ...; ExpectNear(label, got, want, n, bound); }
+//   }
 //
 // A test passes if none of its expectations failed.
 #pragma once

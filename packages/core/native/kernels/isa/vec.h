@@ -2,32 +2,35 @@
 // file includes its vec_*.h and then the kernels; names, lane order and the order of reductions are
 // the same everywhere. All names are local to the including file.
 //
-//   F32x16    16 floats            Zero Set Load LoadN (rest zero) Store StoreN; Add Sub Mul Div
-//   Max Min Abs Sqrt Fma(a, b, c) = ab + c
-//                                  Max and Min give the second operand when either is NaN: Max(x,
-//                                  best) drops a NaN x, Max(best, x) keeps it. ReduceAdd ReduceMax
-//                                  ReduceMin: lanes i, i + 8 first, then 4, 2, 1. ReduceAdd4: sums
-//                                  of four vectors, each in an order of its own.
-//   I32x16    16 int32             ToInt rounds half to even; SetI Iota LoadI StoreI AddI SubI MinI
-//   MaxI AndI OrI ShiftLeftI ShiftRightI Mask16    a truth value a lane Less LessEqual Equal IsNan
-//   LessI FirstN MaskOf BitsOfMask AndM OrM NotM Any; Select(mask, yes, no) B16x32    16 pairs of
-//   bf16     lane i holds elements 2i (even, low half) and 2i + 1. LoadB16 StoreB16 Even Odd;
-//                                  PackPairs(even, odd), PackB16(elements 0..15, elements 16..31):
-//                                  round to nearest even
-//             DotPairs(acc, a, b)  acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1], in float32
-//             DotSplat             the same with one pair for all lanes: SetPair(PairValue). A
-//             PairValue is how a row's factors wait in
-//                                  memory for that: 32 bits of bf16 with pair instructions, else
-//                                  two floats (rounded beforehand).
-//   U16x32    32 words of 16 bits  lane = word / 2. EvenWords OddWords give 16 ints each; JoinWords
-//   is their inverse; BitsToB16 takes
-//                                  the words as bf16; WordsToB16 converts 0..255 exactly; LookupB16
-//                                  takes 0..15 through a table. LookupU16 gives words.
-//                                  DotWords(acc, a, b): pair dot of signed words, exact in int32;
-//                                  SetWordPair one pair for all lanes; StoreWords 32 integers as
-//                                  words; F16BitsToFloat: a half in each lane's low word.
-//   memory formats                 LoadBf16 StoreBf16 LoadF16 StoreF16 (+ N), LoadU8 (codes to
-//   floats), LoadU8I, StoreU8 Lookup16, Lookup256            float tables by lane index
+//   F32x16   16 floats
+//     Zero Set Load LoadN (rest zero) Store StoreN; Add Sub Mul Div Max Min Abs Sqrt;
+//     Fma(a, b, c) = ab + c.
+//     Max and Min give the second operand when either is NaN: Max(x, best) drops a NaN x,
+//     Max(best, x) keeps it.
+//     ReduceAdd ReduceMax ReduceMin: lanes i, i + 8 first, then 4, 2, 1. ReduceAdd4: sums of four
+//     vectors, each in an order of its own.
+//   I32x16   16 int32
+//     ToInt rounds half to even; SetI Iota LoadI StoreI AddI SubI MinI MaxI AndI OrI ShiftLeftI
+//     ShiftRightI.
+//   Mask16   a truth value a lane
+//     Less LessEqual Equal IsNan LessI FirstN MaskOf BitsOfMask AndM OrM NotM Any;
+//     Select(mask, yes, no).
+//   B16x32   16 pairs of bf16; lane i holds elements 2i (even, low half) and 2i + 1
+//     LoadB16 StoreB16 Even Odd; PackPairs(even, odd), PackB16(elements 0..15, elements 16..31):
+//     round to nearest even.
+//     DotPairs(acc, a, b): acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1], in float32.
+//     DotSplat: the same with one pair for all lanes: SetPair(PairValue). A PairValue is how a
+//     row's factors wait in memory for that: 32 bits of bf16 with pair instructions, else two
+//     floats (rounded beforehand).
+//   U16x32   32 words of 16 bits; lane = word / 2
+//     EvenWords OddWords give 16 ints each; JoinWords is their inverse.
+//     BitsToB16 takes the words as bf16; WordsToB16 converts 0..255 exactly; LookupB16 takes 0..15
+//     through a table. LookupU16 gives words.
+//     DotWords(acc, a, b): pair dot of signed words, exact in int32; SetWordPair: one pair for all
+//     lanes; StoreWords: 32 integers as words; F16BitsToFloat: a half in each lane's low word.
+//   Memory formats
+//     LoadBf16 StoreBf16 LoadF16 StoreF16 (+ N), LoadU8 (codes to floats), LoadU8I, StoreU8.
+//     Lookup16, Lookup256: float tables by lane index.
 //
 // Here, on top of it: Exp2, Exp, prefetching.
 #pragma once
