@@ -179,7 +179,7 @@ const verbs = {
   },
   'publish-dry-run'() {
     tool('check-release', '--packages-only')
-    tool('publish-dry-run')
+    tool('publish-dry-run', ...rest)
   },
   'pack-test'() {
     turbo('build')

@@ -1,5 +1,6 @@
-// pnpm publish-dry-run: rehearses a release against a registry on loopback that knows no package and takes none, so that nothing leaves this
-// machine and no account is needed. Every package must be built, be offered, and come after what it depends on.
+// pnpm publish-dry-run [--git-checks]: rehearses a release against a registry on loopback that knows no package and takes none, so that nothing
+// leaves this machine and no account is needed. Every package must be built, be offered, and come after what it depends on. --git-checks, as in a
+// release, refuses a checkout that is not clean or not main.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -22,9 +23,10 @@ for (const { folder, name } of published)
   if (!folder.startsWith('packages/core/npm/') && !existsSync(join(root, folder, 'dist', 'index.js')))
     problems.push(`${name}: is not built; run "pnpm build"`)
 
+const gitChecks = process.argv.includes('--git-checks') ? [] : ['--no-git-checks']
 const child = spawn(
   'pnpm',
-  ['-r', 'publish', '--dry-run', '--no-git-checks', '--access', 'public', '--registry', address],
+  ['-r', 'publish', '--dry-run', ...gitChecks, '--access', 'public', '--registry', address],
   { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
 )
 let output = ''
