@@ -40,6 +40,18 @@ test('the qpruningkv profiles do what the released code does: 16 bit and 16 / bi
   expect(spentNominal).toBe((2 * 2 + 6) / 8)
 })
 
+test('the exact form of what that code stores goes with the same tokens', () => {
+  const pruner = 'layerquant:profile=qpruningkv,from=0,to=2,rangeBits=8'
+  const tiles = `${pruner}+layerquant:profile=qpruningkv,from=0,to=2@128x16`
+  const exact = `${pruner}+kivi:profile=qpruningkv,bits=4@128x16#0-2:keyBits=16,valueBits=16`
+  expect(tokensOf(exact)).toEqual(tokensOf(tiles))
+  expect(
+    run(exact)
+      .plan.layers.slice(1, 3)
+      .map((layer) => layer.simulated?.keyBits),
+  ).toEqual([undefined, 4])
+})
+
 test('the released code runs LayerQuant with nothing else; so does its profile', () => {
   const conflict = expect.objectContaining({ code: 'KV_CONFLICT' })
   expect(() => run('layerquant:profile=qpruningkv+kivi@128x16')).toThrow(conflict)
