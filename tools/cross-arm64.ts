@@ -1,5 +1,6 @@
 // pnpm cross-arm64 [--test]: compiles the addon for linux-arm64 with Debian's cross compiler (apt-get install g++-aarch64-linux-gnu) and checks
-// that the result is what a Node on arm64 could load. --test builds the native tests instead and runs them in qemu-aarch64 (qemu-user).
+// that the result is what a Node on arm64 could load. --test [PART] builds the native tests instead and runs them, or those with PART in their
+// names, in qemu-aarch64 (apt-get install qemu-user).
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -15,13 +16,18 @@ const build = join(source, test ? 'build-arm64-test' : 'build-arm64')
 
 function run(command: string, args: readonly string[]): void {
   const result = spawnSync(command, args, { stdio: 'inherit', cwd: root })
+  if (result.error) console.error(`Could not start ${command}: ${result.error.message}`)
   if (result.status !== 0) process.exit(result.status ?? 1)
 }
 
-if (spawnSync(COMPILER, ['--version'], { stdio: 'ignore' }).status !== 0) {
-  console.error(`There is no ${COMPILER}. On Debian and Ubuntu: apt-get install g++-aarch64-linux-gnu`)
+function need(command: string, debianPackage: string): void {
+  if (spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0) return
+  console.error(`There is no ${command}. On Debian and Ubuntu: apt-get install ${debianPackage}`)
   process.exit(1)
 }
+
+need(COMPILER, 'g++-aarch64-linux-gnu')
+if (test) need('qemu-aarch64', 'qemu-user')
 if (!existsSync(join(build, 'CMakeCache.txt'))) {
   const require = createRequire(join(source, 'package.json'))
   const { include_dir: api } = require('node-api-headers') as { include_dir: string }
