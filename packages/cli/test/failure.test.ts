@@ -10,9 +10,9 @@ function report(error: unknown, env: NodeJS.ProcessEnv = {}) {
 }
 
 describe('failures', () => {
-  it('are one line and a hint', () => {
+  it('are one line with the code, and a hint', () => {
     expect(report(new KvError('KV_MEMORY', 'Too\nlittle.', { hint: 'Buy more.' }))).toEqual({
-      text: 'error: Too little.\nhint: Buy more.\n',
+      text: 'error: Too little. [KV_MEMORY]\nhint: Buy more.\n',
       code: 1,
     })
     expect(report('text')).toEqual({ text: 'error: text\n', code: 1 })

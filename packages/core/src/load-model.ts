@@ -56,7 +56,11 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   const configPath = join(folder, 'config.json')
   const values = await readJsonObject(configPath)
   if (!values)
-    throw kvError('KV_CONFIG', `Expected a model folder with a config.json at ${folder}.`, 'Check the path.')
+    throw kvError(
+      'KV_CONFIG',
+      `Expected a model folder with a config.json at ${folder}.`,
+      'Check the path; a model of the hub is written org/name.',
+    )
   const config = readConfig(values, configPath)
   const weights = await readWeightFiles(folder)
   const tensors = mapWeights(config, weights, folder)

@@ -14,7 +14,7 @@ const usageCodes: ReadonlySet<KvErrorCode> = new Set([
   'KV_UNKNOWN_METHOD',
 ])
 
-/** One line and a hint; the stack only with QPKV_DEBUG=1. */
+/** One line with the code that docs/errors.md explains, and a hint; the stack only with QPKV_DEBUG=1. */
 export function reportFailure(
   error: unknown,
   stderr: Output,
@@ -23,7 +23,8 @@ export function reportFailure(
   // Commander has already written its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const message = error instanceof Error ? error.message : String(error)
-  stderr.write(`error: ${message.replaceAll(/\s*\n\s*/g, ' ')}\n`)
+  const code = KvError.isInstance(error) ? ` [${error.code}]` : ''
+  stderr.write(`error: ${message.replaceAll(/\s*\n\s*/g, ' ')}${code}\n`)
   const hint = KvError.isInstance(error) || error instanceof UsageError ? error.hint : undefined
   if (hint) stderr.write(`hint: ${hint}\n`)
   if (env['QPKV_DEBUG'] === '1' && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`)
