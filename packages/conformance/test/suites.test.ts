@@ -7,7 +7,7 @@ import {
   type Selection,
 } from '@qpkv/spec'
 import { expect, test } from 'vitest'
-import { compareKept, testPairs, testPruner, testQuantizer } from '../src/index.ts'
+import { testPairs, testPruner, testQuantizer } from '../src/index.ts'
 
 /** Runs a suite and returns the names of the tests that failed. */
 function failures(suite: (run: (name: string, body: () => void) => void) => void): string[] {
@@ -76,16 +76,4 @@ test('pairs that never resolve are caught', () => {
   const names = failures((run) => testPairs({ test: run, registry: createRegistry([never]) }))
   expect(names).toContain('never + none')
   expect(names).not.toContain('none + none')
-})
-
-test('kept sets are compared under ties: any of the tied, none below', () => {
-  const scores = Float32Array.of(5, 3, 3, 1)
-  const recorded = { kept: Int32Array.of(0, 1, 4), scores, unique: false }
-  expect(compareKept(Int32Array.of(0, 2, 4), recorded, 1)).toEqual([])
-  expect(compareKept(Int32Array.of(1, 2, 4), recorded, 1)).toEqual(['token 0 is missing'])
-  expect(compareKept(Int32Array.of(0, 3, 4), recorded, 1)).toEqual(['token 3 should not be kept'])
-  expect(compareKept(Int32Array.of(0, 2, 4), { ...recorded, unique: true }, 1)).toEqual([
-    'token 1 is missing',
-  ])
-  expect(compareKept(Int32Array.of(0, 2), recorded, 1)).toEqual(['keeps 2 tokens, recorded 3'])
 })
