@@ -34,6 +34,17 @@ describe('a safetensors header', () => {
     expect(header.tensors.size).toBe(2)
   })
 
+  it.each([
+    ['version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n', /git lfs pull/],
+    ['<!DOCTYPE html><title>Not found</title>', /web page/],
+    ['something else entirely', /Download the file again/],
+  ])('that is %j says what the file is', async (content, hint) => {
+    const error = await throwsKv('KV_MODEL_FILE', /header/, () =>
+      readSafetensorsHeader(file(Buffer.from(content))),
+    )
+    expect(error.hint).toMatch(hint)
+  })
+
   bad('an empty file', /0 bytes/, () => new Uint8Array(0))
   bad('a length beyond the file', /claims 999 bytes/, () => safetensorsFile({ a }, 24, 999n))
   bad('an absurd length', /claims/, () => safetensorsFile({ a }, 24, 2n ** 63n))

@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { expected } from '@qpkv/spec'
 import type { JsonObject } from './read-json.ts'
 
@@ -41,6 +42,7 @@ export class ConfigReader {
   }
 
   wrong(what: string, name: string, value: unknown): Error {
-    return expected(what, `${name} in ${this.path}`, value, 'KV_CONFIG')
+    const hint = `Compare it with the ${basename(this.path)} on the page of the model, or download it again.`
+    return expected(what, `${name} in ${this.path}`, value, 'KV_CONFIG', hint)
   }
 }

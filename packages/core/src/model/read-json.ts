@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { kvError } from '../errors.ts'
+import { damagedFileAdvice } from './damaged-file.ts'
 
 export type JsonObject = Record<string, unknown>
 
@@ -16,9 +17,14 @@ export async function readJsonObject(path: string): Promise<JsonObject | undefin
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw kvError('KV_CONFIG', `Expected JSON in ${path}, but ${(cause as Error).message}.`)
+    throw kvError(
+      'KV_CONFIG',
+      `Expected JSON in ${path}, but it cannot be parsed: ${(cause as Error).message}.`,
+      damagedFileAdvice(text),
+    )
   }
-  if (!isObject(value)) throw kvError('KV_CONFIG', `Expected a JSON object in ${path}.`)
+  if (!isObject(value))
+    throw kvError('KV_CONFIG', `Expected a JSON object in ${path}.`, damagedFileAdvice(text))
   return value
 }
 

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
 import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
+import { damagedFileAdvice } from './damaged-file.ts'
 import { duplicateKey } from './duplicate-keys.ts'
 import { isObject } from './read-json.ts'
 
@@ -44,6 +45,8 @@ const dtypeBits: Readonly<Record<string, number>> = {
 }
 
 const LENGTH_BYTES = 8
+/** Enough to see what a file is that is no safetensors file. */
+const START_BYTES = 64
 /** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000
 
@@ -57,11 +60,11 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   })
   try {
     const { size } = await file.stat()
-    const fail = failIn(path)
+    const start = Buffer.alloc(Math.min(size, START_BYTES))
+    await file.read(start, 0, start.length, 0)
+    const fail = failIn(path, start.toString('latin1'))
     if (size < LENGTH_BYTES) throw fail(`the file has ${size} bytes, too few for a header`)
-    const head = Buffer.alloc(LENGTH_BYTES)
-    await file.read(head, 0, LENGTH_BYTES, 0)
-    const length = Number(head.readBigUInt64LE())
+    const length = Number(start.readBigUInt64LE())
     if (length > MAX_HEADER_BYTES)
       throw fail(`its header claims ${length} bytes; the format allows ${MAX_HEADER_BYTES}`)
     if (LENGTH_BYTES + length > size)
@@ -105,13 +108,9 @@ export function parseSafetensorsHeader(path: string, json: Uint8Array, fileBytes
 type Fail = (what: string) => Error
 
 const failIn =
-  (path: string): Fail =>
+  (path: string, start = ''): Fail =>
   (what) =>
-    kvError(
-      'KV_MODEL_FILE',
-      `Expected a safetensors file at ${path}, but ${what}.`,
-      'Download the file again.',
-    )
+    kvError('KV_MODEL_FILE', `Expected a safetensors file at ${path}, but ${what}.`, damagedFileAdvice(start))
 
 const quote = (name: string) => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name)
 

@@ -37,7 +37,7 @@ const unusable = (path: string, cause: unknown) =>
   kvError(
     'KV_TOKENIZER',
     `Could not use the tokenizer in ${path}: ${(cause as Error).message}.`,
-    'Remove the file to work with token ids alone.',
+    'Download it again (only tokenizer.json of Hugging Face is read); without the file, code can work with token ids.',
   )
 
 function wrap(tokenizer: HuggingFaceTokenizer, config: JsonObject, path: string): Tokenizer {

@@ -120,7 +120,7 @@ export function requireTokenizer({ tokenizer }: PromptReaders): Tokenizer {
   throw kvError(
     'KV_TOKENIZER',
     'The model folder has no tokenizer.json, so text cannot be used.',
-    'Pass token ids.',
+    'Add the tokenizer.json of the model to its folder; in code, token ids work without it.',
   )
 }
 
