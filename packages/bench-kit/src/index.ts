@@ -37,7 +37,7 @@ export {
 export { pythonRound } from './python/round.ts'
 export { pythonSpace, pythonSplit, pythonStrip } from './python/white-space.ts'
 export { SeededRandom } from './random.ts'
-export { flatRows, toCsv, toJsonDocument } from './report/export.ts'
+export { flatRows, fromJsonDocument, toCsv, toJsonDocument } from './report/export.ts'
 export {
   htmlReport,
   type Cell,

@@ -55,6 +55,7 @@ export type { GoldenAssets } from './goldens/check-file-goldens.ts'
 
 export { benchSamples } from './run/bench-samples.ts'
 export { generatedInputs, type GeneratedOptions } from './run/generated-inputs.ts'
+export { maxPromptTokens } from './run/prompt-of.ts'
 export { readInputs, type ReadOptions } from './run/read-inputs.ts'
 export type { RulerInput, RulerRules, RunRulerOptions } from './run/ruler-run.ts'
 export { rulerScores } from './run/ruler-scores.ts'

@@ -17,7 +17,7 @@ describe('qpkv bench needle', () => {
     const json = join(folder, 'needle.json')
     const first = await run([...small, '--out', out, '--json', json])
     expect(first.code).toBe(0)
-    expect(first.stdout).toMatch(/full cache .* 100 % \(3\/3\)/)
+    expect(first.stdout).toMatch(/none\+none .* 100 % \(3\/3\)/)
     expect(JSON.parse(readFileSync(json, 'utf8'))).toBeTypeOf('object')
     const lines = readFileSync(out, 'utf8').split('\n').length
     const again = await run([...small, '--out', out, '--resume'])

@@ -1,5 +1,6 @@
-import type { JsonObject } from '@qpkv/spec'
-import type { Results } from '../result/read-results.ts'
+import { isPlainObject, KvError, type JsonObject } from '@qpkv/spec'
+import { collectResults, type Results } from '../result/read-results.ts'
+import { upgradeLines } from '../result/upgrade.ts'
 
 /** One flat row per answer: facets and scores become columns. */
 export function flatRows(results: Results): Readonly<Record<string, string | number>>[] {
@@ -51,3 +52,22 @@ export const toJsonDocument = (results: Results): JsonObject =>
       failures: results.failures,
     }),
   ) as JsonObject
+
+/** Results from what `toJsonDocument` made, checked like a result file. Throws KvError KV_RESULT_FILE. */
+export function fromJsonDocument(value: unknown, path: string): Results {
+  const { header, specs, plans, records, failures = [] } = isPlainObject(value) ? value : {}
+  if (
+    !isPlainObject(header) ||
+    !isPlainObject(specs) ||
+    !isPlainObject(plans) ||
+    !Array.isArray(records) ||
+    !Array.isArray(failures)
+  ) {
+    throw new KvError('KV_RESULT_FILE', `${path}: expected header, specs, plans and records.`, {
+      hint: 'Give a .jsonl result file, or a .json that --json wrote of one.',
+    })
+  }
+  const parts: unknown[] = [header, ...Object.values(specs), ...Object.values(plans), ...records, ...failures]
+  const lines = parts.map((part) => (isPlainObject(part) ? (part as JsonObject) : {}))
+  return collectResults(upgradeLines(lines, path), path)
+}

@@ -41,7 +41,7 @@ export function maxPromptTokens(profile: Profile, model: PromptModel): number | 
     'KV_INVALID_OPTION',
     `The profile ${profile.name} has no longest prompt for the model ${model.name}.`,
     {
-      hint: 'Pass maxPromptTokens; the official limit is the context length of the model less 500.',
+      hint: 'Give one with --max-prompt-tokens; the official limit is the context length of the model less 500.',
     },
   )
 }

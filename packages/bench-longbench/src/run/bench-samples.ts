@@ -21,7 +21,7 @@ export function benchSamples(inputs: readonly LongBenchInput[], options: Options
   const profile = profiles[rules.profile]
   return inputs.map(({ row, dataset, even, place }) => ({
     id: `${rules.protocol}/${dataset.name}${even ? '_e' : ''}/${row.id}`,
-    facets: { protocol: rules.protocol, dataset: dataset.name, words: row.length },
+    facets: { protocol: rules.protocol, dataset: `${dataset.name}${even ? '_e' : ''}`, words: row.length },
     place,
     render: async () => {
       const { prompt, maxNewTokens } = configOf(options.config, dataset)

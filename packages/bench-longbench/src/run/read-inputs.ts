@@ -1,4 +1,4 @@
-import { findDataset, type DatasetFacts } from '../data/datasets.ts'
+import { findDataset } from '../data/datasets.ts'
 import type { JsonlSource } from '../data/jsonl-source.ts'
 import { readRows, type OnBadData } from '../data/read-rows.ts'
 import { standInRows } from '../standin/stand-ins.ts'
@@ -30,11 +30,12 @@ export async function readInputs(
   return inputs
 }
 
-/** Stand-in rows of our own words. */
+/** Stand-in rows of our own words. @throws KvError KV_INVALID_OPTION for an unknown dataset */
 export const standInInputs = (
-  datasets: readonly DatasetFacts[],
+  datasets: readonly string[],
   options: { readonly seed: number; readonly rows: number; readonly size: number },
 ): LongBenchInput[] =>
-  datasets.flatMap((dataset) =>
-    standInRows(dataset, { ...options }).map((row) => ({ row, dataset, even: false, place: row.id })),
-  )
+  datasets.flatMap((name) => {
+    const { facts, even } = findDataset(name)
+    return standInRows(facts, { ...options }).map((row) => ({ row, dataset: facts, even, place: row.id }))
+  })

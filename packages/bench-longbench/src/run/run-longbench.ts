@@ -27,8 +27,18 @@ export const longBenchIdentity = (
   task: {
     ...(JSON.parse(JSON.stringify(rules)) as JsonObject),
     source,
-    data: contentHash(inputs.map(({ row, even }) => [row.id, row.input, row.context, row.answers, even])),
-    prompts: contentHash({ ...config.prompts }),
+    data: contentHash(
+      inputs.map(({ row: { id, input, context, answers, allClasses, length }, even }) => [
+        id,
+        input,
+        context,
+        answers,
+        allClasses ?? null,
+        length,
+        even,
+      ]),
+    ),
+    prompts: contentHash(JSON.parse(JSON.stringify(config)) as JsonObject),
     ...(inputs.some(({ row }) => isStandIn(row)) ? { notice: standInNotice } : {}),
   },
   model,

@@ -71,13 +71,15 @@ const line = (row: LongBenchRow): string => {
   return `${JSON.stringify({ ...rest, all_classes: allClasses, _id: id })}\n`
 }
 
-/** Writes stand-ins as a folder like the official distribution: `data/<dataset>.jsonl` and `config/*.json`. */
+/** Writes stand-ins as a folder like the official distribution: `data/<dataset>.jsonl`, `data/<dataset>_e.jsonl` and `config/*.json`. */
 export async function writeStandIns(folder: string, options: StandInOptions): Promise<void> {
   await mkdir(join(folder, 'data'), { recursive: true })
   await mkdir(join(folder, 'config'), { recursive: true })
   for (const dataset of datasets) {
     const rows = standInRows(dataset, options).map(line)
     await writeFile(join(folder, 'data', `${dataset.name}.jsonl`), rows.join(''))
+    if (dataset.evenRows !== undefined)
+      await writeFile(join(folder, 'data', `${dataset.name}_e.jsonl`), rows.join(''))
   }
   const save = (name: string, table: unknown): Promise<void> =>
     writeFile(join(folder, 'config', name), `${JSON.stringify(table, null, 2)}\n`)

@@ -23,6 +23,8 @@ export interface RunGridOptions extends GridOptions {
   readonly onError?: 'stop' | 'continue'
 }
 
+const worldHaystackNotice = 'made with a haystack of our own sentences: no benchmark score'
+
 /** What stands in the result file; the haystack by its hash. */
 export const gridIdentity = (
   options: GridOptions & { maxTokens?: number },
@@ -43,6 +45,7 @@ export const gridIdentity = (
     sentenceEnds: options.sentenceEnds ?? null,
     profile: options.profile ?? 'official',
     maxTokens: options.maxTokens ?? 30,
+    ...('essays' in options.haystack ? {} : { notice: worldHaystackNotice }),
   },
   model,
 })

@@ -20,7 +20,7 @@ export function partsOfResults(results: Results): NeedlePart[] {
   return parts.map((part): NeedlePart => {
     const mine = results.records.filter(({ facets }) => facets['protocol'] === part.protocol)
     const asked = new Set(mine.map(({ spec }) => spec))
-    const lines = [...results.specs.values()].filter(({ id }) => asked.has(id))
+    const lines = [...results.specs.values()].filter(({ id }) => parts.length === 1 || asked.has(id))
     return { task: part, rows: lines.map(({ spec, label }) => needleRow(spec, label)) }
   })
 }

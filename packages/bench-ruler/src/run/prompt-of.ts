@@ -26,7 +26,7 @@ export function promptOf(
     contextEnd: split === null ? null : before.length + split.context.length,
   }
   return {
-    ...truncate(whole, maxPromptTokens(profile, rules, modelName), model),
+    ...truncate(whole, maxPromptTokens(rules, modelName), model),
     answerPrefix: chat ? sample.answerPrefix : '',
     chat,
     special: true,
@@ -41,8 +41,13 @@ const wrapOf = ({ chatTemplate }: RunProfile, modelName: string) =>
     ? { before: '[INST] ', after: ' [/INST]' }
     : none
 
-function maxPromptTokens(profile: RunProfile, rules: RulerRules, modelName: string): number | undefined {
+/**
+ * Longest prompt in tokens, undefined for no limit.
+ * @throws KvError KV_INVALID_OPTION where the profile has none for this model and the rules neither
+ */
+export function maxPromptTokens(rules: RulerRules, modelName: string): number | undefined {
   if (rules.maxPromptTokens !== undefined) return rules.maxPromptTokens
+  const profile = RUN_PROFILES[rules.profile]
   if (profile.truncation === null) return undefined
   const name = modelName.toLowerCase().replaceAll('-', '')
   const family = (['mistral', 'llama3'] as const).find((part) => name.includes(part))

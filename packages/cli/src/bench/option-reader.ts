@@ -36,12 +36,14 @@ export class OptionReader {
     return this.#read(name, `a whole number of at least ${min}`, valid) as number | undefined
   }
 
-  wholes(name: string, min = 1): number[] | undefined {
-    const valid = (value: Json) =>
-      Array.isArray(value) &&
-      value.length > 0 &&
-      value.every((item) => Number.isSafeInteger(item) && Number(item) >= min)
-    return this.#read(name, `a list of whole numbers of at least ${min}`, valid) as number[] | undefined
+  wholes(name: string, min = 1, max = Infinity): number[] | undefined {
+    const what = `a list of whole numbers ${rangeText(min, max)}`
+    return this.#read(name, what, listOfNumbers(min, max, Number.isSafeInteger)) as number[] | undefined
+  }
+
+  numbers(name: string, min: number, max: number): number[] | undefined {
+    const what = `a list of numbers ${rangeText(min, max)}`
+    return this.#read(name, what, listOfNumbers(min, max, Number.isFinite)) as number[] | undefined
   }
 
   flag(name: string): boolean | undefined {
@@ -68,6 +70,14 @@ export class OptionReader {
     )
   }
 }
+
+const rangeText = (min: number, max: number) =>
+  max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`
+
+const listOfNumbers = (min: number, max: number, isSound: (value: unknown) => boolean) => (value: Json) =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((item) => isSound(item) && Number(item) >= min && Number(item) <= max)
 
 /** Leaves undefined fields out, so that equal options have equal hashes. */
 export const given = (fields: Readonly<Record<string, unknown>>): JsonObject =>

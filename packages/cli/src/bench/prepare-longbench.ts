@@ -1,20 +1,18 @@
 import { basename, join } from 'node:path'
-import { specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
+import { specIdOf } from '@qpkv/bench-kit'
 import {
   configOf,
   datasets,
   englishDatasets,
   findDataset,
-  flatMean,
   loadOfficialConfig,
   loadSegmenter,
   longBenchIdentity,
-  longBenchScores,
+  maxPromptTokens,
   openJsonlSource,
   profiles,
   readInputs,
   runLongBench,
-  sixCategoryMean,
   standInConfig,
   standInInputs,
   writePredictions,
@@ -26,9 +24,10 @@ import {
 } from '@qpkv/bench-longbench'
 import { KvError, type JsonObject } from '@qpkv/spec'
 import { modelIdentity } from '../output/bench-versions.ts'
-import { table } from '../output/text-table.ts'
+import { fileName } from '../output/file-name.ts'
+import { longBenchTable } from './longbench-table.ts'
 import { given, OptionReader } from './option-reader.ts'
-import type { PreparedBench, PrepareBench } from './prepared-bench.ts'
+import type { BenchTools, PreparedBench, PrepareBench } from './prepared-bench.ts'
 import { PROTOCOLS } from './protocols.ts'
 
 interface LongBenchOptions {
@@ -87,7 +86,11 @@ export const prepareLongBench: PrepareBench = async (json, tools) => {
   }
   const { inputs, config, source } = options.standIns ? standIns(options) : await readData(options, meet)
   const scoring = await toolsOf(inputs, options.assets)
-  const { rules } = options
+  const rules = options.standIns ? standInRules(options.rules, tools) : options.rules
+  const { maxPromptTokens: limit } = rules
+  const about = { name: tools.modelName, official: config.maxPromptTokens }
+  // Throws before every row would.
+  maxPromptTokens(profiles[rules.profile], limit === undefined ? about : { ...about, maxPromptTokens: limit })
   const shared = { model: tools.model, modelName: tools.modelName, inputs, config, rules, tools: scoring }
   return {
     identity: longBenchIdentity(
@@ -121,15 +124,18 @@ export const prepareLongBench: PrepareBench = async (json, tools) => {
   } satisfies PreparedBench
 }
 
-const fileName = (label: string) => label.replaceAll(/[^A-Za-z0-9.=_-]+/g, '_')
-
 const promptTokens = (tokens: number, { maxPromptTokens = Infinity }: LongBenchRules) =>
   Math.round(Math.min(tokens, maxPromptTokens))
 
+/** Stand-ins run on any model: where nobody says how long a prompt may be, it is the official rule. */
+const standInRules = (rules: LongBenchRules, { model }: BenchTools): LongBenchRules => ({
+  ...rules,
+  maxPromptTokens: rules.maxPromptTokens ?? Math.max(2, model.config.contextTokens - 500),
+})
+
 function standIns({ datasets: names, seed, size, rows = 2 }: LongBenchOptions) {
-  const facts = names.map((name) => findDataset(name).facts)
   return {
-    inputs: standInInputs(facts, { seed, rows, size }),
+    inputs: standInInputs(names, { seed, rows, size }),
     config: standInConfig,
     source: given({ standIns: true, datasets: names, seed, size, rows }),
   }
@@ -158,21 +164,4 @@ async function readData(
 async function toolsOf(inputs: readonly LongBenchInput[], assets: string | undefined): Promise<ScoringTools> {
   const chinese = inputs.some(({ dataset }) => dataset.metric.endsWith('-zh'))
   return chinese ? { segment: await loadSegmenter(assets) } : {}
-}
-
-/** A row per dataset, a column per spec, the two averages below. */
-function longBenchTable(records: readonly SampleRecord[], specs: readonly NamedSpec[]): string {
-  const scores = specs.map(({ spec }) => longBenchScores(records, specIdOf(spec)))
-  const names = datasets.map(({ name }) => name).filter((name) => scores.some((one) => name in one))
-  const averages = [(one: (typeof scores)[number]) => sixCategoryMean(one, 'en'), flatMean]
-  return table(
-    ['dataset', ...specs.map(({ label }) => label)],
-    [
-      ...names.map((name) => [name, ...scores.map((one) => one[name]?.toFixed(2) ?? '-')]),
-      ...averages.map((average) => [
-        average(scores[0] ?? {}).label,
-        ...scores.map((one) => average(one).value.toFixed(2)),
-      ]),
-    ],
-  )
 }

@@ -4,6 +4,7 @@ import {
   isRulerTask,
   loadAssets,
   loadOwnAssets,
+  maxPromptTokens,
   newTokensOf,
   profileTasks,
   readInputs,
@@ -72,6 +73,7 @@ function tasksOf(names: readonly string[] | undefined, profile: ScoringProfile):
 /** Samples from data files, or generated; the length 4096 unless given. */
 export const prepareRuler: PrepareBench = async (json, tools) => {
   const options = readOptions(json)
+  maxPromptTokens(options.rules, tools.modelName) // throws before every sample would
   const problems: string[] = []
   const meet = (error: Error) => {
     if (tools.strict) throw error

@@ -20,7 +20,7 @@ export interface PreparedBench {
     layout: 'official' | 'qpruningkv',
     records: readonly SampleRecord[],
     specs: readonly NamedSpec[],
-  ): string[]
+  ): string[] | Promise<string[]>
 }
 
 interface BenchRunOptions {

@@ -11,10 +11,10 @@ import {
   type NamedSpec,
   type SampleRecord,
 } from '@qpkv/bench-kit'
-import { KvError } from '@qpkv/spec'
 import type { Model } from '@qpkv/core'
 import type { Io } from '../io.ts'
 import { benchVersions } from '../output/bench-versions.ts'
+import { refuseFailures } from './failures.ts'
 import type { PreparedBench } from './prepared-bench.ts'
 
 export interface RunFlags {
@@ -34,6 +34,19 @@ export async function runBench(
   flags: RunFlags,
   io: Io,
 ): Promise<readonly SampleRecord[]> {
+  const { path, records } = await measure(bench, specs, model, flags, io)
+  refuseFailures(await readResults(path), specs)
+  return records
+}
+
+/** The same without a word about failures. */
+export async function measure(
+  bench: PreparedBench,
+  specs: readonly NamedSpec[],
+  model: Model,
+  flags: RunFlags,
+  io: Io,
+): Promise<{ readonly path: string; readonly records: readonly SampleRecord[] }> {
   const { identity, samples, problems } = bench
   for (const problem of problems) io.stderr.write(`left out: ${problem}\n`)
   const path = flags.out ?? join('results', resultFileName(identity))
@@ -59,8 +72,7 @@ export async function runBench(
   if (typeof notice === 'string') io.stdout.write(`(${notice})\n`)
   io.stderr.write(`results: ${path}\n`)
   await exportResults(path, flags)
-  refuseFailures(path, samples * specs.length - records.length, await readResults(path))
-  return records
+  return { path, records }
 }
 
 /** Writes a result file as one JSON document or as CSV. */
@@ -73,16 +85,4 @@ async function exportResults(path: string, { json, csv }: Pick<RunFlags, 'json' 
   }
   if (json !== undefined) await put(json, `${JSON.stringify(toJsonDocument(results), undefined, 2)}\n`)
   if (csv !== undefined) await put(csv, toCsv(flatRows(results)))
-}
-
-function refuseFailures(
-  path: string,
-  missing: number,
-  { failures }: Awaited<ReturnType<typeof readResults>>,
-) {
-  const last = failures.at(-1)
-  if (missing === 0 || !last) return
-  throw new KvError('KV_DATA', `${missing} results are missing: ${last.code} ${last.message}`, {
-    hint: `Every failure stands in ${path}; --resume tries them again.`,
-  })
 }

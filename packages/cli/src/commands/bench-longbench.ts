@@ -59,7 +59,7 @@ export function addBenchLongBench(bench: Command, io: Io): void {
     const bench = await prepareLongBench(optionsOf(flags), tools)
     const records = await runBench(bench, specs, model, flags, io)
     if (flags.predictions === undefined) return
-    const files = bench.writePredictions?.(flags.predictions, flags.layout, records, specs) ?? []
+    const files = (await bench.writePredictions?.(flags.predictions, flags.layout, records, specs)) ?? []
     io.stderr.write(`predictions: ${files.length} files below ${flags.predictions}\n`)
   })
 }

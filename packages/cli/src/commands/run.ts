@@ -1,26 +1,27 @@
-import { readFile } from 'node:fs/promises'
-import { given } from '../bench/option-reader.ts'
-import { compareRecords, readResults, type NamedSpec, type Results, type RunIdentity } from '@qpkv/bench-kit'
-import { plainForm, promptForms } from '@qpkv/bench-needle'
-import { isPlainObject, KvError, type CompressionSpec, type JsonObject } from '@qpkv/spec'
+import { canonicalJson, modelFingerprint, readResults, type Results, type RunIdentity } from '@qpkv/bench-kit'
+import { modelFolder } from '@qpkv/reference-model'
 import type { Command } from 'commander'
 import { prepareBench } from '../bench/prepare-bench.ts'
-import { runBench } from '../bench/run-bench.ts'
+import { prepareNeedleParts } from '../bench/needle-world.ts'
+import type { BenchTools, PreparedBench } from '../bench/prepared-bench.ts'
+import { measure } from '../bench/run-bench.ts'
+import { refuseFailures } from '../bench/failures.ts'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
+import { benchVersions } from '../output/bench-versions.ts'
+import { repeatText } from '../run/compare-repeat.ts'
+import { readExperiment } from '../run/read-experiment.ts'
+import { repeatOptions, type RepeatPaths } from '../run/repeat-options.ts'
+import { UsageError } from '../usage-error.ts'
 
-interface RunFlags extends ModelFlags {
+interface RunFlags extends ModelFlags, RepeatPaths {
   readonly out?: string
-  readonly data?: string
-  readonly config?: string
-  readonly assets?: string
-  readonly essays?: string
-  readonly prompt?: string
   readonly resume?: boolean
   readonly strict?: boolean
   readonly workers: number
   readonly json?: string
+  readonly csv?: string
 }
 
 /** `qpkv run RESULT`: the experiment of a result file once more, and whether it came out alike. */
@@ -28,7 +29,7 @@ export function addRun(program: Command, io: Io): void {
   const command = program
     .command('run')
     .description('repeat the experiment of a result file (.jsonl, or the .json that --json wrote)')
-    .argument('<RESULT>', 'the result file')
+    .argument('<RESULT>', 'the result file: of a bench, the demo or a sweep')
     .option('--out <FILE>', 'the new result file (default: RESULT-again.jsonl)')
     .option('--data <PATH>', 'the benchmark data, where the run read files')
     .option('--config <DIR>', 'longbench: folder of the official config')
@@ -39,129 +40,57 @@ export function addRun(program: Command, io: Io): void {
     .option('--workers <N>', 'samples at once', wholeNumber(1), 1)
     .option('--strict', 'the first failing sample ends the run')
     .option('--json <FILE>', 'write everything as one JSON document, too')
+    .option('--csv <FILE>', 'write one row per answer, too')
   addModelOptions(command).action(async (path: string, flags: RunFlags) => {
-    await repeat(path, flags, io)
+    const named = command.getOptionValueSource('model') !== 'default'
+    await repeat(path, flags, named, io)
   })
 }
 
-interface Experiment {
-  readonly identity: RunIdentity
-  readonly specs: readonly NamedSpec[]
-  readonly results: Pick<Results, 'records'>
-}
-
-async function repeat(path: string, flags: RunFlags, io: Io): Promise<void> {
+async function repeat(path: string, flags: RunFlags, named: boolean, io: Io): Promise<void> {
   const old = await readExperiment(path)
-  const { identity, specs } = old
-  await using model = await openModel(flags, io)
-  const tools = { model, modelName: flags.model, strict: flags.strict === true }
-  const bench = await prepareBench(identity.bench, optionsOf(identity, flags), tools)
+  const { identity, versions } = old.header
+  const modelName = named ? flags.model : await modelOf(path, identity)
+  const { precision = flags.precision } = identity.model as { precision?: ModelFlags['precision'] }
+  const wanted = { ...flags, model: modelName, ...(precision === undefined ? {} : { precision }) }
+  await using model = await openModel(wanted, io)
+  const tools = { model, modelName, strict: flags.strict === true }
+  const bench = await prepareAgain(old, flags, tools)
   if (bench.identity.model.fingerprint !== identity.model.fingerprint)
     io.stderr.write(`note: the model differs from that of ${path} (${identity.model.name})\n`)
-  const again = path.replace(/\.jsonl?$/, '-again.jsonl')
-  const records = await runBench(bench, specs, model, { ...flags, out: flags.out ?? again }, io)
-  const same = records.filter((record) =>
-    old.results.records.some(
-      ({ sample, spec, answers }) =>
-        sample === record.sample &&
-        spec === record.spec &&
-        JSON.stringify(answers) === JSON.stringify(record.answers),
-    ),
+  if (!sameTask(bench.identity, identity))
+    io.stderr.write(`note: the data or texts differ from those of ${path}\n`)
+  const again = path.replace(/(\.jsonl?)?$/, '-again.jsonl')
+  const specs = [...old.specs.values()]
+  const { path: file, records } = await measure(
+    bench,
+    specs,
+    model,
+    { ...flags, out: flags.out ?? again },
+    io,
   )
-  io.stdout.write(`${same.length} of ${records.length} results are the same as in ${path}, to the letter.\n`)
-  const metric = Object.keys(records[0]?.answers[0]?.scores ?? {})[0]
-  if (same.length === records.length || metric === undefined || records.length === 0) return
-  const { delta, interval } = compareRecords(
-    { label: path, records: old.results.records },
-    { label: 'again', records },
-    { metric },
-  )
-  io.stdout.write(
-    `mean ${metric} changed by ${delta.toFixed(4)} (95 % ${interval.low.toFixed(4)} to ${interval.high.toFixed(4)})\n`,
-  )
+  io.stdout.write(repeatText(old, records, benchVersions(model)['ops'] ?? versions['ops']))
+  refuseFailures(await readResults(file), specs, old)
 }
 
-async function readExperiment(path: string): Promise<Experiment> {
-  if (path.endsWith('.jsonl')) {
-    const results = await readResults(path)
-    return { identity: results.header.identity, specs: [...results.specs.values()], results }
-  }
-  const value: unknown = await readFile(path, 'utf8')
-    .then((text) => JSON.parse(text) as unknown)
-    .catch((cause: unknown) => {
-      throw new KvError('KV_RESULT_FILE', `Cannot read ${path}: ${(cause as Error).message}.`, { cause })
-    })
-  const header = isPlainObject(value) ? value['header'] : undefined
-  const specs = isPlainObject(value) ? value['specs'] : undefined
-  if (
-    !isPlainObject(value) ||
-    !isPlainObject(header) ||
-    !isPlainObject(specs) ||
-    !Array.isArray(value['records'])
-  ) {
-    throw new KvError('KV_RESULT_FILE', `${path}: expected header, specs and records.`, {
-      hint: 'Give a .jsonl result file, or a .json that --json wrote.',
-    })
-  }
-  return {
-    identity: header['identity'] as RunIdentity,
-    specs: Object.values(specs) as unknown as (NamedSpec & { spec: CompressionSpec })[],
-    results: { records: value['records'] as Results['records'] },
-  }
+/** The model that a file names, where its name says where it is. */
+async function modelOf(path: string, { model }: RunIdentity): Promise<string> {
+  if (model.name === 'reference' || model.name.includes('/')) return model.name
+  if (model.fingerprint === (await modelFingerprint(modelFolder))) return 'reference'
+  throw new UsageError(`${path} was made with the model ${model.name}.`, 'Say where it is now: --model PATH.')
 }
 
-/** The options of a run from what its file says; paths come from the command line. */
-function optionsOf({ bench, task }: RunIdentity, flags: RunFlags): JsonObject {
-  const paths = Object.fromEntries(
-    (['data', 'config', 'assets', 'essays', 'prompt'] as const).flatMap((name) =>
-      flags[name] === undefined ? [] : [[name, flags[name]]],
-    ),
-  ) as JsonObject
-  if (bench === 'needle') {
-    const { haystack } = task
-    const essays = typeof haystack === 'string' && !haystack.startsWith('world ')
-    if (essays && paths['essays'] === undefined)
-      throw new KvError('KV_INVALID_OPTION', 'The run read essays; say where they are now.', {
-        hint: 'Add --essays DIR.',
-      })
-    return { ...needleOptions(task), ...paths }
-  }
-  const { source, data: _hash, prompts: _prompts, notice: _notice, ...rules } = task
-  const { files, assets, scripts: _scripts, ...read } = source as JsonObject
-  if (files === true && paths['data'] === undefined)
-    throw new KvError('KV_INVALID_OPTION', 'The run read data files; say where they are now.', {
-      hint: 'Add --data PATH.',
-    })
-  if (typeof assets === 'string' && assets !== 'own' && paths['assets'] === undefined)
-    throw new KvError('KV_INVALID_OPTION', `The run had the assets "${assets}"; say where they are now.`, {
-      hint: 'Add --assets DIR.',
-    })
-  return { ...rules, ...read, ...paths }
+async function prepareAgain(old: Results, flags: RunFlags, tools: BenchTools): Promise<PreparedBench> {
+  const { identity } = old.header
+  const { bench, task } = identity
+  if (bench === 'needle' && 'parts' in task) return prepareNeedleParts(old, tools)
+  const options = repeatOptions(identity, flags)
+  const prepared = await prepareBench(bench, options, tools)
+  if (bench !== 'needle' || flags.essays === undefined || sameTask(prepared.identity, identity))
+    return prepared
+  // The file holds the haystack's hash, not how its essays were ordered.
+  const listed = await prepareBench(bench, { ...options, order: 'listed' }, tools)
+  return sameTask(listed.identity, identity) ? listed : prepared
 }
 
-function needleOptions(task: JsonObject): JsonObject {
-  if (task['form'] === 'reference-world') {
-    const [part, more] = task['parts'] as readonly JsonObject[]
-    if (part === undefined || more !== undefined)
-      throw new KvError('KV_UNSUPPORTED', 'This file holds several parts; qpkv demo --out repeats it.')
-    return part
-  }
-  return gridOptions(task)
-}
-
-/** A grid's options; its prompt form stands in the file as text. */
-function gridOptions(task: JsonObject): JsonObject {
-  const { form: text, haystack, maxTokens, sentenceEnds, ...same } = task
-  const forms = { plain: plainForm, ...promptForms }
-  const form = Object.entries(forms).find(([, one]) => one.text === text)?.[0]
-  if (form === undefined)
-    throw new KvError('KV_UNSUPPORTED', 'The prompt form of this file has no name here.')
-  const seed = /^world (\d+)$/.exec(typeof haystack === 'string' ? haystack : '')?.[1]
-  return given({
-    ...same,
-    form,
-    newTokens: maxTokens,
-    sentenceEnds: sentenceEnds ?? undefined,
-    seed: seed === undefined ? undefined : Number(seed),
-  })
-}
+const sameTask = (a: RunIdentity, b: RunIdentity) => canonicalJson(a.task) === canonicalJson(b.task)

@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { contentHash, expandGrid, formatDuration, readResults, type SweepJob } from '@qpkv/bench-kit'
+import { contentHash, expandGrid, formatDuration, readResults } from '@qpkv/bench-kit'
 import { KvError, type Json } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
+import { missingText } from '../bench/failures.ts'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber, wholeNumbers } from '../options/numbers.ts'
@@ -114,22 +116,17 @@ async function report(
   flags: SweepFlags,
   io: Io,
 ): Promise<void> {
-  const results = await Promise.all(
-    [...new Set(ready.map(({ path }) => path))].map((path) => readResults(path)),
-  )
-  for (const { job, bench } of ready) {
-    const file = results.find(
-      ({ header }) =>
-        header.identity.bench === bench.identity.bench && sameTask(header.identity, bench.identity),
-    )
-    io.stdout.write(
-      `\n${labelOf(job)}\n\n${bench.table(file?.records ?? [], job.specs satisfies SweepJob['specs'])}`,
-    )
+  // A job that failed before its first sample has no file.
+  const paths = [...new Set(ready.map(({ path }) => path))].filter((path) => existsSync(path))
+  const results = await Promise.all(paths.map((path) => readResults(path)))
+  for (const { job, bench, path } of ready) {
+    const file = results.find((one) => one.path === path)
+    const missing = file && missingText(file, job.specs)
+    if (missing !== undefined) io.stderr.write(`${labelOf(job)}: ${missing}\n`)
+    io.stdout.write(`\n${labelOf(job)}\n\n${bench.table(file?.records ?? [], job.specs)}`)
   }
   const written = await writeReport(results, { folder, title, notes, png: flags.png === true })
   const summary = join(folder, 'summary.json')
   await writeFile(summary, summaryJson(results))
   io.stdout.write(`\nWritten: ${written.page}, ${summary} and ${written.pictures.length} pictures\n`)
 }
-
-const sameTask = (a: object, b: object) => contentHash(a as Json) === contentHash(b as Json)

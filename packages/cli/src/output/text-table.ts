@@ -14,5 +14,9 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return `${[line(head), widths.map((size) => '-'.repeat(size)).join('  '), ...rows.map(line)].join('\n')}\n`
 }
 
+/** A number with so many decimals, or a dash where there is none. */
+export const orDash = (value: number | undefined, digits: number): string =>
+  value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits)
+
 /** Characters as a terminal counts them, near enough for our own words. */
 const width = (text: string) => Array.from(text).length

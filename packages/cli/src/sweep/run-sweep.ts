@@ -8,6 +8,7 @@ import {
   type SweepJob,
 } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
+import { WORLD_FORM } from '../bench/prepare-needle.ts'
 import { prepareBench } from '../bench/prepare-bench.ts'
 import type { PreparedBench } from '../bench/prepared-bench.ts'
 import type { Io } from '../io.ts'
@@ -91,8 +92,10 @@ async function runJob(
   }
 }
 
-/** `reference needle query-agnostic` */
+/** `reference needle query-agnostic`, `reference needle plain query-aware` */
 export const labelOf = ({ model, task }: SweepJob): string => {
-  const { protocol } = task.options
-  return [model, task.bench, typeof protocol === 'string' ? protocol : 'query-aware'].join(' ')
+  const { protocol, form } = task.options
+  return [model, task.bench, form, protocol ?? 'query-aware']
+    .filter((part): part is string => typeof part === 'string' && part !== WORLD_FORM)
+    .join(' ')
 }
