@@ -1,4 +1,5 @@
-// pnpm addon-asan [PART OF A TEST FILE'S NAME]...: builds the addon with the address and undefined-behavior sanitizers and runs the tests of
+// pnpm addon-asan [PART OF A TEST FILE'S NAME]...: builds the addon with the address and
+// undefined-behavior sanitizers and runs the tests of
 // @qpkv/core over it. What Node itself leaks at its end is not looked for.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

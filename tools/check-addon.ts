@@ -1,5 +1,5 @@
-// check-addon FILE --arch x64|arm64 [--glibc 2.28]: whether a built addon may be published: there, for that processor, and loadable with that
-// C library. Used by the release workflow for every prebuilt file.
+// check-addon FILE --arch x64|arm64 [--glibc 2.28]: whether a built addon may be published: there, for that
+// processor, and loadable with that C library. Used by the release workflow for every prebuilt file.
 import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { compareVersions, glibcFloor, machineOf } from './elf.ts'

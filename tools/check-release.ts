@@ -1,5 +1,6 @@
-// Whether what would be published is whole: every platform package holds its engine for the right processor, core asks for exactly those
-// packages, versions agree, and every package says where it comes from. `--packages-only` leaves the engines out.
+// Whether what would be published is whole: every platform package holds its engine for the right
+// processor, core asks for exactly those packages, versions agree, and every package says where it comes
+// from. `--packages-only` leaves the engines out.
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { machineOf } from './elf.ts'

@@ -1,5 +1,6 @@
-// pnpm cross-arm64 [--test]: compiles the addon for linux-arm64 with Debian's cross compiler (apt-get install g++-aarch64-linux-gnu) and checks
-// that the result is what a Node on arm64 could load. --test [PART] builds the native tests instead and runs them, or those with PART in their
+// pnpm cross-arm64 [--test]: compiles the addon for linux-arm64 with Debian's cross compiler
+// (apt-get install g++-aarch64-linux-gnu) and checks that the result is what a Node on arm64 could
+// load. --test [PART] builds the native tests instead and runs them, or those with PART in their
 // names, in qemu-aarch64 (apt-get install qemu-user).
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'

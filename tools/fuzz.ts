@@ -1,5 +1,6 @@
-// pnpm fuzz NAME|all --minutes N [--seed S] [--targets FILE --corpora FOLDER]: reads mutated inputs for N minutes of processor time. A crash, a hang of more than 5 s, an exhausted heap
-// or an error that is no KvError is a finding; its input is kept, and the exit code is 1. `all` shares the time out. FILE is a module with other
+// pnpm fuzz NAME|all --minutes N [--seed S] [--targets FILE --corpora FOLDER]: reads mutated inputs for N minutes
+// of processor time. A crash, a hang of more than 5 s, an exhausted heap or an error that is no KvError is a
+// finding; its input is kept, and the exit code is 1. `all` shares the time out. FILE is a module with other
 // targets; FOLDER has a folder of seed inputs for each.
 import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
-// Writes what lists all methods, from the folders: the umbrella package's index and dependencies, and the method table in the README.
-// `--check` only compares. So a new method touches no file outside its folder by hand.
+// Writes what lists all methods, from the folders: the umbrella package's index and dependencies, and the method
+// table in the README. `--check` only compares. So a new method touches no file outside its folder by hand.
 import { readFileSync, writeFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
@@ -78,8 +78,8 @@ function dependencies(): string {
 const measured = readFileSync(join(root, 'docs/measured-methods.md'), 'utf8')
 
 /**
- * Answers to questions that come after the compression, as `docs/measured-methods.md` has them: of a pruner at an eighth of the memory in
- * 16 bit, of a quantizer at 4 bit or as it comes. The first row wins.
+ * Answers to questions that come after the compression, as `docs/measured-methods.md` has them: of a pruner at an
+ * eighth of the memory in 16 bit, of a quantizer at 4 bit or as it comes. The first row wins.
  */
 function laterQuestions({ role, name }: Method): string {
   const specs =

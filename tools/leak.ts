@@ -1,5 +1,5 @@
-// pnpm leak [--contexts N]: opens, uses and lets go of 1,000 contexts, once by dispose() and once by garbage collection alone. Exit code 1
-// when the process grew by more than 2 % of what the caches took together.
+// pnpm leak [--contexts N]: opens, uses and lets go of 1,000 contexts, once by dispose() and once by garbage
+// collection alone. Exit code 1 when the process grew by more than 2 % of what the caches took together.
 import { parseArgs } from 'node:util'
 import { measureLeak } from '../integration/src/leak.ts'
 

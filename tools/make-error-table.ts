@@ -1,5 +1,5 @@
-// Writes docs/errors.md from the codes in packages/spec and the tests that provoke them. `--check` only compares; a code without a test is a
-// problem either way.
+// Writes docs/errors.md from the codes in packages/spec and the tests that provoke them. `--check` only compares;
+// a code without a test is a problem either way.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'

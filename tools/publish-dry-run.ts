@@ -1,6 +1,7 @@
-// pnpm publish-dry-run [--git-checks]: rehearses a release against a registry on loopback that knows no package and takes none, so that nothing
-// leaves this machine and no account is needed. Every package must be built, be offered, and come after what it depends on. --git-checks, as in a
-// release, refuses a checkout that is not clean or not main.
+// pnpm publish-dry-run [--git-checks]: rehearses a release against a registry on loopback that knows
+// no package and takes none, so that nothing leaves this machine and no account is needed. Every
+// package must be built, be offered, and come after what it depends on. --git-checks, as in a release,
+// refuses a checkout that is not clean or not main.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'

@@ -5,8 +5,9 @@ import { afterAll, expect, test } from 'vitest'
 import { checkGoldens, type CheckOptions, type FamilyResult } from '../src/index.ts'
 
 /*
- * The check itself: a small folder of vectors passes, and a planted fault (one flipped code, one swapped score) makes it fail. The vectors are
- * written here from KIVI's and StreamingLLM's rules, so that the test needs no folder from outside.
+ * The check itself: a small folder of vectors passes, and a planted fault (one flipped code, one
+ * swapped score) makes it fail. The vectors are written here from KIVI's and StreamingLLM's rules,
+ * so that the test needs no folder from outside.
  */
 
 const folder = mkdtempSync(join(tmpdir(), 'qpkv-goldens-'))

@@ -6,8 +6,9 @@ import { parseSpec, planBytes, printSpec, resolve, type CompressionSpec } from '
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 /*
- * Every pruner x every quantizer x {kv, query} heads x {uniform, layer overrides}, generated from the registry, on the reference model.
- * How many of 20 needles each cell finds is recorded in matrix-needles.json; `RECORD_MATRIX=1` writes it anew.
+ * Every pruner x every quantizer x {kv, query} heads x {uniform, layer overrides}, generated from the
+ * registry, on the reference model. How many of 20 needles each cell finds is recorded in
+ * matrix-needles.json; `RECORD_MATRIX=1` writes it anew.
  */
 
 const BUDGET_TOKENS = 160

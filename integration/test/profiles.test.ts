@@ -4,8 +4,8 @@ import { modelFolder, needleCases } from '@qpkv/reference-model'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 /*
- * Every profile of every quantizer on the reference model, whole and pruned. All are stored in true tiles but those of kivi that stand for
- * released code: those are the only simulation.
+ * Every profile of every quantizer on the reference model, whole and pruned. All are stored in true tiles but those
+ * of kivi that stand for released code: those are the only simulation.
  */
 
 const SIMULATED = ['kivi:profile=qpruningkv', 'kivi:profile=kvcache-factory']

@@ -59,8 +59,8 @@ function packageFolders(): { folder: string; manifest: Manifest }[] {
 }
 
 /**
- * The program with the workspace's packages imported from their sources, so that a README may name any of them and a new method needs
- * no line here. @param from the folder that the program is written to
+ * The program with the workspace's packages imported from their sources, so that a README may name any of them and
+ * a new method needs no line here. @param from the folder that the program is written to
  */
 export function linkPackages(program: string, from: string): string {
   const sources = new Map(packageFolders().map(({ folder, manifest }) => [manifest.name, folder]))

@@ -1,4 +1,5 @@
-// The side of the fuzzer that reads inputs. It writes down which one it is about to read, so that an input that hangs or kills it is known.
+// The side of the fuzzer that reads inputs. It writes down which one it is about to read, so
+// that an input that hangs or kills it is known.
 import { openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROGRESS_FILE, type ChildMessage, type ChildOrder } from './child-order.ts'

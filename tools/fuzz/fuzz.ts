@@ -25,7 +25,10 @@ export interface FuzzOutcome {
   readonly findings: ReadonlyMap<string, string>
 }
 
-/** Reads mutated inputs until the time is over or enough is found. What ends or hangs the reading process is a finding like the others. */
+/**
+ * Reads mutated inputs until the time is over or enough is found. What ends or hangs
+ * the reading process is a finding like the others.
+ */
 export async function fuzz(options: FuzzOptions): Promise<FuzzOutcome> {
   const { found, milliseconds, ...order } = options
   const findings = new Map<string, string>()

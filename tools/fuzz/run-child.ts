@@ -20,8 +20,8 @@ export interface ChildEnd {
 }
 
 /**
- * Reads inputs in a process of its own, which may hang, crash or exhaust its heap, until the time is over or onFinding answers false.
- * Throws if that process ends or waits for two minutes before its first input.
+ * Reads inputs in a process of its own, which may hang, crash or exhaust its heap, until the time is over or
+ * onFinding answers false. Throws if that process ends or waits for two minutes before its first input.
  */
 export async function runChild(
   given: Omit<ChildOrder, 'folder'>,

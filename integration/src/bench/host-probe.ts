@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads'
 
 /*
- * Does this machine really give two cores right now? Virtual machines sometimes do not, for seconds at a time, with nothing running beside. The same
- * loop is timed in one and in two worker threads; a pair of measurements counts only when two threads get at least 1.8 times the work done.
+ * Does this machine really give two cores right now? Virtual machines sometimes do not, for seconds at a time, with
+ * nothing running beside. The same loop is timed in one and in two worker threads; a pair of measurements counts
+ * only when two threads get at least 1.8 times the work done.
  */
 
 const loop = `

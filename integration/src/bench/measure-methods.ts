@@ -1,6 +1,7 @@
-// What methods do to answers on the reference model, paired with the full cache on the same texts: right answers, their difference, and the
-// divergence of the distributions of the answer's tokens, both with 95 % intervals. Two protocols: the question inside the compressed
-// prompt, or asked afterwards on a fork. Prints one Markdown table per protocol.
+// What methods do to answers on the reference model, paired with the full cache on the same texts:
+// right answers, their difference, and the divergence of the distributions of the answer's tokens, both
+// with 95 % intervals. Two protocols: the question inside the compressed prompt, or asked afterwards on
+// a fork. Prints one Markdown table per protocol.
 //
 //   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1] [--threads N] [--protocol …] [--specs TEXT]…
 import { parseArgs } from 'node:util'

@@ -32,7 +32,10 @@ export interface CacheSequence {
   }[]
 }
 
-/** One tensor of the released cache: everything coded at prefill, later tokens exact until a flush codes the whole sequence again. */
+/**
+ * One tensor of the released cache: everything coded at prefill, later tokens
+ * exact until a flush codes the whole sequence again.
+ */
 class ReleasedCache {
   #coded: Float32Array
   #codedTokens: number

@@ -33,8 +33,8 @@ const idOf = (test: HqqCase) =>
   `${test.tensor} ${test.nbits} bit axis ${test.axis} g${test.group_size} ${test.hqq_version}${test.optimize ? ' solver' : ''}`
 
 /**
- * Our kernels store groups of channels of one token (axis 1 with whole groups per token). The solver's stop test runs over the block quantized
- * at once, so its cases need a block that is one tile.
+ * Our kernels store groups of channels of one token (axis 1 with whole groups per token). The solver's stop test
+ * runs over the block quantized at once, so its cases need a block that is one tile.
  */
 const isNative = (test: HqqCase, tokens: number, headDim: number) =>
   test.axis === 1 &&
@@ -144,7 +144,10 @@ function compareSolved(
   return `${different} of ${x.length} codes differ, mean squared error ${mse}, theirs ${test.mse}`
 }
 
-/** HQQ codes, scales and zeros: through our tiles where their groups exist there, else through the storage of the profile (simulated). */
+/**
+ * HQQ codes, scales and zeros: through our tiles where their groups exist there, else
+ * through the storage of the profile (simulated).
+ */
 export async function* checkHqq(
   folder: string,
   tests: readonly HqqCase[],

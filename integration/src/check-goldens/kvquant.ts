@@ -87,8 +87,9 @@ function checkCase(folder: string, test: KvquantCase): string | undefined {
 }
 
 /**
- * KVQuant's simulated quantization: thresholds, codebook, outliers and values. The original takes thresholds of all tokens from calibration
- * data; our tiles take ranges from the kept tokens, so these cases go through the package's own calibration code (simulated).
+ * KVQuant's simulated quantization: thresholds, codebook, outliers and values. The original takes thresholds
+ * of all tokens from calibration data; our tiles take ranges from the kept tokens, so these cases go through
+ * the package's own calibration code (simulated).
  */
 export function checkKvquant(folder: string, tests: readonly KvquantCase[]): FamilyResult {
   const tally = new Tally('kvquant')

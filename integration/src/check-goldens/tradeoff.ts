@@ -92,7 +92,10 @@ async function runText(
   }
 }
 
-/** The vectors' rule: right answers within max(2, 4 %) or McNemar p > 0.01, and at least 90 % of the answers equal (all but two, where few were asked). */
+/**
+ * The vectors' rule: right answers within max(2, 4 %) or McNemar p > 0.01, and at least 90 % of the
+ * answers equal (all but two, where few were asked).
+ */
 function judge(count: Count): string | undefined {
   const close = Math.abs(count.right - count.theirsRight) <= Math.max(2, 0.04 * count.answers)
   if (!close && mcnemarExact(count.onlyOurs, count.onlyTheirs) <= 0.01)

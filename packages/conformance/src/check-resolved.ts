@@ -11,8 +11,8 @@ import {
 } from '@qpkv/spec'
 
 /**
- * Resolves, or returns undefined where the budget is too small (which must then suggest a size or a layer's tokens). The profile of a released
- * code may refuse a partner that its code refuses; a method by itself may not.
+ * Resolves, or returns undefined where the budget is too small (which must then suggest a size or a layer's
+ * tokens). The profile of a released code may refuse a partner that its code refuses; a method by itself may not.
  */
 export function tryResolve(
   spec: SpecInput,

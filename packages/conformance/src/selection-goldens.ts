@@ -73,9 +73,10 @@ export function readSelections(folder: URL) {
 }
 
 /**
- * Differences between our kept positions of one head and a recorded selection, in words; empty when they agree. The last `window` recorded
- * positions are protected. Pooling makes plateaus, so where scores tie at the boundary any of the tied positions is right: above it all must
- * be there, below it none (within 2e-5 of the boundary's score). `scores` [tokens before the window]; undefined: sets must be equal.
+ * Differences between our kept positions of one head and a recorded selection, in words; empty when they agree. The
+ * last `window` recorded positions are protected. Pooling makes plateaus, so where scores tie at the boundary any
+ * of the tied positions is right: above it all must be there, below it none (within 2e-5 of the boundary's score).
+ * `scores` [tokens before the window]; undefined: sets must be equal.
  */
 export function compareKept(
   ours: Int32Array,

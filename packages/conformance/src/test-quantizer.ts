@@ -16,8 +16,9 @@ import { newest } from './test-pruner.ts'
 import { testMethod, thrown } from './test-method.ts'
 
 /**
- * Everything that a quantizer owes its users, as tests: `testQuantizer({ test, quantizer: kivi })`.
- * Facts and options, JSON and text, storable formats on every shape, counted bytes, overrides of bits, the float32 mode, distortion.
+ * Everything that a quantizer owes its users, as tests:
+ * `testQuantizer({ test, quantizer: kivi })`. Facts and options, JSON and text, storable formats
+ * on every shape, counted bytes, overrides of bits, the float32 mode, distortion.
  */
 export function testQuantizer({ test, quantizer }: { test: TestFunction; quantizer: AnyQuantizer }): void {
   testMethod(test, quantizer)

@@ -40,9 +40,12 @@ export type LoadProgress =
   { readonly stage: 'files' | 'weights' | 'ready' } | ({ readonly stage: 'download' } & DownloadProgress)
 
 /**
- * Loads a Hugging Face model folder: config.json, safetensors, and, where present, tokenizer, chat template and generation_config.json.
- * @param pathOrName a folder, or `org/name[@revision]`, which is fetched into the Hugging Face cache unless it is there.
- * @throws KV_UNSUPPORTED_MODEL, KV_CONFIG, KV_MODEL_FILE, KV_TOKENIZER, KV_MEMORY, KV_ADDON, KV_INVALID_OPTION, KV_DOWNLOAD, KV_ABORTED.
+ * Loads a Hugging Face model folder: config.json, safetensors, and, where present,
+ * tokenizer, chat template and generation_config.json.
+ * @param pathOrName a folder, or `org/name[@revision]`, which is fetched
+ * into the Hugging Face cache unless it is there.
+ * @throws KV_UNSUPPORTED_MODEL, KV_CONFIG, KV_MODEL_FILE, KV_TOKENIZER, KV_MEMORY,
+ * KV_ADDON, KV_INVALID_OPTION, KV_DOWNLOAD, KV_ABORTED.
  */
 export async function loadModel(pathOrName: string, options: LoadModelOptions = {}): Promise<Model> {
   const { precision = 'bf16', threads = availableParallelism(), onProgress, signal } = options

@@ -68,8 +68,8 @@ export class Model {
   }
 
   /**
-   * Reads a prompt and compresses its cache. With a list of specs one exact pass over the prompt serves them all, and one context per
-   * spec comes back, in order.
+   * Reads a prompt and compresses its cache. With a list of specs one exact pass over the prompt serves them all,
+   * and one context per spec comes back, in order.
    * @throws KV_PROMPT_TOO_LONG, KV_MEMORY, KV_ABORTED, KV_NUMERIC, and whatever resolving the specs throws.
    */
   prefill(

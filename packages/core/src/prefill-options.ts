@@ -14,7 +14,10 @@ export interface PrefillOptions extends TemplateOptions {
   readonly allowLongPrompt?: boolean
   /** Text prompts: put the tokenizer's special tokens around it (default true). */
   readonly special?: boolean
-  /** Token index after the text that observation windows count back from; default: after the last user turn, or the prompt's end. */
+  /**
+   * Token index after the text that observation windows count back from; default:
+   * after the last user turn, or the prompt's end.
+   */
   readonly userEnd?: number
   /** What 16 bit means in the cache; default bf16, f32 in the float32 mode. */
   readonly element?: 'bf16' | 'f16'

@@ -1,7 +1,10 @@
 import { describeValue, KvError } from './errors.ts'
 import type { Selection } from './method.ts'
 
-/** Values that engines know, by field. Types forbid others; a method written in JavaScript, or for a later version, may hold them. */
+/**
+ * Values that engines know, by field. Types forbid others; a method written in
+ * JavaScript, or for a later version, may hold them.
+ */
 const known: readonly (readonly [
   field: string,
   read: (s: Selection) => unknown,

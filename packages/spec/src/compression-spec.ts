@@ -39,8 +39,9 @@ const layerFields = ['from', 'to', 'tokens', 'keyBits', 'valueBits']
 const widths: readonly unknown[] = [16, 8, 4, 3, 2, 1]
 
 /**
- * Checks a spec's structure and returns it as a frozen value with nothing filled in but version and `none`.
- * Options of methods are checked later, by the methods. Throws KV_INVALID_SPEC, or KV_CONFLICT for overrides that contradict each other.
+ * Checks a spec's structure and returns it as a frozen value with nothing filled in but version and
+ * `none`. Options of methods are checked later, by the methods. Throws KV_INVALID_SPEC, or
+ * KV_CONFLICT for overrides that contradict each other.
  */
 export function checkSpec(input: unknown): CompressionSpec {
   if (!isPlainObject(input)) throw expected('an object', 'the spec', input, 'KV_INVALID_SPEC')

@@ -12,7 +12,10 @@ export interface PrunerDefinition<S extends OptionShape, P extends string> {
   readonly profiles?: Profiles<S, P>
   /** Tokens per stored head and layer; left out: an equal share. Their cost must not exceed that of the capacities. */
   readonly allocate?: (options: OptionValues<S>, at: Allocation) => readonly number[]
-  /** Whether these options allocate at all; left out: whenever `allocate` is given. Without it shares are equal, and exact for bytes. */
+  /**
+   * Whether these options allocate at all; left out: whenever `allocate` is given.
+   * Without it shares are equal, and exact for bytes.
+   */
   readonly allocates?: (options: OptionValues<S>) => boolean
   /** Which tokens to keep, as data. */
   readonly select: (options: OptionValues<S>, at: SelectionContext) => Selection

@@ -8,9 +8,10 @@ export interface LiveTokens {
 }
 
 /**
- * Index of the token that leaves when a head holds one more than it may, or undefined when nothing does: under `fifo` the oldest behind the
- * first `protect.first`, under `lowest-score` the one with the lowest running score between the protected ends; of equal scores the
- * higher position leaves. The reference for eviction in decode; engines clear the token's valid bit.
+ * Index of the token that leaves when a head holds one more than it may, or undefined when nothing does:
+ * under `fifo` the oldest behind the first `protect.first`, under `lowest-score` the one with the lowest
+ * running score between the protected ends; of equal scores the higher position leaves. The reference for
+ * eviction in decode; engines clear the token's valid bit.
  */
 export function tokenToEvict(
   live: LiveTokens,

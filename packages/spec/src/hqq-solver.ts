@@ -1,8 +1,8 @@
 import { roundHalfEven } from './round-float.ts'
 
 /*
- * Half-quadratic quantization (HQQ, mobiusml/hqq) in float32: a min-max start, then proximal iterations that move only the float zero.
- * value = (code - zero) * scale.
+ * Half-quadratic quantization (HQQ, mobiusml/hqq) in float32: a min-max start, then proximal iterations that move
+ * only the float zero. value = (code - zero) * scale.
  */
 
 export type HqqVersion = '0.2.2' | '0.2.8'
@@ -43,8 +43,9 @@ export function quantizeHqq(
 }
 
 /**
- * Zeros of a block's groups refined for given inverse scales, from the min-max start; for packed formats, whose scales are rounded first. A group
- * whose inverse scale is infinite is constant: it is stored exactly, takes no part and keeps its zero.
+ * Zeros of a block's groups refined for given inverse scales, from the min-max start; for packed
+ * formats, whose scales are rounded first. A group whose inverse scale is infinite is constant: it is
+ * stored exactly, takes no part and keeps its zero.
  */
 export function solveZeros(
   groups: readonly ArrayLike<number>[],
@@ -79,7 +80,10 @@ function minMaxStart(
   return { inverse, zero: f(-low * inverse) }
 }
 
-/** Moves the zeros until the mean |x - reading| of the whole block stops falling; the zeros of the worse step are kept, as in the code. */
+/**
+ * Moves the zeros until the mean |x - reading| of the whole block stops falling; the
+ * zeros of the worse step are kept, as in the code.
+ */
 function refineZeros(
   groups: readonly ArrayLike<number>[],
   inverse: readonly number[],

@@ -4,9 +4,9 @@ import type { Block, RoundTrip } from './method.ts'
 import { roundF16 } from './round-float.ts'
 
 /*
- * The storage that the paper's released code really runs (HQQ over a whole [heads, tokens, headDim] block, transformers' HQQ cache), for
- * `roundTrip` of profiles. Axis 1 groups contiguous values of the flattened block: channels of one token. Axis 0 groups values a
- * constant stride apart: N / group elements.
+ * The storage that the paper's released code really runs (HQQ over a whole [heads, tokens, headDim] block,
+ * transformers' HQQ cache), for `roundTrip` of profiles. Axis 1 groups contiguous values of the flattened block:
+ * channels of one token. Axis 0 groups values a constant stride apart: N / group elements.
  */
 
 export interface HqqStorage {
@@ -61,7 +61,10 @@ export function codeHqq(x: Float32Array, storage: HqqStorage): HqqCoded {
   return { codes, scales, zeros, values, outliers }
 }
 
-/** Bytes that the original holds for n values: packed codes, 16-bit scale and zero per group, 4 indices of 64 bits and a value per outlier. */
+/**
+ * Bytes that the original holds for n values: packed codes, 16-bit scale and zero per
+ * group, 4 indices of 64 bits and a value per outlier.
+ */
 export function hqqBytes(n: number, storage: HqqStorage, outliers = 0): number {
   const { bits, axis, group, compute } = storage
   const rows = axis === 1 ? n / group : group

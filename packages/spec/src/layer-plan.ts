@@ -9,7 +9,10 @@ export interface CompressionPlan {
   /** `kv`: one list of tokens per KV head. `query`: per query head, as the original codes store it. */
   readonly heads: 'kv' | 'query'
   readonly promptTokens: number
-  /** Index after the last token of the last user turn, where an observation counts back from `user-end`; left out: the prompt's end. */
+  /**
+   * Index after the last token of the last user turn, where an observation counts
+   * back from `user-end`; left out: the prompt's end.
+   */
   readonly userEnd?: number
   /** SHA-256 of the calibration that the formats were made from. For reports; engines ignore it. */
   readonly calibration?: string
@@ -34,7 +37,10 @@ export interface LayerPlan {
   readonly simulated?: { readonly keyBits: Bits; readonly valueBits: Bits }
   /** In storage order: `sinks` (optional), `packed`, `recent`. */
   readonly segments: readonly SegmentPlan[]
-  /** How later tokens leave `recent`: `unified` flushes K and V together by groups, `kivi` keys by blocks and values one by one, `never`: they stay. */
+  /**
+   * How later tokens leave `recent`: `unified` flushes K and V together by groups, `kivi` keys by
+   * blocks and values one by one, `never`: they stay.
+   */
   readonly residual: 'unified' | 'kivi' | 'never'
   /** What prefill measures to one score per stored head and token. */
   readonly observe: Observation
@@ -75,7 +81,10 @@ export interface AttentionObservation {
   readonly what: 'attention'
   /** All queries, or the `last` ones counting back from the end of the prompt or of the last user turn. */
   readonly queries: 'all' | { readonly last: number; readonly before: 'prompt-end' | 'user-end' }
-  /** `causal`, or `window-block`: only the last `window` x `window` block is masked (a released code's behavior; `window` = `protect.last`). */
+  /**
+   * `causal`, or `window-block`: only the last `window` x `window` block is masked (a
+   * released code's behavior; `window` = `protect.last`).
+   */
   readonly mask: 'causal' | 'window-block'
   readonly reduce: 'sum' | 'mean'
   readonly group: 'mean' | 'max' | 'sum'

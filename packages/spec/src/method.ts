@@ -24,7 +24,10 @@ export interface MethodFacts {
 export interface AllocationLayer {
   /** Nominal bits per stored value, mean of K and V. */
   readonly bits: number
-  /** What one of its tokens takes from the budget: 1, or `bits` where the budget is memory. Their sum must not exceed that of the capacities. */
+  /**
+   * What one of its tokens takes from the budget: 1, or `bits` where the budget is memory.
+   * Their sum must not exceed that of the capacities.
+   */
   readonly cost: number
   /** The layer's equal share of the budget in tokens per stored head; may exceed the prompt. */
   readonly capacity: number

@@ -15,7 +15,10 @@ export interface ObservedTensors {
   readonly userEnd?: number
 }
 
-/** The reference observation in double: scores [storedHeads, tokens]. Query head h reads KV head floor(h / (queryHeads / kvHeads)). */
+/**
+ * The reference observation in double: scores [storedHeads, tokens]. Query head h
+ * reads KV head floor(h / (queryHeads / kvHeads)).
+ */
 export function observe(what: Observation, heads: 'kv' | 'query', x: ObservedTensors): Float32Array {
   if (what.what === 'attention') return observeAttention(what, heads, x)
   const stored = heads === 'query' ? x.queryHeads : x.kvHeads

@@ -1,7 +1,10 @@
 import { expected } from './errors.ts'
 import type { Json } from './json.ts'
 
-/** One option of a method: its default, what it accepts in words, and a check that returns the value or throws KV_INVALID_OPTION. */
+/**
+ * One option of a method: its default, what it accepts in words, and a check that
+ * returns the value or throws KV_INVALID_OPTION.
+ */
 export interface Option<T> {
   /** Undefined: the option has no default and may be left out. */
   readonly default: T

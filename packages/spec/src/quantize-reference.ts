@@ -150,8 +150,9 @@ function setAside(
 }
 
 /**
- * Values kept exactly: per tile at most ceil(fraction * tokens * headDim), those that stick out most; ties take the earlier token, then
- * the lower channel. The rule `beyond` never takes one within its threshold, so it may take fewer.
+ * Values kept exactly: per tile at most ceil(fraction * tokens * headDim), those that stick
+ * out most; ties take the earlier token, then the lower channel. The rule `beyond` never takes
+ * one within its threshold, so it may take fewer.
  */
 function markOutliers(x: Float32Array, tokens: number, headDim: number, format: PackedFormat): Uint8Array {
   const marks = new Uint8Array(tokens * headDim)
@@ -222,7 +223,10 @@ function hqqZeros(
   return zeros
 }
 
-/** HQQ's scale of a group, rounded: capped at the inverse 2e4; version 0.2.8 takes 1 for a range that is nearly 0; 0 for a constant group. */
+/**
+ * HQQ's scale of a group, rounded: capped at the inverse 2e4; version 0.2.8 takes 1 for a
+ * range that is nearly 0; 0 for a constant group.
+ */
 function hqqScale(
   group: readonly number[],
   { bits, metadata }: PackedFormat,
@@ -235,8 +239,8 @@ function hqqScale(
 }
 
 /**
- * Values as a codebook format scales them to [-1, 1], [tokens, headDim]; NaN for those stored exactly and for groups without width. A
- * codebook fitted to these is fitted to what the storage will look up.
+ * Values as a codebook format scales them to [-1, 1], [tokens, headDim]; NaN for those stored exactly and for
+ * groups without width. A codebook fitted to these is fitted to what the storage will look up.
  */
 export function normalizedInliers(
   x: Float32Array,

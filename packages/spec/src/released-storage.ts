@@ -12,9 +12,10 @@ export interface ReleasedStorageOptions {
 const GROUP = 64
 
 /**
- * What the released code of arXiv 2412.12706 stores, in tiles of one head: the whole pruned prompt after RoPE, in uniform codes between
- * minimum and maximum. Keys in groups of channels of a token, as that code's axis 1. Values in groups of consecutive tokens of a channel;
- * that code's axis 0 takes them from all heads and from tokens half the prompt apart, which no tile holds. Later tokens stay in 16 bit.
+ * What the released code of arXiv 2412.12706 stores, in tiles of one head: the whole pruned prompt after RoPE, in
+ * uniform codes between minimum and maximum. Keys in groups of channels of a token, as that code's axis 1. Values
+ * in groups of consecutive tokens of a channel; that code's axis 0 takes them from all heads and from tokens half
+ * the prompt apart, which no tile holds. Later tokens stay in 16 bit.
  */
 export function releasedStorage({ bits, outliers }: ReleasedStorageOptions, at: FormatContext): LayerStorage {
   const exact = outliers &&

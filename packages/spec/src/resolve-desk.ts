@@ -111,8 +111,9 @@ export function makeDesk(facts: Omit<Desk, 'layers' | 'budget'>, precision: Stor
 }
 
 /**
- * Exact segments take whole blocks of 16 slots, whatever they hold. Under a budget of real bytes the slots that are paid for are used: `recent`
- * and `sinks` are rounded up to a multiple of 16. (The KIVI residual rule counts tokens by itself and stays as asked.)
+ * Exact segments take whole blocks of 16 slots, whatever they hold. Under a budget of real bytes the slots
+ * that are paid for are used: `recent` and `sinks` are rounded up to a multiple of 16. (The KIVI residual
+ * rule counts tokens by itself and stays as asked.)
  */
 function fillPaidSlots(storage: SettledStorage): SettledStorage {
   if (storage.residual === 'kivi' || storage.simulated) return storage

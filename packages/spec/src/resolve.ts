@@ -25,9 +25,15 @@ export interface Resolved {
   readonly bytes: number
   /** Nominal bytes: kept tokens at code width only, as the papers count. */
   readonly nominalBytes: number
-  /** Share of the budget used by nominal accounting (tokens for `tokens` and `fraction`); without a budget, of the 16-bit full cache. */
+  /**
+   * Share of the budget used by nominal accounting (tokens for `tokens` and
+   * `fraction`); without a budget, of the 16-bit full cache.
+   */
   readonly spentNominal: number
-  /** Real bytes over what the budget stands for in bytes: itself, or its tokens at nominal bits; without a budget, the 16-bit full cache. */
+  /**
+   * Real bytes over what the budget stands for in bytes: itself, or its tokens at nominal
+   * bits; without a budget, the 16-bit full cache.
+   */
   readonly spentBytes: number
   readonly hooks: Hooks
 }
@@ -38,11 +44,11 @@ export interface ResolveOptions {
 }
 
 /**
- * Joins a spec, methods, a model and a prompt to the plan that an engine runs. Pure.
- * (1) the quantizer says how layers are stored, then overrides of bits; (2) the budget becomes tokens at those bits;
- * (3) overridden layers are set and the pruner shares out the rest, clamped to the prompt; (4) the pruner says what to keep.
- * `registry` is needed for methods given as plain JSON; values made by factories carry theirs.
- * Throws KvError: KV_INVALID_SPEC, KV_INVALID_OPTION, KV_UNKNOWN_METHOD, KV_CONFLICT, KV_BUDGET_TOO_SMALL, KV_UNSUPPORTED, KV_METHOD.
+ * Joins a spec, methods, a model and a prompt to the plan that an engine runs. Pure. (1) the quantizer says how
+ * layers are stored, then overrides of bits; (2) the budget becomes tokens at those bits; (3) overridden layers are
+ * set and the pruner shares out the rest, clamped to the prompt; (4) the pruner says what to keep. `registry` is
+ * needed for methods given as plain JSON; values made by factories carry theirs. Throws KvError: KV_INVALID_SPEC,
+ * KV_INVALID_OPTION, KV_UNKNOWN_METHOD, KV_CONFLICT, KV_BUDGET_TOO_SMALL, KV_UNSUPPORTED, KV_METHOD.
  */
 export function resolve(
   input: SpecInput,

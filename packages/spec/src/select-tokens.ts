@@ -22,7 +22,10 @@ export function smoothScores(scores: Float32Array, smooth: Smoothing): Float32Ar
   })
 }
 
-/** The scores that selection compares: of tokens before the last `protect.last`, pooled. `scores` [heads, tokens] -> [heads][scored]. */
+/**
+ * The scores that selection compares: of tokens before the last `protect.last`,
+ * pooled. `scores` [heads, tokens] -> [heads][scored].
+ */
 export function pooledScores(
   scores: Float32Array,
   heads: number,
@@ -39,9 +42,9 @@ export function pooledScores(
 }
 
 /**
- * Kept positions per head, in storage order. `scores` [heads, tokens] as observed; undefined stands for equal scores. Candidates are the
- * last `candidates` positions (all by default; fewer under a sliding window). Ties go to the lower position.
- * Throws KV_NUMERIC for NaN.
+ * Kept positions per head, in storage order. `scores` [heads, tokens] as observed; undefined stands for equal
+ * scores. Candidates are the last `candidates` positions (all by default; fewer under a sliding window). Ties go to
+ * the lower position. Throws KV_NUMERIC for NaN.
  */
 export function selectTokens(
   scores: Float32Array | undefined,

@@ -77,7 +77,10 @@ function lastWithin(bytes: (tokens: number) => number, most: number, limit: numb
   return low
 }
 
-/** The most tokens of a layer within a number of bytes, up to one more than the prompt has: a larger share is told from an exact one. */
+/**
+ * The most tokens of a layer within a number of bytes, up to one more than the prompt
+ * has: a larger share is told from an exact one.
+ */
 function tokensWithin(layer: LayerDesk, limit: number): number {
   const most = layer.candidates + 1
   if (layer.bytesRise) return lastWithin(layer.bytes, most, limit)
@@ -88,8 +91,9 @@ function tokensWithin(layer: LayerDesk, limit: number): number {
 }
 
 /**
- * A budget of real bytes. Without `allocate` every free layer gets an equal share of the bytes and as many tokens as fit: exact. With it, the
- * share is memory by nominal bits, and the largest one is searched at which everything that the pruner hands out fits in real bytes.
+ * A budget of real bytes. Without `allocate` every free layer gets an equal share of the bytes and as many tokens
+ * as fit: exact. With it, the share is memory by nominal bits, and the largest one is searched at which
+ * everything that the pruner hands out fits in real bytes.
  */
 function shareBytes(desk: Desk, budget: number): Shares {
   const { layers, pruner } = desk

@@ -5,9 +5,9 @@ import type { Json } from './json.ts'
 import type { MethodRef } from './method-ref.ts'
 
 /*
- * PRUNER[:k=v,…]+QUANTIZER[:k=v,…][@BUDGET][#heads=query][#0-4:keyBits=8,valueBits=8]…
- * BUDGET: 128t | 64x16 | 25% | 128KiB | 131072B. `@` begins a budget only before a number. Nested values are JSON in single quotes, where
- * a single quote is doubled.
+ * PRUNER[:k=v,…]+QUANTIZER[:k=v,…][@BUDGET][#heads=query][#0-4:keyBits=8,valueBits=8]… BUDGET: 128t |
+ * 64x16 | 25% | 128KiB | 131072B. `@` begins a budget only before a number. Nested values are JSON in
+ * single quotes, where a single quote is doubled.
  */
 
 const fail = (text: string, at: number, what: string, hint?: string) =>

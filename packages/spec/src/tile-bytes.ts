@@ -1,9 +1,10 @@
 import type { Element, TensorFormat } from './tensor-format.ts'
 
 /*
- * Bytes of the packed layout. The rule is described in packages/core/native/ops/tile_layout.h, which computes the same numbers
- * natively; a test holds the two together. A head's tokens of one segment lie in tiles of up to 128 tokens; the last tile holds what is
- * left. A tile has a key part and a value part; every part is a multiple of 64 bytes.
+ * Bytes of the packed layout. The rule is described in packages/core/native/ops/tile_layout.h, which
+ * computes the same numbers natively; a test holds the two together. A head's tokens of one segment
+ * lie in tiles of up to 128 tokens; the last tile holds what is left. A tile has a key part and a
+ * value part; every part is a multiple of 64 bytes.
  */
 
 export const TILE_TOKENS = 128
@@ -61,6 +62,9 @@ export interface PartNeeds {
   readonly mask?: boolean
 }
 
-/** Exact values kept beside the codes of one tile: a count, then entries of token, channel (a byte each) and value (in the metadata type, 2-byte pad before f32). */
+/**
+ * Exact values kept beside the codes of one tile: a count, then entries of token, channel (a byte each) and value
+ * (in the metadata type, 2-byte pad before f32).
+ */
 export const outlierCapacity = (fraction: number, tokens: number, headDim: number): number =>
   Math.ceil(fraction * tokens * headDim)

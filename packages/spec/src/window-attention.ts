@@ -35,8 +35,8 @@ export const windowAttentionOptions = (defaults: Pick<WindowAttentionOptions, 'w
 })
 
 /**
- * SnapKV's selection (arXiv 2404.14469): attention of the last `window` queries of the user's turn, summed, reduced over the query heads
- * of a stored head, pooled along the tokens. Window and closing tokens are protected.
+ * SnapKV's selection (arXiv 2404.14469): attention of the last `window` queries of the user's turn, summed, reduced
+ * over the query heads of a stored head, pooled along the tokens. Window and closing tokens are protected.
  */
 export function windowAttention(
   options: WindowAttentionOptions,

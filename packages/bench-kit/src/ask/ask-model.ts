@@ -24,8 +24,8 @@ export interface BenchPrompt extends EncodedPrompt {
 }
 
 /**
- * Asks a sample under every spec at once: one prefill, one context per spec, a greedy answer each. A spec that this prompt cannot be
- * compressed with fails alone; the others go on.
+ * Asks a sample under every spec at once: one prefill, one context per spec, a greedy answer each. A spec that this
+ * prompt cannot be compressed with fails alone; the others go on.
  */
 export function askModel(model: BenchModel): Ask<BenchSample> {
   return async (sample, rows, signal) => {

@@ -8,8 +8,8 @@ export interface PrefilledRows<Context> {
 }
 
 /**
- * One prefill for all rows. Where resolving fails, the specs at fault are set aside and the rest is tried again, so that one budget that
- * is too small for a prompt does not cost the others their result.
+ * One prefill for all rows. Where resolving fails, the specs at fault are set aside and the rest is tried again, so
+ * that one budget that is too small for a prompt does not cost the others their result.
  * @param prefill gives one context per spec, in order
  * @param resolve throws what resolving a spec for this prompt throws
  * @throws what `prefill` throws, where it is no spec's fault or every spec's

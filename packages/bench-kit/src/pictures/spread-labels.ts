@@ -1,6 +1,6 @@
 /**
- * Moves labels apart along one axis: at least `distance` between neighbors, order kept, within `range` as far as they fit, each as near
- * to where it belongs as its neighbors allow.
+ * Moves labels apart along one axis: at least `distance` between neighbors, order kept, within `range` as far as
+ * they fit, each as near to where it belongs as its neighbors allow.
  */
 export function spreadLabels(
   wanted: readonly number[],

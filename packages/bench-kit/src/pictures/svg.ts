@@ -30,8 +30,8 @@ export interface TextStyle {
 type Tone = 'ink' | 'muted'
 
 /*
- * Light colors are attributes, which every viewer and rasterizer understands; dark ones are a style sheet on top, which browsers apply.
- * Class names begin with `qp-`, because in the report many pictures share one document.
+ * Light colors are attributes, which every viewer and rasterizer understands; dark ones are a style sheet on top,
+ * which browsers apply. Class names begin with `qp-`, because in the report many pictures share one document.
  */
 export const light = { paper: '#ffffff', ink: '#1b1f24', muted: '#59636e', rule: '#d8dee4' } as const
 const dark = { paper: '#15191e', ink: '#e8ebee', muted: '#9aa4af', rule: '#343b43' } as const

@@ -49,7 +49,10 @@ function styleOf({ kind, bits = 4 }: TradeoffCurve): {
   return { color: bits >= 8 ? '#39A9C9' : bits >= 3 ? '#2F81D8' : '#12A277', mark: 'circle' }
 }
 
-/** Accuracy against real bytes (logarithmic): prune-only, quantize-only and joint curves with confidence intervals and direct labels. */
+/**
+ * Accuracy against real bytes (logarithmic): prune-only, quantize-only and joint
+ * curves with confidence intervals and direct labels.
+ */
 export function tradeoffPlotSvg({
   title,
   subtitle,

@@ -3,8 +3,8 @@ import type { Table, TableRow } from './html-report.ts'
 import type { SpecSummary } from './spec-summary.ts'
 
 /**
- * Methods x budgets: a row per pruner and quantizer, a column per budget, one table for real bytes and one for every other kind. Cells hold
- * the score and its interval. Nothing for a kind with fewer than two budgets.
+ * Methods x budgets: a row per pruner and quantizer, a column per budget, one table for real bytes and one for
+ * every other kind. Cells hold the score and its interval. Nothing for a kind with fewer than two budgets.
  */
 export function budgetTables(summaries: readonly SpecSummary[], metric: string): Table[] {
   return kinds.flatMap(({ kind, caption }) => {

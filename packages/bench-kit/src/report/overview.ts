@@ -12,7 +12,10 @@ export interface OverviewPart {
   readonly summaries: readonly SpecSummary[]
 }
 
-/** What prune-only, quantize-only and joint reach within shares of the full cache: a block of rows per part. Nothing without a joint row. */
+/**
+ * What prune-only, quantize-only and joint reach within shares of the full cache: a block
+ * of rows per part. Nothing without a joint row.
+ */
 export function overviewSection(parts: readonly OverviewPart[]): ReportSection[] {
   const compared = parts.filter(({ summaries }) =>
     summaries.some(({ spec }) => specKind(spec.spec) === 'joint'),

@@ -26,8 +26,9 @@ export interface ReportPart {
 }
 
 /**
- * One page for any result files: what fits into equal bytes, then per model, benchmark and protocol a table, quality against real bytes
- * with prune-only, quantize-only and joint frontiers, a plot per pruner, and heat maps where samples have a length and a depth.
+ * One page for any result files: what fits into equal bytes, then per model, benchmark and protocol a
+ * table, quality against real bytes with prune-only, quantize-only and joint frontiers, a plot per pruner,
+ * and heat maps where samples have a length and a depth.
  * @throws KvError KV_DATA without any record
  */
 export function resultsReport(files: readonly Results[], options: ResultsReportOptions = {}): Report {

@@ -18,7 +18,8 @@ export interface FileLock {
 }
 
 /**
- * Takes `<path>.lock`, so that two runs never write one file. The lock of a process that no longer runs on this machine is taken over.
+ * Takes `<path>.lock`, so that two runs never write one file. The lock of a process
+ * that no longer runs on this machine is taken over.
  * @throws KvError KV_RESULT_LOCKED while another run holds it.
  */
 export function lockFile(path: string): FileLock {

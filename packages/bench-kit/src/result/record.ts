@@ -2,8 +2,9 @@ import type { CompressionPlan, CompressionSpec, JsonObject } from '@qpkv/spec'
 import type { MachineFacts } from '../machine.ts'
 
 /*
- * A result file is JSON lines. The first line is a RunHeader; SpecLine and PlanLine stand before the first record that names them;
- * a record is one sample under one spec. Lines are only ever appended, so that a killed run loses at most the sample it was writing.
+ * A result file is JSON lines. The first line is a RunHeader; SpecLine and PlanLine stand before the first
+ * record that names them; a record is one sample under one spec. Lines are only ever appended, so that a
+ * killed run loses at most the sample it was writing.
  */
 
 /** Version of the lines below; older files are upgraded when they are opened. */

@@ -1,7 +1,8 @@
 import { KvError } from '@qpkv/spec'
 
 /**
- * Runs jobs in order, `workers` at once. The first error stops further jobs, aborts those that run, and is thrown when they have ended.
+ * Runs jobs in order, `workers` at once. The first error stops further jobs, aborts
+ * those that run, and is thrown when they have ended.
  * @throws KvError KV_ABORTED when `signal` fires before all jobs are done.
  */
 export async function runParallel<Job>(

@@ -46,9 +46,11 @@ export interface RunSamplesOptions<Sample> {
 }
 
 /**
- * Asks every sample under every spec that the result file does not hold yet. Everything is in the file as soon as its sample is done.
+ * Asks every sample under every spec that the result file does not hold yet.
+ * Everything is in the file as soon as its sample is done.
  * @returns the records of these samples and specs, earlier runs included, in the order of samples and specs.
- * @throws KvError KV_CONFLICT for two samples with one id or two labels for one spec, KV_ABORTED, and with `stop` what `ask` throws.
+ * @throws KvError KV_CONFLICT for two samples with one id or two labels for one spec,
+ * KV_ABORTED, and with `stop` what `ask` throws.
  */
 export async function runSamples<Sample extends { readonly id: string }>(
   options: RunSamplesOptions<Sample>,

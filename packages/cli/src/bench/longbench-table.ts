@@ -39,7 +39,10 @@ export function longBenchTable(records: readonly SampleRecord[], specs: readonly
   return table(['dataset', ...head], rows) + list
 }
 
-/** Averages over what was run: English and code, flat; Chinese where there is any. The label is that of the spec with most datasets. */
+/**
+ * Averages over what was run: English and code, flat; Chinese where there is any.
+ * The label is that of the spec with most datasets.
+ */
 function averagesOf(scores: readonly Readonly<Record<string, number>>[]): LabelledAverage[][] {
   const all = Object.assign({}, ...scores) as Record<string, number>
   const kinds = [

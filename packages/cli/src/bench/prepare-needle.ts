@@ -9,7 +9,10 @@ export const WORLD_FORM = 'reference-world'
 
 export const NEEDLE_FORMS = [WORLD_FORM, 'plain', ...Object.keys(promptForms)] as const
 
-/** `form: reference-world` (default) hides numbers in texts of the bundled world; the others run the originals' grid over a haystack. */
+/**
+ * `form: reference-world` (default) hides numbers in texts of the bundled world; the
+ * others run the originals' grid over a haystack.
+ */
 export const prepareNeedle: PrepareBench = (json, tools) => {
   const reader = new OptionReader(json, 'needle')
   const form = reader.choice('form', NEEDLE_FORMS, WORLD_FORM)

@@ -24,9 +24,10 @@ export interface FetchedFile {
 }
 
 /**
- * Fetches a file into `path`: a partial one (`path.part`) is gone on with by a Range request, the whole is checked by SHA-256 and only
- * then renamed. A file that is there and has the expected hash is left alone.
- * @throws KvError KV_DOWNLOAD naming the address: not found, cut off, or with another hash (the partial file is then deleted)
+ * Fetches a file into `path`: a partial one (`path.part`) is gone on with by a Range request, the whole is checked
+ * by SHA-256 and only then renamed. A file that is there and has the expected hash is left alone.
+ * @throws KvError KV_DOWNLOAD naming the address: not found, cut off, or with
+ * another hash (the partial file is then deleted)
  */
 export async function fetchFile(options: FetchFileOptions): Promise<FetchedFile> {
   const { url, path, sha256 } = options

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { KvError } from '@qpkv/spec'
 
 /**
- * Writes `templates.json` (see the README of @qpkv/bench-ruler) from the fetched scripts. They are pinned by hash, so the places where
- * the texts stand are known; nothing of them is executed.
+ * Writes `templates.json` (see the README of @qpkv/bench-ruler) from the fetched scripts. They are pinned by hash,
+ * so the places where the texts stand are known; nothing of them is executed.
  * @throws KvError KV_DATA naming the file and the text that is not there
  */
 export async function writeRulerTemplates(folder: string): Promise<string[]> {

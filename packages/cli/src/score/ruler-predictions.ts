@@ -20,7 +20,10 @@ export interface RulerPredictionFile {
   readonly length?: number
 }
 
-/** Prediction files below a folder: RULER's `[…/]TASK.jsonl` and QPruningKV's `[LENGTH/]TASK/METHOD.json`. Empty where there are none. */
+/**
+ * Prediction files below a folder: RULER's `[…/]TASK.jsonl` and QPruningKV's
+ * `[LENGTH/]TASK/METHOD.json`. Empty where there are none.
+ */
 export async function findRulerPredictions(folder: string): Promise<RulerPredictionFile[]> {
   const names = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw new KvError('KV_DATA', `Cannot read the folder ${folder}: ${(cause as Error).message}.`, { cause })

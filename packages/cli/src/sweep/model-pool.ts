@@ -4,8 +4,8 @@ import type { Model } from '@qpkv/core'
 export type OpenModel = (name: string) => Promise<Model>
 
 /**
- * Loaded models by name, `copies` of each: jobs take turns on them. Contexts of one model may work at the same time, and copies share
- * nothing but the mapped files.
+ * Loaded models by name, `copies` of each: jobs take turns on them. Contexts of one model may work at the same
+ * time, and copies share nothing but the mapped files.
  */
 export class ModelPool {
   readonly #open: OpenModel

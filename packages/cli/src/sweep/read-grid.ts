@@ -22,8 +22,8 @@ export interface NamedGrid {
 }
 
 /**
- * Reads a grid file: `models`, `tasks` ({ bench, options }), and `specs` or `prune` x `quantize` x `budgets`. Specs, methods and budgets
- * are JSON or the text form.
+ * Reads a grid file: `models`, `tasks` ({ bench, options }), and `specs` or `prune` x `quantize` x `budgets`.
+ * Specs, methods and budgets are JSON or the text form.
  * @throws KvError KV_INVALID_SPEC with the file and the path in it
  */
 export async function readGrid(path: string): Promise<NamedGrid> {

@@ -6,8 +6,8 @@ import type { LogitsDump } from './logits-dump.ts'
 const tolerances = { f32: 0.01, bf16: 0.2, 'bf16-fast': 0.5 } as const
 
 /**
- * Logits of the last position and the likeliest token of every position against a dump. Where two tokens lie closer together than the
- * tolerance, either may be the likelier one.
+ * Logits of the last position and the likeliest token of every position against a dump. Where two tokens lie closer
+ * together than the tolerance, either may be the likelier one.
  */
 export async function checkLogits(
   model: Model,

@@ -5,8 +5,8 @@ const CONTEXT_TOKENS = 8
 const INCOMPLETE = '\uFFFD'
 
 /**
- * Text of a growing list of tokens, piece by piece. A token may end in the middle of a character: its text waits for the rest. Pieces
- * joined equal the text of all tokens decoded after the prompt.
+ * Text of a growing list of tokens, piece by piece. A token may end in the middle of a character: its text waits
+ * for the rest. Pieces joined equal the text of all tokens decoded after the prompt.
  */
 export class Detokenizer {
   private readonly tokenizer: Tokenizer

@@ -7,8 +7,8 @@ const STALE_MS = 30_000
 const POLL_MS = 200
 
 /**
- * Runs `work` while no other process or call does so for the same path. The lock is a file that its holder touches every few seconds; one
- * whose holder is gone is taken over.
+ * Runs `work` while no other process or call does so for the same path. The lock is a file that its holder touches
+ * every few seconds; one whose holder is gone is taken over.
  */
 export async function withLock<T>(
   path: string,

@@ -5,8 +5,8 @@ import { SINGLE_WEIGHTS, WEIGHT_INDEX, shardsOf } from './needed-files.ts'
 import { fileSize, type RepositoryFolder } from './repository-folder.ts'
 
 /**
- * Folder of a model that the cache holds in full, whoever fetched it. Weights are linked last, so a snapshot with all of them has the
- * rest too. Undefined when there is none.
+ * Folder of a model that the cache holds in full, whoever fetched it. Weights are linked last, so a snapshot with
+ * all of them has the rest too. Undefined when there is none.
  */
 export async function cachedModel(folder: RepositoryFolder, id: ModelId): Promise<string | undefined> {
   const commit = await folder.commitOf(id.revision)

@@ -19,8 +19,8 @@ export interface BlobRequest {
 }
 
 /**
- * Fetches one blob unless it is there. What arrives is kept in BLOB.incomplete and continued by the next attempt, of this run or a later
- * one; only a file of the promised size and checksum gets the blob's name.
+ * Fetches one blob unless it is there. What arrives is kept in BLOB.incomplete and continued by the next attempt,
+ * of this run or a later one; only a file of the promised size and checksum gets the blob's name.
  * @throws KV_DOWNLOAD, KV_ABORTED, Unreachable.
  */
 export async function downloadBlob(client: HubClient, request: BlobRequest): Promise<void> {

@@ -28,8 +28,9 @@ export interface DownloadOptions {
 }
 
 /**
- * Folder of a hub's model in the Hugging Face cache; fetches what is missing of it: configuration, tokenizer, chat template, safetensors.
- * A model that is already there is used, whoever fetched it; without a network the last one fetched.
+ * Folder of a hub's model in the Hugging Face cache; fetches what is missing of it:
+ * configuration, tokenizer, chat template, safetensors. A model that is already there is used,
+ * whoever fetched it; without a network the last one fetched.
  * @param name `org/name` or `org/name@revision`.
  * @throws KV_DOWNLOAD, KV_ABORTED.
  */

@@ -22,7 +22,10 @@ export const patient: RetryPolicy = { attempts: 5, delayMs: 500, longestWaitMs: 
 
 const MAX_REDIRECTS = 5
 
-/** An answer and the headers of all answers on the way to it, the first ones first: hubs describe a file, then redirect to its storage. */
+/**
+ * An answer and the headers of all answers on the way to it, the first ones first: hubs
+ * describe a file, then redirect to its storage.
+ */
 export interface HubAnswer {
   readonly response: Response
   header(name: string): string | undefined
@@ -148,7 +151,8 @@ function retryAfterMs(value: string | undefined, now: number = Date.now()): numb
   return Number.isFinite(ms) ? Math.max(0, ms) : 0
 }
 
-// fetch rejects with a TypeError for every failure of the connection, and with the signal's reason (an AbortError) for our idle timer.
+// fetch rejects with a TypeError for every failure of the connection, and with the
+// signal's reason (an AbortError) for our idle timer.
 export const isNetworkError = (cause: unknown): boolean =>
   cause instanceof TypeError || (cause instanceof Error && cause.name === 'AbortError')
 

@@ -23,8 +23,9 @@ export function weightBytes(
 }
 
 /**
- * Bytes that a prefill takes at its peak beside weights and caches, all in float32: the hidden states and one layer's keys (before and
- * after the rotary embedding) and values for every token; queries, attention and MLP rows for a chunk of tokens; logits of one.
+ * Bytes that a prefill takes at its peak beside weights and caches, all in float32: the hidden states and
+ * one layer's keys (before and after the rotary embedding) and values for every token; queries, attention
+ * and MLP rows for a chunk of tokens; logits of one.
  */
 export function prefillPeakBytes(
   config: Pick<

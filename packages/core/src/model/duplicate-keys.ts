@@ -1,6 +1,7 @@
 /**
- * The first key that occurs twice in the outermost object of a JSON text, or undefined. JSON.parse silently keeps the last one, which
- * would hide one of two tensors of the same name. The text must already have been parsed, so that it is known to be valid.
+ * The first key that occurs twice in the outermost object of a JSON text, or undefined. JSON.parse
+ * silently keeps the last one, which would hide one of two tensors of the same name. The text must already
+ * have been parsed, so that it is known to be valid.
  */
 export function duplicateKey(text: string): string | undefined {
   const seen = new Set<string>()

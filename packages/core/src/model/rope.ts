@@ -27,8 +27,8 @@ interface RopeSetting {
 const scalings: Readonly<Record<string, Scaling>> = { default: unscaled, linear, llama3, yarn }
 
 /**
- * Inverse frequencies as the transformers library computes them in float32, from `rope_theta` and `rope_scaling` (or, in newer configs,
- * `rope_parameters`).
+ * Inverse frequencies as the transformers library computes them in float32, from `rope_theta` and
+ * `rope_scaling` (or, in newer configs, `rope_parameters`).
  * @throws KV_UNSUPPORTED_MODEL for scalings that depend on the length of the text (dynamic, longrope).
  */
 export function ropeFrequencies(

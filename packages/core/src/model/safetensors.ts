@@ -51,7 +51,8 @@ const START_BYTES = 64
 const MAX_HEADER_BYTES = 100_000_000
 
 /**
- * Reads and checks the header of a safetensors file: an 8-byte little-endian length, a JSON object, then data. Tensor data is never read.
+ * Reads and checks the header of a safetensors file: an 8-byte little-endian length, a
+ * JSON object, then data. Tensor data is never read.
  * @throws KV_MODEL_FILE for anything that does not hold together.
  */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {

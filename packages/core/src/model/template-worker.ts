@@ -8,8 +8,9 @@ const START_TIMEOUT_MS = 30_000
 /** Room for the template's strings; a template that builds more is broken or hostile. */
 const MAX_HEAP_MB = 256
 
-// The worker is given as text because the package is one flat file when published. It gets nothing but a template and its variables:
-// no file names, no environment. `jinja` is resolved here, since an evaluated worker has no place of its own to resolve from.
+// The worker is given as text because the package is one flat file when published. It gets nothing but a
+// template and its variables: no file names, no environment. `jinja` is resolved here, since an evaluated
+// worker has no place of its own to resolve from.
 const workerSource = `
 const { parentPort, workerData } = require('node:worker_threads')
 const { Template } = require(workerData.jinja)

@@ -25,8 +25,9 @@ export interface NativeEngine {
 }
 
 /**
- * `bf16` (default): weights as stored, float32 activations, a cache of bf16 elements. `bf16-fast`: matrix products and prefill attention round
- * both factors to bf16, at about twice the speed where the CPU has bf16 dots. `f32`: float32 throughout, cache included.
+ * `bf16` (default): weights as stored, float32 activations, a cache of bf16 elements. `bf16-fast`: matrix
+ * products and prefill attention round both factors to bf16, at about twice the speed where the CPU has bf16
+ * dots. `f32`: float32 throughout, cache included.
  */
 export type ModelPrecision = 'bf16' | 'bf16-fast' | 'f32'
 
@@ -56,7 +57,10 @@ export interface NativeModelDescription {
   ropeScale: number
   /** Per layer: sliding window in tokens, 0 for none. */
   slidingWindow: number[]
-  /** By role: 'embed', 'norm', 'head' (left out when tied), and per layer `layers.N.` + inputNorm, q, k, v, o, qBias, kBias, vBias, qNorm, kNorm, postNorm, gate, up, down. */
+  /**
+   * By role: 'embed', 'norm', 'head' (left out when tied), and per layer `layers.N.` + inputNorm, q, k, v, o,
+   * qBias, kBias, vBias, qNorm, kNorm, postNorm, gate, up, down.
+   */
   tensors: Record<string, NativeTensor>
 }
 
@@ -67,20 +71,27 @@ export interface NativeModel {
   dispose(): void
 }
 
-/** A prompt on its way through the layers; layer-major. Call runLayer for layer 0, then compressLayer per plan, then runLayer for layer 1, ... */
+/**
+ * A prompt on its way through the layers; layer-major. Call runLayer for layer 0, then
+ * compressLayer per plan, then runLayer for layer 1, ...
+ */
 export interface NativePrefill {
   readonly layer: number
-  /** Runs the next layer over the whole prompt and measures the union of the plans' observations. onProgress: tokens done in this layer. */
+  /**
+   * Runs the next layer over the whole prompt and measures the union of the plans'
+   * observations. onProgress: tokens done in this layer.
+   */
   runLayer(): Promise<void>
   /** Scores of plan `index` for the layer just run, [storedHeads, tokens], grouped, not smoothed. Only if it observes something. */
   scores(index: number): Float32Array
   /** Exact K or V of the layer just run, [kvHeads, tokens, headDim]; for roundTrip hooks. */
   exact(tensor: 'key' | 'value'): Float32Array
   /**
-   * Selects, gathers, quantizes and packs the layer just run for plan `index`. `scores` replaces the observed ones (before smoothing);
-   * `replacement` stores these values instead of the exact ones (simulated quantizers), [storedHeads, tokens, headDim] each, indexed by
-   * prompt position. `selectOnly` chooses tokens and stores nothing: a second call with the same scores then stores. Returns the kept
-   * positions per stored head, in storage order.
+   * Selects, gathers, quantizes and packs the layer just run for plan `index`. `scores` replaces the
+   * observed ones (before smoothing); `replacement` stores these values instead of the exact ones
+   * (simulated quantizers), [storedHeads, tokens, headDim] each, indexed by prompt position.
+   * `selectOnly` chooses tokens and stores nothing: a second call with the same scores then stores.
+   * Returns the kept positions per stored head, in storage order.
    */
   compressLayer(
     index: number,

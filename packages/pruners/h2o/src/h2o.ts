@@ -1,8 +1,9 @@
 import { closingTokens, definePruner, integer, oneOf, optional } from '@qpkv/spec'
 
 /**
- * H2O: keeps the heavy hitters, tokens that collect most attention over all queries, beside the newest tokens.
- * Zhang et al., "H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large Language Models", https://arxiv.org/abs/2306.14048
+ * H2O: keeps the heavy hitters, tokens that collect most attention over all queries, beside the
+ * newest tokens. Zhang et al., "H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large
+ * Language Models", https://arxiv.org/abs/2306.14048
  */
 export const h2o = definePruner({
   name: 'h2o',

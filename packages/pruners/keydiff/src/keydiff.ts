@@ -1,8 +1,9 @@
 import { closingTokens, definePruner, integer } from '@qpkv/spec'
 
 /**
- * KeyDiff: keeps the keys that differ most from the others, by cosine with the mean of the head's normalized keys. Needs no question.
- * Park et al., "KeyDiff: Key Similarity-Based KV Cache Eviction", https://arxiv.org/abs/2504.15364
+ * KeyDiff: keeps the keys that differ most from the others, by cosine with the mean of the
+ * head's normalized keys. Needs no question. Park et al., "KeyDiff: Key Similarity-Based KV
+ * Cache Eviction", https://arxiv.org/abs/2504.15364
  */
 export const keydiff = definePruner({
   name: 'keydiff',

@@ -2,8 +2,9 @@ import { closingTokens, definePruner, integer, oneOf } from '@qpkv/spec'
 import { shareBesideWhole } from './share-beside-whole.ts'
 
 /**
- * L2 norm: keeps the tokens whose keys have the smallest norm; they tend to be those that later queries attend to. Needs no question.
- * Devoto et al., "A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression", https://arxiv.org/abs/2406.11430
+ * L2 norm: keeps the tokens whose keys have the smallest norm; they tend to be those that later queries attend
+ * to. Needs no question. Devoto et al., "A Simple and Effective L2 Norm-Based Strategy for KV Cache
+ * Compression", https://arxiv.org/abs/2406.11430
  */
 export const l2norm = definePruner({
   name: 'l2norm',

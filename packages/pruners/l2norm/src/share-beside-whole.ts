@@ -1,8 +1,9 @@
 import type { AllocationLayer } from '@qpkv/spec'
 
 /**
- * Tokens per layer when the first `skip` layers keep the whole prompt: the others get equal memory of what is left. No layer gets a token where the
- * whole ones alone take more than there is, so that the budget is refused as too small.
+ * Tokens per layer when the first `skip` layers keep the whole prompt: the others get equal
+ * memory of what is left. No layer gets a token where the whole ones alone take more than there
+ * is, so that the budget is refused as too small.
  */
 export function shareBesideWhole(skip: number, layers: readonly AllocationLayer[]): number[] {
   const memory = (chosen: readonly AllocationLayer[], tokens: 'capacity' | 'candidates') =>

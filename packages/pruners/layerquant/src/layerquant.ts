@@ -1,8 +1,9 @@
 import { definePruner, integer, KvError, oneOf, windowAttention, windowAttentionOptions } from '@qpkv/spec'
 
 /**
- * LayerQuant's pruner: SnapKV's selection, and of a memory budget every layer gets the same bytes, so that layers stored in fewer bits
- * keep more tokens. Zhang et al., "More Tokens, Lower Precision", https://arxiv.org/abs/2412.12706
+ * LayerQuant's pruner: SnapKV's selection, and of a memory budget every layer gets the same
+ * bytes, so that layers stored in fewer bits keep more tokens. Zhang et al., "More Tokens,
+ * Lower Precision", https://arxiv.org/abs/2412.12706
  */
 export const layerquant = definePruner({
   name: 'layerquant',

@@ -7,10 +7,11 @@ export interface PyramidOptions {
 }
 
 /**
- * Tokens on a falling line over the layers whose mean is the capacity, to the token: the bottom layer gets most, the top layer
- * mean / beta, both beside the window. Near the prompt's length the line flattens instead of jumping to equal shares. Capacities may differ
- * (layers of different widths): each layer's place on the line is scaled to its capacity, and the memory handed out never
- * exceeds that of the capacities. Overridden layers keep their place on the line but take no part in the sharing.
+ * Tokens on a falling line over the layers whose mean is the capacity, to the token: the bottom layer gets most,
+ * the top layer mean / beta, both beside the window. Near the prompt's length the line flattens instead of
+ * jumping to equal shares. Capacities may differ (layers of different widths): each layer's place on the line is
+ * scaled to its capacity, and the memory handed out never exceeds that of the capacities. Overridden layers keep
+ * their place on the line but take no part in the sharing.
  */
 export function exactPyramid(
   { window, beta }: PyramidOptions,
@@ -42,8 +43,8 @@ export function exactPyramid(
 }
 
 /**
- * The released codes' table: integer floors, so that the sum exceeds the budget, and equal shares where the prompt is shorter than twice the
- * budget. `capacity` counts the window; the result too.
+ * The released codes' table: integer floors, so that the sum exceeds the budget, and equal shares where the prompt
+ * is shorter than twice the budget. `capacity` counts the window; the result too.
  */
 export function flooredPyramid(
   { window, beta }: PyramidOptions,

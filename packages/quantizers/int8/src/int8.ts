@@ -1,8 +1,9 @@
 import { defineQuantizer, exactFormat, integer, packedFormat, type TensorFormat } from '@qpkv/spec'
 
 /**
- * int8: every token and head with its own scale and integer zero point. The cautious first choice: half the memory, hardly a difference.
- * The scheme of integer inference (Jacob et al., https://arxiv.org/abs/1712.05877) on the rows of the cache.
+ * int8: every token and head with its own scale and integer zero point. The cautious first choice: half the
+ * memory, hardly a difference. The scheme of integer inference (Jacob et al.,
+ * https://arxiv.org/abs/1712.05877) on the rows of the cache.
  */
 export const int8 = defineQuantizer({
   name: 'int8',

@@ -3,7 +3,10 @@ import { codebookBits, type Calibration, type Codebooks } from './calibration.ts
 import { kmeans } from './kmeans.ts'
 import { keyFormat, valueFormat } from './formats.ts'
 
-/** Activations of one layer: K before RoPE and V, [heads, tokens, headDim]; with squared gradients of the same shapes where there are any. */
+/**
+ * Activations of one layer: K before RoPE and V, [heads, tokens, headDim]; with squared
+ * gradients of the same shapes where there are any.
+ */
 export interface LayerActivations {
   readonly heads: number
   readonly tokens: number

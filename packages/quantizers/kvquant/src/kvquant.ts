@@ -76,9 +76,9 @@ function levelsOf(
 const RELEASED_THRESHOLD = 6
 
 /**
- * KVQuant: keys per channel before RoPE, values per token, on non-uniform levels; the largest deviations kept exactly in a sparse form
- * of fixed capacity, the first tokens in 16 bit.
- * Hooper et al., "KVQuant: Towards 10 Million Context Length LLM Inference with KV Cache Quantization", https://arxiv.org/abs/2401.18079
+ * KVQuant: keys per channel before RoPE, values per token, on non-uniform levels; the largest deviations kept
+ * exactly in a sparse form of fixed capacity, the first tokens in 16 bit. Hooper et al., "KVQuant: Towards 10
+ * Million Context Length LLM Inference with KV Cache Quantization", https://arxiv.org/abs/2401.18079
  */
 export const kvquant = defineQuantizer({
   name: 'kvquant',

@@ -1,8 +1,9 @@
 import { nearestLevel, roundF16 } from '@qpkv/spec'
 
 /*
- * The original's simulated quantization (SqueezeAILab/KVQuant), as an oracle for its recorded numbers: one codebook, thresholds from
- * percentiles, outliers exact. [rows, columns] are tokens and channels of all heads side by side.
+ * The original's simulated quantization (SqueezeAILab/KVQuant), as an oracle for its recorded
+ * numbers: one codebook, thresholds from percentiles, outliers exact. [rows, columns] are
+ * tokens and channels of all heads side by side.
  */
 
 /** Linear-interpolated percentile of sorted values, 0 <= share <= 1, as numpy computes it. */
@@ -55,7 +56,10 @@ export function quantizeKeysNuq(
   return { values, outliers }
 }
 
-/** Values: thresholds of every token from its own quantiles, inclusive; the range is that of the others, outliers replaced by the median. */
+/**
+ * Values: thresholds of every token from its own quantiles, inclusive; the range is that
+ * of the others, outliers replaced by the median.
+ */
 export function quantizeValuesNuq(
   x: Float32Array,
   columns: number,

@@ -40,8 +40,9 @@ export function recordActivations(): ActivationRecorder {
 }
 
 /**
- * Turns keys back to what they were before the rotary embedding, rotate-half form: channel i and channel i + headDim / 2 were turned by
- * position x inverseFrequencies[i] and scaled by `scale`. `key` [heads, tokens, headDim], positions from 0.
+ * Turns keys back to what they were before the rotary embedding, rotate-half form: channel i and
+ * channel i + headDim / 2 were turned by position x inverseFrequencies[i] and scaled by `scale`.
+ * `key` [heads, tokens, headDim], positions from 0.
  */
 export function undoRope(
   key: Float32Array,
