@@ -57,6 +57,28 @@ describe('a result file', () => {
     expect(readFileSync(path, 'utf8').match(/"kind":"sample"/g)).toHaveLength(8)
   })
 
+  it('refuses a calibration file that has changed since the first record, after a resume too', () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    const add = (writer: ResultWriter, sample: string, calibration: string) =>
+      writer.add(
+        sample,
+        rows.slice(1).map((row) => ({
+          ...row,
+          plan: { planVersion: 1, heads: 'kv', promptTokens: 500, calibration, layers: [] },
+          measurement: measurement([1]),
+        })),
+      )
+    const first = open(path)
+    add(first, 's0', 'aaa')
+    add(first, 's1', 'aaa')
+    expect(() => add(first, 's2', 'bbb')).toThrow(code('KV_CONFLICT'))
+    first.close()
+    const second = open(path)
+    expect(() => add(second, 's2', 'bbb')).toThrow(/begun with the calibration aaa/)
+    expect(add(second, 's2', 'aaa')).toHaveLength(1)
+    second.close()
+  })
+
   it.each(['{"kind":"sam', 'not json\n', '{"kind":"sample","id":"\uD83D'])(
     'is repaired when it ends with %j',
     async (tail) => {

@@ -32,6 +32,8 @@ export class ResultWriter {
   readonly #file: number
   readonly #known = new Set<string>()
   readonly #records = new Map<string, SampleRecord>()
+  /** Spec id -> SHA-256 of its calibration: a spec may name a file, whose content its id does not hold. */
+  readonly #calibrations = new Map<string, string>()
 
   private constructor(path: string, runId: string, lock: FileLock, file: number) {
     this.path = path
@@ -76,7 +78,10 @@ export class ResultWriter {
     const { header, specs, plans, records } = collectResults(old, this.path)
     if (header.runId !== this.runId) throw differs(this.path, header.identity, identity)
     for (const id of [...specs.keys(), ...plans.keys()]) this.#known.add(id)
-    for (const record of records) this.#records.set(record.id, record)
+    for (const record of records) {
+      this.#records.set(record.id, record)
+      this.#requireCalibration(record.spec, plans.get(record.plan ?? '')?.plan)
+    }
     this.#write([{ kind: 'resume', ...start }])
   }
 
@@ -89,7 +94,10 @@ export class ResultWriter {
     return this.#records.has(recordIdOf(this.runId, sample, specId))
   }
 
-  /** Adds one sample's records, all in one write; those that are there already are left out. Returns what is in the file now. */
+  /**
+   * Adds one sample's records, all in one write; those that are there already are left out. Returns what is in the file now.
+   * @throws KvError KV_CONFLICT where a spec's calibration file has changed since its first record.
+   */
   add(sample: string, results: readonly SpecResult[]): readonly SampleRecord[] {
     const lines: ResultLine[] = []
     const records = results.map(({ label, spec, plan, measurement }) => {
@@ -97,6 +105,7 @@ export class ResultWriter {
       const id = recordIdOf(this.runId, sample, specId)
       const earlier = this.#records.get(id)
       if (earlier) return earlier
+      this.#requireCalibration(specId, plan)
       if (this.#learn(specId)) lines.push({ kind: 'spec', id: specId, label, spec })
       const planId = plan ? planIdOf(plan) : undefined
       if (plan && planId && this.#learn(planId)) lines.push({ kind: 'plan', id: planId, plan })
@@ -118,6 +127,14 @@ export class ResultWriter {
 
   addFailure(failure: Omit<FailureLine, 'kind'>): void {
     this.#write([{ kind: 'failure', ...failure }])
+  }
+
+  #requireCalibration(specId: string, plan: CompressionPlan | undefined): void {
+    const now = plan?.calibration
+    if (now === undefined) return
+    const first = this.#calibrations.get(specId) ?? now
+    if (first !== now) throw otherCalibration(this.path, first, now)
+    this.#calibrations.set(specId, first)
   }
 
   #learn(id: string): boolean {
@@ -170,6 +187,15 @@ const exists = (path: string) =>
   new KvError('KV_RESULT_FILE', `${path} exists already.`, {
     hint: 'Add --resume to go on with it, or choose another file.',
   })
+
+const otherCalibration = (path: string, first: string, now: string) =>
+  new KvError(
+    'KV_CONFLICT',
+    `${path} was begun with the calibration ${first}, and the file now holds ${now}.`,
+    {
+      hint: 'Choose another result file, or bring the calibration file back.',
+    },
+  )
 
 function differs(path: string, old: RunIdentity, now: RunIdentity): KvError {
   const fields = (['bench', 'task', 'model'] as const).filter(
