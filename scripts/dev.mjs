@@ -139,6 +139,7 @@ const verbs = {
   generate: () => tool('generate-methods'),
   new() {
     tool('new-method', ...rest)
+    run('pnpm', ['exec', 'prettier', '--write', '--log-level=warn', `packages/${rest[0]}s/${rest[1]}`])
     verbs.generate()
     run('pnpm', [
       'install',

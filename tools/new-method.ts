@@ -73,7 +73,7 @@ const quantizerSource = (
  */
 export const ${camel(name)} = defineQuantizer({
   name: '${name}',
-  paper: '',
+  paper: 'https://arxiv.org/abs/1712.05877',
   options: {
     bits: oneOf([8, 4, 3, 2, 1], { default: 4, doc: 'Width of a code.' }),
     recent: integer({ default: 32, min: 0, max: 65536, doc: 'Newest kept tokens that stay in 16 bit.' }),
