@@ -12,8 +12,11 @@ const copyOf = (path: URL): ArrayBuffer => {
   return file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength)
 }
 
+/** A JSON file, not checked. */
 export const readJson = (path: URL): unknown => JSON.parse(readFileSync(path, 'utf8'))
+/** A whole file of float32. */
 export const readFloats = (path: URL): Float32Array => new Float32Array(copyOf(path))
+/** A whole file of int32. */
 export const readInts = (path: URL): Int32Array => new Int32Array(copyOf(path))
 
 /** A reader of arrays of one file. */

@@ -1,6 +1,7 @@
 import { observe, pooledScores, resolve, selectTokens, type SpecInput } from '@qpkv/spec'
 import type { SelectionCase, SelectionInput } from './selection-goldens.ts'
 
+/** What our selection gave for a recorded case. */
 export interface SelectionRun {
   /** Per head: what selection compared. */
   readonly scores: readonly Float32Array[]

@@ -26,6 +26,7 @@ export interface SelectionCase {
   readonly scores: readonly Float32Array[] | undefined
 }
 
+/** Queries and keys that a recorded selection saw, after RoPE. */
 export interface SelectionInput {
   readonly queryHeads: number
   readonly kvHeads: number

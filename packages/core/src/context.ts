@@ -16,6 +16,7 @@ import { QueryAwareWarning, type WarningHandler } from './query-aware.ts'
 import { makeReport, type ContextReport } from './report.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 
+/** How messages are rendered, and how to stop. */
 export interface AppendOptions extends TemplateOptions {
   readonly signal?: AbortSignal
 }

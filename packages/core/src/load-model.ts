@@ -18,6 +18,7 @@ import { Model } from './model.ts'
 import type { ModelPrecision, NativeEngine, NativeModelDescription } from './native/addon.ts'
 import { loadAddon } from './native/load-addon.ts'
 
+/** What to load a model with. */
 export interface LoadModelOptions {
   /** Only the CPU is served by this package; `auto` takes the best that is there. */
   readonly device?: 'auto' | 'cpu'
@@ -36,6 +37,7 @@ export interface LoadModelOptions {
   readonly signal?: AbortSignal
 }
 
+/** What loading is at; a download says how far it is. */
 export type LoadProgress =
   { readonly stage: 'files' | 'weights' | 'ready' } | ({ readonly stage: 'download' } & DownloadProgress)
 

@@ -1,5 +1,6 @@
 import type { TemplateOptions } from './model/chat-template.ts'
 
+/** How far a prefill is. */
 export interface PrefillProgress {
   /** Layers done, and all of them. */
   readonly layer: number
@@ -7,6 +8,7 @@ export interface PrefillProgress {
   readonly tokens: number
 }
 
+/** How a prompt is read. */
 export interface PrefillOptions extends TemplateOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: PrefillProgress) => void

@@ -6,6 +6,7 @@ import { nearestName } from './nearest-name.ts'
 import { optionsToJson } from './option-shape.ts'
 import type { Bits } from './tensor-format.ts'
 
+/** Version that specs are written in; loadSpec() reads older ones. */
 export const SPEC_VERSION = 1
 
 /** One experiment as plain JSON. Saved in every result file; loading it re-runs the experiment. */

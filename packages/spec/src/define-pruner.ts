@@ -25,9 +25,14 @@ export interface PrunerDefinition<S extends OptionShape, P extends string> {
   readonly overspends?: (options: OptionValues<S>) => boolean
 }
 
+/** A pruner and its factory in one value: `snapkv` is registered, `snapkv({ window: 16 })` stands in a spec. */
 export type Pruner<S extends OptionShape = OptionShape, P extends string = string> = AnyPruner &
   MethodFactory<S, P>
 
+/**
+ * Makes a pruner of its definition: a frozen value that checks options when it is called.
+ * The value throws KV_INVALID_OPTION for options that the definition does not accept.
+ */
 export const definePruner = <S extends OptionShape, P extends string = never>(
   definition: PrunerDefinition<S, P>,
 ): Pruner<S, P> =>

@@ -27,9 +27,14 @@ export interface QuantizerDefinition<S extends OptionShape, P extends string> {
   readonly calibration?: (options: OptionValues<S>) => string | undefined
 }
 
+/** A quantizer and its factory in one value: `kivi` is registered, `kivi({ bits: 4 })` stands in a spec. */
 export type Quantizer<S extends OptionShape = OptionShape, P extends string = string> = AnyQuantizer &
   MethodFactory<S, P>
 
+/**
+ * Makes a quantizer of its definition: a frozen value that checks options when it is called.
+ * The value throws KV_INVALID_OPTION for options that the definition does not accept.
+ */
 export const defineQuantizer = <S extends OptionShape, P extends string = never>(
   definition: QuantizerDefinition<S, P>,
 ): Quantizer<S, P> =>

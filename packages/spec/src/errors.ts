@@ -31,6 +31,7 @@ export const errorCodes = {
   KV_UNSUPPORTED_MODEL: 'The architecture is not supported; the message lists those that are.',
 } as const
 
+/** One of the codes above. */
 export type KvErrorCode = keyof typeof errorCodes
 
 const marker = Symbol.for('qpkv.error')

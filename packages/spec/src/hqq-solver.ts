@@ -5,8 +5,10 @@ import { roundHalfEven } from './round-float.ts'
  * only the float zero. value = (code - zero) * scale.
  */
 
+/** Releases whose rules differ: 0.2.2 (the paper's time) raises beta by kappa in every step, 0.2.8 does not. */
 export type HqqVersion = '0.2.2' | '0.2.8'
 
+/** A block of coded groups. */
 export interface HqqGroups {
   /** Per group, as stored: value = (code - zero) * scale. */
   readonly scales: Float32Array

@@ -9,6 +9,7 @@ import { roundF16 } from './round-float.ts'
  * channels of one token. Axis 0 groups values a constant stride apart: N / group elements.
  */
 
+/** How a block of the released cache is coded. */
 export interface HqqStorage {
   readonly bits: 8 | 4 | 3 | 2 | 1
   readonly axis: 0 | 1

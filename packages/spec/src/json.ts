@@ -1,7 +1,9 @@
 /** Plain JSON, as it stands in spec files and result files. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
+/** An object that JSON can hold. */
 export type JsonObject = { readonly [key: string]: Json }
 
+/** Whether a value is an object that is neither null nor an array. */
 export const isPlainObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 

@@ -8,12 +8,15 @@ const solvers = {
   'hqq-0.2.2': { kind: 'hqq', version: '0.2.2' },
   'hqq-0.2.8': { kind: 'hqq', version: '0.2.8' },
 } as const satisfies Record<string, Solver>
+/** How scale and minimum of a group are found, by the name that options use. */
 export type SolverName = keyof typeof solvers
 
 /** The names that quantizers offer for their option `solver`. */
 export const solverNames = Object.keys(solvers) as SolverName[]
+/** The solver of a format by its name. */
 export const solverOf = (name: SolverName): Solver => solvers[name]
 
+/** What `kiviStorage` needs; tokens count kept tokens of one head. */
 export interface KiviOptions {
   readonly bits: PackedFormat['bits']
   /** Tokens (keys) and channels (values, at most the head dimension) that share a scale. */

@@ -90,6 +90,7 @@ export interface AttentionObservation {
   readonly group: 'mean' | 'max' | 'sum'
 }
 
+/** Pooling of scores along the tokens, stride 1. */
 export interface Smoothing {
   readonly pool: 'max' | 'mean'
   /** Odd width in tokens. */

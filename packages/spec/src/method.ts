@@ -37,6 +37,7 @@ export interface AllocationLayer {
   readonly fixed: boolean
 }
 
+/** What a pruner knows when it shares out the budget. */
 export interface Allocation {
   readonly model: ModelFacts
   readonly prompt: PromptFacts
@@ -88,6 +89,7 @@ export interface BoundPruner {
   readonly overspends: boolean
 }
 
+/** A pruner as registries hold it, whatever its options. */
 export interface AnyPruner extends MethodFacts {
   readonly role: 'pruner'
   bind(options: unknown, path: string): BoundPruner
@@ -108,6 +110,7 @@ export interface LayerStorage {
   readonly simulated?: { readonly keyBits: Bits; readonly valueBits: Bits }
 }
 
+/** What a quantizer knows when it says how a layer is stored. */
 export interface FormatContext {
   readonly layer: number
   readonly model: ModelFacts
@@ -128,6 +131,7 @@ export interface Block {
   readonly values: Float32Array
 }
 
+/** What a simulated storage makes of a block. */
 export interface RoundTrip {
   /** [heads, tokens, headDim]: what reading back gives. */
   readonly values: Float32Array
@@ -148,9 +152,11 @@ export interface BoundQuantizer {
   readonly calibration?: string
 }
 
+/** A quantizer as registries hold it, whatever its options. */
 export interface AnyQuantizer extends MethodFacts {
   readonly role: 'quantizer'
   bind(options: unknown, path: string): BoundQuantizer
 }
 
+/** Either role. */
 export type AnyMethod = AnyPruner | AnyQuantizer

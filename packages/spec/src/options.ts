@@ -73,6 +73,7 @@ export const oneOf = <const T extends string | number>(
 ): Option<T> =>
   option<T>(settings, `one of ${choices.join(', ')}`, (v) => (choices as readonly unknown[]).includes(v))
 
+/** True or false. */
 export const boolean = (settings: { readonly default: boolean; readonly doc: string }): Option<boolean> =>
   option<boolean>(settings, 'true or false', (v) => typeof v === 'boolean')
 

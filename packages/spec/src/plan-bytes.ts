@@ -79,6 +79,7 @@ export function tableBytes(layer: Pick<LayerPlan, 'segments'>): number {
   return bytes
 }
 
+/** Heads of a layer that have their own list of tokens: the model's KV heads, or its query heads. */
 export const storedHeads = (heads: 'kv' | 'query', model: ModelFacts): number =>
   heads === 'query' ? model.queryHeads : model.kvHeads
 

@@ -8,6 +8,7 @@ import { outlierCapacity, TILE_TOKENS } from './tile-bytes.ts'
  * begin at multiples of `group` from the segment's start (tiles of 128 tokens are whole groups).
  */
 
+/** Tokens of one head and segment, coded and read back. */
 export interface Quantized {
   /** [tokens, headDim] */
   readonly codes: Uint8Array

@@ -34,6 +34,7 @@ export function createRegistry(methods: readonly AnyMethod[] = []): Registry {
 
 const builtIn = createRegistry()
 
+/** The pruner that a value carries, or the registered one. Throws KV_UNKNOWN_METHOD, and KV_INVALID_SPEC for a quantizer. */
 export function findPruner(ref: MethodRef, registry: Registry = builtIn): AnyPruner {
   const carried = carriedMethod(ref)
   if (carried !== undefined) {
@@ -45,6 +46,7 @@ export function findPruner(ref: MethodRef, registry: Registry = builtIn): AnyPru
   )
 }
 
+/** The quantizer that a value carries, or the registered one. Throws KV_UNKNOWN_METHOD, and KV_INVALID_SPEC for a pruner. */
 export function findQuantizer(ref: MethodRef, registry: Registry = builtIn): AnyQuantizer {
   const carried = carriedMethod(ref)
   if (carried !== undefined) {

@@ -2,6 +2,7 @@ import { packedFormat } from './formats.ts'
 import type { FormatContext, LayerStorage } from './method.ts'
 import type { PackedFormat } from './tensor-format.ts'
 
+/** What `releasedStorage` needs. */
 export interface ReleasedStorageOptions {
   readonly bits: PackedFormat['bits']
   /** Values of a tile that are kept exactly where they are beyond `threshold`: at most this share. Left out: none. */

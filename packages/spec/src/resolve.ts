@@ -19,6 +19,7 @@ export interface Hooks {
   readonly roundTrip?: (block: Block) => RoundTrip
 }
 
+/** A plan, what it takes, and how much of the budget that is. */
 export interface Resolved {
   readonly plan: CompressionPlan
   /** Real bytes of the cache at the end of prefill by the plan's upper bounds; simulated layers at their own storage's bytes. */
@@ -38,6 +39,7 @@ export interface Resolved {
   readonly hooks: Hooks
 }
 
+/** What depends on the engine and not on the spec. */
 export interface ResolveOptions {
   /** What 16 bit means: 'bf16' (default), 'f16', or 'f32', the float32 mode, in which metadata are f32 too and counted so. */
   readonly precision?: StoragePrecision

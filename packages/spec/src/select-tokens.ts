@@ -6,6 +6,7 @@ import type { LayerPlan, Smoothing } from './layer-plan.ts'
  * sums of a pooling run in double and are rounded once.
  */
 
+/** The fields of a layer's plan that decide which tokens stay. */
 export type SelectionPlan = Pick<LayerPlan, 'tokens' | 'protect' | 'prefer' | 'order' | 'smooth'>
 
 /** Pools one head's scores along the tokens. Shape [tokens] in and out; stride 1, the window centered, clipped at the ends. */

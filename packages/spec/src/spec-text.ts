@@ -183,11 +183,13 @@ const printPairs = (pairs: Record<string, Json | undefined>) =>
     .map(([name, value]) => `${name}=${printValue(value)}`)
     .join(',')
 
+/** The text of a method and its options: `snapkv:window=16`. */
 export function printMethod({ method, ...options }: MethodRef): string {
   const pairs = printPairs(options)
   return pairs ? `${method}:${pairs}` : method
 }
 
+/** The text of a budget: `128t`, `64x16`, `25%`, `128KiB`. */
 export function printBudget(budget: Budget): string {
   if ('tokens' in budget) return `${budget.tokens}t`
   if ('fp16Tokens' in budget) return `${budget.fp16Tokens}x16`

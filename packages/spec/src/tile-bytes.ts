@@ -7,6 +7,7 @@ import type { Element, TensorFormat } from './tensor-format.ts'
  * value part; every part is a multiple of 64 bytes.
  */
 
+/** Tokens of a full tile. */
 export const TILE_TOKENS = 128
 /** Tokens (for keys) or channels (for values) that lie in the lanes of one vector. */
 export const LANES = 16

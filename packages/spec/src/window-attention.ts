@@ -7,6 +7,7 @@ import { integer, odd, oneOf } from './options.ts'
 export const closingTokens = (prompt: PromptFacts): number =>
   prompt.tokens - (prompt.userEnd ?? prompt.tokens)
 
+/** What `windowAttention` needs. */
 export interface WindowAttentionOptions {
   /** Queries that observe; they are kept themselves. */
   readonly window: number

@@ -3,6 +3,7 @@ import type { CompressionSpec } from '@qpkv/spec'
 /** What a spec changes against the full cache. */
 export type SpecKind = 'full' | 'quantize' | 'prune' | 'joint'
 
+/** Which curve of a trade-off a spec belongs to. */
 export function specKind({ prune, quantize }: CompressionSpec): SpecKind {
   const [prunes, quantizes] = [prune.method !== 'none', quantize.method !== 'none']
   if (prunes) return quantizes ? 'joint' : 'prune'

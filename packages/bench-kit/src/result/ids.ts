@@ -2,12 +2,16 @@ import type { CompressionPlan, CompressionSpec, Json } from '@qpkv/spec'
 import { contentHash } from '../content-hash.ts'
 import type { RunIdentity } from './record.ts'
 
+/** Ids are content hashes: equal content, equal id, in every version that can read the file. */
 export const runIdOf = (identity: RunIdentity): string => contentHash(identity as unknown as Json)
 
+/** Id of a spec as it was given, with no defaults filled in. */
 export const specIdOf = (spec: CompressionSpec): string => contentHash(spec as unknown as Json)
 
+/** Id of a plan after selection. */
 export const planIdOf = (plan: CompressionPlan): string => contentHash(plan as unknown as Json)
 
+/** Id of one sample under one spec in one run. */
 export const recordIdOf = (runId: string, sample: string, specId: string): string =>
   contentHash([runId, sample, specId])
 

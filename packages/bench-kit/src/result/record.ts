@@ -19,6 +19,7 @@ export interface RunIdentity {
   readonly model: ModelIdentity
 }
 
+/** Which model, by content. */
 export interface ModelIdentity {
   /** For people: the folder's name or the model's. */
   readonly name: string
@@ -28,6 +29,7 @@ export interface ModelIdentity {
   readonly precision?: string
 }
 
+/** First line: what the run is and where it was begun. */
 export interface RunHeader {
   readonly kind: 'run'
   readonly schemaVersion: typeof RESULT_SCHEMA_VERSION
@@ -94,8 +96,10 @@ export interface Measurement {
   readonly answers: readonly Answer[]
 }
 
+/** What a sample or an answer is grouped by. */
 export type Facets = Readonly<Record<string, string | number>>
 
+/** Real bytes of one cache. */
 export interface CacheBytes {
   /** What the final plan says, at the end of prefill. */
   readonly planned: number
@@ -117,6 +121,7 @@ export interface Timings {
   readonly decodeTokens: number
 }
 
+/** One question of a sample. */
 export interface Answer {
   /** Unique within the sample. */
   readonly id: string
@@ -127,6 +132,7 @@ export interface Answer {
   readonly scores: Readonly<Record<string, number>>
 }
 
+/** One sample under one spec. */
 export interface SampleRecord extends Measurement {
   readonly kind: 'sample'
   /** Content hash of run, sample and spec: occurs once in a file. */
@@ -136,4 +142,5 @@ export interface SampleRecord extends Measurement {
   readonly spec: string
 }
 
+/** Any line of a result file. */
 export type ResultLine = RunHeader | SpecLine | PlanLine | ResumeLine | FailureLine | SampleRecord

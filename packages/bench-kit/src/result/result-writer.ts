@@ -14,6 +14,7 @@ import { upgradeLines } from './upgrade.ts'
 /** `new`: the file must not exist. `resume`: go on with it, or begin. `replace`: begin again. */
 export type OpenMode = 'new' | 'resume' | 'replace'
 
+/** Which file, for which run. */
 export interface OpenOptions {
   readonly path: string
   readonly identity: RunIdentity

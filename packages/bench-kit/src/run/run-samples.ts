@@ -30,6 +30,7 @@ export type Ask<Sample> = (
   signal: AbortSignal,
 ) => Promise<readonly (AskResult | AskFailure)[]>
 
+/** What to ask, of whom, and where it is written. */
 export interface RunSamplesOptions<Sample> {
   readonly samples: readonly Sample[]
   readonly specs: readonly NamedSpec[]

@@ -4,6 +4,7 @@ import type { Results } from '../result/read-results.ts'
 import { bootstrapMean, mean, type Interval } from './intervals.ts'
 import { mcnemarExact } from './mcnemar.ts'
 
+/** What is compared. */
 export interface CompareOptions {
   /** Which score; must be in every answer of both sides. */
   readonly metric: string
@@ -29,6 +30,7 @@ export interface Comparison {
   readonly worst: readonly SampleDelta[]
 }
 
+/** Mean scores of one sample on both sides, and b - a. */
 export interface SampleDelta {
   readonly sample: string
   readonly a: number

@@ -1,5 +1,6 @@
 import { SeededRandom } from '../random.ts'
 
+/** Both ends of a confidence interval. */
 export interface Interval {
   readonly low: number
   readonly high: number
@@ -23,9 +24,11 @@ export function wilsonInterval(right: number, total: number, z = Z95): Interval 
   }
 }
 
+/** Arithmetic mean; NaN of nothing. */
 export const mean = (values: readonly number[]): number =>
   values.length === 0 ? NaN : values.reduce((sum, value) => sum + value, 0) / values.length
 
+/** The middle value, or the mean of the two; NaN of nothing. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const half = sorted.length >> 1
@@ -34,6 +37,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? upper) + upper) / 2
 }
 
+/** Defaults: 10,000 resamples, seed 1, 95 %. */
 export interface BootstrapOptions {
   readonly resamples?: number
   readonly seed?: number

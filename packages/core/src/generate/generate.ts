@@ -9,6 +9,7 @@ import type { Piece, RunResult } from './run.ts'
 import { settleSampling, type SamplingOptions } from './sampling.ts'
 import { StopStrings } from './stop-strings.ts'
 
+/** How a reply is chosen and where it ends; what is left out comes from the model's generation_config.json. */
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens at most; default 256. */
   readonly maxTokens?: number

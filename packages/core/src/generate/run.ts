@@ -5,6 +5,7 @@ export interface Piece {
   readonly token: number
 }
 
+/** How long a reply took. */
 export interface RunTimings {
   /** From the call to the first token, milliseconds. */
   readonly firstTokenMs: number
@@ -14,6 +15,7 @@ export interface RunTimings {
   readonly tokensPerSecond: number
 }
 
+/** A whole reply. */
 export interface RunResult {
   readonly text: string
   /** All tokens chosen, the one that ended the reply included. */

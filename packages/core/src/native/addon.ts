@@ -31,6 +31,7 @@ export interface NativeEngine {
  */
 export type ModelPrecision = 'bf16' | 'bf16-fast' | 'f32'
 
+/** Where a tensor lies in the files of a model. */
 export interface NativeTensor {
   /** Index into `files`. */
   file: number
@@ -40,6 +41,7 @@ export interface NativeTensor {
   shape: number[]
 }
 
+/** All that the engine needs to run a model. */
 export interface NativeModelDescription {
   files: string[]
   precision: ModelPrecision
@@ -64,6 +66,7 @@ export interface NativeModelDescription {
   tensors: Record<string, NativeTensor>
 }
 
+/** Weights, packed and shared by all prefills. */
 export interface NativeModel {
   /** Bytes of packed weights held in memory. */
   readonly weightBytes: number
@@ -110,6 +113,7 @@ export interface NativePrefill {
   dispose(): void
 }
 
+/** Bytes of a cache, codebooks left out. */
 export interface NativeBytes {
   /** Handed out to segments at the end of prefill; equals the final plan's bytes. */
   planned: number
@@ -119,6 +123,7 @@ export interface NativeBytes {
   tails: number
 }
 
+/** How the next token is chosen; all fields are settled. */
 export interface NativeSampling {
   /** 0 = greedy. */
   temperature: number
@@ -128,6 +133,7 @@ export interface NativeSampling {
   repetitionPenalty: number
 }
 
+/** A compressed cache and the logits of its next token. */
 export interface NativeContext {
   /** Tokens seen so far: the position of the next one. */
   readonly tokens: number
@@ -160,6 +166,7 @@ export interface NativeTileExport {
   value: NativePartExport[]
 }
 
+/** Keys or values of one segment of a head. */
 export interface NativePartExport {
   bits: number
   tokens: number
@@ -175,6 +182,7 @@ export interface NativePartExport {
   positions?: Int32Array
 }
 
+/** Tensors of one layer, and what to measure of them. */
 export interface ObserveOptions {
   /** [tokens, queryHeads, headDim] after RoPE. */
   q: Float32Array
@@ -191,6 +199,7 @@ export interface ObserveOptions {
   slidingWindow?: number
 }
 
+/** Tensors of one layer, and the plan by which they are stored. */
 export interface LayerCacheOptions extends ObserveOptions {
   /** [kvHeads, tokens, headDim] */
   v: Float32Array

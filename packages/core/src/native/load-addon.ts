@@ -14,6 +14,7 @@ interface AddonAttempt {
   readonly failure: string
 }
 
+/** A loaded addon and where it came from. */
 export interface AddonSource {
   readonly addon: Addon
   readonly path: string

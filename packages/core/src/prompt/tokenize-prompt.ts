@@ -10,6 +10,7 @@ import type { Tokenizer } from '../model/tokenizer.ts'
 /** What a model can be given: text, a conversation, or token ids. */
 export type Prompt = string | readonly Message[] | readonly number[] | Int32Array
 
+/** A prompt as the model sees it. */
 export interface TokenizedPrompt {
   readonly ids: Int32Array
   /** Whether the prompt is a conversation. */
