@@ -75,6 +75,24 @@ describe('a chat template', () => {
     expect(await made.render([])).toBe('<s>')
   })
 
+  it('is ended after two seconds unless told otherwise', async () => {
+    const endless = '{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}'
+    const started = Date.now()
+    await throwsKv('KV_TOKENIZER', /took longer than 2 s and was ended/, () =>
+      template({ default: endless }).render([]),
+    )
+    expect(Date.now() - started).toBeGreaterThanOrEqual(2000)
+  }, 40_000)
+
+  it('that asks for more memory than a worker has is ended, and the next one works', async () => {
+    const hungry = '{% for a in range(100000000) %}{% endfor %}' // a list of 800 MB
+    const made = template({ default: loop, hungry })
+    await throwsKv('KV_TOKENIZER', /ended its worker: .*memory limit/, () =>
+      made.render([], { template: 'hungry' }),
+    )
+    expect(await made.render([])).toBe('<s>')
+  }, 40_000)
+
   it('sees no environment and no files', async () => {
     const made = template({ default: '{{ process }}{{ require }}{{ messages.constructor }}' })
     expect(await made.render([])).not.toMatch(/function|object/i)
