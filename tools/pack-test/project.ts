@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../workspace.ts'
+import type { Tarballs } from './pack.ts'
+import { expectText, run } from './run.ts'
+import { programs } from './scripts.ts'
+
+export const modelFolder = join(root, 'packages/reference-model/model')
+
+/**
+ * An empty project that depends on `names`; what they depend on comes from tarballs too, since nothing is published yet.
+ */
+export function writeProject(folder: string, tarballs: Tarballs, names: readonly string[]): void {
+  mkdirSync(folder, { recursive: true })
+  const files = (wanted: Iterable<string>) =>
+    Object.fromEntries([...wanted].map((name) => [name, `file:${tarballs.get(name)}`]))
+  const all = files(tarballs.keys())
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify(
+      { private: true, dependencies: files(names), overrides: all, pnpm: { overrides: all } },
+      null,
+      2,
+    ),
+  )
+  for (const [name, text] of Object.entries(programs)) writeFileSync(join(folder, name), text)
+}
+
+export function npmInstall(folder: string): void {
+  run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'], folder)
+}
+
+/** `strict`: a package sees what it declares and nothing that another one brought. */
+export function pnpmInstall(folder: string, strict = false): void {
+  const flags = ['--ignore-scripts', '--prefer-offline', '--no-frozen-lockfile', '--ignore-workspace']
+  run('pnpm', ['install', ...flags, ...(strict ? ['--config.hoist=false'] : [])], folder)
+}
+
+/** Runs every program of a project and compiles its types under both ways of resolving modules. */
+export function useProject(folder: string, env: NodeJS.ProcessEnv): void {
+  for (const script of ['esm.mjs', 'cjs.cjs', 'worker.mjs'])
+    expectText(script, run('node', [script, modelFolder], folder, { env }), /^ok$/m)
+  for (const [module, resolution] of [
+    ['NodeNext', 'NodeNext'],
+    ['ESNext', 'Bundler'],
+  ] as const) {
+    const options = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'ES2023']
+    const library = ['--lib', 'ES2023,ESNext.Disposable', '--types', 'node']
+    const types = ['--typeRoots', join(root, 'node_modules/@types')]
+    run(
+      join(root, 'node_modules/.bin/tsc'),
+      [...options, ...library, ...types, '--module', module, '--moduleResolution', resolution, 'types.mts'],
+      folder,
+    )
+  }
+}
+
+/** Environment with node and npm only on its PATH: what a machine without compiler and cmake has. */
+export function bareEnvironment(work: string): NodeJS.ProcessEnv {
+  const bin = join(work, 'bin')
+  if (!existsSync(bin)) {
+    mkdirSync(bin)
+    for (const name of ['node', 'npm', 'npx', 'sh', 'env', 'uname']) {
+      const found = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim()
+      if (found) symlinkSync(found, join(bin, name))
+    }
+  }
+  return { ...process.env, PATH: bin }
+}
