@@ -5,11 +5,18 @@ import { resultsReport } from '../../packages/bench-kit/src/report/results-repor
 import { readConfig } from '../../packages/core/src/model/config.ts'
 import { loadChatTemplate } from '../../packages/core/src/model/chat-template.ts'
 import { readGenerationConfig } from '../../packages/core/src/model/generation-config.ts'
-import { isObject, readJsonObject, type JsonObject } from '../../packages/core/src/model/read-json.ts'
+import { readJsonObject } from '../../packages/core/src/model/read-json.ts'
 import { parseSafetensorsHeader, readSafetensorsHeader } from '../../packages/core/src/model/safetensors.ts'
 import { loadTokenizer } from '../../packages/core/src/model/tokenizer.ts'
 import { registry } from '../../packages/methods/src/index.ts'
-import { loadSpec, parseBudgetText, parseSpec, printSpec, resolve } from '../../packages/spec/src/index.ts'
+import {
+  isPlainObject,
+  loadSpec,
+  parseBudgetText,
+  parseSpec,
+  printSpec,
+  resolve,
+} from '../../packages/spec/src/index.ts'
 import { put } from './scratch-folder.ts'
 import type { FuzzTargets } from './target.ts'
 
@@ -84,10 +91,10 @@ export const targetsIn: FuzzTargets = (folder) => ({
 })
 
 /** The object that is there; undefined for what the reader of files must refuse. */
-function jsonObject(bytes: Uint8Array): JsonObject | undefined {
+function jsonObject(bytes: Uint8Array): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text(bytes))
-    return isObject(value) ? value : undefined
+    return isPlainObject(value) ? value : undefined
   } catch {
     return undefined
   }

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeValue } from '@qpkv/spec'
+import { describeValue, isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
-import { isObject } from './read-json.ts'
 import { TemplateWorker } from './template-worker.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
@@ -72,7 +71,7 @@ export async function loadChatTemplate(
   if (typeof given === 'string') sources.set('default', given)
   if (Array.isArray(given))
     for (const entry of given as unknown[])
-      if (isObject(entry) && typeof entry['name'] === 'string' && typeof entry['template'] === 'string')
+      if (isPlainObject(entry) && typeof entry['name'] === 'string' && typeof entry['template'] === 'string')
         sources.set(entry['name'], entry['template'])
   const file = await readFile(join(folder, 'chat_template.jinja'), 'utf8').catch(() => undefined)
   if (file !== undefined) sources.set('default', file)
@@ -83,7 +82,7 @@ export async function loadChatTemplate(
 export function checkMessages(messages: readonly unknown[]): asserts messages is readonly Message[] {
   for (const [i, message] of messages.entries()) {
     const valid =
-      isObject(message) &&
+      isPlainObject(message) &&
       typeof message['content'] === 'string' &&
       ['system', 'user', 'assistant', 'tool'].includes(String(message['role']))
     if (!valid)

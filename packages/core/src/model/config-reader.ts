@@ -1,13 +1,12 @@
 import { basename } from 'node:path'
 import { expected } from '@qpkv/spec'
-import type { JsonObject } from './read-json.ts'
 
 /** Typed access to a configuration; every message names the field and the file. */
 export class ConfigReader {
   readonly path: string
-  private readonly values: JsonObject
+  private readonly values: Readonly<Record<string, unknown>>
 
-  constructor(values: JsonObject, path: string) {
+  constructor(values: Readonly<Record<string, unknown>>, path: string) {
     this.values = values
     this.path = path
   }

@@ -2,7 +2,6 @@ import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { architectures, type Architecture } from './architectures.ts'
 import { ConfigReader } from './config-reader.ts'
-import type { JsonObject } from './read-json.ts'
 import { ropeFrequencies, type RopeFrequencies } from './rope.ts'
 import { slidingWindows } from './sliding-window.ts'
 
@@ -33,7 +32,7 @@ const big = 1 << 24
  * Reads config.json's values.
  * @throws KV_UNSUPPORTED_MODEL for other architectures and variants, naming them; KV_CONFIG for values that cannot be.
  */
-export function readConfig(values: JsonObject, path: string): ModelConfig {
+export function readConfig(values: Readonly<Record<string, unknown>>, path: string): ModelConfig {
   const config = new ConfigReader(values, path)
   const architecture = findArchitecture(config)
   refuseVariants(config)

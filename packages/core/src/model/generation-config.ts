@@ -1,6 +1,6 @@
+import { isPlainObject } from '@qpkv/spec'
 import { ConfigReader } from './config-reader.ts'
 import { readTokenIds } from './config.ts'
-import { isObject } from './read-json.ts'
 
 /** What generation_config.json suggests; `temperature` 0 means greedy. */
 export interface GenerationDefaults {
@@ -15,7 +15,7 @@ export interface GenerationDefaults {
 
 /** Reads the values of generation_config.json; missing ones are those of the transformers library. */
 export function readGenerationConfig(values: unknown, path: string): GenerationDefaults {
-  const config = new ConfigReader(isObject(values) ? values : {}, path)
+  const config = new ConfigReader(isPlainObject(values) ? values : {}, path)
   const sampled = config.boolean('do_sample', false)
   const share = (name: string, fallback: number) => {
     const value = config.raw(name) ?? fallback

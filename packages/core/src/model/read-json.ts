@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
+import { isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { damagedFileAdvice } from './damaged-file.ts'
 
-export type JsonObject = Record<string, unknown>
-
 /** Reads a JSON file that must hold an object; undefined when there is no such file. */
-export async function readJsonObject(path: string): Promise<JsonObject | undefined> {
+export async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
   let text: string
   try {
     text = await readFile(path, 'utf8')
@@ -23,10 +22,7 @@ export async function readJsonObject(path: string): Promise<JsonObject | undefin
       damagedFileAdvice(text),
     )
   }
-  if (!isObject(value))
+  if (!isPlainObject(value))
     throw kvError('KV_CONFIG', `Expected a JSON object in ${path}.`, damagedFileAdvice(text))
   return value
 }
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,7 +1,6 @@
-import { describeValue } from '@qpkv/spec'
+import { describeValue, isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { ConfigReader } from './config-reader.ts'
-import { isObject } from './read-json.ts'
 
 /** The rotary embedding of a model: angle of channel pair i at position p = p * inverse[i]. */
 export interface RopeFrequencies {
@@ -38,7 +37,7 @@ export function ropeFrequencies(
 ): RopeFrequencies {
   const field = config.raw('rope_parameters') === undefined ? 'rope_scaling' : 'rope_parameters'
   const given = config.raw(field) ?? {}
-  if (!isObject(given)) throw config.wrong('an object or null', field, given)
+  if (!isPlainObject(given)) throw config.wrong('an object or null', field, given)
   const scaling = new ConfigReader(given, `${field} of ${config.path}`)
   const theta =
     scaling.raw('rope_theta') === undefined

@@ -1,9 +1,8 @@
 import { open } from 'node:fs/promises'
-import { describeValue } from '@qpkv/spec'
+import { describeValue, isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { damagedFileAdvice } from './damaged-file.ts'
 import { duplicateKey } from './duplicate-keys.ts'
-import { isObject } from './read-json.ts'
 
 /** One tensor as the header of a safetensors file describes it. */
 export interface TensorEntry {
@@ -91,7 +90,7 @@ export function parseSafetensorsHeader(path: string, json: Uint8Array, fileBytes
   } catch (cause) {
     throw fail(`its header is no JSON (${(cause as Error).message})`)
   }
-  if (!isObject(value)) throw fail('its header is no JSON object')
+  if (!isPlainObject(value)) throw fail('its header is no JSON object')
   const twice = duplicateKey(text)
   if (twice !== undefined) throw fail(`its header names ${quote(twice)} twice`)
 
@@ -116,7 +115,7 @@ const failIn =
 const quote = (name: string) => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name)
 
 function parseMetadata(entry: unknown, fail: Fail): Record<string, string> {
-  if (!isObject(entry)) throw fail('its __metadata__ is no object')
+  if (!isPlainObject(entry)) throw fail('its __metadata__ is no object')
   return Object.fromEntries(
     Object.entries(entry).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
   )
@@ -130,7 +129,7 @@ function parseEntry(
   fail: Fail,
 ): TensorEntry {
   const where = `tensor ${quote(name)}`
-  if (!isObject(entry)) throw fail(`${where} is no object`)
+  if (!isPlainObject(entry)) throw fail(`${where} is no object`)
   const { dtype, shape, data_offsets: offsets } = entry
   if (typeof dtype !== 'string' || !Object.hasOwn(dtypeBits, dtype))
     throw fail(`${where} has the unknown type ${describeValue(dtype)}`)

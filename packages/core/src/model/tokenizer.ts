@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
+import { isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
-import { isObject, readJsonObject, type JsonObject } from './read-json.ts'
+import { readJsonObject } from './read-json.ts'
 
 /** Text to token ids and back. */
 export interface Tokenizer {
@@ -14,7 +15,7 @@ export interface Tokenizer {
   /** Named special tokens of tokenizer_config.json (`bos_token`, `eos_token`, ...). */
   readonly specialTokens: Readonly<Record<string, string>>
   /** tokenizer_config.json, for the chat template. */
-  readonly config: JsonObject
+  readonly config: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -40,7 +41,7 @@ const unusable = (path: string, cause: unknown) =>
     'Download it again (only tokenizer.json of Hugging Face is read); without the file, code can work with token ids.',
   )
 
-function wrap(tokenizer: HuggingFaceTokenizer, config: JsonObject, path: string): Tokenizer {
+function wrap(tokenizer: HuggingFaceTokenizer, config: Record<string, unknown>, path: string): Tokenizer {
   // Parts of a broken file that loading does not look at are found when they are used.
   const guard = <T>(work: () => T): T => {
     try {
@@ -69,11 +70,11 @@ function wrap(tokenizer: HuggingFaceTokenizer, config: JsonObject, path: string)
 }
 
 /** Entries `…_token` hold a text or an object with `content`. */
-function readSpecialTokens(config: JsonObject): Record<string, string> {
+function readSpecialTokens(config: Record<string, unknown>): Record<string, string> {
   const tokens: Record<string, string> = {}
   for (const [name, value] of Object.entries(config)) {
     if (!name.endsWith('_token')) continue
-    const text = isObject(value) ? value['content'] : value
+    const text = isPlainObject(value) ? value['content'] : value
     if (typeof text === 'string') tokens[name] = text
   }
   return tokens

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeValue } from '@qpkv/spec'
+import { describeValue, isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
-import { isObject, readJsonObject } from './read-json.ts'
+import { readJsonObject } from './read-json.ts'
 import { readSafetensorsHeader, type TensorEntry } from './safetensors.ts'
 
 /** The tensors of a model folder, whatever the number of files. */
@@ -39,7 +39,7 @@ export async function readWeightFiles(folder: string): Promise<WeightFiles> {
 async function collectShards(folder: string): Promise<WeightFiles> {
   const path = join(folder, INDEX)
   const map = (await readJsonObject(path))?.['weight_map']
-  if (!isObject(map)) throw kvError('KV_MODEL_FILE', `Expected an object weight_map in ${path}.`)
+  if (!isPlainObject(map)) throw kvError('KV_MODEL_FILE', `Expected an object weight_map in ${path}.`)
   const shards = new Set<string>()
   for (const [tensor, file] of Object.entries(map)) {
     // A model folder is data from outside: a shard must lie in the folder itself.
