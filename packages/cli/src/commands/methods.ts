@@ -1,6 +1,7 @@
 import type { AnyMethod } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
+import { leftTable } from '../output/text-table.ts'
 import { readRegistry } from '../registry.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -53,20 +54,6 @@ function overview(methods: readonly AnyMethod[]): string {
   ])
   const columns = rows.map((row) => row.map((cell) => cell || '-'))
   return `${leftTable(['method', 'role', 'options and defaults', 'profiles'], columns)}\nqpkv methods NAME tells more. Text form: PRUNER:option=value+QUANTIZER:option=value@BUDGET\n`
-}
-
-/** All columns to the left. */
-function leftTable(head: readonly string[], rows: readonly string[][]): string {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
-  return [head, ...rows]
-    .map(
-      (row) =>
-        `${row
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('')
 }
 
 function details(method: AnyMethod): string {
