@@ -11,7 +11,6 @@ export {
   type Language,
   type MetricName,
 } from './data/datasets.ts'
-export { type Line, readLines } from './data/read-lines.ts'
 export { checkGoldens } from './goldens/check-goldens.ts'
 export { type Dictionary, parseDictionary } from './jieba/dictionary.ts'
 export { type HmmTables, parseHmmModel, parseProbFiles } from './jieba/hmm-tables.ts'

@@ -42,7 +42,7 @@ test('an array is read object by object, wherever the chunks end', async () => {
         'data.json',
       ),
     )
-    expect(objects.map((one) => parseV2Row(one.text, { file: 'data.json' }).id)).toEqual(['q1', 'q2'])
+    expect(objects.map((one) => parseV2Row(one.text ?? '', { file: 'data.json' }).id)).toEqual(['q1', 'q2'])
     expect(objects.map((one) => one.line)).toEqual([2, 16])
   }
 })

@@ -118,7 +118,7 @@ describe('haystacks', () => {
     mkdirSync(join(folder, 'empty'))
     await expect(readEssays(join(folder, 'empty'))).rejects.toThrow(/no.*|none/)
     writeFileSync(join(folder, 'x.txt'), Buffer.from([0xff, 0xfe, 0x41]))
-    await expect(readEssays(folder)).rejects.toThrow(/x\.txt is not UTF-8/)
+    await expect(readEssays(folder)).rejects.toThrow(/x\.txt:1: expected UTF-8/)
     expect(() => joinEssays([' ', ''], 5, codec)).toThrow(/no text/)
   })
 

@@ -160,3 +160,63 @@ describe('qpkv bench longbench-v2', () => {
     expect((await run([...args.slice(0, 5), file('empty.txt')])).stderr).toMatch(/slots \$DOC\$ and \$Q\$/)
   })
 })
+
+describe('bad data', () => {
+  /** One file of each kind of trouble among good ones; every problem is named with file, line and what to do. */
+  const bytes = (text: string, encoding: BufferEncoding) => Buffer.from(text, encoding)
+  const troubles = (good: string, other: string): [string, Buffer, RegExp][] => [
+    ['a row cut short', bytes(`${good}\n{"cut`, 'utf8'), /:2: .*again/],
+    ['UTF-16', bytes(`\uFEFF${good}`, 'utf16le'), /:1: expected UTF-8 but the file is UTF-16\. Save/],
+    [
+      'latin-1',
+      bytes(`${good}\n{"caf\u00E9": 1}\n${good.replace('"x"', '"y"')}`, 'latin1'),
+      /:2: .*(Save|Convert) the file/,
+    ],
+    ['a missing field', bytes(good.replace('"input"', '"other"'), 'utf8'), /:1: .*"input".*(Take|row)/],
+    ['nothing', Buffer.alloc(0), /: (there is no row in it|the file is empty)\. .*again/],
+    ["another benchmark's row", bytes(other, 'utf8'), /:1: .*(LongBench|only).*(Point|Take)/],
+  ]
+  const ruler = JSON.stringify({ index: 0, input: 'Which? It is', outputs: ['7'], length: 9 })
+  const long = JSON.stringify({
+    input: 'Who?',
+    context: 'A lake.',
+    answers: ['a'],
+    length: 3,
+    dataset: 'hotpotqa',
+    language: 'en',
+    all_classes: null,
+    _id: 'x',
+  })
+
+  it.each(troubles(ruler, long))('of RULER: %s', async (_, content, message) => {
+    await expectNamed('ruler', content, message, ruler, ['--no-chat-template', '--tasks', 'vt,cwe'])
+  })
+  it.each(troubles(long, ruler))('of LongBench: %s', async (_, content, message) => {
+    await expectNamed('longbench', content, message, long, ['--datasets', 'vt,cwe'])
+  })
+
+  async function expectNamed(bench: string, content: Buffer, message: RegExp, good: string, flags: string[]) {
+    const data = mkdtempSync(join(folder, 'data-'))
+    const names = bench === 'ruler' ? ['vt', 'cwe'] : ['hotpotqa', '2wikimqa']
+    writeFileSync(join(data, `${names[0]}.jsonl`), content)
+    writeFileSync(join(data, `${names[1]}.jsonl`), good.replace('hotpotqa', '2wikimqa'))
+    const prompts = Object.fromEntries(names.map((name) => [name, '{context} {input}']))
+    writeFileSync(join(data, 'dataset2prompt.json'), JSON.stringify(prompts))
+    const lengths = Object.fromEntries(names.map((name) => [name, 2]))
+    writeFileSync(join(data, 'dataset2maxlen.json'), JSON.stringify(lengths))
+    const asked = flags.map((flag) => flag.replace('vt,cwe', names.join(',')))
+    const limits = ['--new-tokens', '1', '--max-prompt-tokens', '500', '--out', join(data, 'out', 'r.jsonl')]
+    const args = ['bench', bench, '--data', data, ...asked, ...limits]
+    const { code, stdout, stderr } = await run(args)
+    const place = join(data, `${names[0]}.jsonl`)
+    const lines = stderr.split('\n').filter((line) => line.startsWith(`left out: ${place}`))
+    expect(lines).toHaveLength(1)
+    expect(lines[0]?.slice(`left out: ${place}`.length)).toMatch(message)
+    expect(stdout).toContain(names[1])
+    expect(code).toBe(0)
+    const strict = await run([...args, '--strict'])
+    expect(strict.code).toBe(1)
+    expect(strict.stderr).toContain(`error: ${place}`)
+    expect(strict.stderr).toContain('hint: ')
+  }
+})

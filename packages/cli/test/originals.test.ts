@@ -35,7 +35,7 @@ describe('results of the original codes', () => {
     ])
     expect(code).toBe(0)
     expect(stdout).toContain('overall 0.500 (mean of 2 cells, saved score / 10)')
-    expect(stderr).toMatch(/left out: .*c_results\.json: not JSON/)
+    expect(stderr).toMatch(/left out: .*c_results\.json: not JSON .*Run that cell again/)
     expect(readFileSync(file('h.svg'), 'utf8')).toMatch(/^<svg/)
     expect((await run(['heatmap', results, '--strict'])).code).toBe(1)
   })

@@ -1,8 +1,8 @@
+import { readLines, type TextLine } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import { badData, type Place } from '../bad-data.ts'
 import { type DatasetRequest, findDataset } from './datasets.ts'
 import type { JsonlSource } from './jsonl-source.ts'
-import { type Line, readLines } from './read-lines.ts'
 import { type LongBenchRow, parseRow } from './row.ts'
 
 /** What happens at bad data: `stop` throws at the first; a function is told of each, and the rest goes on. */
@@ -16,10 +16,10 @@ function meetBadData(error: unknown, onBad: OnBadData): void {
 
 /**
  * The rows of a file by `parse`, one in memory at a time; empty lines are passed over.
- * A file without any row is bad data. After bytes that are not UTF-8 or a broken zip the file ends.
+ * A file without any row is bad data. After a broken zip the file ends.
  */
 export async function* parseLines<T>(
-  lines: AsyncIterable<Line>,
+  lines: AsyncIterable<TextLine>,
   file: string,
   parse: (text: string, place: Place) => T,
   onBad: OnBadData = 'stop',
@@ -27,11 +27,11 @@ export async function* parseLines<T>(
   let seen = 0
   try {
     for await (const { text, line } of lines) {
-      if (text.trim() === '') continue
+      if (text?.trim() === '') continue
       seen++
       let row: T
       try {
-        row = parse(text, { file, line })
+        row = parse(utf8(text, { file, line }), { file, line })
       } catch (error) {
         meetBadData(error, onBad)
         continue
@@ -49,14 +49,10 @@ export async function* parseLines<T>(
   }
 }
 
-/** Errors of the stream itself (a cut zip entry, a disk error) with the file's name. */
-async function* namedErrors(lines: AsyncIterable<Line>, file: string): AsyncGenerator<Line> {
-  try {
-    yield* lines
-  } catch (error) {
-    if (KvError.isInstance(error)) throw error
-    throw badData({ file }, `reading failed (${String(error)})`, 'Download the file again.')
-  }
+function utf8(text: string | null, place: Place): string {
+  if (text !== null) return text
+  const advice = 'Save the file as UTF-8, or download it again.'
+  throw badData(place, 'expected UTF-8 but the bytes are in another encoding', advice)
 }
 
 /**
@@ -80,7 +76,7 @@ export async function* readRows(
   }
   try {
     yield* parseLines(
-      namedErrors(readLines(stream, file), file),
+      readLines(stream as AsyncIterable<Buffer>, file),
       file,
       (text, place) => parseRow(text, place, facts),
       onBad,

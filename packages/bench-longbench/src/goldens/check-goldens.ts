@@ -1,9 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { countDifferences, type GoldenResult } from '@qpkv/bench-kit'
+import { countDifferences, readLines, type GoldenResult } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
-import { readLines } from '../data/read-lines.ts'
 import { loadSegmenter } from '../jieba/load-segmenter.ts'
 import type { Segment } from '../metrics/segment.ts'
 import { type GoldenFamily, goldenFamilies } from './families.ts'
@@ -59,8 +58,8 @@ async function checkFile(dir: string, name: string, segment: Segment | string): 
   let unchecked = 0
   const file = join(dir, `${name}.jsonl`)
   for await (const { text } of readLines(createReadStream(file), file)) {
-    if (text.trim() === '') continue
-    const row = parseRow(text)
+    if (text?.trim() === '') continue
+    const row = text === null ? null : parseRow(text)
     if (!row) unreadable++
     else if (typeof segment === 'string' && family.needsSegmenter(row)) unchecked++
     else outcomes.push(differenceIn(row, family, typeof segment === 'string' ? () => [] : segment))

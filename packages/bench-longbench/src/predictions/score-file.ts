@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { badData } from '../bad-data.ts'
 import { type OnBadData, parseLines } from '../data/read-rows.ts'
-import { readLines } from '../data/read-lines.ts'
+import { readLines } from '@qpkv/bench-kit'
 import type { ScoringTools } from '../metrics/score-answer.ts'
 import { bucketScores, type BucketScores, datasetScore, rowScores } from '../scores/scorer.ts'
 import type { PredictionFile } from './find-files.ts'

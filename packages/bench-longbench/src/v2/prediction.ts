@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import type { Place } from '../bad-data.ts'
 import { type OnBadData, parseLines } from '../data/read-rows.ts'
-import { readLines } from '../data/read-lines.ts'
+import { readLines } from '@qpkv/bench-kit'
 import { fieldOf, isText, parseFields } from '../data/row.ts'
 import { pythonJson } from '../python/json.ts'
 import type { V2Judged } from './accuracy.ts'

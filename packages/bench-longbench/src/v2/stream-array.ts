@@ -1,5 +1,5 @@
 import { badData } from '../bad-data.ts'
-import type { Line } from '../data/read-lines.ts'
+import type { TextLine } from '@qpkv/bench-kit'
 
 const quote = 0x22
 const backslash = 0x5c
@@ -10,23 +10,23 @@ const closing = 0x7d
 /**
  * The top-level objects of a JSON array (or of JSON lines), as text with the line each begins at. The file is never in
  * memory as a whole: LongBench v2's `data.json` is one array of about 465 MB.
- * @throws KvError KV_DATA where bytes are not UTF-8 or the file ends within an object.
+ * An object that is not UTF-8 has no text.
+ * @throws KvError KV_DATA where the file ends within an object.
  */
-export async function* streamObjects(stream: AsyncIterable<Buffer>, file: string): AsyncGenerator<Line> {
+export async function* streamObjects(stream: AsyncIterable<Buffer>, file: string): AsyncGenerator<TextLine> {
   let parts: Buffer[] = []
   let depth = 0
   let inText = false
   let escaped = false
   let line = 1
   let startLine = 1
-  const finish = (): Line => {
+  const finish = (): TextLine => {
     const bytes = Buffer.concat(parts)
     parts = []
     try {
       return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), line: startLine }
     } catch {
-      const advice = 'Download data.json again.'
-      throw badData({ file, line: startLine }, 'expected UTF-8 but the bytes are in another encoding', advice)
+      return { text: null, line: startLine }
     }
   }
   for await (const chunk of stream) {

@@ -42,7 +42,10 @@ export async function readOriginalFolder(folder: string): Promise<OriginalFolder
   try {
     names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(SUFFIX)).sort()
   } catch (cause) {
-    throw new KvError('KV_DATA', `Cannot read ${folder}: ${(cause as Error).message}.`, { cause })
+    throw new KvError('KV_DATA', `Cannot read ${folder}: ${(cause as Error).message}.`, {
+      hint: 'Point to the folder that the needle script wrote its results to.',
+      cause,
+    })
   }
   const problems: string[] = []
   const results: OriginalResult[] = []
@@ -61,11 +64,19 @@ export async function readOriginalFolder(folder: string): Promise<OriginalFolder
 }
 
 async function readOne(path: string): Promise<OriginalResult | string> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    const folder = (error as NodeJS.ErrnoException).code === 'EISDIR'
+    return folder ? 'expected a file but this is a folder' : (error as Error).message
+  }
   let value: unknown
   try {
-    value = JSON.parse(await readFile(path, 'utf8'))
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (error) {
-    return error instanceof SyntaxError ? 'not JSON' : (error as Error).message
+    if (!(error instanceof SyntaxError)) return 'expected UTF-8 but the bytes are in another encoding'
+    return bytes.length === 0 ? 'the file is empty' : `not JSON (${error.message})`
   }
   if (!isPlainObject(value)) return 'expected a JSON object'
   for (const [field, type] of Object.entries(shape)) {

@@ -1,9 +1,13 @@
 import { dataError } from '../ruler-error.ts'
 
+const ADVICE = 'Take a file that the scripts of RULER wrote, or leave this row out.'
+
 /** A row's fields, not yet checked. */
 export type Fields = Readonly<Record<string, unknown>>
 
-export function parseJsonRow(text: string, place: string): Fields {
+export function parseJsonRow(text: string | null, place: string): Fields {
+  if (text === null)
+    throw dataError(place, 'the line is not UTF-8.', 'Convert the file to UTF-8, or fetch it again.')
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -16,7 +20,7 @@ export function parseJsonRow(text: string, place: string): Fields {
     )
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
-  throw dataError(place, 'expected a JSON object.')
+  throw dataError(place, 'expected a JSON object.', ADVICE)
 }
 
 /** A text field; `others` are listed when it is absent, so that a file of another benchmark is recognized. */
@@ -24,7 +28,7 @@ export function textField(fields: Fields, name: string, place: string): string {
   const value = fields[name]
   if (typeof value === 'string') return value
   const found = value === undefined ? `only ${Object.keys(fields).join(', ')}` : typeof value
-  throw dataError(place, `expected the text field "${name}" of a RULER row but found ${found}.`)
+  throw dataError(place, `expected the text field "${name}" of a RULER row but found ${found}.`, ADVICE)
 }
 
 /** A list of texts, not empty; a single text counts as a list of one. */
@@ -35,7 +39,11 @@ export function answersField(fields: Fields, names: readonly string[], place: st
   if (isList) return list
   const found =
     value === undefined ? `only ${Object.keys(fields).join(', ')}` : JSON.stringify(value)?.slice(0, 60)
-  throw dataError(place, `expected "${names.join('" or "')}" with one or more answers but found ${found}.`)
+  throw dataError(
+    place,
+    `expected "${names.join('" or "')}" with one or more answers but found ${found}.`,
+    ADVICE,
+  )
 }
 
 export function numberField(fields: Fields, name: string): number | undefined {

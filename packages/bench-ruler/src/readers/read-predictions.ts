@@ -1,6 +1,7 @@
+import { createReadStream } from 'node:fs'
+import { readLines } from '@qpkv/bench-kit'
 import { dataError } from '../ruler-error.ts'
 import { answersField, parseJsonRow, textField } from './parse-json-row.ts'
-import { readLines } from './read-lines.ts'
 import { attempt } from './read-ruler-jsonl.ts'
 import type { BadRowHandler } from './ruler-sample.ts'
 
@@ -21,15 +22,16 @@ export async function* readPredictions(
   onBadRow?: BadRowHandler,
 ): AsyncGenerator<RulerPrediction, void, undefined> {
   let count = 0
-  for await (const { number, text } of readLines(path)) {
+  for await (const { line, text } of readLines(createReadStream(path), path)) {
+    if (text?.trim() === '') continue
     count += 1
-    const prediction = attempt(() => readRow(text, `${path}:${number}`), onBadRow)
+    const prediction = attempt(() => readRow(text, `${path}:${line}`), onBadRow)
     if (prediction !== null) yield prediction
   }
   if (count === 0) throw dataError(path, 'the file is empty.', 'Run the predictions again.')
 }
 
-function readRow(text: string, place: string): RulerPrediction {
+function readRow(text: string | null, place: string): RulerPrediction {
   const fields = parseJsonRow(text, place)
   return {
     prediction: textField(fields, 'pred', place),

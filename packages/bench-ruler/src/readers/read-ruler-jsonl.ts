@@ -1,8 +1,9 @@
+import { createReadStream } from 'node:fs'
+import { readLines } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import { dataError } from '../ruler-error.ts'
 import type { RulerTask } from '../tasks/task-definitions.ts'
 import { answersField, numberField, parseJsonRow, textField } from './parse-json-row.ts'
-import { readLines } from './read-lines.ts'
 import type { BadRowHandler, RulerSample } from './ruler-sample.ts'
 
 /**
@@ -19,15 +20,16 @@ export async function* readRulerJsonl(
   onBadRow?: BadRowHandler,
 ): AsyncGenerator<RulerSample, void, undefined> {
   let row = 0
-  for await (const { number, text } of readLines(path)) {
-    const sample = attempt(() => readSample(text, task, row, `${path}:${number}`), onBadRow)
+  for await (const { line, text } of readLines(createReadStream(path), path)) {
+    if (text?.trim() === '') continue
+    const sample = attempt(() => readSample(text, task, row, `${path}:${line}`), onBadRow)
     row += 1
     if (sample !== null) yield sample
   }
   if (row === 0) throw dataError(path, 'the file is empty.', 'Generate or fetch it again.')
 }
 
-function readSample(text: string, task: RulerTask, row: number, place: string): RulerSample {
+function readSample(text: string | null, task: RulerTask, row: number, place: string): RulerSample {
   const fields = parseJsonRow(text, place)
   const length = numberField(fields, 'length')
   return {

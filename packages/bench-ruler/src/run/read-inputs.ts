@@ -2,7 +2,7 @@ import { KvError } from '@qpkv/spec'
 import { findRulerFiles } from '../readers/find-ruler-files.ts'
 import { readRulerJsonl } from '../readers/read-ruler-jsonl.ts'
 import { readRulerParquet } from '../readers/read-ruler-parquet.ts'
-import type { BadRowHandler } from '../readers/ruler-sample.ts'
+import type { BadRowHandler, RulerSample } from '../readers/ruler-sample.ts'
 import type { RulerTask } from '../tasks/task-definitions.ts'
 import type { RulerInput } from './ruler-run.ts'
 
@@ -26,23 +26,39 @@ export async function readInputs(folder: string, options: ReadOptions): Promise<
   for (const { path, format, task, length } of await findRulerFiles(folder)) {
     if (lengths !== undefined && (length === null || !lengths.includes(length))) continue
     if (task !== null && !tasks.includes(task)) continue
-    const counts = new Map<RulerTask, number>()
     const rows =
       format === 'parquet' || task === null
         ? readRulerParquet(path, tasks, onBadRow)
         : readRulerJsonl(path, task, onBadRow)
-    for await (const sample of rows) {
-      const count = counts.get(sample.task) ?? 0
-      if (!tasks.includes(sample.task) || count >= samples) {
-        if (task !== null && count >= samples) break
-        continue
-      }
-      counts.set(sample.task, count + 1)
-      inputs.push({ sample, length: length ?? 0 })
+    try {
+      for await (const sample of firstRows(rows, tasks, samples, task !== null))
+        inputs.push({ sample, length: length ?? 0 })
+    } catch (error) {
+      // The rest of a broken file is one bad row; other files go on.
+      if (onBadRow === undefined || !KvError.isInstance(error)) throw error
+      onBadRow(error)
     }
   }
   if (inputs.length > 0) return inputs
   throw new KvError('KV_DATA', `${folder} holds no sample of ${tasks.join(', ')} at these lengths.`, {
     hint: 'Leave --tasks or --length out, or point to another folder.',
   })
+}
+
+/** The first `samples` rows of every task; a file of one task is left as soon as it has given them. */
+async function* firstRows(
+  rows: AsyncIterable<RulerSample>,
+  tasks: readonly RulerTask[],
+  samples: number,
+  oneTask: boolean,
+): AsyncGenerator<RulerSample> {
+  const counts = new Map<RulerTask, number>()
+  for await (const sample of rows) {
+    const count = counts.get(sample.task) ?? 0
+    if (tasks.includes(sample.task) && count < samples) {
+      counts.set(sample.task, count + 1)
+      yield sample
+      if (oneTask && count + 1 === samples) return
+    }
+  }
 }

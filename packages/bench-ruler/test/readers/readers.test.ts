@@ -96,7 +96,7 @@ describe('readRulerJsonl', () => {
     await expect(collect(readRulerJsonl(await write('empty.jsonl', '\n'), 'vt'))).rejects.toThrow(
       'the file is empty',
     )
-    await expect(collect(readRulerJsonl(join(folder, 'no.jsonl'), 'vt'))).rejects.toThrow('cannot be read')
+    await expect(collect(readRulerJsonl(join(folder, 'no.jsonl'), 'vt'))).rejects.toThrow('reading failed')
     await expect(collect(readRulerJsonl(latin, 'vt'))).rejects.toThrow('latin.jsonl:1: the line is not UTF-8')
   })
 })

@@ -13,6 +13,7 @@ import { KvError } from '@qpkv/spec'
 import { modelIdentity } from '../output/bench-versions.ts'
 import { table } from '../output/text-table.ts'
 import { given, OptionReader } from './option-reader.ts'
+import { collectProblems, refuseEmpty } from './problems.ts'
 import type { PreparedBench, PrepareBench } from './prepared-bench.ts'
 import { PROTOCOLS } from './protocols.ts'
 
@@ -33,13 +34,13 @@ export const prepareLongBenchV2: PrepareBench = async (json, { model, modelName,
     })
   }
   const template = await readTemplate(prompt)
-  const problems: string[] = []
+  const { problems, meet } = collectProblems(strict)
   const rows: LongBenchV2Row[] = []
-  const onBad = strict ? ('stop' as const) : (error: KvError) => void problems.push(error.message)
-  for await (const row of readV2Rows(data, onBad)) {
+  for await (const row of readV2Rows(data, strict ? 'stop' : meet)) {
     if (rows.length >= count) break
     rows.push(row)
   }
+  refuseEmpty(rows.length, 'question of LongBench v2', problems, 'Point --data to the official data.json.')
   const shared = { model, rows, template, rules }
   const source = given({ files: true, rows: count === Infinity ? undefined : count })
   return {

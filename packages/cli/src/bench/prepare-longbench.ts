@@ -27,6 +27,7 @@ import { modelIdentity } from '../output/bench-versions.ts'
 import { fileName } from '../output/file-name.ts'
 import { longBenchTable } from './longbench-table.ts'
 import { given, OptionReader } from './option-reader.ts'
+import { collectProblems, refuseEmpty } from './problems.ts'
 import type { BenchTools, PreparedBench, PrepareBench } from './prepared-bench.ts'
 import { PROTOCOLS } from './protocols.ts'
 
@@ -79,12 +80,14 @@ function readOptions(options: JsonObject): LongBenchOptions {
 
 export const prepareLongBench: PrepareBench = async (json, tools) => {
   const options = readOptions(json)
-  const problems: string[] = []
-  const meet = (error: KvError) => {
-    if (tools.strict) throw error
-    problems.push(error.message)
-  }
+  const { problems, meet } = collectProblems(tools.strict)
   const { inputs, config, source } = options.standIns ? standIns(options) : await readData(options, meet)
+  refuseEmpty(
+    inputs.length,
+    'row of LongBench',
+    problems,
+    'Point --data to the official data.zip or its folder.',
+  )
   const scoring = await toolsOf(inputs, options.assets)
   const rules = options.standIns ? standInRules(options.rules, tools) : options.rules
   const { maxPromptTokens: limit } = rules
@@ -143,7 +146,7 @@ function standIns({ datasets: names, seed, size, rows = 2 }: LongBenchOptions) {
 
 async function readData(
   options: LongBenchOptions,
-  meet: (error: KvError) => void,
+  meet: (error: Error) => void,
 ): Promise<{ inputs: LongBenchInput[]; config: OfficialConfig; source: JsonObject }> {
   const { data = '', rows, datasets: names } = options
   const config = await loadOfficialConfig((options.config ?? data.replace(/\/?data\.zip$/, '')) || '.')

@@ -22,12 +22,15 @@ import { KvError, type JsonObject } from '@qpkv/spec'
 import { modelIdentity } from '../output/bench-versions.ts'
 import { table } from '../output/text-table.ts'
 import { given, OptionReader } from './option-reader.ts'
+import { collectProblems } from './problems.ts'
 import type { BenchTools, PreparedBench, PrepareBench } from './prepared-bench.ts'
 import { PROTOCOLS } from './protocols.ts'
 
 interface RulerOptions {
   readonly rules: RulerRules
   readonly tasks: readonly RulerTask[]
+  /** the user named the tasks: one that is missing is a problem, not just absent */
+  readonly named: boolean
   readonly lengths: number[] | undefined
   readonly samples: number
   readonly seed: number
@@ -47,9 +50,11 @@ function readOptions(options: JsonObject): RulerOptions {
     chatTemplate: reader.flag('chatTemplate'),
     newTokens: reader.whole('newTokens'),
   }) as unknown as RulerRules
+  const names = reader.texts('tasks')
   const read: RulerOptions = {
     rules,
-    tasks: tasksOf(reader.texts('tasks'), profile),
+    tasks: tasksOf(names, profile),
+    named: names !== undefined,
     lengths: reader.wholes('lengths'),
     samples: reader.whole('samples') ?? 500,
     seed: reader.whole('seed', 0) ?? 42,
@@ -74,11 +79,7 @@ function tasksOf(names: readonly string[] | undefined, profile: ScoringProfile):
 export const prepareRuler: PrepareBench = async (json, tools) => {
   const options = readOptions(json)
   maxPromptTokens(options.rules, tools.modelName) // throws before every sample would
-  const problems: string[] = []
-  const meet = (error: Error) => {
-    if (tools.strict) throw error
-    problems.push(error.message)
-  }
+  const { problems, meet } = collectProblems(tools.strict)
   const { inputs, source } =
     options.data === undefined
       ? await generate(options, tools, meet)
@@ -99,13 +100,21 @@ export const prepareRuler: PrepareBench = async (json, tools) => {
 }
 
 async function readData(options: RulerOptions, folder: string, meet: (error: Error) => void) {
-  const { tasks, lengths, samples } = options
+  const { tasks, lengths, samples, named } = options
   const inputs = await readInputs(folder, {
     tasks,
     samples,
     onBadRow: meet,
     ...(lengths === undefined ? {} : { lengths }),
   })
+  for (const task of named ? tasks : []) {
+    if (inputs.some(({ sample }) => sample.task === task)) continue
+    meet(
+      new KvError('KV_DATA', `${folder} has no sample of ${task}.`, {
+        hint: 'Check --tasks, or add its file.',
+      }),
+    )
+  }
   return { inputs, source: given({ files: true, tasks, lengths, samples }) }
 }
 
@@ -135,7 +144,10 @@ async function generate(options: RulerOptions, { model }: BenchTools, meet: (err
         )
       } catch (error) {
         if (!KvError.isInstance(error)) throw error
-        meet(new KvError(error.code, `${task} at length ${length}: ${error.message}`, { cause: error }))
+        const hint = error.hint === undefined ? {} : { hint: error.hint }
+        meet(
+          new KvError(error.code, `${task} at length ${length}: ${error.message}`, { ...hint, cause: error }),
+        )
       }
     }
   }

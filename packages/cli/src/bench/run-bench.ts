@@ -15,6 +15,7 @@ import type { Model } from '@qpkv/core'
 import type { Io } from '../io.ts'
 import { benchVersions } from '../output/bench-versions.ts'
 import { refuseFailures } from './failures.ts'
+import { sayProblems } from './problems.ts'
 import type { PreparedBench } from './prepared-bench.ts'
 
 export interface RunFlags {
@@ -48,7 +49,7 @@ export async function measure(
   io: Io,
 ): Promise<{ readonly path: string; readonly records: readonly SampleRecord[] }> {
   const { identity, samples, problems } = bench
-  for (const problem of problems) io.stderr.write(`left out: ${problem}\n`)
+  sayProblems(problems, io)
   const path = flags.out ?? join('results', resultFileName(identity))
   const mode = flags.resume === true ? 'resume' : 'replace'
   const writer = ResultWriter.open({ path, identity, versions: benchVersions(model), mode })

@@ -4,6 +4,7 @@ import { heatMapSvg, svgToPng } from '@qpkv/bench-kit'
 import { originalHeatMap, readOriginalFolder, type OriginalScore } from '@qpkv/bench-needle'
 import { KvError } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
+import { collectProblems, sayProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
 import { wholeNumber } from '../options/numbers.ts'
 
@@ -37,10 +38,10 @@ export function addHeatMap(program: Command, io: Io): void {
     .option('--strict', 'a broken file ends the command')
     .action(async (folder: string, flags: HeatMapFlags) => {
       const { results, problems } = await readOriginalFolder(folder)
-      for (const problem of problems) {
-        if (flags.strict === true) throw new KvError('KV_DATA', join(folder, problem))
-        io.stderr.write(`left out: ${join(folder, problem)}\n`)
-      }
+      const hint = 'Run that cell again, or take the file out of the folder.'
+      const { problems: listed, meet } = collectProblems(flags.strict === true)
+      for (const problem of problems) meet(new KvError('KV_DATA', `${join(folder, problem)}.`, { hint }))
+      sayProblems(listed, io)
       const { expected, trainedLength, score } = flags
       const map = originalHeatMap(results, {
         score,

@@ -10,6 +10,7 @@ import {
 import type { Model } from '@qpkv/core'
 import { WORLD_FORM } from '../bench/prepare-needle.ts'
 import { prepareBench } from '../bench/prepare-bench.ts'
+import { sayProblems } from '../bench/problems.ts'
 import type { PreparedBench } from '../bench/prepared-bench.ts'
 import type { Io } from '../io.ts'
 import { benchVersions } from '../output/bench-versions.ts'
@@ -38,7 +39,7 @@ export async function readyJob(job: SweepJob, options: SweepOptions): Promise<Re
   const { pool, folder, strict, io } = options
   const model = await pool.get(job.model)
   const bench = await prepareBench(job.task.bench, job.task.options, { model, modelName: job.model, strict })
-  for (const problem of bench.problems) io.stderr.write(`left out: ${problem}\n`)
+  sayProblems(bench.problems, io)
   return { job, bench, path: join(folder, resultFileName(bench.identity)) }
 }
 
