@@ -1,18 +1,21 @@
-// Packs what would be published and uses it as a stranger would: in empty projects, under npm and under pnpm, as ESM, as CommonJS, from
-// TypeScript and in a worker thread, with the prebuilt engine and neither compiler nor cmake on the PATH; every package with nothing but what
-// it declares; and a method that somebody else wrote.
+// pnpm pack-test [--engine FILE]: packs what would be published and uses it as a stranger would: in empty projects, under npm and under pnpm, as
+// ESM, as CommonJS, from TypeScript and in a worker thread, with the prebuilt engine and neither compiler nor cmake on the PATH; every package
+// with nothing but what it declares; and a method that somebody else wrote. FILE is an engine that was built elsewhere.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { packAll, packThirdParty, platform, THIRD_PARTY } from './pack-test/pack.ts'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { builtEngine, packAll, platform } from './pack-test/pack.ts'
 import { bareEnvironment, modelFolder, npmInstall, pnpmInstall } from './pack-test/project.ts'
 import { useProject, writeProject } from './pack-test/project.ts'
 import { expectText, run, runAll, step } from './pack-test/run.ts'
 import { everyPackage } from './pack-test/scripts.ts'
+import { packThirdParty, THIRD_PARTY, thirdPartyCommand } from './pack-test/third-party.ts'
 import { root } from './workspace.ts'
 
 const MAX_BYTES = 15e6
 
+const { values } = parseArgs({ options: { engine: { type: 'string', default: builtEngine } } })
 const work = mkdtempSync(join(tmpdir(), 'qpkv-pack-'))
 const packs = join(work, 'packs')
 const engine = `@qpkv/core-${platform}`
@@ -25,7 +28,7 @@ let tarballs = new Map<string, string>()
 try {
   const env = bareEnvironment(work)
   await step('pack', () => {
-    tarballs = packAll(packs)
+    tarballs = packAll(packs, resolve(values.engine))
   })
   await step('publint and attw over every tarball', async () => {
     await runAll(
@@ -77,17 +80,8 @@ try {
     )
     npx(['bench', 'needle', '--keys', '1', '--length', '512', '--samples', '1', '--out', 'needle.jsonl'])
     expectText('qpkv doctor', npx(['doctor']), new RegExp(`^addon .*${engine}`, 'm'))
-    const mine = [
-      '--use',
-      THIRD_PARTY,
-      '--prune',
-      'small-norm:last=8',
-      '--budget',
-      '64t',
-      '--quantize',
-      'int8',
-    ]
-    npx(['generate', ...mine, '--prompt', needle.repeat(20), '--max-tokens', '2', '--json', 'answer.json'])
+    writeFileSync(join(folder, 'long.txt'), needle.repeat(20))
+    npx([...thirdPartyCommand(), '--max-tokens', '2', '--json', 'answer.json'])
     const answer = readFileSync(join(folder, 'answer.json'), 'utf8')
     expectText('qpkv generate --use', answer, /"method": ?"small-norm"/)
   })
