@@ -1,15 +1,15 @@
-import { budgetBytes, formatBytes, type Budget } from './budget.ts'
+import type { Budget } from './budget.ts'
+import { budgetTooSmall, type Shortfall } from './budget-too-small.ts'
 import { checkSpec, type SpecInput } from './compression-spec.ts'
 import { KvError } from './errors.ts'
 import type { ModelFacts, PromptFacts } from './facts.ts'
 import type { StoragePrecision } from './layer-storage.ts'
 import type { CompressionPlan, LayerPlan } from './layer-plan.ts'
 import type { Block, Observed, RoundTrip, Selection } from './method.ts'
-import { nominalBytes, storedHeads } from './plan-bytes.ts'
 import { findPruner, findQuantizer, type Registry } from './registry.ts'
 import { checkFacts, makeDesk, selectLayer, type Desk, type LayerDesk } from './resolve-desk.ts'
 import { shareBudget } from './share-budget.ts'
-import { smallestBudget } from './smallest-budget.ts'
+import { spentShares, type SpentShares } from './spent-shares.ts'
 
 /** TypeScript parts of the methods that the engine must call; empty for most. */
 export interface Hooks {
@@ -20,22 +20,10 @@ export interface Hooks {
 }
 
 /** A plan, what it takes, and how much of the budget that is. */
-export interface Resolved {
+export interface Resolved extends SpentShares {
   readonly plan: CompressionPlan
   /** Real bytes of the cache at the end of prefill by the plan's upper bounds; simulated layers at their own storage's bytes. */
   readonly bytes: number
-  /** Nominal bytes: kept tokens at code width only, as the papers count. */
-  readonly nominalBytes: number
-  /**
-   * Share of the budget used by nominal accounting (tokens for `tokens` and
-   * `fraction`); without a budget, of the 16-bit full cache.
-   */
-  readonly spentNominal: number
-  /**
-   * Real bytes over what the budget stands for in bytes: itself, or its tokens at nominal
-   * bits; without a budget, the 16-bit full cache.
-   */
-  readonly spentBytes: number
   readonly hooks: Hooks
 }
 
@@ -72,7 +60,8 @@ export function resolve(
     options.precision ?? 'bf16',
   )
   const settled = settleTokens(desk, desk.budget)
-  if ('short' in settled) throw tooSmall(desk, settled.short)
+  if ('short' in settled)
+    throw budgetTooSmall(desk, settled.short, (budget) => !('short' in settleTokens(desk, budget)))
   const { asked, tokens, selections } = settled
   const userEnd = prompt.userEnd ?? prompt.tokens
   const plan: CompressionPlan = {
@@ -102,17 +91,13 @@ export function resolve(
   }
 }
 
-/** Why a budget is too small: a layer's protected tokens do not fit into its share, or something exceeds the budget by itself. */
-type Short =
-  | { readonly layer: LayerDesk; readonly tokens: number; readonly needed: number }
-  | { readonly tooMuch: 'overrides' | 'least allocation' }
 type Settled =
   | {
       readonly asked: readonly number[]
       readonly tokens: readonly number[]
       readonly selections: readonly Selection[]
     }
-  | { readonly short: Short }
+  | { readonly short: Shortfall }
 
 /** Steps 2 to 4 for one budget; `short` where it is too small. */
 function settleTokens(desk: Desk, budget: Budget | undefined): Settled {
@@ -127,36 +112,6 @@ function settleTokens(desk: Desk, budget: Budget | undefined): Settled {
     selections.push(result.selection)
   }
   return { asked, tokens, selections }
-}
-
-function tooSmall(desk: Desk, short: Short): KvError {
-  if ('layer' in short && short.layer.fixed) {
-    const { layer, tokens, needed } = short
-    const { path } = short.layer.fixed
-    return new KvError(
-      'KV_BUDGET_TOO_SMALL',
-      `${path} gives layer ${layer.layer} ${tokens} tokens per head, but ${desk.prunerName} must keep at least ${needed} there.`,
-      { hint: `Set ${path} to ${needed} or more, or make the protected windows smaller.` },
-    )
-  }
-  const works = smallestBudget(desk, (budget) => !('short' in settleTokens(desk, budget)))
-  return new KvError(
-    'KV_BUDGET_TOO_SMALL',
-    `The budget ${JSON.stringify(desk.budget ?? {})} ${shortfall(desk, short)}.`,
-    {
-      hint: works
-        ? `The smallest that works is ${JSON.stringify(works)}${'bytes' in works ? ` (${formatBytes(budgetBytes(works.bytes))})` : ''}; or make the protected windows smaller.`
-        : 'No budget of this kind works for this prompt; lower the tokens of the overridden layers.',
-    },
-  )
-}
-
-function shortfall({ prunerName, prompt }: Desk, short: Short): string {
-  if ('layer' in short)
-    return `gives layer ${short.layer.layer} ${short.tokens} tokens per head, but ${prunerName} must keep at least ${short.needed} of the prompt's ${prompt.tokens}`
-  return short.tooMuch === 'overrides'
-    ? 'is less than what the overridden layers take'
-    : `is less than the least that ${prunerName} hands out to the layers`
 }
 
 function layerPlan(layer: LayerDesk, asked: number, tokens: number, selection: Selection): LayerPlan {
@@ -182,37 +137,5 @@ function layerPlan(layer: LayerDesk, asked: number, tokens: number, selection: S
     order: whole ? 'position' : order,
     evict,
     positions: selection.positions ?? 'true',
-  }
-}
-
-function spentShares(
-  desk: Desk,
-  plan: CompressionPlan,
-  bytes: number,
-  tokens: readonly number[],
-): Pick<Resolved, 'nominalBytes' | 'spentNominal' | 'spentBytes'> {
-  const { model, prompt, budget, layers } = desk
-  const nominal = nominalBytes(plan, model)
-  // Bytes of one token of one layer at one bit per value, K and V.
-  const unit = (storedHeads(plan.heads, model) * model.headDim * 2) / 8
-  if (budget === undefined) {
-    const full = prompt.tokens * layers.length * 16 * unit
-    return { nominalBytes: nominal, spentNominal: nominal / full, spentBytes: bytes / full }
-  }
-  if ('bytes' in budget) {
-    const allowed = budgetBytes(budget.bytes)
-    return { nominalBytes: nominal, spentNominal: nominal / allowed, spentBytes: bytes / allowed }
-  }
-  if ('fp16Tokens' in budget) {
-    const allowed = budget.fp16Tokens * layers.length * 16 * unit
-    return { nominalBytes: nominal, spentNominal: nominal / allowed, spentBytes: bytes / allowed }
-  }
-  const perLayer = 'tokens' in budget ? budget.tokens : budget.fraction * prompt.tokens
-  const allowed = layers.reduce((sum, layer) => sum + perLayer * layer.bits * unit, 0)
-  const kept = tokens.reduce((sum, n) => sum + n, 0)
-  return {
-    nominalBytes: nominal,
-    spentNominal: kept / (perLayer * layers.length),
-    spentBytes: bytes / allowed,
   }
 }
