@@ -22,6 +22,7 @@ const prompt = ' The lamp is yellow.'.repeat(60)
 const context = await model.prefill(prompt, {
   compression: { budget: { fraction: 0.4 }, prune: everyNth({ n: 3 }) },
 })
-console.log(context.report)
+const { promptTokens, keptPerHead, bytes } = context.report
+console.log(`kept ${keptPerHead} of ${promptTokens} tokens per head, ${bytes.allocated} bytes`)
 await context.dispose()
 await model.dispose()

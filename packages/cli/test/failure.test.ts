@@ -24,6 +24,14 @@ describe('failures', () => {
     expect(report(new KvError('KV_ABORTED', 'x')).code).toBe(130)
   })
 
+  it('of the system say where to look', () => {
+    const refused = (code: string) => Object.assign(new Error(`${code}: no`), { code, path: '/x' })
+    expect(report(refused('ENOENT')).text).toBe('error: ENOENT: no\nhint: Check the path /x.\n')
+    expect(report(refused('EACCES')).text).toMatch(/hint: Check the rights on \/x\./)
+    expect(report(refused('ENOSPC')).text).toMatch(/hint: The disk is full/)
+    expect(report('ENOENT').text).toBe('error: ENOENT\n')
+  })
+
   it('show the stack only when asked', () => {
     expect(report(new Error('x')).text).not.toMatch(/failure.test/)
     expect(report(new Error('x'), { QPKV_DEBUG: '1' }).text).toMatch(/failure.test/)

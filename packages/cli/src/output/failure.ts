@@ -25,10 +25,20 @@ export function reportFailure(
   const message = error instanceof Error ? error.message : String(error)
   const code = KvError.isInstance(error) ? ` [${error.code}]` : ''
   stderr.write(`error: ${message.replaceAll(/\s*\n\s*/g, ' ')}${code}\n`)
-  const hint = KvError.isInstance(error) || error instanceof UsageError ? error.hint : undefined
+  const hint = KvError.isInstance(error) || error instanceof UsageError ? error.hint : systemHint(error)
   if (hint) stderr.write(`hint: ${hint}\n`)
   if (env['QPKV_DEBUG'] === '1' && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`)
   if (KvError.isInstance(error) && error.code === 'KV_ABORTED') return 130
   if (error instanceof UsageError || (KvError.isInstance(error) && usageCodes.has(error.code))) return 2
   return 1
+}
+
+/** What to do where the system refused a file. */
+function systemHint(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code, path } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC') return 'The disk is full: make room, or write elsewhere.'
+  if (code === undefined || path === undefined) return undefined
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return `Check the rights on ${path}.`
+  return `Check the path ${path}.`
 }
