@@ -106,7 +106,7 @@ function writePrunerVectors(): void {
         kept_offset: 0,
         pruned: true,
       },
-      { id: 'later', reference: 'kvcache-factory', method: 'adakv', input: 'x' },
+      { id: 'later', reference: 'kvcache-factory', method: 'headkv', input: 'x' },
     ],
   }
   writeFileSync(join(at, 'manifest.json'), JSON.stringify(manifest))
@@ -128,7 +128,7 @@ test('vectors pass on every table; methods that do not exist are listed', async 
   const packs = results.filter(({ family }) => family === 'kivi packs')
   expect(packs.length).toBeGreaterThanOrEqual(3)
   expect(packs.every(({ passed }) => passed === 1)).toBe(true)
-  expect(results.find(({ family }) => family === 'pruners')?.missingMethods).toEqual(['adakv'])
+  expect(results.find(({ family }) => family === 'pruners')?.missingMethods).toEqual(['headkv'])
 })
 
 test('one flipped code is noticed', async () => {

@@ -29,6 +29,7 @@ const quantizeOnly = [
 ]
 const pruneOnly = [
   'snapkv:window=16',
+  'adakv:window=16',
   'pyramidkv',
   'h2o',
   'streamingllm',

@@ -14,6 +14,8 @@ export interface PrunerCase {
     num_hidden_layers?: number
     layer_idx?: number
     beta?: number
+    floor?: number
+    normalize?: boolean
   }
   n_tokens: number
   num_stored_heads: number

@@ -72,7 +72,7 @@ test('a good quantizer passes, one that reads back badly or forgets its bits is 
 })
 
 test('pairs that never resolve are caught', () => {
-  const never = definePruner({ ...good, name: 'never', select: () => ({ ...last(1), pool: 'layer' }) })
+  const never = definePruner({ ...good, name: 'never', select: () => ({ ...last(1), pool: 'model' }) })
   const names = failures((run) => testPairs({ test: run, registry: createRegistry([never]) }))
   expect(names).toContain('never + none')
   expect(names).not.toContain('none + none')

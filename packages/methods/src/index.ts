@@ -1,5 +1,6 @@
 // Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
 export {
+  adakv,
   h2o,
   int8,
   keydiff,

@@ -1,4 +1,5 @@
 // Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
+import { adakv } from '@qpkv/pruner-adakv'
 import { h2o } from '@qpkv/pruner-h2o'
 import { keydiff } from '@qpkv/pruner-keydiff'
 import { l2norm } from '@qpkv/pruner-l2norm'
@@ -14,6 +15,7 @@ import { createRegistry, type AnyMethod, type Registry } from '@qpkv/spec'
 
 /** Every first-party method beside `none`. */
 export const methods: readonly AnyMethod[] = Object.freeze([
+  adakv,
   h2o,
   keydiff,
   l2norm,
@@ -31,6 +33,7 @@ export const methods: readonly AnyMethod[] = Object.freeze([
 export const registry: Registry = createRegistry(methods)
 
 export {
+  adakv,
   h2o,
   keydiff,
   l2norm,

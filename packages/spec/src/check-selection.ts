@@ -20,7 +20,9 @@ const known: readonly (readonly [
   ['order', (s) => s.order, [undefined, 'position', 'score']],
   ['evict', (s) => s.evict, [undefined, 'never', 'fifo', 'lowest-score']],
   ['positions', (s) => s.positions, [undefined, 'true', 'cache']],
-  ['pool', (s) => s.pool, [undefined, 'head']],
+  ['pool', (s) => s.pool, [undefined, 'head', 'layer']],
+  ['weigh', (s) => s.weigh, [undefined, 'top-share']],
+  ['rounding', (s) => s.rounding, [undefined, 'each']],
 ]
 
 const attention = ({ observe }: Selection) => (observe.what === 'attention' ? observe : undefined)
@@ -33,7 +35,7 @@ export function checkSelection(selection: Selection, layer: number): Selection {
     if (values.includes(value as string | undefined)) continue
     throw new KvError(
       'KV_UNSUPPORTED',
-      `${path}.${field === 'pool' ? 'tokens.pool' : field} is ${describeValue(value)}; no engine runs that.`,
+      `${path}.${['pool', 'weigh', 'rounding'].includes(field) ? `tokens.${field}` : field} is ${describeValue(value)}; no engine runs that.`,
       {
         hint: `Known: ${values.filter((v) => v !== undefined).join(', ')}.`,
       },
@@ -48,6 +50,7 @@ export function checkSelection(selection: Selection, layer: number): Selection {
       )
   if (smooth && !(Number.isSafeInteger(smooth.kernel) && smooth.kernel > 0 && smooth.kernel % 2 === 1))
     throw new KvError('KV_METHOD', `${path}.smooth.kernel is ${smooth.kernel}; expected an odd number.`)
+  checkPool(selection, path)
   const queries = attention(selection)?.queries
   if (queries !== undefined && queries !== 'all' && !(Number.isSafeInteger(queries.last) && queries.last > 0))
     throw new KvError(
@@ -55,4 +58,25 @@ export function checkSelection(selection: Selection, layer: number): Selection {
       `${path}.observe.queries.last is ${queries.last}; expected a whole number from 1.`,
     )
   return selection
+}
+
+/** Heads that share places need scores to compare, and decode has no rule for who gives one up. */
+function checkPool({ pool, floor = 0, weigh, prefer, evict, positions }: Selection, path: string): void {
+  if (!(floor >= 0 && floor <= 1))
+    throw new KvError('KV_METHOD', `${path}.floor is ${floor}; expected a number from 0 to 1.`)
+  if (pool !== 'layer') return
+  const problem =
+    evict !== undefined && evict !== 'never'
+      ? `evict is ${describeValue(evict)}`
+      : positions === 'cache'
+        ? 'positions is "cache"'
+        : weigh !== undefined && prefer === 'lowest'
+          ? 'weigh is set where the lowest scores are kept'
+          : undefined
+  if (problem === undefined) return
+  throw new KvError(
+    'KV_UNSUPPORTED',
+    `${path}.${problem} while the heads of a layer share places; no engine runs that.`,
+    { hint: 'Leave one of the two out.' },
+  )
 }

@@ -77,6 +77,7 @@ export {
 export {
   finalPlan,
   headBytes,
+  layerBytes,
   nominalBits,
   nominalBytes,
   partNeeds,
@@ -86,6 +87,7 @@ export {
   storedHeads,
   tableBytes,
   type PlanBytes,
+  type SharedTokens,
   type StoredLayer,
 } from './plan-bytes.ts'
 export type { StoragePrecision } from './layer-storage.ts'
@@ -107,6 +109,7 @@ export {
 export { releasedStorage, type ReleasedStorageOptions } from './released-storage.ts'
 export { roundBf16, roundF16, roundHalfEven, roundTo } from './round-float.ts'
 export { pooledScores, selectTokens, smoothScores, type SelectionPlan } from './select-tokens.ts'
+export { shareAmongHeads, type Sharing } from './share-among-heads.ts'
 export { observe, type ObservedTensors } from './observe-reference.ts'
 export {
   nearestLevel,

@@ -23,11 +23,17 @@ export interface CompressionPlan {
 
 /** One layer: how many tokens, which ones, and how they are stored. */
 export interface LayerPlan {
-  /** Upper bound of tokens kept per stored head at the end of prefill; pools other than `head` are refused for now. */
   readonly tokens: {
+    /** Tokens kept per stored head at the end of prefill, at most; with the pool `layer`, the mean of its heads. */
     readonly perHead: number
+    /** Who shares places: nobody, the heads of a layer by where its best scores lie (shareAmongHeads), or all layers (refused for now). */
     readonly pool: 'head' | 'layer' | 'model'
+    /** With a pool: the part, 0 to 1, of its equal share that a head keeps whatever its scores are. */
     readonly floor: number
+    /** With a pool: `top-share` multiplies a head's scores by what part of their sum its best ones hold; left out: they compete as they are. */
+    readonly weigh?: 'top-share'
+    /** With a pool: `each` rounds head by head, as a released code does; left out: the sum is exact. */
+    readonly rounding?: 'each'
     /** With `evict`: tokens per stored head that decode keeps, where the prompt was shorter; left out: `perHead`. */
     readonly capacity?: number
   }

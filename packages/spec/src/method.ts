@@ -65,8 +65,10 @@ export interface Selection {
   readonly evict?: LayerPlan['evict']
   readonly positions?: LayerPlan['positions']
   readonly pool?: LayerPlan['tokens']['pool']
-  /** With a pooled budget: tokens that every head keeps at least. */
+  /** With a pool: the part, 0 to 1, of its equal share that a head keeps whatever its scores are; 0 if left out. */
   readonly floor?: number
+  readonly weigh?: LayerPlan['tokens']['weigh']
+  readonly rounding?: LayerPlan['tokens']['rounding']
 }
 
 /** Scores of one layer on their way through a TypeScript hook. */

@@ -15,6 +15,8 @@ export interface PlanBytes {
 
 /** What a layer's parts need beside formats: these fields of a LayerPlan. */
 export type StoredLayer = Pick<LayerPlan, 'segments' | 'residual' | 'evict'>
+/** Who shares a layer's tokens; these fields of a LayerPlan's `tokens`. */
+export type SharedTokens = Pick<LayerPlan['tokens'], 'pool' | 'rounding'>
 
 /** Tokens of one tensor in every segment of a head that keeps `tokens` tokens, in the order of `segments`. */
 export function segmentTokens(layer: StoredLayer, tensor: 'key' | 'value', tokens: number): number[] {
@@ -67,6 +69,35 @@ export function headBytes(layer: StoredLayer, tokens: number, headDim: number): 
   return bytes
 }
 
+/**
+ * Bytes of a layer's stored heads that keep `tokens` each, at most: where heads share a pool, no way of sharing takes more.
+ * Beyond the exact segments a head's bytes repeat with every tile (under the KIVI rule: with every common multiple of tile and block),
+ * so they are at most a slope times its tokens plus the largest excess of one period.
+ */
+export function layerBytes(
+  layer: StoredLayer,
+  { pool, rounding }: SharedTokens,
+  heads: number,
+  headDim: number,
+): (tokens: number) => number {
+  if (pool !== 'layer') return (tokens) => heads * headBytes(layer, tokens, headDim)
+  const exact = layer.segments.reduce((sum, { tokens }) => sum + (tokens === 'rest' ? 0 : tokens), 0)
+  const block = layer.segments.find(({ role }) => role === 'recent')?.tokens
+  const period =
+    layer.residual === 'kivi' && typeof block === 'number' && block > 0
+      ? (TILE_TOKENS * block) / greatestCommonDivisor(TILE_TOKENS, block)
+      : TILE_TOKENS
+  const settled = Math.ceil(exact / period) * period + period
+  const slope = (headBytes(layer, settled + period, headDim) - headBytes(layer, settled, headDim)) / period
+  let excess = 0
+  for (let n = 1; n <= settled + period; n++)
+    excess = Math.max(excess, headBytes(layer, n, headDim) - slope * n)
+  return (tokens) => Math.ceil(heads * (slope * (tokens + (rounding === 'each' ? 1 : 0)) + excess))
+}
+
+const greatestCommonDivisor = (a: number, b: number): number =>
+  b === 0 ? a : greatestCommonDivisor(b, a % b)
+
 /** Bytes of a layer's codebooks: 2^bits float32 levels, once per tensor. */
 export function tableBytes(layer: Pick<LayerPlan, 'segments'>): number {
   let bytes = 0
@@ -98,7 +129,8 @@ export function planBytes(
   const perLayer = plan.layers.map((layer, l) => {
     const counts = kept?.[l] ?? layer.kept
     let bytes = 0
-    if (counts === undefined) bytes = heads * headBytes(layer, layer.tokens.perHead, model.headDim)
+    if (counts === undefined)
+      bytes = layerBytes(layer, layer.tokens, heads, model.headDim)(layer.tokens.perHead)
     else for (const count of counts) bytes += headBytes(layer, count, model.headDim)
     const table = tableBytes(layer)
     tiles += bytes
@@ -118,9 +150,12 @@ export const finalPlan = (
     const counts = [...(kept[l] ?? [])]
     return counts.length === 0
       ? layer
-      : { ...layer, tokens: { ...layer.tokens, perHead: Math.max(...counts) }, kept: counts }
+      : { ...layer, tokens: { ...layer.tokens, perHead: perHead(layer, counts) }, kept: counts }
   }),
 })
+
+const perHead = ({ tokens }: LayerPlan, counts: readonly number[]) =>
+  tokens.pool === 'layer' ? tokens.perHead : Math.max(...counts)
 
 /** Nominal bytes, as the papers count: every kept token at the quantizer's code width, nothing else. */
 export function nominalBytes(plan: CompressionPlan, model: ModelFacts): number {

@@ -5,7 +5,7 @@ import type { ModelFacts, PromptFacts } from './facts.ts'
 import { settleStorage, type SettledStorage, type StoragePrecision } from './layer-storage.ts'
 import { checkSelection } from './check-selection.ts'
 import type { BoundPruner, BoundQuantizer, Selection } from './method.ts'
-import { headBytes, storedHeads, tableBytes, type StoredLayer } from './plan-bytes.ts'
+import { layerBytes, storedHeads, tableBytes, type SharedTokens, type StoredLayer } from './plan-bytes.ts'
 import { LANES } from './tile-bytes.ts'
 
 /** One layer while resolve() works on it. */
@@ -20,7 +20,7 @@ export interface LayerDesk {
   readonly fixed: { readonly tokens: number; readonly path: string } | undefined
   /** Real bytes of the layer when every stored head keeps `tokens`. */
   readonly bytes: (tokens: number) => number
-  /** Whether `bytes` never falls; it does where the KIVI rule fills a block, and a simulation may do anything. */
+  /** Whether `bytes` never falls; it does where the KIVI rule fills a block or a pool of heads ends, and a simulation may do anything. */
   readonly bytesRise: boolean
   /** Equal keys have equal `bytes`. */
   readonly bytesKey: string
@@ -89,8 +89,18 @@ export function makeDesk(facts: Omit<Desk, 'layers' | 'budget'>, precision: Stor
     const candidates = Math.min(prompt.tokens, window && window > 0 ? window : prompt.tokens)
     const asked = settleStorage(quantizer, { layer, model, heads, override }, precision)
     const settled = spec.budget !== undefined && 'bytes' in spec.budget ? fillPaidSlots(asked) : asked
-    // Eviction and cache-relative positions change what a tile holds; they do not depend on how many tokens are kept.
+    // Eviction, cache-relative positions and who shares tokens do not depend on how many tokens are kept.
     const probe = pruner.select({ model, prompt, layer, tokens: candidates, candidates })
+    const shared = {
+      pool: probe.pool ?? 'head',
+      ...(probe.rounding && { rounding: probe.rounding }),
+    } as const
+    if (shared.pool === 'layer' && settled.simulated)
+      throw new KvError(
+        'KV_CONFLICT',
+        `${facts.prunerName} lets the heads of a layer keep different numbers of tokens; a simulated quantizer needs equally many.`,
+        { hint: 'Choose another pruner, or a storage of the quantizer that is not simulated.' },
+      )
     const storage = probe.positions === 'cache' ? storedBeforeRope(settled) : settled
     const stored = { segments: storage.segments, residual: storage.residual, evict: probe.evict ?? 'never' }
     return {
@@ -102,9 +112,18 @@ export function makeDesk(facts: Omit<Desk, 'layers' | 'budget'>, precision: Stor
         override.tokens === undefined
           ? undefined
           : { tokens: override.tokens, path: override.path ?? 'layers' },
-      bytes: bytesOf(stored, storage, quantizer, layer, storedHeads(heads, model), model.headDim),
-      bytesRise: storage.residual !== 'kivi' && !storage.simulated,
-      bytesKey: `${JSON.stringify(stored)} ${storage.simulated ? layer : ''} ${candidates}`,
+      bytes: bytesOf({
+        stored,
+        shared,
+        storage,
+        quantizer,
+        layer,
+        candidates,
+        heads: storedHeads(heads, model),
+        headDim: model.headDim,
+      }),
+      bytesRise: storage.residual !== 'kivi' && !storage.simulated && shared.pool === 'head',
+      bytesKey: `${JSON.stringify({ ...stored, ...shared })} ${storage.simulated ? layer : ''} ${candidates}`,
     }
   })
   return { ...facts, budget: spec.budget, layers }
@@ -131,17 +150,32 @@ const storedBeforeRope = (storage: SettledStorage): SettledStorage => ({
   segments: storage.segments.map((segment) => ({ ...segment, key: { ...segment.key, rope: 'before' } })),
 })
 
-function bytesOf(
-  stored: StoredLayer,
-  storage: SettledStorage,
-  quantizer: BoundQuantizer,
-  layer: number,
-  heads: number,
-  headDim: number,
-): (tokens: number) => number {
+interface StoredTokens {
+  readonly stored: StoredLayer
+  readonly shared: SharedTokens
+  readonly storage: SettledStorage
+  readonly quantizer: BoundQuantizer
+  readonly layer: number
+  readonly candidates: number
+  readonly heads: number
+  readonly headDim: number
+}
+
+function bytesOf({
+  stored,
+  shared,
+  storage,
+  quantizer,
+  layer,
+  candidates,
+  heads,
+  headDim,
+}: StoredTokens): (tokens: number) => number {
   if (!storage.simulated) {
     const tables = tableBytes(stored)
-    return (tokens) => heads * headBytes(stored, tokens, headDim) + tables
+    const atMost = layerBytes(stored, shared, heads, headDim)
+    const whole = layerBytes(stored, { pool: 'head' }, heads, headDim)
+    return (tokens) => (tokens < candidates ? atMost : whole)(tokens) + tables
   }
   const count = quantizer.roundTripBytes
   if (!count) throw new KvError('KV_METHOD', 'A quantizer that is simulated must count its bytes.')

@@ -120,11 +120,18 @@ function layerPlan(layer: LayerDesk, asked: number, tokens: number, selection: S
   // Everything stays: nothing to look at. Originals reorder a prompt that just fills the capacity, not a shorter one.
   const whole =
     tokens >= layer.candidates && evict === 'never' && (order === 'position' || asked > layer.candidates)
+  const shared = tokens < layer.candidates && selection.pool !== 'head' ? selection.pool : undefined
   return {
     tokens: {
       perHead: tokens,
-      pool: selection.pool ?? 'head',
-      floor: selection.floor ?? 0,
+      ...(shared
+        ? {
+            pool: shared,
+            floor: selection.floor ?? 0,
+            ...(selection.weigh && { weigh: selection.weigh }),
+            ...(selection.rounding && { rounding: selection.rounding }),
+          }
+        : { pool: 'head', floor: 0 }),
       ...(evict !== 'never' && asked > tokens && { capacity: asked }),
     },
     segments: layer.storage.segments,

@@ -1,5 +1,6 @@
 import { KvError } from './errors.ts'
 import type { LayerPlan, Smoothing } from './layer-plan.ts'
+import { shareAmongHeads } from './share-among-heads.ts'
 
 /*
  * The reference selection: what every engine's observe -> smooth -> select must give, written for reading. Scores are float32;
@@ -62,13 +63,18 @@ export function selectTokens(
   const sign = plan.prefer === 'lowest' ? -1 : 1
   const range = (from: number, to: number) =>
     Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
-  return pooled.map((own) => {
-    const first = range(begin, firstEnd)
-    const last = range(lastBegin, tokens)
-    const places = Math.max(0, keep - first.length - last.length)
+  const first = range(begin, firstEnd)
+  const last = range(lastBegin, tokens)
+  const equal = Math.max(0, keep - first.length - last.length)
+  const candidatesOf = (own: Float32Array) => own.slice(firstEnd, lastBegin).map((score) => sign * score)
+  const places =
+    plan.tokens.pool === 'layer'
+      ? shareAmongHeads(pooled.map(candidatesOf), equal, plan.tokens)
+      : pooled.map(() => equal)
+  return pooled.map((own, head) => {
     const best = range(firstEnd, lastBegin)
       .sort((a, b) => sign * (own[b]! - own[a]!) || a - b)
-      .slice(0, places)
+      .slice(0, places[head])
     const order = plan.order === 'score' ? best : best.sort((a, b) => a - b)
     return Int32Array.from([...first, ...order, ...last])
   })

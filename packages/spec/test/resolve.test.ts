@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import {
   definePruner,
   defineQuantizer,
+  exactFormat,
   finalPlan,
   integer,
   kiviStorage,
@@ -240,13 +241,39 @@ test('what engines cannot do is refused by name', () => {
   const pooled = definePruner({
     name: 'pooled',
     paper: '',
-    options: {},
-    select: () => ({ observe: { what: 'key-norm' }, protect: { first: 0, last: 1 }, pool: 'layer' }),
+    options: {
+      pool: oneOf(['layer', 'model'], { default: 'model', doc: '' }),
+      evict: oneOf(['never', 'fifo'], { default: 'never', doc: '' }),
+    },
+    select: ({ pool, evict }) => ({
+      observe: { what: 'key-norm' },
+      protect: { first: 0, last: 1 },
+      pool,
+      evict,
+    }),
   })
   expect(errorOf({ budget: { tokens: 9 }, prune: pooled() })).toMatchObject({
     code: 'KV_UNSUPPORTED',
     message: expect.stringContaining('tokens.pool'),
   })
+  expect(errorOf({ budget: { tokens: 9 }, prune: pooled({ pool: 'layer', evict: 'fifo' }) })).toMatchObject({
+    code: 'KV_UNSUPPORTED',
+    message: expect.stringContaining('share places'),
+  })
+  const simulated = defineQuantizer({
+    name: 'simulated',
+    paper: '',
+    options: {},
+    format: () => ({ key: exactFormat(), value: exactFormat(), simulated: { keyBits: 4, valueBits: 4 } }),
+    simulation: {
+      used: () => true,
+      roundTrip: (_, { values }) => ({ values, bytes: 1 }),
+      bytes: () => 1,
+    },
+  })
+  expect(
+    errorOf({ budget: { tokens: 9 }, prune: pooled({ pool: 'layer' }), quantize: simulated() }),
+  ).toMatchObject({ code: 'KV_CONFLICT', message: expect.stringContaining('simulated') })
 })
 
 test('unknown values of a method are refused by field', () => {

@@ -123,10 +123,22 @@ Observation ReadObservation(const Napi::Object& from, const std::string& path) {
   return observation;
 }
 
+HeadSharing ReadSharing(const Napi::Object& tokens, const std::string& path) {
+  HeadSharing sharing;
+  sharing.shared = Choose<bool>(tokens, "pool", path, {{"head", false}, {"layer", true}});
+  if (!sharing.shared) return sharing;
+  sharing.floor = tokens.Get("floor").ToNumber().DoubleValue();
+  if (Has(tokens, "weigh"))
+    sharing.weigh_top_share = Choose<bool>(tokens, "weigh", path, {{"top-share", true}});
+  if (Has(tokens, "rounding"))
+    sharing.round_each = Choose<bool>(tokens, "rounding", path, {{"each", true}});
+  return sharing;
+}
+
 std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& from, const std::string& path) {
   auto plan = std::make_shared<LayerPlan>();
   const Napi::Object tokens = from.Get("tokens").As<Napi::Object>();
-  Choose<int>(tokens, "pool", path + ".tokens", {{"head", 0}});
+  plan->sharing = ReadSharing(tokens, path + ".tokens");
   plan->per_head = IntOf(tokens, "perHead");
   plan->capacity = Has(tokens, "capacity") ? IntOf(tokens, "capacity") : plan->per_head;
   const Napi::Array segments = from.Get("segments").As<Napi::Array>();
@@ -154,6 +166,8 @@ std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& from, const s
       from, "evict", path,
       {{"never", Evict::kNever}, {"fifo", Evict::kFifo}, {"lowest-score", Evict::kLowestScore}});
   plan->cache_positions = Choose<bool>(from, "positions", path, {{"true", false}, {"cache", true}});
+  if (plan->sharing.shared && (plan->evict != Evict::kNever || plan->cache_positions))
+    Unsupported(from.Env(), path + ".tokens.pool beside eviction or cache positions", "layer");
   if (plan->cache_positions && !plan->RopeBefore())
     Unsupported(from.Env(), path + ".positions beside keys stored after RoPE", "cache");
   return plan;

@@ -41,12 +41,22 @@ struct Smoothing {
   bool count_zeros = false;
 };
 
+// How the heads of a layer share its places; packages/spec/src/share-among-heads.ts is the
+// reference.
+struct HeadSharing {
+  bool shared = false;  // tokens.pool is 'layer': per_head is the mean of the heads
+  double floor = 0;     // part of the equal share that a head keeps whatever its scores are
+  bool weigh_top_share = false;
+  bool round_each = false;  // head by head; else the sum is exact
+};
+
 enum class Residual : uint8_t { kUnified, kKivi, kNever };
 enum class Evict : uint8_t { kNever, kFifo, kLowestScore };
 
 struct LayerPlan {
   int per_head = 0;
   int capacity = 0;  // with evict: tokens that decode keeps
+  HeadSharing sharing;
   std::vector<SegmentPlan> segments;
   Residual residual = Residual::kUnified;
   Observation observe;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "engine/head_shares.h"
+
 namespace qpkv {
 namespace {
 
@@ -33,6 +35,53 @@ std::vector<float> DownloadRows(Engine& engine, const float* scores, const Selec
 std::vector<int32_t> Range(int begin, int end) {
   std::vector<int32_t> all;
   for (int i = begin; i < end; ++i) all.push_back(i);
+  return all;
+}
+
+// The kept tokens of every head, all equally many. `first_head`: for messages.
+std::vector<std::vector<int32_t>> SelectEqually(Engine& engine, SelectArgs args, int layer,
+                                                int first_head = 0) {
+  const int total =
+      args.candidates_begin - args.first_begin + args.keep + args.tokens - args.candidates_end;
+  std::vector<int32_t> kept(static_cast<size_t>(args.heads) * total);
+  int nan_head = -1;
+  args.kept = kept.data();
+  args.nan_head = &nan_head;
+  engine.ops.Select(engine.stream, args);
+  if (nan_head >= 0)
+    throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(layer) + ", head " +
+                                  std::to_string(first_head + nan_head) + " hold NaN.");
+  std::vector<std::vector<int32_t>> all;
+  for (int head = 0; head < args.heads; ++head)
+    all.emplace_back(kept.begin() + static_cast<long>(head) * total,
+                     kept.begin() + static_cast<long>(head + 1) * total);
+  return all;
+}
+
+// The same where the heads share places: each head's number comes first, then its best tokens.
+std::vector<std::vector<int32_t>> SelectShared(Engine& engine, const HeadSharing& sharing,
+                                               SelectArgs args, int layer) {
+  const int count = args.candidates_end - args.candidates_begin;
+  std::vector<float> candidates(static_cast<size_t>(args.heads) * count);
+  for (int head = 0; head < args.heads; ++head)
+    engine.ops.Download(
+        engine.stream, candidates.data() + static_cast<size_t>(head) * count,
+        args.scores + static_cast<size_t>(head) * args.stride + args.candidates_begin,
+        count * sizeof(float));
+  for (size_t i = 0; i < candidates.size(); ++i)
+    if (candidates[i] != candidates[i])
+      throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(layer) + ", head " +
+                                    std::to_string(i / count) + " hold NaN.");
+  const std::vector<int> counts =
+      ShareAmongHeads(candidates, args.heads, args.keep, args.lowest, sharing);
+  std::vector<std::vector<int32_t>> all;
+  for (int head = 0; head < args.heads; ++head) {
+    SelectArgs own = args;
+    own.scores = args.scores + static_cast<size_t>(head) * args.stride;
+    own.heads = 1;
+    own.keep = counts[static_cast<size_t>(head)];
+    all.push_back(SelectEqually(engine, own, layer, head).front());
+  }
   return all;
 }
 
@@ -73,11 +122,8 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     result.kept.assign(static_cast<size_t>(input.heads), kept);
     return result;
   }
-  std::vector<int32_t> kept(static_cast<size_t>(input.heads) * total);
-  int nan_head = -1;
   SelectArgs args{};
   args.scores = scores;
-  args.kept = kept.data();
   args.heads = input.heads;
   args.tokens = tokens;
   args.stride = tokens;
@@ -87,14 +133,8 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   args.keep = keep;
   args.lowest = plan.prefer_lowest;
   args.by_score = plan.order_by_score;
-  args.nan_head = &nan_head;
-  engine.ops.Select(engine.stream, args);
-  if (nan_head >= 0)
-    throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(input.layer) + ", head " +
-                                  std::to_string(nan_head) + " hold NaN.");
-  for (int head = 0; head < input.heads; ++head)
-    result.kept.emplace_back(kept.begin() + static_cast<long>(head) * total,
-                             kept.begin() + static_cast<long>(head + 1) * total);
+  result.kept = plan.sharing.shared ? SelectShared(engine, plan.sharing, args, input.layer)
+                                    : SelectEqually(engine, args, input.layer);
   return result;
 }
 

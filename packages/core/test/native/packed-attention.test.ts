@@ -103,6 +103,34 @@ describe.each(tables)('%s', (table) => {
   })
 })
 
+test('heads that keep different numbers of tokens attend to their own, also when later tokens are coded', async () => {
+  const engine = addon.createEngine({ threads: 2 })
+  const scores = randomValues(600, 4).map((x, i) => Math.abs(x) + (i < 300 ? 1 : 0))
+  for (const bits of [16, 4, 2] as const) {
+    const options = layerCase({
+      tokens: 300,
+      plan: {
+        segments:
+          bits === 16 ? exactSegments('f32') : segments(packed(bits, 'channel'), packed(bits, 'token'), 16),
+        tokens: { perHead: 150, pool: 'layer', floor: 0.1 },
+        observe: { what: 'key-norm' },
+        protect: { first: 0, last: 16 },
+      },
+    })
+    const cache = await engine.createLayerCache({ ...options, scores })
+    const counts = cache.kept().map((head) => head.length)
+    expect(counts[0]).toBeGreaterThan((counts[1] ?? 0) + 100)
+    expect(counts[0]! + counts[1]!).toBe(300)
+    for (const count of [1, 70, 3]) {
+      const extra = randomValues(4 * count * 64, count)
+      await cache.append(extra.subarray(0, 2 * count * 64), extra.subarray(2 * count * 64), count)
+      const q = randomValues(4 * 64, count)
+      expect(relative(await cache.attend(q), attention(cache, q, 2, 64))).toBeLessThan(1e-5)
+    }
+    cache.dispose()
+  }
+})
+
 test('scrambled codes change the answer: nothing else holds the values', async () => {
   const engine = addon.createEngine({ threads: 2 })
   const options = layerCase({

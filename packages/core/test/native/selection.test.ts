@@ -1,4 +1,4 @@
-import { selectTokens, type LayerPlan } from '@qpkv/spec'
+import { headBytes, selectTokens, type LayerPlan } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { layerCase } from './support/layer-cases.ts'
 import { addon, largestDifference, tables } from './support/open-model.ts'
@@ -32,6 +32,33 @@ test.each(tables)('kept tokens equal those of the reference selection, ties incl
           const scores = randomValues(300, 7).map((x) => Math.round(x * 8) / 8)
           const cache = await engine.createLayerCache({ ...options, scores })
           expect(cache.kept()).toEqual(selectTokens(scores, 2, 150, options.plan))
+        }
+})
+
+test.each(tables)('heads that share places keep what the reference selection keeps (%s)', async (table) => {
+  const engine = addon.createEngine({ threads: 2, table })
+  // Few different values, the first head's larger: many ties, and different numbers of tokens.
+  const scores = randomValues(600, 8).map((x, i) => Math.round((Math.abs(x) + (i < 150 ? 0.25 : 0)) * 8) / 8)
+  for (const floor of [0, 0.2, 1])
+    for (const order of ['position', 'score'] as const)
+      for (const sharing of [{}, { weigh: 'top-share' }, { rounding: 'each' }] as const)
+        for (const prefer of ['highest', 'lowest'] as const) {
+          if (prefer === 'lowest' && 'weigh' in sharing) continue
+          const plan: Partial<LayerPlan> = {
+            tokens: { perHead: 40, pool: 'layer', floor, ...sharing },
+            order,
+            prefer,
+            protect: { first: 4, last: 8 },
+          }
+          const options = layerCase({ tokens: 150, kvHeads: 4, plan })
+          const cache = await engine.createLayerCache({ ...options, scores })
+          const kept = cache.kept()
+          expect(kept).toEqual(selectTokens(scores, 4, 150, options.plan))
+          if (floor < 1) expect(new Set(kept.map((head) => head.length)).size).toBeGreaterThan(1)
+          expect(kept.reduce((sum, head) => sum + headBytes(options.plan, head.length, 64), 0)).toBe(
+            cache.bytes().planned,
+          )
+          cache.dispose()
         }
 })
 

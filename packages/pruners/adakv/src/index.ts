@@ -1,0 +1,1 @@
+export { adakv, adakv as default } from './adakv.ts'
