@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkCalibration } from '@qpkv/quantizer-kvquant'
+import { modelFolder } from '@qpkv/reference-model'
 import { afterAll, describe, expect, it } from 'vitest'
 import { run } from './run.ts'
 
@@ -33,6 +34,14 @@ describe('qpkv calibrate', () => {
     ])
     expect(answer.stderr).toBe('')
     expect(answer.code).toBe(0)
+  })
+
+  it('names a model by the last part of its folder: calibrations are passed on', async () => {
+    const text = join(folder, 'text.txt')
+    writeFileSync(text, ' The red boat crosses the hill.'.repeat(12))
+    const { code } = await run(['calibrate', '--out', out, '--model', modelFolder, '--text', text, ...small])
+    expect(code).toBe(0)
+    expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject({ model: 'model' })
   })
 
   it('takes squared gradients, and says when they are not those of the texts', async () => {

@@ -14,6 +14,7 @@ import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { numberFrom, wholeNumber } from '../options/numbers.ts'
+import { modelName } from '../output/bench-versions.ts'
 import { StatusLine } from '../output/status-line.ts'
 import { UsageError } from '../usage-error.ts'
 import { readGradients } from './calibrate-gradients.ts'
@@ -78,7 +79,7 @@ async function calibrate(flags: CalibrateFlags, io: Io): Promise<void> {
   status.clear()
   const tokens = chunks.reduce((sum, ids) => sum + ids.length, 0)
   const calibration = makeCalibration(
-    { model: flags.model, tokens, weighted: gradients !== undefined },
+    { model: modelName(model, flags.model), tokens, weighted: gradients !== undefined },
     fitted,
   )
   await writeFile(flags.out, `${JSON.stringify(calibration)}\n`)

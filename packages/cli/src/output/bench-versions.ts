@@ -7,12 +7,13 @@ import { packageVersions } from '../package-versions.ts'
 export const benchVersions = (model: Model): Readonly<Record<string, string>> =>
   versionFacts({ ...packageVersions(), ops: `${model.table}, ${model.precision}, ${model.threads} threads` })
 
-/**
- * The model as result files name it: a folder by its last part, a model of the hub by its name there (its folder is
- * a commit). A precision other than the usual one changes answers and is part of it.
- */
-export const modelIdentity = async (model: Model, name: string): Promise<ModelIdentity> => ({
-  name: name === 'reference' || /^[0-9a-f]{40}$/.test(basename(model.folder)) ? name : basename(model.folder),
+/** How files name a model: a folder by its last part, a model of the hub by its name there (its folder is a commit). */
+export const modelName = ({ folder }: Model, given: string): string =>
+  given === 'reference' || /^[0-9a-f]{40}$/.test(basename(folder)) ? given : basename(folder)
+
+/** The model as result files hold it. A precision other than the usual one changes answers and is part of it. */
+export const modelIdentity = async (model: Model, given: string): Promise<ModelIdentity> => ({
+  name: modelName(model, given),
   fingerprint: await modelFingerprint(model.folder),
   ...(model.precision === 'bf16' ? {} : { precision: model.precision }),
 })

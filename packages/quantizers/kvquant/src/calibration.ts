@@ -64,7 +64,7 @@ export function readCalibration(file: string): Calibration {
     throw new KvError(
       'KV_DATA',
       `quantize.calibration: cannot read "${file}": ${(cause as Error).message}.`,
-      { cause },
+      { hint: 'Check the path, or write the file with: qpkv calibrate --model MODEL --out FILE', cause },
     )
   }
   let parsed: unknown
@@ -74,7 +74,7 @@ export function readCalibration(file: string): Calibration {
     throw new KvError(
       'KV_DATA',
       `quantize.calibration: "${file}" is not JSON: ${(cause as Error).message}.`,
-      { cause },
+      { hint: 'It may be cut off; write it again with: qpkv calibrate --model MODEL --out FILE', cause },
     )
   }
   return checkCalibration(parsed, `quantize.calibration ("${file}")`)

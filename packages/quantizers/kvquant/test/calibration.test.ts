@@ -81,7 +81,12 @@ test('a file is the same as its content; a broken, missing or foreign one is sai
         expect.objectContaining({ code: 'KV_DATA' }),
       )
     }
-    expect(() => planOf(kvquant({ calibration: join(folder, 'nothing.json') }))).toThrow(/cannot read/)
+    expect(() => planOf(kvquant({ calibration: join(folder, 'nothing.json') }))).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('cannot read'),
+        hint: expect.stringContaining('qpkv calibrate'),
+      }),
+    )
   } finally {
     rmSync(folder, { recursive: true })
   }
