@@ -29,12 +29,8 @@ export {
 } from './pictures/heat-map.ts'
 export { svgToPng } from './pictures/png.ts'
 export { scoreColor } from './pictures/score-color.ts'
-export {
-  tradeoffPlotSvg,
-  type TradeoffCurve,
-  type TradeoffPlotOptions,
-  type TradeoffPoint,
-} from './pictures/tradeoff-plot.ts'
+export type { TradeoffCurve, TradeoffPoint } from './pictures/tradeoff-curve.ts'
+export { tradeoffPlotSvg, type TradeoffPlotOptions } from './pictures/tradeoff-plot.ts'
 export { pythonRound } from './python/round.ts'
 export { pythonSpace, pythonSplit, pythonStrip } from './python/white-space.ts'
 export { SeededRandom } from './random.ts'

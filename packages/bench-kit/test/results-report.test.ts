@@ -58,6 +58,32 @@ describe('the report of result files', () => {
     expect(() => resultsReport([])).toThrow(/Nothing to report/)
   })
 
+  it('tells runs of one model and benchmark apart by their ids', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    const other = { ...identity, model: { name: 'a', fingerprint: 'a' }, task: { seed: 2 } }
+    const writer = ResultWriter.open({ path, identity: other, versions, mode: 'new' })
+    const ask = async ({ id }: { id: string }, asked: typeof rows) => answer(id, asked)
+    await runSamples({ samples: samples(2), specs: rows, writer, ask })
+    writer.close()
+    const parts = reportParts([await results('a'), await readResults(path), await results('b')])
+    const titles = parts.map(({ title }) => title)
+    expect(titles).toEqual([
+      expect.stringMatching(/^a, needle, run [0-9a-f]{6}$/),
+      expect.stringMatching(/^a, needle, run [0-9a-f]{6}$/),
+      'b, needle',
+    ])
+    expect(new Set(titles).size).toBe(3)
+  })
+
+  it('lets long specs break behind their punctuation', () => {
+    const spec = 'snapkv:window=16,kernel=7+kivi:bits=4,group=32,recent=8@128KiB'
+    const table = { columns: [{ title: 'spec' }], rows: [{ cells: [spec] }] }
+    const page = htmlReport({ title: 'T', sections: [{ title: 'S', tables: [table] }] })
+    expect(page).toContain(
+      'snapkv:window=16,<wbr>kernel=7+<wbr>kivi:bits=4,<wbr>group=32,<wbr>recent=8<wbr>@128KiB',
+    )
+  })
+
   it('sums up each spec, and knows whether scores are shares or right and wrong', async () => {
     const file = await results()
     const [full, joint] = summarizeSpecs(file, 'exact')

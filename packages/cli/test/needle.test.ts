@@ -42,6 +42,49 @@ describe('qpkv bench needle', () => {
     expect(stdout).toMatch(/\(\d\/6\)/)
   })
 
+  it('runs the grid of the originals, writes their files, and draws them', async () => {
+    const cells = join(folder, 'cells')
+    const out = join(folder, 'grid.jsonl')
+    const grid = ['bench', 'needle', '--from', '300', '--to', '501', '--step', '100', '--depths', '4']
+    const files = ['--out', out, '--predictions', cells, '--csv', join(folder, 'grid.csv')]
+    const { code, stdout, stderr } = await run([...grid, ...files, '--new-tokens', '3'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^none\+none( +\d\.\d{3}){3} +12$/m)
+    expect(stdout).toContain('our own sentences: no benchmark score')
+    expect(stderr).toContain('predictions: 12 files')
+    expect(existsSync(join(cells, '1_len_500_depth_3300_results.json'))).toBe(true)
+    expect(readFileSync(join(folder, 'grid.csv'), 'utf8').split('\r\n')).toHaveLength(1 + 12 + 1)
+    expect((await run(['heatmap', cells, '--out', join(folder, 'h.svg')])).stdout).toMatch(/mean of 12 cells/)
+    const sigmoid = [
+      ...grid,
+      '--depth-schedule',
+      'sigmoid',
+      '--new-tokens',
+      '1',
+      '--out',
+      join(folder, 's.jsonl'),
+    ]
+    await run(sigmoid)
+    expect(readFileSync(join(folder, 's.jsonl'), 'utf8')).toContain('"depths":[0,15.887,84.113,100]')
+  })
+
+  it('takes depths as a number of them or as a list, and refuses flags of the other form', async () => {
+    const few = [...small.slice(0, -1), '1', '--out', join(folder, 'd.jsonl')]
+    const task = async (depths: string) => {
+      await run([...few, '--depths', depths])
+      return readFileSync(join(folder, 'd.jsonl'), 'utf8')
+    }
+    expect(await task('4')).toContain('"depths":[13,38,63,88]')
+    expect(await task('50%')).toContain('"depths":[50]')
+    expect(await task('20,80')).toContain('"depths":[20,80]')
+    expect((await run([...few, '--depths', '5,5'])).stderr).toMatch(/depths that differ/)
+    expect((await run([...few, '--depths', '5,500'])).stderr).toMatch(/from 0 to 100/)
+    expect((await run([...few, '--from', '300'])).stderr).toMatch(/needle has no option "(keys|samples)"/)
+    expect((await run([...few, '--predictions', folder])).stderr).toMatch(
+      /Expected a grid with --predictions/,
+    )
+  })
+
   it('refuses several questions of a prompt that holds its question', async () => {
     const { code, stderr } = await run([...small, '--questions', '4'])
     expect(code).toBe(2)

@@ -46,7 +46,10 @@ describe('qpkv sweep', () => {
     // One token is less than keydiff keeps anyway: those rows fail alone, and every other one is there.
     expect(samples).toHaveLength(3 * 3)
     expect(lines().some((line) => line.includes('KV_BUDGET_TOO_SMALL'))).toBe(true)
-    const again = await run(['sweep', file('grid.json'), '--out', out])
+    const exports = ['--json', file('swept.json'), '--csv', file('swept.csv')]
+    const again = await run(['sweep', file('grid.json'), '--out', out, ...exports])
+    expect(JSON.parse(readFileSync(file('swept.json'), 'utf8'))).toHaveLength(2)
+    expect(readFileSync(file('swept.csv'), 'utf8').split('\r\n')).toHaveLength(1 + samples.length + 1)
     expect(again.code).toBe(0)
     expect(lines().filter((line) => line.startsWith('{"kind":"sample"'))).toEqual(samples)
   })

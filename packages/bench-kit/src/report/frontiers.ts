@@ -1,4 +1,4 @@
-import type { TradeoffCurve, TradeoffPoint } from '../pictures/tradeoff-plot.ts'
+import type { TradeoffCurve, TradeoffPoint } from '../pictures/tradeoff-curve.ts'
 import { specKind, type SpecKind } from './spec-kind.ts'
 import type { SpecSummary } from './spec-summary.ts'
 

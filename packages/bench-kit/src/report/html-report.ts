@@ -119,8 +119,11 @@ function renderTable({ caption, folded, columns, rows }: Table): string {
 /** Such cells may break into lines. */
 const isLong = (cell: Cell) => typeof cell === 'string' && cell.length > 40
 
+/** Specs are long words; they may break behind their punctuation, before a word is torn. */
+const breakable = (text: string) => text.replaceAll(/(?<=[,+])(?=\w)|(?=@)/g, '<wbr>')
+
 function renderCell(cell: Cell): string {
-  if (typeof cell === 'string') return escapeXml(cell)
+  if (typeof cell === 'string') return isLong(cell) ? breakable(escapeXml(cell)) : escapeXml(cell)
   const width = Math.round(Math.min(1, Math.max(0, cell.share)) * 100)
   return `<span class="bar" style="--w:${width}%">${escapeXml(cell.text)}</span>`
 }

@@ -57,30 +57,34 @@ export function resultsReport(files: readonly Results[], options: ResultsReportO
 
 const modelName = ({ header }: Results) => header.identity.model.name
 
-/** Parts sorted by model, one per protocol of a file. */
+/** Parts sorted by model, one per protocol of a file. Titles that occur twice carry the run's id, as the files' names do. */
 export function reportParts(files: readonly Results[], metric?: string): ReportPart[] {
   const order = (a: Results, b: Results) =>
     modelName(a) < modelName(b) ? -1 : modelName(a) > modelName(b) ? 1 : 0
-  return [...files].sort(order).flatMap((results) => fileParts(results, metric))
+  const parts = [...files].sort(order).flatMap((file) => protocolsOf(file))
+  const titles = parts.map((part) => part.title)
+  return parts.flatMap(({ title, results }) => {
+    const again = titles.filter((one) => one === title).length > 1
+    return reportPart(results, again ? `${title}, run ${results.header.runId.slice(0, 6)}` : title, metric)
+  })
 }
 
-function fileParts(results: Results, wanted: string | undefined): ReportPart[] {
+/** The records of a file, a protocol each. */
+function protocolsOf(results: Results): { readonly title: string; readonly results: Results }[] {
   const protocols = [...new Set(results.records.map(({ facets }) => facets['protocol']))]
-  return protocols.flatMap((protocol) => {
-    const part = {
-      ...results,
-      records: results.records.filter(({ facets }) => facets['protocol'] === protocol),
-    }
-    const metric = wanted ?? firstMetric(part)
-    const summaries = metric === undefined ? [] : summarizeSpecs(part, metric)
-    if (metric === undefined || summaries.length === 0) return []
+  return protocols.map((protocol) => {
     const { identity } = results.header
     const names = [identity.model.name, identity.bench, ...(protocol === undefined ? [] : [String(protocol)])]
-    const title = names.join(', ')
-    return [
-      { title, metric, summaries, results: part, figures: sectionFigures(part, summaries, metric, title) },
-    ]
+    const records = results.records.filter(({ facets }) => facets['protocol'] === protocol)
+    return { title: names.join(', '), results: { ...results, records } }
   })
+}
+
+function reportPart(results: Results, title: string, wanted: string | undefined): ReportPart[] {
+  const metric = wanted ?? firstMetric(results)
+  const summaries = metric === undefined ? [] : summarizeSpecs(results, metric)
+  if (metric === undefined || summaries.length === 0) return []
+  return [{ title, metric, summaries, results, figures: sectionFigures(results, summaries, metric, title) }]
 }
 
 const firstMetric = ({ records }: Results) => Object.keys(records[0]?.answers[0]?.scores ?? {})[0]

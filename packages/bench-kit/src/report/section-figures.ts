@@ -1,5 +1,6 @@
 import { heatMapCells, heatMapsSvg, type HeatMap } from '../pictures/heat-map.ts'
-import { tradeoffPlotSvg, type TradeoffCurve } from '../pictures/tradeoff-plot.ts'
+import type { TradeoffCurve } from '../pictures/tradeoff-curve.ts'
+import { tradeoffPlotSvg } from '../pictures/tradeoff-plot.ts'
 import type { Results } from '../result/read-results.ts'
 import { printMethod } from '@qpkv/spec'
 import { bytesOf, frontier, frontiersOf, type ByteCount } from './frontiers.ts'

@@ -8,11 +8,11 @@ import { wordOverlap } from '../scores/word-overlap.ts'
 export function scoreReply(
   reply: string,
   { needle, expected }: { readonly needle: string; readonly expected: string },
-): { readonly rouge1: number; readonly overlap: number; readonly exact: number } {
+): { readonly overlap: number; readonly rouge1: number; readonly exact: number } {
   const text = reply.trim()
   return {
+    overlap: wordOverlap(text, expected), // first: what reports draw unless asked otherwise
     rouge1: needleRougeScore(needle, text) / 10,
-    overlap: wordOverlap(text, expected),
     exact: text.toLowerCase().includes(expected.trim().toLowerCase()) ? 1 : 0,
   }
 }

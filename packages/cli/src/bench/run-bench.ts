@@ -1,19 +1,16 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import {
-  flatRows,
   Progress,
   readResults,
   resultFileName,
   ResultWriter,
-  toCsv,
-  toJsonDocument,
   type NamedSpec,
   type SampleRecord,
 } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 import type { Io } from '../io.ts'
 import { benchVersions } from '../output/bench-versions.ts'
+import { exportResults } from '../output/export-results.ts'
 import { refuseFailures } from './failures.ts'
 import { sayProblems } from './problems.ts'
 import type { PreparedBench } from './prepared-bench.ts'
@@ -72,18 +69,6 @@ export async function measure(
   const notice = identity.task['notice']
   if (typeof notice === 'string') io.stdout.write(`(${notice})\n`)
   io.stderr.write(`results: ${path}\n`)
-  await exportResults(path, flags)
+  if (flags.json !== undefined || flags.csv !== undefined) await exportResults(await readResults(path), flags)
   return { path, records }
-}
-
-/** Writes a result file as one JSON document or as CSV. */
-async function exportResults(path: string, { json, csv }: Pick<RunFlags, 'json' | 'csv'>): Promise<void> {
-  if (json === undefined && csv === undefined) return
-  const results = await readResults(path)
-  const put = async (file: string, text: string) => {
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, text)
-  }
-  if (json !== undefined) await put(json, `${JSON.stringify(toJsonDocument(results), undefined, 2)}\n`)
-  if (csv !== undefined) await put(csv, toCsv(flatRows(results)))
 }

@@ -1,10 +1,12 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { flatRows, readResults, toCsv, toJsonDocument, type Results } from '@qpkv/bench-kit'
+import { readResults, type Results } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
+import { collectProblems, sayProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
 import { words } from '../options/numbers.ts'
+import { exportResults } from '../output/export-results.ts'
 import { summaryJson, writeMarkdown, writeReport } from '../sweep/write-sweep-report.ts'
 
 interface ReportFlags {
@@ -56,9 +58,7 @@ export function addReport(program: Command, io: Io): void {
         await writeMarkdown(results, metric === undefined ? about : { ...about, metric })
       }
       if (flags.summary !== undefined) await writeFile(flags.summary, summaryJson(results, metric))
-      if (flags.json !== undefined)
-        await writeFile(flags.json, `${JSON.stringify(results.map(toJsonDocument), undefined, 2)}\n`)
-      if (flags.csv !== undefined) await writeFile(flags.csv, toCsv(results.flatMap((one) => flatRows(one))))
+      await exportResults(results, flags)
       io.stdout.write(`${written.page} (${results.length} result files)\n`)
       for (const picture of written.pictures) io.stdout.write(`${picture}\n`)
     })
@@ -68,14 +68,16 @@ export function addReport(program: Command, io: Io): void {
 async function readFolder(folder: string, strict: boolean, io: Io): Promise<Results[]> {
   const paths = folder.endsWith('.jsonl') ? [folder] : await listJsonl(folder)
   const results: Results[] = []
+  const { problems, meet } = collectProblems(strict || paths.length === 1)
   for (const path of paths.sort()) {
     try {
       results.push(await readResults(path))
     } catch (error) {
-      if (strict || paths.length === 1 || !KvError.isInstance(error)) throw error
-      io.stderr.write(`left out: ${error.message}\n`)
+      if (!KvError.isInstance(error)) throw error
+      meet(error)
     }
   }
+  sayProblems(problems, io)
   return results
 }
 

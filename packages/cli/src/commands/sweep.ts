@@ -8,6 +8,7 @@ import { missingText } from '../bench/failures.ts'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber, wholeNumbers } from '../options/numbers.ts'
+import { exportResults, type ExportFlags } from '../output/export-results.ts'
 import { hours, jobCost, measureSpeed } from '../sweep/estimate-cost.ts'
 import { ModelPool } from '../sweep/model-pool.ts'
 import { paperBudget, paperTable, type PaperOptions } from '../sweep/paper-grids.ts'
@@ -15,7 +16,7 @@ import { readGrid, type NamedGrid } from '../sweep/read-grid.ts'
 import { labelOf, readyJob, runSweep, type ReadyJob, type SweepOptions } from '../sweep/run-sweep.ts'
 import { summaryJson, writeReport } from '../sweep/write-sweep-report.ts'
 
-interface SweepFlags extends ModelFlags, Omit<PaperOptions, 'model'> {
+interface SweepFlags extends ModelFlags, ExportFlags, Omit<PaperOptions, 'model'> {
   readonly out?: string
   readonly workers: number
   readonly copies: number
@@ -36,6 +37,8 @@ export function addSweep(program: Command, io: Io): void {
     .option('--dry-run', 'write jobs.json, say what it would cost, and stop')
     .option('--strict', 'the first failing job ends the sweep')
     .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
+    .option('--json <FILE>', 'all results as one JSON document, too')
+    .option('--csv <FILE>', 'one row per answer, too')
     .option('--longbench <PATH>', 'paper grids: the official data.zip or its folder')
     .option('--essays <DIR>', 'paper grids: essays for the haystack (see qpkv pull needle-essays)')
     .option(
@@ -128,5 +131,6 @@ async function report(
   const written = await writeReport(results, { folder, title, notes, png: flags.png === true })
   const summary = join(folder, 'summary.json')
   await writeFile(summary, summaryJson(results))
+  await exportResults(results, flags)
   io.stdout.write(`\nWritten: ${written.page}, ${summary} and ${written.pictures.length} pictures\n`)
 }

@@ -1,0 +1,24 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { flatRows, toCsv, toJsonDocument, type Results } from '@qpkv/bench-kit'
+
+export interface ExportFlags {
+  readonly json?: string
+  readonly csv?: string
+}
+
+/** Writes results for machines: one JSON document, or a list of them for several files; CSV with a row per answer. */
+export async function exportResults(
+  results: Results | readonly Results[],
+  { json, csv }: ExportFlags,
+): Promise<void> {
+  const list = 'path' in results ? [results] : results
+  const document = 'path' in results ? toJsonDocument(results) : list.map(toJsonDocument)
+  if (json !== undefined) await put(json, `${JSON.stringify(document, undefined, 2)}\n`)
+  if (csv !== undefined) await put(csv, toCsv(list.flatMap((one) => flatRows(one))))
+}
+
+async function put(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, text)
+}
