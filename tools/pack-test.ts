@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { builtEngine, packAll, platform } from './pack-test/pack.ts'
 import { bareEnvironment, modelFolder, npmInstall, pnpmInstall } from './pack-test/project.ts'
-import { useProject, writeProject } from './pack-test/project.ts'
+import { strictProject, useProject, writeProject } from './pack-test/project.ts'
 import { expectText, run, runAll, step } from './pack-test/run.ts'
 import { everyPackage } from './pack-test/scripts.ts'
 import { packThirdParty, THIRD_PARTY, thirdPartyCommand } from './pack-test/third-party.ts'
@@ -58,10 +58,8 @@ try {
     useProject(folder, env)
   })
   await step('every package with nothing but what it declares', () => {
-    const folder = join(work, 'every-package')
     const names = [...tarballs.keys()].filter((name) => name !== engine)
-    writeProject(folder, tarballs, names)
-    pnpmInstall(folder, true)
+    const folder = strictProject(join(work, 'every-package'), tarballs, names)
     writeFileSync(join(folder, 'every-package.mjs'), everyPackage(names))
     expectText('every-package.mjs', run('node', ['every-package.mjs', modelFolder], folder, { env }), /^ok$/m)
   })

@@ -8,33 +8,45 @@ import { programs } from './scripts.ts'
 
 export const modelFolder = join(root, 'packages/reference-model/model')
 
+const write = (path: string, value: object) => writeFileSync(path, JSON.stringify(value, null, 2))
+
+const fromFiles = (tarballs: Tarballs, names: Iterable<string>) =>
+  Object.fromEntries([...names].map((name) => [name, `file:${tarballs.get(name)}`]))
+
 /**
  * An empty project that depends on `names`; what they depend on comes from tarballs too, since nothing is published yet.
  */
 export function writeProject(folder: string, tarballs: Tarballs, names: readonly string[]): void {
   mkdirSync(folder, { recursive: true })
-  const files = (wanted: Iterable<string>) =>
-    Object.fromEntries([...wanted].map((name) => [name, `file:${tarballs.get(name)}`]))
-  const all = files(tarballs.keys())
-  writeFileSync(
-    join(folder, 'package.json'),
-    JSON.stringify(
-      { private: true, dependencies: files(names), overrides: all, pnpm: { overrides: all } },
-      null,
-      2,
-    ),
-  )
+  const overrides = fromFiles(tarballs, tarballs.keys())
+  const dependencies = fromFiles(tarballs, names)
+  write(join(folder, 'package.json'), { private: true, dependencies, overrides, pnpm: { overrides } })
   for (const [name, text] of Object.entries(programs)) writeFileSync(join(folder, name), text)
+}
+
+/**
+ * A project, installed under pnpm, in which a package resolves what it declares and nothing else: nothing is hoisted, and the project's own
+ * dependencies lie in a folder that is above no package. Returns that folder.
+ */
+export function strictProject(folder: string, tarballs: Tarballs, names: readonly string[]): string {
+  const app = join(folder, 'app')
+  mkdirSync(app, { recursive: true })
+  const pnpm = { overrides: fromFiles(tarballs, tarballs.keys()) }
+  write(join(folder, 'package.json'), { private: true, pnpm })
+  write(join(app, 'package.json'), { private: true, dependencies: fromFiles(tarballs, names) })
+  writeFileSync(join(folder, 'pnpm-workspace.yaml'), 'packages: [app]\nhoist: false\n')
+  run('pnpm', ['install', ...pnpmFlags], folder)
+  return app
 }
 
 export function npmInstall(folder: string): void {
   run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'], folder)
 }
 
-/** `strict`: a package sees what it declares and nothing that another one brought. */
-export function pnpmInstall(folder: string, strict = false): void {
-  const flags = ['--ignore-scripts', '--prefer-offline', '--no-frozen-lockfile', '--ignore-workspace']
-  run('pnpm', ['install', ...flags, ...(strict ? ['--config.hoist=false'] : [])], folder)
+const pnpmFlags = ['--ignore-scripts', '--prefer-offline', '--no-frozen-lockfile']
+
+export function pnpmInstall(folder: string): void {
+  run('pnpm', ['install', ...pnpmFlags, '--ignore-workspace'], folder)
 }
 
 /** Runs every program of a project and compiles its types under both ways of resolving modules. */
