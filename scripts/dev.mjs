@@ -114,6 +114,11 @@ const verbs = {
     turbo('build', '--filter=qpkv...')
     run('node', ['packages/cli/dist/main.js', 'demo', ...rest])
   },
+  // The command line from the checkout; what is built already is not built again.
+  qpkv() {
+    turbo('build', '--filter=qpkv...')
+    run('node', [join(root, 'packages/cli/dist/main.js'), ...rest], { cwd: process.env.INIT_CWD ?? root })
+  },
   bench() {
     turbo('build', '--filter=qpkv...')
     run('node', ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/bench/main.ts', ...rest])
