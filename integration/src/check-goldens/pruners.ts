@@ -73,6 +73,40 @@ function compareScores(golden: Float32Array, ours: Float32Array): string | undef
 /** Methods whose pooled scores were not recorded, though max pooling makes ties: both kept sets must then be a best one by our scores. */
 const unscored = new Set(['adakv'])
 
+/** What the original kept in one head, and the scores it kept it by. */
+interface RecordedHead {
+  readonly kept: Int32Array
+  /** Pooled, [tokens - window]; undefined where nothing was scored. */
+  readonly scores: Float32Array | undefined
+  readonly unique: boolean
+}
+
+/** The recorded heads of a case, one after the other in the files. */
+function recordedHeads(folder: string, manifest: PrunerManifest, test: PrunerCase): RecordedHead[] {
+  const stored = readIntegers(folder, {
+    file: manifest.index_file,
+    byte_offset: 4 * test.kept_offset,
+    shape: [sum(test.kept_count)],
+  })
+  const width = test.score_shape?.[1] ?? 0
+  const offset = test.pruned && width > 0 ? (test.score_offset ?? undefined) : undefined
+  const scoresOf = (head: number) =>
+    offset === undefined
+      ? undefined
+      : readFloats(folder, {
+          file: manifest.score_file,
+          byte_offset: 4 * (offset + head * width),
+          shape: [width],
+        })
+  let at = 0
+  return test.kept_count.slice(0, test.num_stored_heads).map((count, head) => ({
+    kept: stored.subarray(at, (at += count)),
+    scores: scoresOf(head),
+    unique: test.kept_set_unique?.[head] ?? true,
+  }))
+}
+
+/** Runs a case through the engine; the first difference in words, or undefined. */
 async function checkCase(
   folder: string,
   manifest: PrunerManifest,
@@ -105,36 +139,13 @@ async function checkCase(
     const kept = cache.kept()
     const smoothed = cache.smoothed()
     fault.scores?.(smoothed)
-    const stored = readIntegers(folder, {
-      file: manifest.index_file,
-      byte_offset: 4 * test.kept_offset,
-      shape: [sum(test.kept_count)],
-    })
-    const width = test.score_shape?.[1] ?? 0
-    let at = 0
-    for (let head = 0; head < test.num_stored_heads; head++) {
-      const count = test.kept_count[head] ?? 0
-      const scored = test.pruned && test.score_offset !== undefined && test.score_offset !== null && width > 0
-      const scores = scored
-        ? readFloats(folder, {
-            file: manifest.score_file,
-            byte_offset: 4 * ((test.score_offset ?? 0) + head * width),
-            shape: [width],
-          })
-        : undefined
-      if (scores && plan.observe.what !== 'nothing') {
-        const problem = compareScores(scores, smoothed.subarray(head * width, (head + 1) * width))
-        if (problem) return `head ${head}: ${problem}`
-      }
-      const ours = kept[head] ?? new Int32Array()
-      const theirs = stored.subarray(at, at + count)
-      at += count
-      const window = windowOf(test)
-      const [own, end] = [test.n_tokens - window, (head + 1) * (test.n_tokens - window)]
-      const recorded = unscored.has(test.method)
-        ? { kept: theirs, scores: smoothed.subarray(end - own, end), unique: false }
-        : { kept: theirs, scores, unique: test.kept_set_unique?.[head] ?? true }
-      const [difference] = [...compareKept(ours, recorded, window), ...compareKept(theirs, recorded, window)]
+    for (const [head, recorded] of recordedHeads(folder, manifest, test).entries()) {
+      const width = recorded.scores?.length ?? 0
+      const ours = smoothed.subarray(head * width, (head + 1) * width)
+      const difference =
+        (recorded.scores && plan.observe.what !== 'nothing'
+          ? compareScores(recorded.scores, ours)
+          : undefined) ?? compareKept(kept[head] ?? new Int32Array(), recorded, windowOf(test))[0]
       if (difference !== undefined) return `head ${head}: ${difference}`
     }
     return undefined
