@@ -114,10 +114,12 @@ const verbs = {
     turbo('build', '--filter=qpkv...')
     run('node', ['packages/cli/dist/main.js', 'demo', ...rest])
   },
-  // The command line from the checkout; what is built already is not built again.
+  // The command line as last built, or built first; nothing but its own words may come to stdout.
   qpkv() {
-    turbo('build', '--filter=qpkv...')
-    run('node', [join(root, 'packages/cli/dist/main.js'), ...rest], { cwd: process.env.INIT_CWD ?? root })
+    const main = join(root, 'packages/cli/dist/main.js')
+    if (!existsSync(main))
+      run('pnpm', ['exec', 'turbo', 'run', 'build', '--filter=qpkv...'], { stdio: ['ignore', 2, 2] })
+    run('node', [main, ...rest], { cwd: process.env.INIT_CWD ?? root })
   },
   bench() {
     turbo('build', '--filter=qpkv...')
