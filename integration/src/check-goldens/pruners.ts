@@ -106,6 +106,10 @@ function recordedHeads(folder: string, manifest: PrunerManifest, test: PrunerCas
   }))
 }
 
+/** The first difference between two kept sets: either must be a best one by the scores. */
+const compareBoth = (ours: Int32Array, recorded: RecordedHead, window: number): string | undefined =>
+  [...compareKept(ours, recorded, window), ...compareKept(recorded.kept, recorded, window)][0]
+
 /** Runs a case through the engine; the first difference in words, or undefined. */
 async function checkCase(
   folder: string,
@@ -139,13 +143,18 @@ async function checkCase(
     const kept = cache.kept()
     const smoothed = cache.smoothed()
     fault.scores?.(smoothed)
+    const width = tokens - windowOf(test)
     for (const [head, recorded] of recordedHeads(folder, manifest, test).entries()) {
-      const width = recorded.scores?.length ?? 0
-      const ours = smoothed.subarray(head * width, (head + 1) * width)
+      const scores = smoothed.subarray(head * width, (head + 1) * width)
       const difference =
         (recorded.scores && plan.observe.what !== 'nothing'
-          ? compareScores(recorded.scores, ours)
-          : undefined) ?? compareKept(kept[head] ?? new Int32Array(), recorded, windowOf(test))[0]
+          ? compareScores(recorded.scores, scores)
+          : undefined) ??
+        compareBoth(
+          kept[head] ?? new Int32Array(),
+          unscored.has(test.method) ? { kept: recorded.kept, scores, unique: false } : recorded,
+          windowOf(test),
+        )
       if (difference !== undefined) return `head ${head}: ${difference}`
     }
     return undefined
