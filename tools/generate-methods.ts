@@ -112,7 +112,7 @@ function readmeWithTable(): string {
     '',
     'Later questions: right answers on the bundled model when a text is compressed first and asked afterwards; pruners at an eighth of the',
     'memory in 16 bit, quantizers at 4 bit (int8 and layerquant as they come). The full cache answers 100 of 100; intervals and other',
-    'budgets are in [`docs/measured-methods.md`](docs/measured-methods.md). Where the question is part of the prompt, the order is another.',
+    'budgets are in [`docs/measured-methods.md`](docs/measured-methods.md). Where the question is part of the prompt, the order differs.',
   ].join('\n')
   return readme.replace(/(<!-- methods -->)[\s\S]*?(<!-- \/methods -->)/, `$1\n\n${table}\n\n$2`)
 }
