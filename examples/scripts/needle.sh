@@ -23,7 +23,7 @@ esac
 if [ "$model_path" = reference ]; then ends=null; fi
 extra=
 if [ -n "$essays" ]; then extra=", \"essays\": \"$essays\""; fi
-out="$save_dir/${model_version}_$(result_name)"
+out="$save_dir/${model_version}_$(result_name needle "$s_len" "$e_len" "$step" "$model_provider" "$essays")"
 mkdir -p "$out"
 cat > "$out/grid.json" <<GRID
 {

@@ -45,5 +45,8 @@ make_spec() {
   if [ "$heads" = query ]; then spec="$spec#heads=query"; fi
 }
 
-# Where results go: everything that changes them is in the name, so that no run overwrites another.
-result_name() { printf %s "$(basename "$model_path")_$spec" | tr -c 'A-Za-z0-9._-' '_'; }
+# Where results go: everything that changes them is in the name ($1: the benchmark; the rest as a number), so that no run meets another's file.
+result_name() {
+  printf %s "$1_$(basename "$model_path")_$spec" | tr -c 'A-Za-z0-9._-' '_'
+  printf '_%s' "$(printf '%s\n' "$@" | cksum | cut -d ' ' -f 1)"
+}

@@ -1,4 +1,3 @@
-import { specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
 import {
   generatedInputs,
   isRulerTask,
@@ -11,7 +10,6 @@ import {
   RULER_TASKS,
   RUN_PROFILES,
   rulerIdentity,
-  rulerScores,
   runRuler,
   type RulerInput,
   type RulerRules,
@@ -20,9 +18,9 @@ import {
 } from '@qpkv/bench-ruler'
 import { KvError, type JsonObject } from '@qpkv/spec'
 import { modelIdentity } from '../output/bench-versions.ts'
-import { table } from '../output/text-table.ts'
 import { given, OptionReader } from './option-reader.ts'
 import { collectProblems } from './problems.ts'
+import { rulerTable } from './ruler-table.ts'
 import type { BenchTools, PreparedBench, PrepareBench } from './prepared-bench.ts'
 import { PROTOCOLS } from './protocols.ts'
 
@@ -95,7 +93,7 @@ export const prepareRuler: PrepareBench = async (json, tools) => {
     },
     problems,
     run: (run) => runRuler({ ...run, model: tools.model, modelName: tools.modelName, inputs, rules }),
-    table: rulerTable,
+    table: (records, specs) => rulerTable(records, specs, identity.task['notice'] !== undefined),
   } satisfies PreparedBench
 }
 
@@ -157,22 +155,4 @@ async function generate(options: RulerOptions, { model }: BenchTools, meet: (err
     })
   }
   return { inputs, source: given({ assets: assets.name, scripts, tasks, lengths, samples, seed }) }
-}
-
-/** A row per spec and length, a column per task. */
-function rulerTable(records: readonly SampleRecord[], specs: readonly NamedSpec[]): string {
-  const rows = specs.flatMap(({ label, spec }) =>
-    rulerScores(records, specIdOf(spec)).map((row) => ({ label, row })),
-  )
-  const tasks = RULER_TASKS.filter((task) => rows.some(({ row }) => row.scores[task] !== undefined))
-  const average = rows[0]?.row.label ?? 'mean'
-  return table(
-    ['spec', 'length', ...tasks, average],
-    rows.map(({ label, row }) => [
-      label,
-      String(row.length),
-      ...tasks.map((task) => row.scores[task]?.toFixed(1) ?? '-'),
-      row.average?.toFixed(1) ?? '-',
-    ]),
-  )
 }
