@@ -118,6 +118,32 @@ describe('qpkv bench longbench', () => {
     expect(theirs.stdout).toMatch(new RegExp(`^lcc +none_none +- +2 +${score}$`, 'm'))
   })
 
+  it('shows _e datasets by length, in no average, and scores their predictions alike', async () => {
+    const few = ['bench', 'longbench', '--stand-ins', '--datasets', 'lcc_e', '--new-tokens', '12']
+    const { code, stdout } = await run([...few, '--out', file('e.jsonl'), '--predictions', file('e')])
+    expect(code).toBe(0)
+    const score = /^lcc_e 0-4k +([\d.]+)$/m.exec(stdout)?.[1] ?? 'none'
+    expect(stdout).toMatch(/^lcc_e 8k\+ +-$/m)
+    expect(stdout).not.toMatch(/mean/)
+    const theirs = await run(['score', join(file('e'), 'pred_e', 'reference')])
+    expect(theirs.stdout).toMatch(new RegExp(`^lcc_e +- +0-4k +2 +${score}$`, 'm'))
+    expect(theirs.stdout).toMatch(/^lcc_e +- +8k\+ +2 +-$/m)
+    expect(theirs.stdout).not.toMatch(/mean/)
+  })
+
+  it('numbers the columns of many specs', async () => {
+    const text = ['none+none', 'none+int8', 'keydiff:last=8+none@50%', 'keydiff:last=8+none@1t'].join('\n')
+    writeFileSync(file('many.txt'), text)
+    const few = ['bench', 'longbench', '--stand-ins', '--datasets', 'lcc', '--rows', '1', '--new-tokens', '4']
+    const { stdout, code } = await run([...few, '--specs', file('many.txt'), '--out', file('m.jsonl')])
+    expect(stdout).toMatch(/^dataset +\[1\] +\[2\] +\[3\] +\[4\]$/m)
+    expect(stdout).toContain('[3] keydiff:last=8+none@50%')
+    // The last one keeps too little for any row: no score, and no average that looks like the others'.
+    expect(stdout).toMatch(/^lcc( +\d+\.\d\d){3} +-$/m)
+    expect(stdout).toMatch(/^flat mean .*( +\d+\.\d\d){3} +-$/m)
+    expect(code).toBe(1)
+  })
+
   it('asks for data, and names what is wrong with them', async () => {
     expect((await run(['bench', 'longbench'])).stderr).toMatch(/either a data path or stand-ins/)
     const gone = await run(['bench', 'longbench', '--data', file('gone.zip'), '--config', folder])

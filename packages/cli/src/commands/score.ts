@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import {
+  datasets,
   findPredictionFiles,
   flatMean,
   loadSegmenter,
@@ -9,8 +10,9 @@ import {
 } from '@qpkv/bench-longbench'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
+import { collectProblems, sayProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
-import { table } from '../output/text-table.ts'
+import { orDash, table } from '../output/text-table.ts'
 import { findRulerPredictions, scoreRulerFiles } from '../score/ruler-predictions.ts'
 import type { ScoredFile } from '../score/scored-file.ts'
 
@@ -33,15 +35,13 @@ export function addScore(program: Command, io: Io): void {
     .option('--json <FILE>', 'write the scores as JSON, too')
     .option('--strict', 'the first bad line ends the command')
     .action(async (folder: string, flags: ScoreFlags) => {
-      const meet = (error: Error) => {
-        if (flags.strict === true) throw error
-        io.stderr.write(`left out: ${error.message}\n`)
-      }
+      const { problems, meet } = collectProblems(flags.strict === true)
       const ruler = await findRulerPredictions(folder)
       const scored =
         ruler.length > 0
           ? await scoreRulerFiles(ruler, meet)
           : await scoreLongBench(folder, flags.assets, meet, io)
+      sayProblems(problems, io)
       io.stdout.write(scoresText(scored))
       if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(scored, undefined, 2)}\n`)
     })
@@ -67,7 +67,7 @@ async function scoreLongBench(
   }
   const scored = scores.map(({ file, rows, score, buckets }): ScoredFile => ({
     method: file.method ?? '-',
-    task: file.request.facts.name,
+    task: `${file.request.facts.name}${file.request.even ? '_e' : ''}`,
     file: file.file,
     rows,
     score,
@@ -76,20 +76,31 @@ async function scoreLongBench(
   for (const method of new Set(scored.map((one) => one.method))) {
     const mine = scored.filter((one) => one.method === method)
     const byDataset = Object.fromEntries(mine.map(({ task, score }) => [task, score]))
-    for (const { label, value } of [sixCategoryMean(byDataset, 'en'), flatMean(byDataset)])
-      io.stdout.write(`${method}: ${value.toFixed(2)}  ${label}\n`)
+    const chinese = mine.some(({ task }) => chineseDatasets.has(task))
+    const means = [sixCategoryMean(byDataset, 'en'), ...(chinese ? [sixCategoryMean(byDataset, 'zh')] : [])]
+    for (const { label, value, datasets: present } of [...means, flatMean(byDataset)])
+      if (present.length > 0) io.stdout.write(`${method}: ${value.toFixed(2)}  ${label}\n`)
   }
   return scored
 }
 
+const chineseDatasets: ReadonlySet<string> = new Set(
+  datasets.flatMap(({ name, language }) => (language === 'zh' ? [name] : [])),
+)
+
+/** A row per file; `_e` files have one per length, as the official scorer gives them. */
 const scoresText = (scored: readonly ScoredFile[]): string =>
   table(
     ['task', 'method', 'length', 'rows', 'score'],
-    scored.map(({ task, method, length, rows, score }) => [
-      task,
-      method,
-      length === undefined ? '-' : String(length),
-      String(rows),
-      score.toFixed(2),
-    ]),
+    scored.flatMap(({ task, method, length, rows, score, buckets }) =>
+      buckets === undefined
+        ? [[task, method, length === undefined ? '-' : String(length), String(rows), score.toFixed(2)]]
+        : Object.entries(buckets).map(([range, value]) => [
+            task,
+            method,
+            range,
+            String(rows),
+            orDash(value, 2),
+          ]),
+    ),
   )
