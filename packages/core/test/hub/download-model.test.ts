@@ -158,6 +158,20 @@ describe('a download that is cut', () => {
     expect(everyFile(model).filter((name) => /incomplete|lock/.test(name))).toEqual([])
   })
 
+  it('by a server that ends early without saying so continues there', async () => {
+    const { server, fetchIt } = await hub()
+    const file = server.files['model.safetensors'] as HubFile
+    let asked = 0
+    server.trouble = (request, response) => {
+      if (request.url !== '/model.safetensors' || asked++ > 0) return false
+      response.write(file.content.subarray(0, 50_000)) // in chunks, without a length
+      response.end()
+      return true
+    }
+    expect(readFileSync(join(await fetchIt(), 'model.safetensors')).equals(file.content)).toBe(true)
+    expect(server.requests.at(-1)?.range).toBe('bytes=50000-')
+  })
+
   it('by silence counts as cut', async () => {
     const { server, fetchIt } = await hub()
     let asked = 0

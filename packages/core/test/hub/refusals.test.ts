@@ -70,11 +70,19 @@ describe('a hub that answers', () => {
     expect(server.requests).toHaveLength(status < 500 ? 1 : retry.attempts)
   })
 
-  it('429 is obeyed', async () => {
-    const { fetchIt } = await answering(429, { 'retry-after': '0.04' }, 1)
-    const started = Date.now()
-    expect(await fetchIt()).toMatch(COMMIT)
-    expect(Date.now() - started).toBeGreaterThanOrEqual(39)
+  it.each([
+    ['in seconds', () => '1'],
+    ['as a date', () => new Date(Date.now() + 2000).toUTCString()], // whole seconds: between one and two from now
+  ])('429 is obeyed: %s', async (_, when) => {
+    const { server, fetchIt } = await answering(429, { 'retry-after': when() }, 1)
+    const times: number[] = []
+    const { trouble } = server
+    server.trouble = (...at) => {
+      times.push(Date.now())
+      return trouble(...at)
+    }
+    expect(await fetchIt('org/tiny', { retry: { ...retry, longestWaitMs: 5000 } })).toMatch(COMMIT)
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(900)
   })
 
   it('429 with a long wait says how long', async () => {
