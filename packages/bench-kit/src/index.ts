@@ -16,7 +16,7 @@ export {
 export { prefillRows, type PrefilledRows } from './ask/prefill-rows.ts'
 export { replyOf, type ReplyRule } from './ask/reply.ts'
 export { canonicalJson, contentHash } from './content-hash.ts'
-export { readLines, type TextLine } from './data/read-lines.ts'
+export { namedChunks, readLines, type TextLine } from './data/read-lines.ts'
 export { countDifferences, type GoldenResult } from './goldens/golden-result.ts'
 export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
 export { modelFingerprint } from './model-fingerprint.ts'

@@ -52,6 +52,8 @@ test('bad v2 data is named with its line', async () => {
     const folder = await scratchFolder({ 'data.json': content })
     return collect(readV2Rows(join(folder, 'data.json')))
   }
+  const nowhere = join(await scratchFolder({}), 'gone.json')
+  await expect(collect(readV2Rows(nowhere))).rejects.toThrow(/gone\.json: reading failed \(ENOENT/)
   await expect(read(`[\n${JSON.stringify(question())},\n{"_id": "cut`)).rejects.toThrow(
     /data.json:3: the file ends within a row/,
   )

@@ -23,10 +23,9 @@ export async function* readLines(stream: AsyncIterable<Buffer>, file: string): A
     line++
     const bytes = Buffer.concat(parts)
     parts = []
-    if (line === 1) refuseUtf16(bytes, file)
     return { line, text: decode(bytes, line) }
   }
-  for await (const chunk of named(stream, file)) {
+  for await (const chunk of namedChunks(stream, file)) {
     let from = 0
     for (let at = chunk.indexOf(FEED); at >= 0; at = chunk.indexOf(FEED, from)) {
       parts.push(chunk.subarray(from, at))
@@ -46,19 +45,20 @@ function decode(bytes: Buffer, line: number): string | null {
   }
 }
 
-function refuseUtf16([first, second]: Uint8Array, file: string): void {
-  if (first === undefined || second === undefined) return
-  if (!['fffe', 'feff'].includes(Buffer.from([first, second]).toString('hex'))) return
-  throw new KvError('KV_DATA', `${file}:1: expected UTF-8 but the file is UTF-16.`, {
-    hint: 'Save it as UTF-8 (iconv -f utf-16 -t utf-8), or fetch it again.',
-  })
-}
-
-/** Errors of the stream itself (a folder, a cut zip entry, a disk error) with the file's name. */
-async function* named(stream: AsyncIterable<Buffer>, file: string): AsyncGenerator<Buffer> {
+/**
+ * A file's bytes, with its name in every error of the stream itself (a folder, a cut zip entry, a disk error).
+ * @throws KvError KV_DATA, for a file of UTF-16 too
+ */
+export async function* namedChunks(stream: AsyncIterable<Buffer>, file: string): AsyncGenerator<Buffer> {
+  let first = true
   try {
-    yield* stream
+    for await (const chunk of stream) {
+      if (first && isUtf16(chunk)) throw utf16(file)
+      first = false
+      yield chunk
+    }
   } catch (cause) {
+    if (KvError.isInstance(cause)) throw cause
     if ((cause as NodeJS.ErrnoException).code === 'EISDIR')
       throw new KvError('KV_DATA', `${file}: expected a file but this is a folder.`, {
         hint: 'Put the official file in its place.',
@@ -70,3 +70,10 @@ async function* named(stream: AsyncIterable<Buffer>, file: string): AsyncGenerat
     })
   }
 }
+
+const isUtf16 = (chunk: Buffer) => ['fffe', 'feff'].includes(chunk.toString('hex', 0, 2))
+
+const utf16 = (file: string) =>
+  new KvError('KV_DATA', `${file}:1: expected UTF-8 but the file is UTF-16.`, {
+    hint: 'Save it as UTF-8 (iconv -f utf-16 -t utf-8), or fetch it again.',
+  })

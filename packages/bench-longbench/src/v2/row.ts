@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { namedChunks } from '@qpkv/bench-kit'
 import { badData, type Place } from '../bad-data.ts'
 import { type OnBadData, parseLines } from '../data/read-rows.ts'
 import { fieldOf, isText, parseFields } from '../data/row.ts'
@@ -49,5 +50,5 @@ export function parseV2Row(text: string, place: Place): LongBenchV2Row {
 
 /** The questions of the user's `data.json`, one in memory at a time. */
 export function readV2Rows(file: string, onBad: OnBadData = 'stop'): AsyncGenerator<LongBenchV2Row> {
-  return parseLines(streamObjects(createReadStream(file), file), file, parseV2Row, onBad)
+  return parseLines(streamObjects(namedChunks(createReadStream(file), file), file), file, parseV2Row, onBad)
 }

@@ -50,6 +50,8 @@ export async function runSweep(
 ): Promise<readonly JobOutcome[]> {
   const { pool, workers, strict, io } = options
   const byId = new Map(ready.map((one) => [one.job.id, one]))
+  // Workers that no job needs ask further samples of those that run.
+  const each = Math.max(1, Math.floor(workers / byId.size))
   const executor = localExecutor({
     workers,
     onError: strict ? 'stop' : 'continue',
@@ -57,7 +59,7 @@ export async function runSweep(
       const one = byId.get(job.id)
       if (!one) return
       try {
-        await runJob(one, await pool.get(job.model), { signal, strict, io })
+        await runJob(one, await pool.get(job.model), { signal, strict, io, workers: each })
       } catch (error) {
         io.stderr.write(`${labelOf(job)} failed: ${(error as Error).message}\n`)
         throw error
@@ -73,7 +75,7 @@ export async function runSweep(
 async function runJob(
   { job, bench, path }: ReadyJob,
   model: Model,
-  { signal, strict, io }: { signal: AbortSignal; strict: boolean; io: Io },
+  { signal, strict, io, workers }: { signal: AbortSignal; strict: boolean; io: Io; workers: number },
 ): Promise<void> {
   const { identity } = bench
   const writer = ResultWriter.open({ path, identity, versions: benchVersions(model), mode: 'resume' })
@@ -82,7 +84,7 @@ async function runJob(
     await bench.run({
       specs: job.specs,
       writer,
-      workers: 1,
+      workers,
       signal,
       progress,
       onError: strict ? 'stop' : 'continue',
