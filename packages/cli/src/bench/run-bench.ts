@@ -62,6 +62,9 @@ export async function measure(
       onError: flags.strict === true ? 'stop' : 'continue',
     })
     progress.end()
+  } catch (error) {
+    if (writer.records.length > 0) io.stderr.write(`what is done is in ${path}; --resume goes on with it\n`)
+    throw error
   } finally {
     writer.close()
   }
