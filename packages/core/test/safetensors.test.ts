@@ -45,6 +45,10 @@ describe('a safetensors header', () => {
     expect(error.hint).toMatch(hint)
   })
 
+  it('refuses a folder', async () => {
+    await throwsKv('KV_MODEL_FILE', /folder of that name/, () => readSafetensorsHeader(temporaryFolder()))
+  })
+
   bad('an empty file', /0 bytes/, () => new Uint8Array(0))
   bad('a length beyond the file', /claims 999 bytes/, () => safetensorsFile({ a }, 24, 999n))
   bad('an absurd length', /claims/, () => safetensorsFile({ a }, 24, 2n ** 63n))

@@ -56,10 +56,16 @@ const MAX_HEADER_BYTES = 100_000_000
  */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
   const file = await open(path, 'r').catch((cause: Error) => {
-    throw kvError('KV_MODEL_FILE', `Could not open ${path}: ${cause.message}.`)
+    throw kvError(
+      'KV_MODEL_FILE',
+      `Could not open ${path}: ${cause.message}.`,
+      'If the file is missing, the folder is incomplete: download what its index names.',
+    )
   })
   try {
-    const { size } = await file.stat()
+    const status = await file.stat()
+    if (!status.isFile()) throw failIn(path)('there is a folder of that name')
+    const { size } = status
     const start = Buffer.alloc(Math.min(size, START_BYTES))
     await file.read(start, 0, start.length, 0)
     const fail = failIn(path, start.toString('latin1'))

@@ -36,6 +36,7 @@ export function mapWeights(
       throw kvError(
         'KV_MODEL_FILE',
         `Expected BF16, F16 or F32 for ${name} in ${file} but received ${entry.dtype}.`,
+        'Use a repository with unquantized weights.',
       )
     mapped[role] = { file: entry.file, offset: entry.offset, element, shape: [...shape] }
   }
