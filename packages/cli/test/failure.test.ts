@@ -15,6 +15,9 @@ describe('failures', () => {
       text: 'error: Too little. [KV_MEMORY]\nhint: Buy more.\n',
       code: 1,
     })
+    expect(report(new UsageError('No such flag.', 'Type another.')).text).toBe(
+      'error: No such flag. [KV_INVALID_OPTION]\nhint: Type another.\n',
+    )
     expect(report('text')).toEqual({ text: 'error: text\n', code: 1 })
   })
 

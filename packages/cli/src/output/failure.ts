@@ -23,14 +23,19 @@ export function reportFailure(
   // Commander has already written its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const message = error instanceof Error ? error.message : String(error)
-  const code = KvError.isInstance(error) ? ` [${error.code}]` : ''
-  stderr.write(`error: ${message.replaceAll(/\s*\n\s*/g, ' ')}${code}\n`)
+  const code = codeOf(error)
+  stderr.write(`error: ${message.replaceAll(/\s*\n\s*/g, ' ')}${code ? ` [${code}]` : ''}\n`)
   const hint = KvError.isInstance(error) || error instanceof UsageError ? error.hint : systemHint(error)
   if (hint) stderr.write(`hint: ${hint}\n`)
   if (env['QPKV_DEBUG'] === '1' && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`)
   if (KvError.isInstance(error) && error.code === 'KV_ABORTED') return 130
   if (error instanceof UsageError || (KvError.isInstance(error) && usageCodes.has(error.code))) return 2
   return 1
+}
+
+function codeOf(error: unknown): KvErrorCode | undefined {
+  if (KvError.isInstance(error)) return error.code
+  return error instanceof UsageError ? 'KV_INVALID_OPTION' : undefined
 }
 
 /** What to do where the system refused a file. */
