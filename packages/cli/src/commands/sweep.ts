@@ -32,7 +32,12 @@ export function addSweep(program: Command, io: Io): void {
     .description('run a grid of models x tasks x specs; run it again to go on where it ended')
     .argument('<GRID>', "a grid file, or paper-table | paper-budget for the paper's own grids")
     .option('--out <DIR>', 'where results, pictures and the report go (default: sweep-…)')
-    .option('--workers <N>', 'jobs at once, a job being one model and task with all specs; with fewer jobs, samples of one', wholeNumber(1), 1)
+    .option(
+      '--workers <N>',
+      'jobs at once, a job being one model and task with all specs; with fewer jobs, samples of one',
+      wholeNumber(1),
+      1,
+    )
     .option('--copies <N>', 'load every model so many times and let jobs take turns', wholeNumber(1), 1)
     .option('--dry-run', 'write jobs.json, say what it would cost, and stop')
     .option('--strict', 'the first failing job ends the sweep')
