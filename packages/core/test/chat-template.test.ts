@@ -86,12 +86,12 @@ describe('a chat template', () => {
 
   it('that asks for more memory than a worker has is ended, and the next one works', async () => {
     const hungry = '{% for a in range(100000000) %}{% endfor %}' // a list of 800 MB
-    const made = template({ default: loop, hungry })
+    const made = template({ default: loop, hungry }, 60_000)
     await throwsKv('KV_TOKENIZER', /ended its worker: .*memory limit/, () =>
       made.render([], { template: 'hungry' }),
     )
     expect(await made.render([])).toBe('<s>')
-  }, 40_000)
+  }, 80_000)
 
   it('sees no environment and no files', async () => {
     const made = template({ default: '{{ process }}{{ require }}{{ messages.constructor }}' })
