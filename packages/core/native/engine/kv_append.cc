@@ -18,15 +18,27 @@ Part KvLayer::NewPart(Tensor tensor, const TensorFormat& format, int part_tokens
   return part;
 }
 
-// A part with free slots may be shared with a fork; this context gets its own copy before it
-// writes.
-void KvLayer::MakeWritable(PartList* list, Tensor) {
-  BlockRef& block = list->blocks.back();
+// A part that is about to be written may be shared with a fork: this context gets its own copy.
+void KvLayer::MakeWritable(PartList* list, size_t part) {
+  BlockRef& block = list->blocks[part];
   if (block.use_count() == 1) return;
   BlockRef copy = pool_->Take(block->bytes);
   engine_->ops.Copy(engine_->stream, copy->data, block->data, block->bytes);
-  list->parts.back().data = copy->data;
+  list->parts[part].data = copy->data;
   block = std::move(copy);
+}
+
+void KvLayer::ReadValues(Tensor tensor, const Part& part, float* out) const {
+  UnpackArgs args{};
+  args.part = part.data;
+  args.tokens = part.tokens;
+  args.part_tokens = part.part_tokens;
+  args.dim = shape_.head_dim;
+  args.tensor = tensor;
+  args.format = part.format;
+  args.needs = part.needs;
+  args.values = out;
+  engine_->ops.Unpack(engine_->stream, args);
 }
 
 // Exact segments without a limit grow their last tile by doubling until it has 128 slots. Reading
@@ -37,19 +49,9 @@ void KvLayer::GrowLast(PartList* list, Tensor tensor, int wanted) {
       std::max(2 * old.part_tokens, static_cast<int>(AlignUp(old.tokens + wanted, kLanes)));
   BlockRef block;
   Part part = NewPart(tensor, *old.format, std::min(kTileTokens, doubled), &block);
-  part.tokens = old.tokens;
   float* values =
       engine_->Floats(Slot::kUnpackKeys, static_cast<size_t>(kTileTokens) * shape_.head_dim);
-  UnpackArgs read{};
-  read.part = old.data;
-  read.tokens = old.tokens;
-  read.part_tokens = old.part_tokens;
-  read.dim = shape_.head_dim;
-  read.tensor = tensor;
-  read.format = old.format;
-  read.needs = old.needs;
-  read.values = values;
-  engine_->ops.Unpack(engine_->stream, read);
+  ReadValues(tensor, old, values);
   std::vector<int32_t> positions(static_cast<size_t>(old.tokens));
   if (old.needs.positions) {
     const PartLayout at =
@@ -57,16 +59,9 @@ void KvLayer::GrowLast(PartList* list, Tensor tensor, int wanted) {
     engine_->ops.Download(engine_->stream, positions.data(), old.data + at.positions,
                           positions.size() * sizeof(int32_t));
   }
-  PackItem item{};
-  item.source = values;
-  item.positions = old.needs.positions ? positions.data() : nullptr;
-  item.tokens = old.tokens;
-  item.part_tokens = part.part_tokens;
-  item.tensor = tensor;
-  item.format = old.format;
-  item.needs = old.needs;
-  item.out = block->data;
-  Pack({item});
+  Pack({ItemFor(tensor, part, block, values, old.needs.positions ? positions.data() : nullptr,
+                old.tokens)});
+  part.tokens = old.tokens;
   list->parts.back() = part;
   list->blocks.back() = std::move(block);
 }
@@ -92,21 +87,13 @@ void KvLayer::AppendTo(int head, Tensor tensor, const ExactTokens& exact, const 
                           std::min(kTileTokens, static_cast<int>(AlignUp(left, kLanes))), &block);
       list.Insert(list.parts.size(), part, std::move(block));
     } else {
-      MakeWritable(&list, tensor);
+      MakeWritable(&list, list.parts.size() - 1);
     }
     Part& part = list.parts.back();
     const int count = std::min(left, part.part_tokens - part.tokens);
-    PackItem item{};
-    item.source = source + static_cast<size_t>(done) * shape_.head_dim;
-    item.positions = needs(tensor).positions ? positions + done : nullptr;
-    item.tokens = count;
-    item.first_slot = part.tokens;
-    item.part_tokens = part.part_tokens;
-    item.tensor = tensor;
-    item.format = &format;
-    item.needs = needs(tensor);
-    item.out = list.blocks.back()->data;
-    items->push_back(item);
+    items->push_back(ItemFor(tensor, part, list.blocks.back(),
+                             source + static_cast<size_t>(done) * shape_.head_dim,
+                             needs(tensor).positions ? positions + done : nullptr, count));
     part.tokens += count;
     list.tokens += count;
     list.recent_tokens += count;

@@ -131,6 +131,8 @@ void KvLayer::ForgetHidden(int next_position) {
     DropPrefix(&head.keys, drop);
     DropPrefix(&head.values, drop);
     head.positions.erase(head.positions.begin(), head.positions.begin() + drop);
+    if (plan_->cache_positions)
+      head.indices.erase(head.indices.begin(), head.indices.begin() + drop);
   }
 }
 

@@ -96,12 +96,7 @@ size_t KvLayer::WritablePart(KvHead* head, int token, int* first) {
   int begin = 0;
   while (begin + list.parts[part].tokens <= token) begin += list.parts[part++].tokens;
   *first = begin;
-  if (list.blocks[part].use_count() > 1) {
-    BlockRef copy = pool_->Take(list.blocks[part]->bytes);
-    engine_->ops.Copy(engine_->stream, copy->data, list.blocks[part]->data, copy->bytes);
-    list.parts[part].data = copy->data;
-    list.blocks[part] = std::move(copy);
-  }
+  MakeWritable(&list, part);
   return part;
 }
 

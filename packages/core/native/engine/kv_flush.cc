@@ -29,31 +29,37 @@ void KvLayer::Flush(int next_position) {
     FlushUnified(*packed, recent().tokens);
 }
 
-// Heads may hold different numbers of tokens (sliding windows, eviction), so each one is asked.
-bool KvLayer::AnyRecent(Tensor tensor, int threshold) const {
-  for (const KvHead& head : heads_)
-    if (head.list(tensor).recent_tokens >= threshold) return true;
-  return false;
+// Heads may hold different numbers of tokens (shared places, sliding windows, eviction), so each
+// one is asked.
+std::vector<size_t> KvLayer::HeadsWithRecent(Tensor tensor, int threshold) const {
+  std::vector<size_t> found;
+  for (size_t h = 0; h < heads_.size(); ++h)
+    if (heads_[h].list(tensor).recent_tokens >= threshold) found.push_back(h);
+  return found;
 }
 
 void KvLayer::FlushUnified(const SegmentPlan& packed, int recent) {
   const int group = FlushGroup(packed);
-  while (AnyRecent(Tensor::kKey, recent + group)) {
-    FlushOldest(Tensor::kKey, packed, group, recent + group);
-    FlushOldest(Tensor::kValue, packed, group, recent + group);
+  for (;;) {
+    const std::vector<size_t> heads = HeadsWithRecent(Tensor::kKey, recent + group);
+    if (heads.empty()) return;
+    FlushOldest(Tensor::kKey, packed, group, heads);
+    FlushOldest(Tensor::kValue, packed, group, heads);
   }
 }
 
 void KvLayer::FlushKivi(const SegmentPlan& packed, int recent) {
-  while (AnyRecent(Tensor::kKey, recent))
+  for (;;) {
+    const std::vector<size_t> heads = HeadsWithRecent(Tensor::kKey, recent);
+    if (heads.empty()) break;
+    // A block longer than a tile: the heads that are due stay the same for all of its tiles.
     for (int done = 0; done < recent; done += kTileTokens)
-      FlushOldest(Tensor::kKey, packed, std::min(kTileTokens, recent - done), recent - done);
-  while (AnyRecent(Tensor::kValue, recent + 1)) {
-    int excess = kTileTokens;
-    for (const KvHead& head : heads_)
-      if (head.values.recent_tokens > recent)
-        excess = std::min(excess, head.values.recent_tokens - recent);
-    FlushValues(packed, excess, recent + excess);
+      FlushOldest(Tensor::kKey, packed, std::min(kTileTokens, recent - done), heads);
+  }
+  for (;;) {
+    const std::vector<size_t> heads = HeadsWithRecent(Tensor::kValue, recent + 1);
+    if (heads.empty()) break;
+    FlushValues(packed, recent, heads);
   }
 }
 
@@ -62,18 +68,8 @@ void KvLayer::FlushKivi(const SegmentPlan& packed, int recent) {
 int KvLayer::Gather(const PartList& list, Tensor tensor, int count, float* out) const {
   int read = 0;
   for (size_t i = static_cast<size_t>(list.recent_begin); read < count; ++i) {
-    const Part& part = list.parts[i];
-    UnpackArgs args{};
-    args.part = part.data;
-    args.tokens = part.tokens;
-    args.part_tokens = part.part_tokens;
-    args.dim = shape_.head_dim;
-    args.tensor = tensor;
-    args.format = part.format;
-    args.needs = part.needs;
-    args.values = out + static_cast<size_t>(read) * shape_.head_dim;
-    engine_->ops.Unpack(engine_->stream, args);
-    read += part.tokens;
+    ReadValues(tensor, list.parts[i], out + static_cast<size_t>(read) * shape_.head_dim);
+    read += list.parts[i].tokens;
   }
   return read;
 }
@@ -83,11 +79,11 @@ const int32_t* KvLayer::StoredPositions(const KvHead& head, int index) const {
   return (plan_->cache_positions ? head.indices.data() : head.positions.data()) + index;
 }
 
-void KvLayer::FlushOldest(Tensor tensor, const SegmentPlan& packed, int count, int threshold) {
+void KvLayer::FlushOldest(Tensor tensor, const SegmentPlan& packed, int count,
+                          const std::vector<size_t>& heads) {
   const TensorFormat& format = tensor == Tensor::kKey ? packed.key.format : packed.value.format;
   const int laid_out = format.bits == 16 ? static_cast<int>(AlignUp(count, kLanes)) : count;
-  Recode(tensor, count, threshold,
-         [&](PartList* list) { OpenPart(tensor, format, laid_out, list); });
+  Recode(tensor, count, heads, [&](PartList* list) { OpenPart(tensor, format, laid_out, list); });
 }
 
 // A new part at the end of the packed segment.
@@ -98,8 +94,9 @@ void KvLayer::OpenPart(Tensor tensor, const TensorFormat& format, int part_token
   ++list->recent_begin;
 }
 
-// Into the newest value tile while it has room; a full one is never touched again.
-void KvLayer::FlushValues(const SegmentPlan& packed, int wanted, int threshold) {
+// What all of these heads hold beyond `recent`, at most a tile, into the newest value tile while it
+// has room; a full one is never touched again.
+void KvLayer::FlushValues(const SegmentPlan& packed, int recent, const std::vector<size_t>& heads) {
   const TensorFormat& format = packed.value.format;
   // Outliers are counted per tile and scales per channel span tokens: such tiles hold what is there
   // and stay closed.
@@ -110,77 +107,60 @@ void KvLayer::FlushValues(const SegmentPlan& packed, int wanted, int threshold) 
     const Part& last = list.parts[static_cast<size_t>(list.recent_begin) - 1];
     return last.format == &format ? last.part_tokens - last.tokens : 0;
   };
-  int count = wanted;
-  for (const KvHead& head : heads_)
-    if (head.values.recent_tokens >= threshold && room(head.values) > 0)
-      count = std::min(count, room(head.values));
-  Recode(Tensor::kValue, count, threshold, [&](PartList* list) {
+  int count = kTileTokens;
+  for (size_t h : heads) {
+    const PartList& list = heads_[h].values;
+    count = std::min(count, list.recent_tokens - recent);
+    if (room(list) > 0) count = std::min(count, room(list));
+  }
+  Recode(Tensor::kValue, count, heads, [&](PartList* list) {
     if (room(*list) < count)
       return OpenPart(Tensor::kValue, format, closed ? count : kTileTokens, list);
-    const size_t last = static_cast<size_t>(list->recent_begin) - 1;
-    if (list->blocks[last].use_count() == 1) return;
-    BlockRef copy = pool_->Take(list->blocks[last]->bytes);  // shared with a fork
-    engine_->ops.Copy(engine_->stream, copy->data, list->blocks[last]->data, copy->bytes);
-    list->parts[last].data = copy->data;
-    list->blocks[last] = std::move(copy);
+    MakeWritable(list, static_cast<size_t>(list->recent_begin) - 1);
   });
 }
 
-void KvLayer::Recode(Tensor tensor, int count, int threshold,
+void KvLayer::Recode(Tensor tensor, int count, const std::vector<size_t>& heads,
                      const std::function<void(PartList*)>& open) {
   const int dim = shape_.head_dim;
   const Slot slot = tensor == Tensor::kKey ? Slot::kUnpackKeys : Slot::kUnpackValues;
   const size_t room = static_cast<size_t>(count + kTileTokens);  // the last part read may hold more
-  float* scratch = engine_->Floats(slot, heads_.size() * room * dim);
+  float* scratch = engine_->Floats(slot, heads.size() * room * dim);
   struct Masked {
     size_t head, part;
     int first;
   };
   std::vector<Masked> masks;
   std::vector<PackItem> items;
-  for (size_t h = 0; h < heads_.size(); ++h) {
-    PartList& list = heads_[h].list(tensor);
-    if (list.recent_tokens < threshold) continue;
-    float* values = scratch + h * room * dim;
-    const int stored_before = list.tokens - list.recent_tokens;
+  for (size_t i = 0; i < heads.size(); ++i) {
+    KvHead& head = heads_[heads[i]];
+    PartList& list = head.list(tensor);
+    const size_t begin = static_cast<size_t>(list.recent_begin);
+    const bool masked = tensor == Tensor::kKey && head.evicted > 0;
+    float* values = scratch + i * room * dim;  // [room, headDim]
+    const int first = list.tokens - list.recent_tokens;
+    const int32_t* positions = needs(tensor).positions ? StoredPositions(head, first) : nullptr;
     const int read = Gather(list, tensor, count, values);
     // The parts that were read make room for one with the tokens that stay.
-    size_t end = static_cast<size_t>(list.recent_begin);
+    size_t end = begin;
     for (int seen = 0; seen < read; ++end) seen += list.parts[end].tokens;
-    const TensorFormat& exact = *list.parts[static_cast<size_t>(list.recent_begin)].format;
-    list.Erase(static_cast<size_t>(list.recent_begin), end);
+    const TensorFormat& exact = *list.parts[begin].format;
+    list.Erase(begin, end);
     open(&list);
     const size_t target = static_cast<size_t>(list.recent_begin) - 1;
-    PackItem item{};
-    item.source = values;
-    item.positions = needs(tensor).positions ? StoredPositions(heads_[h], stored_before) : nullptr;
-    item.tokens = count;
-    item.first_slot = list.parts[target].tokens;
-    item.part_tokens = list.parts[target].part_tokens;
-    item.tensor = tensor;
-    item.format = list.parts[target].format;
-    item.needs = needs(tensor);
-    item.out = list.blocks[target]->data;
-    items.push_back(item);
+    items.push_back(
+        ItemFor(tensor, list.parts[target], list.blocks[target], values, positions, count));
     list.parts[target].tokens += count;
     list.recent_tokens -= count;
-    if (tensor == Tensor::kKey && heads_[h].evicted > 0)
-      masks.push_back({h, target, stored_before});
+    if (masked) masks.push_back({heads[i], target, first});
     if (read == count) continue;
     BlockRef block;
     Part rest = NewPart(tensor, exact, static_cast<int>(AlignUp(read - count, kLanes)), &block);
+    items.push_back(ItemFor(tensor, rest, block, values + static_cast<size_t>(count) * dim,
+                            positions == nullptr ? nullptr : positions + count, read - count));
     rest.tokens = read - count;
-    item.source = values + static_cast<size_t>(count) * dim;
-    if (item.positions != nullptr) item.positions += count;
-    item.tokens = rest.tokens;
-    item.first_slot = 0;
-    item.part_tokens = rest.part_tokens;
-    item.format = &exact;
-    item.out = block->data;
-    items.push_back(item);
-    list.Insert(static_cast<size_t>(list.recent_begin), rest, std::move(block));
-    if (tensor == Tensor::kKey && heads_[h].evicted > 0)
-      masks.push_back({h, target + 1, stored_before + count});
+    list.Insert(target + 1, rest, std::move(block));
+    if (masked) masks.push_back({heads[i], target + 1, first + count});
   }
   Pack(items);
   // Pack() marks all tokens of a part as valid.

@@ -120,20 +120,13 @@ void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, con
   const int laid_out = format.bits == 16 ? static_cast<int>(AlignUp(tokens, kLanes)) : tokens;
   BlockRef block;
   Part part = NewPart(tensor, format, laid_out, &block);
+  KvHead& stored = heads_[static_cast<size_t>(head)];
+  PartList& list = stored.list(tensor);
+  items->push_back(ItemFor(tensor, part, block, SourceOf(head, tensor, exact),
+                           needs(tensor).positions ? StoredPositions(stored, list.tokens) : nullptr,
+                           tokens));
+  items->back().index = kept;
   part.tokens = tokens;
-  PackItem item{};
-  item.source = SourceOf(head, tensor, exact);
-  item.index = kept;
-  PartList& list = heads_[static_cast<size_t>(head)].list(tensor);
-  if (needs(tensor).positions)
-    item.positions = StoredPositions(heads_[static_cast<size_t>(head)], list.tokens);
-  item.tokens = tokens;
-  item.part_tokens = laid_out;
-  item.tensor = tensor;
-  item.format = &format;
-  item.needs = needs(tensor);
-  item.out = block->data;
-  items->push_back(item);
   list.Insert(list.parts.size(), part, std::move(block));
   list.tokens += tokens;
 }
@@ -142,6 +135,21 @@ const float* KvLayer::SourceOf(int head, Tensor tensor, const ExactTokens& exact
   const int source = exact.per_stored_head ? head : shape_.SourceHead(head);
   return (tensor == Tensor::kKey ? exact.keys : exact.values) +
          static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
+}
+
+PackItem KvLayer::ItemFor(Tensor tensor, const Part& part, const BlockRef& block,
+                          const float* source, const int32_t* positions, int count) const {
+  PackItem item{};
+  item.source = source;
+  item.positions = positions;
+  item.tokens = count;
+  item.first_slot = part.tokens;
+  item.part_tokens = part.part_tokens;
+  item.tensor = tensor;
+  item.format = part.format;
+  item.needs = part.needs;
+  item.out = block->data;
+  return item;
 }
 
 void KvLayer::Pack(const std::vector<PackItem>& items) {

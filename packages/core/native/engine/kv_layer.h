@@ -112,28 +112,34 @@ class KvLayer {
   int RecentTokens(Tensor tensor, int stored) const;
   size_t RunBytes(Tensor tensor, const TensorFormat& format, int tokens) const;
   const float* SourceOf(int head, Tensor tensor, const ExactTokens& exact) const;
+  // What writes `count` exact tokens behind those that a part holds.
+  PackItem ItemFor(Tensor tensor, const Part& part, const BlockRef& block, const float* source,
+                   const int32_t* positions, int count) const;
   void Pack(const std::vector<PackItem>& items);
 
   // kv_append.cc
+  void ReadValues(Tensor tensor, const Part& part, float* out) const;  // [part.tokens, headDim]
   Part NewPart(Tensor tensor, const TensorFormat& format, int part_tokens, BlockRef* block);
-  void MakeWritable(PartList* list, Tensor tensor);
+  void MakeWritable(PartList* list, size_t part);
   void GrowLast(PartList* list, Tensor tensor, int wanted);
   void AppendTo(int head, Tensor tensor, const ExactTokens& exact, const int32_t* positions,
                 std::vector<PackItem>* items);
 
   // kv_flush.cc
   int FlushGroup(const SegmentPlan& packed) const;
-  bool AnyRecent(Tensor tensor, int threshold) const;
+  std::vector<size_t> HeadsWithRecent(Tensor tensor, int threshold) const;
   void FlushUnified(const SegmentPlan& packed, int recent);
   void FlushKivi(const SegmentPlan& packed, int recent);
-  void FlushOldest(Tensor tensor, const SegmentPlan& packed, int count, int threshold);
-  void FlushValues(const SegmentPlan& packed, int wanted, int threshold);
+  void FlushOldest(Tensor tensor, const SegmentPlan& packed, int count,
+                   const std::vector<size_t>& heads);
+  void FlushValues(const SegmentPlan& packed, int recent, const std::vector<size_t>& heads);
   void OpenPart(Tensor tensor, const TensorFormat& format, int part_tokens, PartList* list);
   const int32_t* StoredPositions(const KvHead& head, int index) const;
   int Gather(const PartList& list, Tensor tensor, int count, float* out) const;
-  // Moves the oldest `count` recent tokens of every head that has `threshold` into the part that
-  // `open` leaves before `recent`.
-  void Recode(Tensor tensor, int count, int threshold, const std::function<void(PartList*)>& open);
+  // Moves the oldest `count` recent tokens of these heads into the part that `open` leaves before
+  // `recent`.
+  void Recode(Tensor tensor, int count, const std::vector<size_t>& heads,
+              const std::function<void(PartList*)>& open);
 
   // kv_attend.cc
   void ForgetHidden(int next_position);
