@@ -2,6 +2,7 @@
 #include "engine/selection.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "engine/head_shares.h"
@@ -68,10 +69,14 @@ std::vector<std::vector<int32_t>> SelectShared(Engine& engine, const HeadSharing
         engine.stream, candidates.data() + static_cast<size_t>(head) * count,
         args.scores + static_cast<size_t>(head) * args.stride + args.candidates_begin,
         count * sizeof(float));
-  for (size_t i = 0; i < candidates.size(); ++i)
-    if (candidates[i] != candidates[i])
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const bool nan = std::isnan(candidates[i]);
+    // Infinity over infinity is no share; unweighed it is only a score like others.
+    if (nan || (sharing.weigh_top_share && std::isinf(candidates[i])))
       throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(layer) + ", head " +
-                                    std::to_string(i / count) + " hold NaN.");
+                                    std::to_string(i / count) + " hold " +
+                                    (nan ? "NaN." : "infinity, which cannot be weighed."));
+  }
   const std::vector<int> counts =
       ShareAmongHeads(candidates, args.heads, args.keep, args.lowest, sharing);
   std::vector<std::vector<int32_t>> all;

@@ -62,6 +62,24 @@ test.each(tables)('heads that share places keep what the reference selection kee
         }
 })
 
+test('an infinite score is one like others where heads share places, but cannot be weighed', async () => {
+  const engine = addon.createEngine({ threads: 1 })
+  const scores = randomValues(600, 9).map((x, i) => (i % 151 === 3 ? Infinity : Math.abs(x)))
+  const create = (sharing: { weigh?: 'top-share' }) =>
+    engine.createLayerCache({
+      ...layerCase({
+        tokens: 150,
+        kvHeads: 4,
+        plan: { tokens: { perHead: 40, pool: 'layer', floor: 0, ...sharing } },
+      }),
+      scores,
+    })
+  const kept = (await create({})).kept()
+  for (const [head, tokens] of kept.entries())
+    for (let i = 0; i < 150; i++) if (scores[head * 150 + i] === Infinity) expect(tokens).toContain(i)
+  await expect(create({ weigh: 'top-share' })).rejects.toMatchObject({ code: 'KV_NUMERIC' })
+})
+
 test.each(tables)('observed attention of all queries sums to the number of queries (%s)', async (table) => {
   const engine = addon.createEngine({ threads: 2, table })
   for (const tokens of [5, 700]) {
