@@ -12,6 +12,8 @@
 namespace qpkv {
 namespace {
 
+constexpr int kMostThreads = 1024;
+
 Napi::Value OpTables(const Napi::CallbackInfo& info) {
   int count = 0;
   const Ops* const* tables = AvailableOps(&count);
@@ -39,8 +41,15 @@ Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
           env, "KV_UNSUPPORTED",
           "The op table '" + name + "' is unknown or needs another CPU; see opTables().");
   }
-  auto engine = std::make_shared<Engine>(*ops, IntOf(options, "threads"));
-  return MakeObject(env, env.GetInstanceData<Instance>()->engine, std::move(engine));
+  const int threads = IntOf(options, "threads");
+  if (threads < 1 || threads > kMostThreads)
+    throw MakeError(env, "KV_INVALID_OPTION",
+                    "Expected threads from 1 to " + std::to_string(kMostThreads) +
+                        " but received " + std::to_string(threads) + ".");
+  return Guarded(env, [&] {
+    auto engine = std::make_shared<Engine>(*ops, threads);
+    return MakeObject(env, env.GetInstanceData<Instance>()->engine, std::move(engine));
+  });
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {

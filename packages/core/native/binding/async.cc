@@ -33,6 +33,8 @@ class PromiseWorker : public Napi::AsyncWorker {
       deferred_.Resolve(finish_(Env()));
     } catch (const Napi::Error& error) {
       deferred_.Reject(error.Value());
+    } catch (const std::bad_alloc&) {
+      deferred_.Reject(MakeError(Env(), "KV_MEMORY", "Out of memory.").Value());
     }
   }
   void OnError(const Napi::Error& error) override {

@@ -20,6 +20,14 @@ LayerInput ReadLayerInput(const Napi::Object& from) {
   if (Has(from, "slidingWindow")) input.shape.window = IntOf(from, "slidingWindow");
   input.observe = ReadObservation(from.Get("observe").As<Napi::Object>(), "observe");
   input.protect_last = IntOf(from, "protectLast");
+  const LayerShape& shape = input.shape;
+  // Kernels keep a row of at most 256 channels on the stack, and channels in pairs.
+  if (input.tokens < 1 || shape.kv_heads < 1 || shape.query_heads < 1 ||
+      shape.query_heads % shape.kv_heads != 0 || shape.head_dim < 2 || shape.head_dim > 256 ||
+      shape.head_dim % 2 != 0)
+    throw MakeError(from.Env(), "KV_INVALID_OPTION",
+                    "Expected tokens, queryHeads in whole groups of kvHeads, and an even headDim "
+                    "of at most 256.");
   const size_t dim = static_cast<size_t>(input.shape.head_dim),
                tokens = static_cast<size_t>(input.tokens);
   if (input.q.size() != tokens * input.shape.query_heads * dim ||
@@ -60,6 +68,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     if (Has(from, "scores")) input->scores = Floats(from.Get("scores"));
     if (input->v.size() != input->k.size())
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "v has another length than k.");
+    if (!input->scores.empty() &&
+        input->scores.size() != static_cast<size_t>(input->shape.stored_heads()) * input->tokens)
+      throw MakeError(info.Env(), "KV_INVALID_OPTION",
+                      "scores has another length than [storedHeads, tokens].");
     std::shared_ptr<const LayerPlan> plan =
         ReadLayerPlan(from.Get("plan").As<Napi::Object>(), "plan");
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input, plan]() -> Finish {

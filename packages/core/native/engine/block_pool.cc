@@ -40,8 +40,9 @@ BlockRef BlockPool::Take(size_t bytes) {
     next_ += bytes;
     left_ -= bytes;
   }
-  live_ += bytes;
-  return std::make_shared<Block>(shared_from_this(), data, bytes);
+  BlockRef block = std::make_shared<Block>(shared_from_this(), data, bytes);
+  live_ += bytes;  // after all that can fail
+  return block;
 }
 
 void BlockPool::Give(uint8_t* data, size_t bytes) {

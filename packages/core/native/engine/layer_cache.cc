@@ -93,23 +93,32 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
     layer_->StartScores(DownloadFloats(*engine_, scores), input.tokens);
 }
 
+void LayerCache::CheckUsable() const {
+  if (broken_)
+    throw Error("KV_NUMERIC", "An earlier step of this layer cache failed; make another.");
+}
+
 void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v, int count) {
   std::lock_guard<std::mutex> lock(engine_->mutex);
+  CheckUsable();
   const Buffer keys = Upload(*engine_, k), values = Upload(*engine_, v);
   ExactTokens exact;
   exact.keys = keys.floats();
   exact.values = values.floats();
   exact.capacity = exact.tokens = count;
   exact.first_position = tokens_;
+  broken_ = true;
   layer_->Append(exact);
   tokens_ += count;
   // Running scores know the new tokens only after their queries: attend() evicts then, as
   // generation does.
   if (layer_->plan().evict != Evict::kLowestScore) layer_->Flush(tokens_);
+  broken_ = false;
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   std::lock_guard<std::mutex> lock(engine_->mutex);
+  CheckUsable();
   if (layer_->plan().RopeBefore())
     throw Error(
         "KV_UNSUPPORTED",
@@ -117,11 +126,13 @@ std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   const Buffer queries = Upload(*engine_, q);
   const Buffer out(engine_->ops, q.size() * sizeof(float));
   const LayerShape& shape = layer_->shape();
+  broken_ = true;
   layer_->Attend(queries.floats(), shape.query_heads * shape.head_dim, out.floats(), 1, tokens_ - 1,
                  precision_, scale_);
   std::vector<float> result(q.size());
   engine_->ops.Download(engine_->stream, result.data(), out.data(), q.size() * sizeof(float));
   if (layer_->plan().evict == Evict::kLowestScore) layer_->Flush(tokens_);
+  broken_ = false;
   return result;
 }
 

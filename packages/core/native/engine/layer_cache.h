@@ -38,12 +38,15 @@ class LayerCache {
   std::atomic<bool> busy{false};
 
  private:
+  void CheckUsable() const;
+
   std::shared_ptr<Engine> engine_;
   Precision precision_;
   float scale_;
   int tokens_;
   Selection selection_;
   std::unique_ptr<KvLayer> layer_;
+  bool broken_ = false;  // a step failed half way through the heads
 };
 
 // The raw measurement, [storedHeads, tokens], before smoothing. Call with the engine's mutex held.

@@ -58,9 +58,24 @@ void Prefill::StartObserver() {
                                        plans_[static_cast<size_t>(i)].user_end));
 }
 
+void Prefill::CheckUsable() const {
+  if (finished_)
+    throw Error("KV_DISPOSED", "The prefill has handed its contexts out; start another one.");
+  if (half_run_)
+    throw Error("KV_NUMERIC", "Layer " + std::to_string(layer_) +
+                                  " failed half way through the prompt; start another prefill.");
+}
+
+void Prefill::CheckAbort() const {
+  if (abort.load())
+    throw Error("KV_ABORTED", "The prefill was cancelled in layer " + std::to_string(layer_) + ".");
+}
+
 void Prefill::RunLayer() {
   const ModelDescription& d = model_->description;
   Engine& engine = *model_->engine;
+  CheckAbort();
+  CheckUsable();
   if (layer_ >= d.layers) throw Error("KV_BUSY", "All layers have run; call finish().");
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != layer_)
@@ -71,9 +86,9 @@ void Prefill::RunLayer() {
   for (int first = 0; first < tokens(); first += kChunkTokens) {
     const int rows = std::min(kChunkTokens, tokens() - first);
     std::lock_guard<std::mutex> lock(engine.mutex);
-    if (abort.load())
-      throw Error("KV_ABORTED",
-                  "The prefill was cancelled in layer " + std::to_string(layer_) + ".");
+    CheckAbort();
+    // Hidden states are replaced in place, so a layer that stops between cannot be run again.
+    half_run_ = true;
     if (first == 0) StartObserver();
     if (layer_ == 0)
       EmbedTokens(*model_, ids_.data() + first, rows,
@@ -84,6 +99,7 @@ void Prefill::RunLayer() {
   observer_->Finish(keys_.floats(), tokens());
   CheckNumbers(engine, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, d.hidden,
                layer_);
+  half_run_ = false;
   ++layer_;
 }
 
@@ -137,6 +153,7 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
 
 std::vector<float> Prefill::Scores(int plan) {
   std::lock_guard<std::mutex> lock(model_->engine->mutex);
+  CheckUsable();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   return DownloadFloats(*model_->engine, observer_->Scores(tickets_[static_cast<size_t>(plan)],
                                                            Shape(plan, layer_ - 1)));
@@ -144,6 +161,7 @@ std::vector<float> Prefill::Scores(int plan) {
 
 std::vector<float> Prefill::Exact(Tensor tensor) {
   std::lock_guard<std::mutex> lock(model_->engine->mutex);
+  CheckUsable();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const Buffer& from = tensor == Tensor::kKey ? keys_ : values_;
   std::vector<float> out(ids_.size() * model_->description.kv_heads * model_->description.head_dim);
@@ -157,6 +175,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
   std::lock_guard<std::mutex> lock(engine.mutex);
+  CheckUsable();
   std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
   if (static_cast<int>(cache.size()) != layer_ - 1)
     throw Error("KV_BUSY", "Plan " + std::to_string(plan) +
@@ -192,17 +211,19 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
     exact.values = values.floats();
     exact.per_stored_head = true;
   }
-  cache.push_back(std::make_unique<KvLayer>(
+  auto stored = std::make_unique<KvLayer>(
       model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
-      RopeTable{d.inv_freq.data(), d.rope_scale}, exact, selection.kept, false));
+      RopeTable{d.inv_freq.data(), d.rope_scale}, exact, selection.kept, false);
   if (what.evict == Evict::kLowestScore)
-    cache.back()->StartScores(DownloadFloats(engine, scores), tokens());
+    stored->StartScores(DownloadFloats(engine, scores), tokens());
+  cache.push_back(std::move(stored));  // last: whatever failed above may be tried again
   return selection.kept;
 }
 
 std::vector<float> Prefill::AllLogits() {
   Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
+  CheckUsable();
   if (layer_ != d.layers)
     throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
   std::vector<float> out(ids_.size() * d.vocab);
@@ -221,6 +242,7 @@ std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
   std::lock_guard<std::mutex> lock(engine.mutex);
+  CheckUsable();
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != d.layers)
       throw Error("KV_BUSY", "Plan " + std::to_string(i) + " has " +
@@ -231,6 +253,7 @@ std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   CheckNumbers(engine, logits, d.vocab, -1);
   std::vector<float> last(static_cast<size_t>(d.vocab));
   engine.ops.Download(engine.stream, last.data(), logits, sizeof(float) * d.vocab);
+  finished_ = true;
   std::vector<std::shared_ptr<Context>> contexts;
   for (auto& layers : caches_)
     contexts.push_back(std::make_shared<Context>(model_, std::move(layers), last, ids_));

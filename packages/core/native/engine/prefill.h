@@ -33,7 +33,7 @@ class Prefill {
   std::vector<std::vector<int32_t>> CompressLayer(int plan, const Replacements& replacements,
                                                   bool select_only);
   std::vector<float> AllLogits();
-  std::vector<std::shared_ptr<Context>> Finish();
+  std::vector<std::shared_ptr<Context>> Finish();  // nothing else may follow
 
   int layer() const { return layer_; }  // the one that runLayer() passes next
   int tokens() const { return static_cast<int>(ids_.size()); }
@@ -49,6 +49,8 @@ class Prefill {
   const LayerPlan& Plan(int plan, int layer) const {
     return *plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)];
   }
+  void CheckUsable() const;  // throws where a step can no longer be right
+  void CheckAbort() const;
   void StartObserver();
   void RunChunk(int first, int rows, const int32_t* positions);
 
@@ -56,7 +58,9 @@ class Prefill {
   std::vector<int32_t> ids_;
   std::vector<CompressionPlan> plans_;
   std::vector<std::vector<std::unique_ptr<KvLayer>>> caches_;  // [plan][layer]
-  int layer_ = 0;
+  std::atomic<int> layer_{0};  // the event loop reads it while a step runs
+  bool half_run_ = false;      // a layer failed after some chunks had passed it
+  bool finished_ = false;
   Buffer hidden_;       // [tokens, hidden]
   Buffer keys_;         // [kvHeads, tokens, headDim] after RoPE, of the layer just run
   Buffer keys_before_;  // the same before RoPE, where a plan stores keys so

@@ -39,7 +39,12 @@ test('NaN in the weights of a layer is refused, naming the layer', async () => {
   await expect(prefill(open, ids, [fullPlan(open.config, ids.length)])).rejects.toMatchObject({
     code: 'KV_NUMERIC',
     message: expect.stringContaining('layer 2') as string,
-  })
+  }) // The hidden states of the layer are gone by then: nothing can go on from them.
+  const run = open.model.startPrefill(Int32Array.from(ids), [])
+  await run.runLayer()
+  await run.runLayer()
+  await expect(run.runLayer()).rejects.toThrow('layer 2 hold NaN')
+  await expect(run.runLayer()).rejects.toThrow('start another prefill')
 })
 
 test('a description that points beyond its file is refused', async () => {
