@@ -9,6 +9,7 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
+#include <unistd.h>
 #define QPKV_MAPS_MEMORY 1
 #endif
 
@@ -18,11 +19,16 @@ constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kHugeFrom = size_t{4} << 20;
 constexpr size_t kMapFrom = size_t{128} << 10;
-constexpr size_t kPage = 4096;  // larger system pages only round up more
 
 size_t RoundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
 #ifdef QPKV_MAPS_MEMORY
+// 4 KiB, on some arm64 systems 16 or 64. An end between pages could not be unmapped.
+size_t PageBytes() {
+  static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
 void* Map(size_t bytes) {
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return data == MAP_FAILED ? nullptr : data;
@@ -48,8 +54,8 @@ void* MapHuge(size_t bytes) {
 
 void* AllocateAligned(size_t bytes) {
 #ifdef QPKV_MAPS_MEMORY
-  if (bytes >= kHugeFrom) return MapHuge(RoundUp(bytes, kPage));
-  if (bytes >= kMapFrom) return Map(RoundUp(bytes, kPage));
+  if (bytes >= kHugeFrom) return MapHuge(RoundUp(bytes, PageBytes()));
+  if (bytes >= kMapFrom) return Map(RoundUp(bytes, PageBytes()));
 #endif
   void* data = nullptr;
   if (posix_memalign(&data, kAlignment, RoundUp(bytes == 0 ? 1 : bytes, kAlignment)) != 0)
@@ -60,7 +66,7 @@ void* AllocateAligned(size_t bytes) {
 void ReleaseAligned(void* data, size_t bytes) {
 #ifdef QPKV_MAPS_MEMORY
   if (data != nullptr && bytes >= kMapFrom) {
-    munmap(data, RoundUp(bytes, kPage));
+    munmap(data, RoundUp(bytes, PageBytes()));
     return;
   }
 #endif

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -113,8 +114,13 @@ struct Stream::Pool {
 };
 
 Stream::Stream(int threads) : pool_(new Pool(threads < 1 ? 1 : threads)) {
-  for (int t = 1; t < threads; ++t)
-    pool_->workers.emplace_back([pool = pool_, t] { pool->Loop(t); });
+  pool_->workers.reserve(pool_->scratch.size());
+  try {
+    for (int t = 1; t < threads; ++t)
+      pool_->workers.emplace_back([pool = pool_, t] { pool->Loop(t); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that are there do the work.
+  }
 }
 
 Stream::~Stream() {
@@ -127,7 +133,7 @@ Stream::~Stream() {
   delete pool_;
 }
 
-int Stream::threads() const { return static_cast<int>(pool_->scratch.size()); }
+int Stream::threads() const { return static_cast<int>(pool_->workers.size()) + 1; }
 
 void* Stream::Scratch(int thread, size_t bytes) { return pool_->scratch[thread].Grow(bytes); }
 

@@ -25,7 +25,8 @@ void CallUnit(const void* function, int unit, int thread) {
 
 class Stream {
  public:
-  explicit Stream(int threads);  // including the calling one; at least 1
+  // Including the calling one; at least 1. Fewer where the system refuses to start them.
+  explicit Stream(int threads);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;

@@ -47,7 +47,7 @@ struct Carver {
   size_t used = 0;
   template <class T>
   __attribute__((always_inline)) T* Take(size_t count) {
-    T* piece = reinterpret_cast<T*>(base + used);
+    T* piece = base ? reinterpret_cast<T*>(base + used) : nullptr;
     used += RoundUp(count * sizeof(T), 64);
     return piece;
   }

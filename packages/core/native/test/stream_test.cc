@@ -1,5 +1,7 @@
 // The thread pool: every unit runs once, scratch belongs to a thread, many short jobs in a row come
-// through.
+// through, and a system that gives no more threads does not stop it.
+#include <pthread.h>
+
 #include <atomic>
 #include <cstring>
 
@@ -52,6 +54,27 @@ QPKV_TEST(Scratch) {
     Expect("own memory", wrong.load() == 0);
   }
 }
+
+#ifdef __GLIBC__
+// A stack larger than any address space: the system refuses every further thread.
+QPKV_TEST(StreamWithoutThreads) {
+  pthread_attr_t usual, huge;
+  pthread_getattr_default_np(&usual);
+  pthread_getattr_default_np(&huge);
+  pthread_attr_setstacksize(&huge, size_t{1} << 50);
+  Expect("asked for", pthread_setattr_default_np(&huge) == 0);
+  {
+    Stream stream(4);
+    Expect("the calling thread alone", stream.threads() == 1);
+    int runs = 0;
+    stream.ParallelFor(100, [&](int, int thread) { runs += thread == 0; });
+    Expect("every unit runs", runs == 100);
+  }
+  pthread_setattr_default_np(&usual);
+  pthread_attr_destroy(&usual);
+  pthread_attr_destroy(&huge);
+}
+#endif
 
 }  // namespace
 }  // namespace qpkv
