@@ -37,19 +37,18 @@ QPKV_INLINE void PackKeyTile(const float* from, size_t stride, int keys, int cha
   if constexpr (Step::kDepth == 2) {
     // Rows rounded to bf16 pairs, then words moved to their lanes: [16 keys][16 pairs] -> [pair][64
     // lanes].
-    uint32_t words[16][16];
+    uint16_t rows[16][32];
     for (int t = 0; t < 16; ++t) {
       if (t < keys)
-        StoreB16(reinterpret_cast<uint16_t*>(words[t]),
-                 PackB16(LoadN(from + t * stride, channels),
-                         LoadN(from + t * stride + 16, channels - 16)));
+        StoreB16(rows[t], PackB16(LoadN(from + t * stride, channels),
+                                  LoadN(from + t * stride + 16, channels - 16)));
       else
-        __builtin_memset(words[t], 0, sizeof words[t]);
+        __builtin_memset(rows[t], 0, sizeof rows[t]);
     }
     const int pairs = channels < 32 ? channels / 2 : 16;
     for (int p = 0; p < pairs; ++p) {
       uint32_t line[16];
-      for (int t = 0; t < 16; ++t) line[t] = words[t][p];
+      for (int t = 0; t < 16; ++t) __builtin_memcpy(line + t, rows[t] + 2 * p, sizeof *line);
       __builtin_memcpy(to + (static_cast<size_t>(p) * kKeyBlock + lane) * 2, line, sizeof line);
     }
   } else {

@@ -163,13 +163,15 @@ static void FoldPlainKeys(const TileView& v, const CodeRange& range, const UnitS
     uint32_t* words = s.words + r * s.factor_stride;
     const PlainRow row = FoldPlain(range, q, static_cast<int>(s.q_stride), words);
     s.units[r] = row.unit;
-    const int16_t* word = reinterpret_cast<const int16_t*>(words);
     for (int g = 0; g < groups; ++g) {
       float sum = 0;
       int word_sum = 0;
       for (int c = g * group; c < MinInt((g + 1) * group, v.dim); ++c) {
+        int16_t word;
+        __builtin_memcpy(&word, reinterpret_cast<const char*>(words) + c * sizeof word,
+                         sizeof word);
         sum += q[c];
-        word_sum += word[c];
+        word_sum += word;
       }
       s.terms[r * kMostGroups + g] = sum;
       s.word_sums[r * kMostGroups + g] = row.unit * static_cast<float>(word_sum);

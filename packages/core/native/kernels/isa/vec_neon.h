@@ -350,10 +350,12 @@ QPKV_U SetWordPair(const uint32_t* pair) {
 }
 // 32 consecutive integers in -32768..32767 as words.
 QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
-  uint16_t* words = reinterpret_cast<uint16_t*>(p);
-  for (int i = 0; i < 4; ++i) {
-    vst1_u16(words + 4 * i, vmovn_u32(vreinterpretq_u32_s32(first.v[i])));
-    vst1_u16(words + 16 + 4 * i, vmovn_u32(vreinterpretq_u32_s32(second.v[i])));
+  const auto narrow = [](int32x4_t low, int32x4_t high) {
+    return vreinterpretq_u32_s16(vcombine_s16(vmovn_s32(low), vmovn_s32(high)));
+  };
+  for (int i = 0; i < 4; i += 2) {
+    vst1q_u32(p + 2 * i, narrow(first.v[i], first.v[i + 1]));
+    vst1q_u32(p + 8 + 2 * i, narrow(second.v[i], second.v[i + 1]));
   }
 }
 // The low word of each lane is a half.
