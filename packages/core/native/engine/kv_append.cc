@@ -28,7 +28,7 @@ void KvLayer::MakeWritable(PartList* list, size_t part) {
   block = std::move(copy);
 }
 
-void KvLayer::ReadValues(Tensor tensor, const Part& part, float* out) const {
+UnpackArgs KvLayer::UnpackOf(Tensor tensor, const Part& part, float* values) const {
   UnpackArgs args{};
   args.part = part.data;
   args.tokens = part.tokens;
@@ -37,8 +37,12 @@ void KvLayer::ReadValues(Tensor tensor, const Part& part, float* out) const {
   args.tensor = tensor;
   args.format = part.format;
   args.needs = part.needs;
-  args.values = out;
-  engine_->ops.Unpack(engine_->stream, args);
+  args.values = values;
+  return args;
+}
+
+void KvLayer::ReadValues(Tensor tensor, const Part& part, float* out) const {
+  engine_->ops.Unpack(engine_->stream, UnpackOf(tensor, part, out));
 }
 
 // Exact segments without a limit grow their last tile by doubling until it has 128 slots. Reading

@@ -18,6 +18,19 @@ int HiddenTokens(const std::vector<int32_t>& positions, int position, int window
                           positions.begin());
 }
 
+// The same for `queries` rows of tokens at first_position, first_position + 1, ..., over and over
+// for each query head; empty when every row sees the whole list.
+std::vector<int32_t> HiddenOfRows(const std::vector<int32_t>& positions, int queries, int rows,
+                                  int first_position, int window) {
+  std::vector<int32_t> hidden;
+  bool any = false;
+  for (int i = 0; i < queries && window > 0; ++i) {
+    hidden.push_back(HiddenTokens(positions, first_position + i % rows, window));
+    any |= hidden.back() > 0;
+  }
+  return any ? hidden : std::vector<int32_t>();
+}
+
 // Largest number of tokens, at most `limit`, that ends a part.
 int PrefixOfParts(const PartList& list, int limit) {
   int tokens = 0;
@@ -65,7 +78,9 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
   float* mass = running ? engine_->Floats(Slot::kMass, heads_.size() * most) : nullptr;
   std::vector<DecodeItem> items(heads_.size());
   std::vector<std::vector<int32_t>> visible(heads_.size()), hidden(heads_.size());
-  std::vector<int32_t> positions(static_cast<size_t>(group) * rows);
+  std::vector<int32_t> positions;  // of the rows of one stored head: [group, rows]
+  for (int i = 0; i < group * rows; ++i)
+    positions.push_back((plan_->cache_positions ? next_index_ - rows : first_position) + i % rows);
   for (size_t h = 0; h < heads_.size(); ++h) {
     const KvHead& head = heads_[h];
     DecodeItem& item = items[h];
@@ -76,19 +91,11 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
     item.head = {head.keys.parts.data(), head.values.parts.data(),
                  static_cast<int32_t>(head.keys.parts.size()),
                  static_cast<int32_t>(head.values.parts.size()), head.keys.tokens};
-    bool hides = false;
-    for (int i = 0; i < group * rows; ++i) {
-      const int row = i % rows;
-      if (many) visible[h].push_back(head.keys.tokens - rows + row + 1);
-      if (shape_.window > 0) {
-        hidden[h].push_back(HiddenTokens(head.positions, first_position + row, shape_.window));
-        hides |= hidden[h].back() > 0;
-      }
-      positions[static_cast<size_t>(i)] =
-          plan_->cache_positions ? next_index_ - rows + row : first_position + row;
-    }
+    for (int i = 0; many && i < group * rows; ++i)
+      visible[h].push_back(head.keys.tokens - rows + i % rows + 1);
+    hidden[h] = HiddenOfRows(head.positions, group * rows, rows, first_position, shape_.window);
     item.visible = many ? visible[h].data() : nullptr;
-    item.hidden = hides ? hidden[h].data() : nullptr;
+    item.hidden = hidden[h].empty() ? nullptr : hidden[h].data();
     item.positions = plan_->RopeBefore() ? positions.data() : nullptr;
     item.token_mass = running ? mass + h * most : nullptr;
   }

@@ -16,64 +16,69 @@ std::vector<float> TrimColumns(const std::vector<float>& values, int rows, int l
 
 }  // namespace
 
-std::vector<PartExport> KvLayer::Export(int head, Tensor tensor) const {
+// Values, and what is stored of a packed part.
+PartExport KvLayer::ExportPart(Tensor tensor, const Part& part) const {
   const Ops& ops = engine_->ops;
   Stream& stream = engine_->stream;
+  const TensorFormat& format = *part.format;
+  const PartLayout at = LayoutOf(tensor, format, part.part_tokens, shape_.head_dim, part.needs);
+  const bool packed = format.bits != 16;
+  const bool per_channel = format.scale_per == ScalePer::kChannel;
+  const size_t count = static_cast<size_t>(part.tokens) * shape_.head_dim;
+  const int columns = per_channel ? shape_.head_dim : part.part_tokens;
+  const size_t scales = packed ? static_cast<size_t>(at.scale_rows) * columns : 0;
+  Buffer values(ops, count * sizeof(float) + 1), codes(ops, count + 1),
+      scale(ops, scales * sizeof(float) + 1), offset(ops, scales * sizeof(float) + 1);
+  UnpackArgs args = UnpackOf(tensor, part, values.floats());
+  args.codes = packed ? static_cast<uint8_t*>(codes.data()) : nullptr;
+  args.scales = packed ? scale.floats() : nullptr;
+  args.offsets = packed ? offset.floats() : nullptr;
+  ops.Unpack(stream, args);
+  PartExport out;
+  out.bits = format.bits;
+  out.tokens = part.tokens;
+  out.values.resize(count);
+  ops.Download(stream, out.values.data(), values.data(), count * sizeof(float));
+  if (!packed) return out;
+  out.codes.resize(count);
+  out.scales.resize(scales);
+  out.offsets.resize(scales);
+  ops.Download(stream, out.codes.data(), codes.data(), count);
+  ops.Download(stream, out.scales.data(), scale.data(), scales * sizeof(float));
+  ops.Download(stream, out.offsets.data(), offset.data(), scales * sizeof(float));
+  if (!per_channel) {
+    out.scales = TrimColumns(out.scales, at.scale_rows, columns, part.tokens);
+    out.offsets = TrimColumns(out.offsets, at.scale_rows, columns, part.tokens);
+  }
+  return out;
+}
+
+// Positions of the tokens of a key part, which is the head's from token `first` on; -1: evicted.
+std::vector<int32_t> KvLayer::ExportPositions(const KvHead& head, const Part& part,
+                                              int first) const {
+  std::vector<int32_t> positions;
+  if (part.needs.positions) {
+    const PartLayout at =
+        LayoutOf(Tensor::kKey, *part.format, part.part_tokens, shape_.head_dim, part.needs);
+    positions.resize(static_cast<size_t>(part.tokens));
+    engine_->ops.Download(engine_->stream, positions.data(), part.data + at.positions,
+                          positions.size() * sizeof(int32_t));
+  } else if (track_positions_) {
+    positions.assign(head.positions.begin() + first, head.positions.begin() + first + part.tokens);
+  }
+  for (size_t i = 0; i < positions.size() && head.evicted > 0; ++i)
+    if (!head.valid[static_cast<size_t>(first) + i]) positions[i] = -1;
+  return positions;
+}
+
+std::vector<PartExport> KvLayer::Export(int head, Tensor tensor) const {
   std::vector<PartExport> all;
   const KvHead& from = heads_[static_cast<size_t>(head)];
   int first = 0;
   for (const Part& part : from.list(tensor).parts) {
-    const TensorFormat& format = *part.format;
-    const PartLayout at = LayoutOf(tensor, format, part.part_tokens, shape_.head_dim, part.needs);
-    const bool packed = format.bits != 16;
-    const bool per_channel = format.scale_per == ScalePer::kChannel;
-    const size_t count = static_cast<size_t>(part.tokens) * shape_.head_dim;
-    const int columns = per_channel ? shape_.head_dim : part.part_tokens;
-    const size_t scales = packed ? static_cast<size_t>(at.scale_rows) * columns : 0;
-    Buffer values(ops, count * sizeof(float) + 1), codes(ops, count + 1),
-        scale(ops, scales * sizeof(float) + 1), offset(ops, scales * sizeof(float) + 1);
-    UnpackArgs args{};
-    args.part = part.data;
-    args.tokens = part.tokens;
-    args.part_tokens = part.part_tokens;
-    args.dim = shape_.head_dim;
-    args.tensor = tensor;
-    args.format = part.format;
-    args.needs = part.needs;
-    args.values = values.floats();
-    args.codes = packed ? static_cast<uint8_t*>(codes.data()) : nullptr;
-    args.scales = packed ? scale.floats() : nullptr;
-    args.offsets = packed ? offset.floats() : nullptr;
-    ops.Unpack(stream, args);
-    PartExport out;
-    out.bits = format.bits;
-    out.tokens = part.tokens;
-    out.values.resize(count);
-    ops.Download(stream, out.values.data(), values.data(), count * sizeof(float));
-    if (packed) {
-      out.codes.resize(count);
-      out.scales.resize(scales);
-      out.offsets.resize(scales);
-      ops.Download(stream, out.codes.data(), codes.data(), count);
-      ops.Download(stream, out.scales.data(), scale.data(), scales * sizeof(float));
-      ops.Download(stream, out.offsets.data(), offset.data(), scales * sizeof(float));
-      if (!per_channel) {
-        out.scales = TrimColumns(out.scales, at.scale_rows, columns, part.tokens);
-        out.offsets = TrimColumns(out.offsets, at.scale_rows, columns, part.tokens);
-      }
-    }
-    if (tensor == Tensor::kKey && part.needs.positions) {
-      out.positions.resize(static_cast<size_t>(part.tokens));
-      ops.Download(stream, out.positions.data(), part.data + at.positions,
-                   out.positions.size() * sizeof(int32_t));
-    } else if (tensor == Tensor::kKey && track_positions_) {
-      out.positions.assign(from.positions.begin() + first,
-                           from.positions.begin() + first + part.tokens);
-    }
-    for (size_t i = 0; i < out.positions.size() && from.evicted > 0; ++i)
-      if (!from.valid[static_cast<size_t>(first) + i]) out.positions[i] = -1;
+    all.push_back(ExportPart(tensor, part));
+    if (tensor == Tensor::kKey) all.back().positions = ExportPositions(from, part, first);
     first += part.tokens;
-    all.push_back(std::move(out));
   }
   return all;
 }

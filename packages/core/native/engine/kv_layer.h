@@ -23,12 +23,10 @@ struct LayerShape {
   int window = 0;               // sliding window in tokens, 0: none
 
   int stored_heads() const { return per_query_head ? query_heads : kv_heads; }
-  int group() const {
-    return query_heads / stored_heads();
-  }  // query heads that read one stored head
-  int SourceHead(int stored) const {
-    return stored / (stored_heads() / kv_heads);
-  }  // KV head it holds
+  // Query heads that read one stored head.
+  int group() const { return query_heads / stored_heads(); }
+  // The KV head that a stored head holds.
+  int SourceHead(int stored) const { return stored / (stored_heads() / kv_heads); }
 };
 
 // What decode attention must know to turn keys that are stored before RoPE.
@@ -39,18 +37,19 @@ struct RopeTable {
 
 // Exact K and V of consecutive tokens, on the device.
 struct ExactTokens {
-  const float* keys =
-      nullptr;  // [kvHeads, capacity, headDim], before RoPE if the plan stores them so
-  const float* values = nullptr;  // [kvHeads, capacity, headDim]
+  // [kvHeads, capacity, headDim]; keys before RoPE if the plan stores them so.
+  const float* keys = nullptr;
+  const float* values = nullptr;
   int capacity = 0;
   int tokens = 0;
   int first_position = 0;        // of token 0 in the text
   bool per_stored_head = false;  // the first dimension counts stored heads
 };
 
+// See NativeBytes in addon.ts.
 struct PartBytes {
   size_t planned = 0;
-  long long grown = 0;
+  long long grown = 0;  // below 0 where tiles were freed
   size_t tails = 0;
 };
 
@@ -89,8 +88,8 @@ class KvLayer {
               Precision precision, float logit_scale);
 
   int kept_tokens(int head) const { return heads_[static_cast<size_t>(head)].kept(); }
-  std::vector<int32_t> KeptPositions(
-      int head) const;  // in storage order; only where positions are tracked
+  // In storage order; only where positions are tracked.
+  std::vector<int32_t> KeptPositions(int head) const;
   // What RoPE turns the next token by, where the plan counts positions in the cache.
   int next_index() const { return next_index_; }
   const KvHead& head(int index) const { return heads_[static_cast<size_t>(index)]; }
@@ -118,6 +117,7 @@ class KvLayer {
   void Pack(const std::vector<PackItem>& items);
 
   // kv_append.cc
+  UnpackArgs UnpackOf(Tensor tensor, const Part& part, float* values) const;
   void ReadValues(Tensor tensor, const Part& part, float* out) const;  // [part.tokens, headDim]
   Part NewPart(Tensor tensor, const TensorFormat& format, int part_tokens, BlockRef* block);
   void MakeWritable(PartList* list, size_t part);
@@ -144,6 +144,10 @@ class KvLayer {
   // kv_attend.cc
   void ForgetHidden(int next_position);
   void AddMass(size_t head, const float* mass);
+
+  // kv_export.cc
+  PartExport ExportPart(Tensor tensor, const Part& part) const;
+  std::vector<int32_t> ExportPositions(const KvHead& head, const Part& part, int first) const;
 
   // kv_evict.cc
   void EvictToken(KvHead* head, int token);

@@ -27,10 +27,10 @@ class LayerCache {
   LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
              std::shared_ptr<const LayerPlan> plan);
 
-  void Append(const std::vector<float>& k, const std::vector<float>& v,
-              int count);  // [kvHeads, count, headDim]
-  std::vector<float> Attend(
-      const std::vector<float>& q);  // [queryHeads, headDim], of the newest token
+  // k, v: [kvHeads, count, headDim].
+  void Append(const std::vector<float>& k, const std::vector<float>& v, int count);
+  // Of the newest token: [queryHeads, headDim] to the same.
+  std::vector<float> Attend(const std::vector<float>& q);
 
   const Selection& selection() const { return selection_; }
   KvLayer& layer() { return *layer_; }

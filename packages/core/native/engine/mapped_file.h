@@ -16,8 +16,7 @@ class MappedFile {
   // Bytes [offset, offset + bytes); throws KV_MODEL_FILE when the file is shorter.
   const uint8_t* At(size_t offset, size_t bytes) const;
 
-  // Unmaps everything but the pages of [offset, offset + bytes); nothing stays mapped when bytes is
-  // 0.
+  // Unmaps everything but the pages of [offset, offset + bytes): everything when bytes is 0.
   void KeepOnly(size_t offset, size_t bytes);
 
  private:

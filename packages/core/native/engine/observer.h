@@ -17,8 +17,8 @@ namespace qpkv {
 
 struct QueryChunk {
   const float* q = nullptr;  // [rows, queryHeads, headDim] after RoPE, row stride q_stride
-  const float* k =
-      nullptr;  // [kvHeads, capacity, headDim] after RoPE; tokens of this and earlier chunks
+  // [kvHeads, capacity, headDim] after RoPE; tokens of this and earlier chunks.
+  const float* k = nullptr;
   const float* lse = nullptr;  // [queryHeads, rows] of the attention, or null
   int rows = 0, first = 0, q_stride = 0, capacity = 0;
 };
@@ -26,6 +26,7 @@ struct QueryChunk {
 class Observer {
  public:
   Observer(std::shared_ptr<Engine> engine, LayerShape shape, int tokens, float logit_scale);
+  ~Observer();
 
   // Returns a ticket for Scores(). protect_last is the block of window-block masks.
   int Want(const Observation& observation, int protect_last, int user_end);
@@ -38,6 +39,10 @@ class Observer {
 
  private:
   struct Measure;
+  struct Wish {
+    Observation observation;
+    int measure;  // index in measures_
+  };
   void Add(Measure& measure, const QueryChunk& chunk, int begin, int end);
 
   std::shared_ptr<Engine> engine_;
@@ -45,15 +50,8 @@ class Observer {
   int tokens_;
   float scale_;
   std::vector<std::unique_ptr<Measure>> measures_;
-  struct Wish {
-    Observation observation;
-    int measure;
-  };
   std::vector<Wish> wishes_;
   Buffer queries_;  // [tokens, queryHeads * headDim], only for window-block masks
-
- public:
-  ~Observer();
 };
 
 }  // namespace qpkv

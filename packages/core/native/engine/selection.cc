@@ -118,9 +118,8 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(input.layer) + " may keep " +
                                            std::to_string(total) + " tokens but " +
                                            std::to_string(first + last) + " are protected.");
-  if (keep == 0 ||
-      scores ==
-          nullptr) {  // nothing observed: all scores are equal, and ties go to the lower position
+  // Nothing observed: all scores are equal, and ties go to the lower position.
+  if (keep == 0 || scores == nullptr) {
     std::vector<int32_t> kept = Range(begin, begin + first + keep);
     const std::vector<int32_t> tail = Range(tokens - last, tokens);
     kept.insert(kept.end(), tail.begin(), tail.end());

@@ -138,13 +138,13 @@ static void KeyRowBlocks(const KeyBlocks& k, int rows) {
         KeyRows<4, kBlocks>(k, row);
         break;
       case 5:
-        KeyRows < kRowsAtOnce<5 ? kRowsAtOnce : 5, kBlocks>(k, row);
+        KeyRows<RowsAtMost(5), kBlocks>(k, row);
         break;
       case 6:
-        KeyRows < kRowsAtOnce<6 ? kRowsAtOnce : 6, kBlocks>(k, row);
+        KeyRows<RowsAtMost(6), kBlocks>(k, row);
         break;
       case 7:
-        KeyRows < kRowsAtOnce<7 ? kRowsAtOnce : 7, kBlocks>(k, row);
+        KeyRows<RowsAtMost(7), kBlocks>(k, row);
         break;
       default:
         KeyRows<kRowsAtOnce, kBlocks>(k, row);

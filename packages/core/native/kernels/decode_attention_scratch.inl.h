@@ -13,6 +13,8 @@ constexpr int kBlocksAtOnce = kNativePairs ? 2 : 1;
 // A strip is short so that probabilities below its largest / 65534, which no word can hold, have
 // little weight together.
 constexpr int kStripBlocks = 4;
+// At most `most` of the rows that a register block holds: for what is compiled per number of rows.
+constexpr int RowsAtMost(int most) { return kRowsAtOnce < most ? kRowsAtOnce : most; }
 constexpr int kMostDim = 256;
 constexpr int kMostGroups = kMostDim / 8;
 

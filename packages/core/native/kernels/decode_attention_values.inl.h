@@ -100,14 +100,13 @@ QPKV_INLINE void ValueBlocks(const ValueStrip& s, int row, int channel_block) {
 
 template <int kRows>
 static void ValueRows(const ValueStrip& s, int row) {
-  constexpr int kMost = !kNativePairs ? 1
-                        : kRows > 4   ? 2
-                                      : 4;  // channel blocks of one register block
+  // Channel blocks of one register block.
+  constexpr int kMost = !kNativePairs ? 1 : kRows > 4 ? 2 : 4;
   int c = s.channel_begin / kLanes;
   const int end = (s.channel_end + kLanes - 1) / kLanes;
   for (; c + kMost <= end; c += kMost) ValueBlocks<kRows, kMost>(s, row, c);
-  if (kMost > 2)
-    for (; c + 2 <= end; c += 2) ValueBlocks < kRows, kMost<2 ? kMost : 2>(s, row, c);
+  if constexpr (kMost > 2)
+    for (; c + 2 <= end; c += 2) ValueBlocks<kRows, 2>(s, row, c);
   for (; c < end; ++c) ValueBlocks<kRows, 1>(s, row, c);
 }
 
@@ -128,13 +127,13 @@ static void ValueAllRows(const ValueStrip& s, int rows) {
         ValueRows<4>(s, row);
         break;
       case 5:
-        ValueRows < kRowsAtOnce<5 ? kRowsAtOnce : 5>(s, row);
+        ValueRows<RowsAtMost(5)>(s, row);
         break;
       case 6:
-        ValueRows < kRowsAtOnce<6 ? kRowsAtOnce : 6>(s, row);
+        ValueRows<RowsAtMost(6)>(s, row);
         break;
       case 7:
-        ValueRows < kRowsAtOnce<7 ? kRowsAtOnce : 7>(s, row);
+        ValueRows<RowsAtMost(7)>(s, row);
         break;
       default:
         ValueRows<kRowsAtOnce>(s, row);

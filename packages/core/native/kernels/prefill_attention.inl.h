@@ -13,11 +13,10 @@
 namespace qpkv {
 namespace {
 
-constexpr size_t kPanelBudget =
-    size_t{32} << 20;  // bytes of packed keys and values at a time, at least one head
-constexpr float kMasked = -1e30f,
-                kUnseen =
-                    -1e29f;  // a masked logit; the maximum before any key: 2^(masked - unseen) is 0
+// Bytes of packed keys and values at a time; at least one head.
+constexpr size_t kPanelBudget = size_t{32} << 20;
+// A masked logit, and the maximum before any key: 2^(masked - unseen) is 0.
+constexpr float kMasked = -1e30f, kUnseen = -1e29f;
 
 // Scratch of one (query block, head).
 template <class Step>

@@ -25,7 +25,6 @@ class Stream;  // base/stream.h: on the CPU a thread pool and a scratch arena
 enum class Precision : uint8_t { kBf16, kF32 };
 
 // ---- dense
-// ---------------------------------------------------------------------------------------------------------------------
 
 struct EmbedArgs {
   const void* table;   // [vocab, dim] as stored in the file (mapped)
@@ -47,8 +46,8 @@ struct PackedWeight {
 struct PackWeightArgs {
   const void* source;  // [n, k] as stored in the file
   Element source_element;
-  int row_begin, row_end;  // rows of the packed matrix that this source fills (several sources may
-                           // be stacked: q, k, v)
+  // Rows of the packed matrix that this source fills: several may be stacked (q, k, v).
+  int row_begin, row_end;
   PackedWeight out;
 };
 
@@ -94,7 +93,6 @@ struct StoreHeadsArgs {
 };
 
 // ---- prefill attention and observation
-// ------------------------------------------------------------------------------------------
 
 // Exact causal attention of `rows` consecutive queries over the keys of one layer. Query row r has
 // position first + r and sees keys [max(0, first + r + 1 - window), first + r + 1); window 0 = no
@@ -157,28 +155,26 @@ struct SmoothScoresArgs {
 // lower position; NaN counts as an error (found != 0).
 struct SelectArgs {
   const float* scores;  // [heads, stride]
-  int32_t*
-      kept;  // host [heads, keep_total]: positions, ascending, or by score then protected last ones
-  int heads, tokens, stride, candidates_begin, candidates_end, first_begin,
-      keep;       // keep counts candidates only
+  int32_t* kept;  // host [heads, keep_total]: positions, ascending, or by score then protected last
+  int heads, tokens, stride, candidates_begin, candidates_end, first_begin;
+  int keep;       // counts candidates only
   bool lowest;    // keep the lowest scores
   bool by_score;  // storage order
   int* nan_head;  // host: first head with a NaN score, or -1
 };
 
 // ---- the packed cache
-// -----------------------------------------------------------------------------------------------------------
 
 // Quantizes tokens of one head into one part. Exact formats may be written piecewise (first_slot),
 // and so may packed formats with scales per token and no outliers, in ascending order (first_slot =
 // 0 clears the part); other packed ones only whole.
 struct PackItem {
-  const float*
-      source;  // [.., dim]: token j is at source + index[j] * dim (or j when index is null)
+  const float* source;   // [.., dim]: token j is row index[j], or row j without an index
   const int32_t* index;  // host [tokens] or null
   const int32_t*
       positions;  // host [tokens], written if the part has a positions section; else null
-  int tokens, first_slot, part_tokens;  // part_tokens: tokens that the part was laid out for
+  int tokens, first_slot;
+  int part_tokens;  // that the part was laid out for
   Tensor tensor;
   const TensorFormat* format;  // host
   PartNeeds needs;
@@ -248,7 +244,6 @@ struct DecodeAttentionArgs {
 };
 
 // ---- output
-// ---------------------------------------------------------------------------------------------------------------------
 
 struct ArgmaxArgs {
   const float* logits;  // [n]

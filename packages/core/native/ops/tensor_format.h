@@ -28,8 +28,8 @@ struct TensorFormat {
   double outlier_fraction = 0;  // share of values kept exactly beside the codes
   OutlierRule outlier_rule = OutlierRule::kDeviation;
   double outlier_threshold = 0;  // kBeyond only
-  const float* levels =
-      nullptr;  // [2^bits] ascending codebook in [-1, 1], or null for uniform codes
+  // [2^bits] ascending codebook in [-1, 1], or null for uniform codes.
+  const float* levels = nullptr;
 };
 
 }  // namespace qpkv

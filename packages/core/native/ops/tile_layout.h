@@ -103,8 +103,7 @@ struct PartLayout {
   int blocks = 0;          // blocks of 16 slots
   int vectors = 0;         // vectors per block
   size_t block_bytes = 0;  // codes or exact values of one block
-  size_t high_offset =
-      0;  // 3 bits only: where the 1-bit registers of a block start, from the block's start
+  size_t high_offset = 0;  // 3 bits only: from a block's start to its 1-bit registers
   size_t scales = 0, offsets = 0, outliers = 0, positions = 0, mask = 0;
   int scale_rows = 0;    // token groups or channel groups
   int scale_stride = 0;  // values per row
