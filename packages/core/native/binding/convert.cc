@@ -67,14 +67,26 @@ Napi::Value ExportObject(Napi::Env env, const KvLayer& layer, int head) {
   return object;
 }
 
+namespace {
+
+// A copy of a typed array. As() does not look at the type: an array of bytes would be read beyond
+// its end.
+template <class T>
+std::vector<T> Copied(const Napi::Value& value, napi_typedarray_type type, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)
+    throw MakeError(value.Env(), "KV_INVALID_OPTION", std::string("Expected ") + name + ".");
+  const auto array = value.As<Napi::TypedArrayOf<T>>();
+  return std::vector<T>(array.Data(), array.Data() + array.ElementLength());
+}
+
+}  // namespace
+
 std::vector<float> Floats(const Napi::Value& value) {
-  const Napi::Float32Array array = value.As<Napi::Float32Array>();
-  return std::vector<float>(array.Data(), array.Data() + array.ElementLength());
+  return Copied<float>(value, napi_float32_array, "a Float32Array");
 }
 
 std::vector<int32_t> Ints(const Napi::Value& value) {
-  const Napi::Int32Array array = value.As<Napi::Int32Array>();
-  return std::vector<int32_t>(array.Data(), array.Data() + array.ElementLength());
+  return Copied<int32_t>(value, napi_int32_array, "an Int32Array");
 }
 
 int IntOf(const Napi::Object& object, const char* name) {

@@ -17,7 +17,8 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
 
   Napi::Value StartPrefill(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const std::shared_ptr<Model>& model = model_.Get(env);
+    // A reference of its own: a getter of a plan could dispose of this object.
+    const std::shared_ptr<Model> model = model_.Get(env);
     std::vector<int32_t> ids = Ints(info[0]);
     CheckIds(env, ids, model->description.vocab);
     std::vector<CompressionPlan> plans;

@@ -38,7 +38,8 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
   }
 
   Napi::Value CompressLayer(const Napi::CallbackInfo& info) {
-    const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
+    // A reference of its own: a getter of the options could dispose of this object.
+    const std::shared_ptr<Prefill> prefill = prefill_.Get(info.Env());
     const int plan = PlanIndex(info);
     auto given = std::make_shared<Replacements>();
     bool select_only = false;

@@ -86,12 +86,12 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
     const int wanted = all_logits != nullptr ? rows : 1;
     const float* logits =
         ComputeLogits(model, hidden + static_cast<size_t>(rows - wanted) * d.hidden, wanted);
-    const float* final = logits + static_cast<size_t>(wanted - 1) * d.vocab;
-    CheckNumbers(engine, final, d.vocab, -1);
+    const float* newest = logits + static_cast<size_t>(wanted - 1) * d.vocab;
+    CheckNumbers(engine, newest, d.vocab, -1);
     if (all_logits != nullptr)
       ops.Download(engine.stream, all_logits, logits, sizeof(float) * wanted * d.vocab);
     logits_.resize(static_cast<size_t>(d.vocab));
-    ops.Download(engine.stream, logits_.data(), final, sizeof(float) * d.vocab);
+    ops.Download(engine.stream, logits_.data(), newest, sizeof(float) * d.vocab);
   }
   for (int i = 0; i < rows; ++i) seen_[static_cast<size_t>(ids[i])] = true;
   tokens_ += rows;

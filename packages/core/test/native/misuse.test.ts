@@ -25,6 +25,42 @@ test('a finished prefill refuses every further step', async () => {
   expect(() => run.exact('key')).toThrow(spent)
 })
 
+test('arrays of another type are refused: bytes would be read beyond their end', () => {
+  const engine = addon.createEngine({ threads: 1 })
+  const options = layerCase({ tokens: 20 })
+  const bytes = new Uint8Array(options.k.length) as never
+  for (const wrong of [bytes, [...options.k] as never, undefined as never])
+    expect(() => engine.createLayerCache({ ...options, k: wrong })).toThrow(
+      expect.objectContaining({ code: 'KV_INVALID_OPTION' }) as Error,
+    )
+})
+
+test('an object that is disposed of while its options are read comes to no harm', async () => {
+  const open = await openModel(referenceModel)
+  const run = open.model.startPrefill(
+    Int32Array.from({ length: 20 }, (_, i) => i + 5),
+    [fullPlan(open.config, 20)],
+  )
+  await run.runLayer()
+  const options = {
+    get scores(): Float32Array {
+      run.dispose()
+      return new Float32Array(open.config.kvHeads * 20)
+    },
+  }
+  expect(() => run.compressLayer(0, options)).toThrow(
+    expect.objectContaining({ code: 'KV_DISPOSED' }) as Error,
+  )
+  const plan = {
+    ...fullPlan(open.config, 20),
+    get heads(): 'kv' {
+      open.model.dispose()
+      return 'kv'
+    },
+  }
+  open.model.startPrefill(Int32Array.of(5), [plan]).dispose()
+})
+
 test('a number of threads that no machine has is refused', () => {
   for (const threads of [0, -1, 1025, 2 ** 31 - 1])
     expect(() => addon.createEngine({ threads })).toThrow(
