@@ -12,6 +12,12 @@ const result = spawnSync(
     encoding: 'utf8',
   },
 )
+if (result.error) {
+  console.error(
+    `Could not start pnpm: ${result.error.message}. Type npm run check, or put .tools/node_modules/.bin on your PATH.`,
+  )
+  process.exit(1)
+}
 const lines = result.stderr.split('\n').filter((line) => line.includes('error:'))
 conclude(
   'native format',
