@@ -54,6 +54,7 @@ const smaller: Readonly<Record<string, readonly (readonly [written: string, run:
     ['--length 2048 --samples 100', '--length 512 --samples 1'],
     ['qpkv demo', 'qpkv demo --lengths 512 --scale 0.05'],
     ['qpkv pull longbench && ', ''], // from the network; packages/cli/test/pull.test.ts pulls from a server on loopback
+    ['--to 8001 --step 100 --depths 10', '--to 1001 --step 100 --depths 1'],
     ['--length 4096,8192 --samples 50', '--length 512 --samples 1'],
     ['"lengths": [2048], "samples": 20', '"lengths": [512], "samples": 1'],
   ],
@@ -80,16 +81,37 @@ const files: Readonly<Record<string, () => Promise<void> | void>> = {
     put('results/meta-llama-3-8b-instruct_128/hotpotqa/SnapKV.json', lines.join('\n'))
   },
   'packages/quantizers/kvquant/README.md': async () => {
-    const silent = { write: () => true }
-    const io = { stdin: process.stdin, stdout: silent, stderr: silent, takeInterrupt: () => () => undefined }
-    const args = ['calibrate', '--out', 'model.kvquant.json', '--tokens', '256', '--chunks', '2']
-    expect(await runCli(args, { ...io, signal: new AbortController().signal })).toBe(0)
+    await cli('calibrate', '--out', 'model.kvquant.json', '--tokens', '256', '--chunks', '2')
   },
   'packages/cli/README.md': async () => {
     await longBench()
     put('question.txt', needlePrompt())
     put('rows.txt', 'none+none\nsnapkv+kivi:bits=4@50%\n')
+    put('qpkv-data/needle-essays/one.txt', essay)
+    for (const [name, spec] of [
+      ['a', 'none+none'],
+      ['b', 'none+kivi:bits=2'],
+    ] as const)
+      await cli(
+        'bench',
+        'needle',
+        '--length',
+        '512',
+        '--samples',
+        '1',
+        '--spec',
+        spec,
+        '--out',
+        `${name}.jsonl`,
+      )
   },
+}
+
+/** Runs the command; what it says goes nowhere. */
+async function cli(...args: string[]): Promise<void> {
+  const silent = { write: () => true }
+  const io = { stdin: process.stdin, stdout: silent, stderr: silent, takeInterrupt: () => () => undefined }
+  expect(await runCli(args, { ...io, signal: new AbortController().signal })).toBe(0)
 }
 
 /** Stand-ins in the place where `qpkv pull longbench` puts the official files. */

@@ -1,4 +1,5 @@
 import type { SweepTask } from '@qpkv/bench-kit'
+import { profiles } from '@qpkv/bench-longbench'
 import type { Model } from '@qpkv/core'
 import { checkSpec, parseMethodText, type CompressionSpec, type JsonObject } from '@qpkv/spec'
 import type { NamedGrid } from './read-grid.ts'
@@ -92,11 +93,23 @@ function tasksOf(options: PaperOptions, model: Model): SweepTask[] {
           lengths: steps(1000, Math.min(8001, model.config.contextTokens), 100),
           ...(options.essays === undefined ? {} : { essays: options.essays, order: 'listed' }),
         }
-  const longbench: JsonObject = { profile: 'qpruningkv', data: options.longbench ?? '' }
+  const longbench: JsonObject = {
+    profile: 'qpruningkv',
+    data: options.longbench ?? '',
+    ...promptLimit(options.model, model),
+  }
   return [
     { bench: 'needle', options: needle },
     ...(options.longbench === undefined ? [] : [{ bench: 'longbench', options: longbench }]),
   ]
+}
+
+/** The released code knows the prompt length of a few models by their names; others get the official rule, their context less 500. */
+function promptLimit(name: string, model: Model): JsonObject {
+  const known = profiles.qpruningkv.maxPromptTokens
+  if (typeof known !== 'string' && known.some(([part]) => name.toLowerCase().includes(part.toLowerCase())))
+    return {}
+  return { maxPromptTokens: Math.max(2, model.config.contextTokens - 500) }
 }
 
 const steps = (from: number, to: number, step: number) =>
