@@ -84,7 +84,10 @@ export async function readResults(path: string): Promise<Results> {
   try {
     content = await readFile(path)
   } catch (cause) {
-    throw new KvError('KV_RESULT_FILE', `Cannot read ${path}: ${(cause as Error).message}.`, { cause })
+    throw new KvError('KV_RESULT_FILE', `Cannot read ${path}: ${(cause as Error).message}.`, {
+      hint: 'Give a .jsonl file that a bench or a sweep wrote.',
+      cause,
+    })
   }
   return collectResults(upgradeLines(parseLines(content, path).lines, path), path)
 }

@@ -26,7 +26,10 @@ export interface RulerPredictionFile {
  */
 export async function findRulerPredictions(folder: string): Promise<RulerPredictionFile[]> {
   const names = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new KvError('KV_DATA', `Cannot read the folder ${folder}: ${(cause as Error).message}.`, { cause })
+    throw new KvError('KV_DATA', `Cannot read the folder ${folder}: ${(cause as Error).message}.`, {
+      hint: 'Give the folder of the predictions: TASK.jsonl, or TASK/METHOD.json as the original writes them.',
+      cause,
+    })
   })
   return names.sort().flatMap((name) => {
     const path = join(folder, name)
