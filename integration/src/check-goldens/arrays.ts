@@ -73,3 +73,16 @@ export function beyond(
     ? undefined
     : `${what}: differs by ${difference.toExponential(2)} at ${index} (ours ${ours[index]}, theirs ${theirs[index]}), bound ${bound}`
 }
+
+/** Tokens `from` to `from + count` of every head: [heads, tokens, dim] -> [heads, count, dim]. */
+export function sliceTokens(
+  x: Float32Array,
+  [heads, tokens, dim]: readonly [number, number, number],
+  from: number,
+  count: number,
+): Float32Array {
+  const out = new Float32Array(heads * count * dim)
+  for (let h = 0; h < heads; h++)
+    out.set(x.subarray((h * tokens + from) * dim, (h * tokens + from + count) * dim), h * count * dim)
+  return out
+}

@@ -2,7 +2,7 @@ import type { NativeEngine, NativePartExport } from '@qpkv/core'
 import type { LayerPlan } from '@qpkv/spec'
 import { registry } from '@qpkv/methods'
 import { resolve } from '@qpkv/spec'
-import { beyond, readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
+import { beyond, readBytesOf, readFloats, readIntegers, sliceTokens, type ArrayReference } from './arrays.ts'
 import type { Fault } from './pruners.ts'
 import { Tally, type FamilyResult } from './report.ts'
 import { storeLayer } from './store-layer.ts'
@@ -221,15 +221,8 @@ async function checkStream(
   const [, heads = 1, total = 1, headDim = 1] = test.k_in.shape
   const k = readFloats(folder, test.k_in)
   const v = readFloats(folder, test.v_in)
-  const slice = (x: Float32Array, from: number, count: number) => {
-    const out = new Float32Array(heads * count * headDim)
-    for (let h = 0; h < heads; h++)
-      out.set(
-        x.subarray((h * total + from) * headDim, (h * total + from + count) * headDim),
-        h * count * headDim,
-      )
-    return out
-  }
+  const slice = (x: Float32Array, from: number, count: number) =>
+    sliceTokens(x, [heads, total, headDim], from, count)
   const plan = kiviPlan(
     { bits: test.bits, group: test.group_size, recent: test.residual_length, residual: 'kivi' },
     { heads, tokens: test.prompt_len, headDim },

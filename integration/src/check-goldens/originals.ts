@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { NativeEngine, NativeLayerCache } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { resolve, type MethodRef } from '@qpkv/spec'
-import { readFloats, readJson } from './arrays.ts'
+import { readFloats, readJson, sliceTokens } from './arrays.ts'
 import { headsLast } from './pruners.ts'
 import { Tally, type FamilyResult } from './report.ts'
 
@@ -142,15 +142,8 @@ async function checkHeavyHitters(
     Math.sqrt(HEAD_DIM / dim),
   )
   const k = widen(readFloats(folder, { file: inputs.k_file, shape: inputs.shape }), shape, 1)
-  const rows = (x: Float32Array, from: number, count: number) => {
-    const out = new Float32Array(heads * count * HEAD_DIM)
-    for (let h = 0; h < heads; h++)
-      out.set(
-        x.subarray((h * total + from) * HEAD_DIM, (h * total + from + count) * HEAD_DIM),
-        h * count * HEAD_DIM,
-      )
-    return out
-  }
+  const rows = (x: Float32Array, from: number, count: number) =>
+    sliceTokens(x, [heads, total, HEAD_DIM], from, count)
   const prompt = rows(k, 0, test.prompt)
   const cache = await startCache(
     engine,

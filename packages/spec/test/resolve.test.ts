@@ -2,13 +2,13 @@ import { expect, test } from 'vitest'
 import {
   definePruner,
   defineQuantizer,
-  exactFormat,
   finalPlan,
   oneOf,
   packedFormat,
   planBytes,
   resolve,
 } from '../src/index.ts'
+import { simulated } from './simulated.ts'
 import { model, prompt, window, packed, errorOf } from './resolve-support.ts'
 
 test('sliding-window layers offer only what is still visible', () => {
@@ -68,17 +68,6 @@ test('what engines cannot do is refused by name', () => {
   expect(errorOf({ budget: { tokens: 9 }, prune: pooled({ pool: 'layer', evict: 'fifo' }) })).toMatchObject({
     code: 'KV_UNSUPPORTED',
     message: expect.stringContaining('share places'),
-  })
-  const simulated = defineQuantizer({
-    name: 'simulated',
-    paper: '',
-    options: {},
-    format: () => ({ key: exactFormat(), value: exactFormat(), simulated: { keyBits: 4, valueBits: 4 } }),
-    simulation: {
-      used: () => true,
-      roundTrip: (_, { values }) => ({ values, bytes: 1 }),
-      bytes: () => 1,
-    },
   })
   expect(
     errorOf({ budget: { tokens: 9 }, prune: pooled({ pool: 'layer' }), quantize: simulated() }),

@@ -1,18 +1,8 @@
 import { expect, test } from 'vitest'
-import { defineQuantizer, exactFormat, resolve, type LayerOverride } from '../src/index.ts'
+import { exactFormat, resolve, type LayerOverride } from '../src/index.ts'
+import { simulated } from './simulated.ts'
 
 const model = { layers: 3, queryHeads: 4, kvHeads: 2, headDim: 64 }
-const simulated = defineQuantizer({
-  name: 'simulated',
-  paper: '',
-  options: {},
-  format: () => ({ key: exactFormat(), value: exactFormat(), simulated: { keyBits: 4, valueBits: 4 } }),
-  simulation: {
-    used: () => true,
-    roundTrip: (_, { values }) => ({ values, bytes: values.length / 2 }),
-    bytes: (_, { heads, tokens, headDim }) => (heads * tokens * headDim) / 2,
-  },
-})
 const run = (widths: Pick<LayerOverride, 'keyBits' | 'valueBits'>) =>
   resolve({ quantize: simulated(), layers: [{ from: 1, to: 2, ...widths }] }, undefined, model, {
     tokens: 100,
