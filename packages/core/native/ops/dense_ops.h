@@ -1,0 +1,77 @@
+// Arguments of the dense ops: embedding, products, norms, RoPE, the MLP. Conventions: ops.h.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "ops/precision.h"
+#include "ops/tensor_format.h"
+
+namespace qpkv {
+
+struct EmbedArgs {
+  const void* table;   // [vocab, dim] as stored in the file (mapped)
+  Element element;     // of the table
+  const int32_t* ids;  // [rows]
+  int rows, dim;
+  float* out;  // [rows, dim]
+};
+
+// A weight matrix repacked once at load. bf16 sources: [n / 64][k / 2][64][2] bf16; f16 and f32
+// sources: [n / 64][k][64] of the element. n is padded to 64 and k to 2 with zeros. Under kBf16 f16
+// and f32 sources are rounded to bf16 at packing.
+struct PackedWeight {
+  void* data;
+  Element element;
+  int n, k;  // out features, in features
+};
+
+struct PackWeightArgs {
+  const void* source;  // [n, k] as stored in the file
+  Element source_element;
+  // Rows of the packed matrix that this source fills: several may be stacked (q, k, v).
+  int row_begin, row_end;
+  PackedWeight out;
+};
+
+struct MatmulArgs {
+  const float* x;  // [m, k]
+  int m;
+  PackedWeight weight;
+  const float* bias;  // [n] or null
+  float* out;         // [m, n]
+  bool accumulate;    // out += x w^T + bias: the residual connection
+  Precision precision;
+};
+
+struct RmsNormArgs {
+  const float* x;       // [rows, stride], dim used
+  const float* weight;  // [dim]
+  float* out;           // [rows, stride]; may be x
+  int rows, dim, stride;
+  float epsilon;
+};
+
+// Rotary embedding, rotate-half form: channel i turns with channel i + dim / 2 by positions[row] *
+// inv_freq[i], times `scale`.
+struct RopeArgs {
+  float* x;                  // [rows, heads, dim] with row stride `stride`, in place
+  const int32_t* positions;  // host [rows]
+  const float* inv_freq;     // host [dim / 2]
+  float scale;               // attention scaling of yarn; 1 otherwise
+  int rows, heads, dim, stride;
+};
+
+struct SwigluArgs {
+  const float* gate_up;  // [rows, 2 * dim]: gate, then up
+  float* out;            // [rows, dim] = silu(gate) * up
+  int rows, dim;
+};
+
+// Copies [rows, heads, dim] (row stride `stride`) into [heads, capacity, dim] at token `first`.
+struct StoreHeadsArgs {
+  const float* x;
+  float* out;
+  int rows, heads, dim, stride, capacity, first;
+};
+
+}  // namespace qpkv
