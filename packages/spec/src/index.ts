@@ -15,6 +15,7 @@ export type {
   SegmentPlan,
   Smoothing,
 } from './layer-plan.ts'
+export type * from './plan/score.ts'
 export type { ModelFacts, PromptFacts } from './facts.ts'
 export { LANES, outlierCapacity, partBytes, TILE_TOKENS, type PartNeeds } from './tile-bytes.ts'
 export { describeValue, errorCodes, expected, KvError, type KvErrorCode } from './errors.ts'
