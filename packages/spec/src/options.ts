@@ -11,6 +11,8 @@ export interface Option<T> {
   /** Accepted values in words, for messages and generated tables. */
   readonly accepts: string
   readonly doc: string
+  /** The values of an option that has only a few. */
+  readonly choices?: readonly (string | number)[]
   check(value: unknown, path: string): T
 }
 
@@ -70,8 +72,10 @@ export const odd = (range: Range): Option<number> =>
 export const oneOf = <const T extends string | number>(
   choices: readonly T[],
   settings: { readonly default: NoInfer<T>; readonly doc: string },
-): Option<T> =>
-  option<T>(settings, `one of ${choices.join(', ')}`, (v) => (choices as readonly unknown[]).includes(v))
+): Option<T> => ({
+  ...option<T>(settings, `one of ${choices.join(', ')}`, (v) => (choices as readonly unknown[]).includes(v)),
+  choices,
+})
 
 /** True or false. */
 export const boolean = (settings: { readonly default: boolean; readonly doc: string }): Option<boolean> =>

@@ -1,0 +1,10 @@
+import { defineStatistic } from '../statistic.ts'
+
+export const keyNorm = defineStatistic({
+  name: 'key-norm',
+  version: 1,
+  doc: 'Euclidean norm of a key.',
+  rows: 'kv',
+  reads: ['keys'],
+  options: {},
+})
