@@ -15,17 +15,7 @@ export type {
   SegmentPlan,
   Smoothing,
 } from './layer-plan.ts'
-export {
-  checkScore,
-  statisticsOf,
-  type OperationNode,
-  type ScoreNode,
-  type ScoreStage,
-  type StatisticNode,
-} from './score-expression.ts'
-export { scoreOperations, type Operation } from './score-operations.ts'
-export { defineStatistic, type Reading, type Statistic } from './statistic.ts'
-export { statistics } from './statistics/index.ts'
+export type * from './plan/score.ts'
 export type { ModelFacts, PromptFacts } from './facts.ts'
 export { LANES, outlierCapacity, partBytes, TILE_TOKENS, type PartNeeds } from './tile-bytes.ts'
 export { describeValue, errorCodes, expected, KvError, type KvErrorCode } from './errors.ts'

@@ -1,4 +1,4 @@
-import type { ScoreNode, ScoreStage } from '../score-expression.ts'
+import type { ScoreNode } from './score.ts'
 import type { Bits, TensorFormat } from './tensor-format.ts'
 
 /**
@@ -38,10 +38,10 @@ export interface LayerPlan {
   readonly segments: readonly SegmentPlan[]
   readonly residual: Residual
   /**
-   * How tokens are chosen, higher scores first; ties break to the lower position. None: nothing is observed, the
-   * lowest positions fill the places.
+   * How tokens are chosen: each stage fills its share of the places beside the protected ones with its best
+   * scores among the tokens that are left. None: nothing is observed, the lowest positions fill the places.
    */
-  readonly stages: readonly ScoreStage[]
+  readonly stages: readonly SelectionStage[]
   readonly protect: Protection
   /** Storage order of the kept tokens; `score` = descending score, then the protected last ones (what the original codes do). */
   readonly order: 'position' | 'score'
@@ -68,6 +68,14 @@ export interface TokenShare {
   readonly rounding?: 'each'
   /** With `evict: 'fifo'`: tokens per stored head that decode keeps, where the prompt was shorter; left out: `perHead`. */
   readonly capacity?: number
+}
+
+/** One stage of a selection. */
+export interface SelectionStage {
+  /** [storedHeads, tokens], higher is kept; ties break to the lower position. */
+  readonly score: ScoreNode
+  /** Part of the places, above 0 and at most 1; a plan's shares add up to 1, the last stage takes what rounding leaves. */
+  readonly share: number
 }
 
 /** Tokens that are never dropped and need no score. */

@@ -1,0 +1,158 @@
+/**
+ * What a token is worth, as data: an expression over named statistics that every backend runs natively. A node yields
+ * float32, [queryHeads, tokens] or [storedHeads, tokens]; a stage's score is [storedHeads, tokens], higher is kept.
+ * "Tokens" are the scored ones everywhere: those before the last `protect.last` of the prompt.
+ */
+export type ScoreNode = StatisticNode | OperationNode
+
+// ---- statistics -----------------------------------------------------------------------------------------------------
+
+/** Measured of a layer in prefill. Keys are taken after RoPE; matrices stay inside. */
+export type StatisticNode =
+  | AttentionStatistic
+  | KeyNormStatistic
+  | KeySimilarityStatistic
+  | ValueNormStatistic
+  | ValueOutputNormStatistic
+
+/** Attention probabilities that each key receives, reduced over queries. [queryHeads, tokens] */
+export interface AttentionStatistic {
+  readonly stat: 'attention'
+  /** All queries, or the `last` ones counting back from the end of the prompt or of the last user turn. */
+  readonly queries: 'all' | LastQueries
+  /**
+   * `causal`, or `window-block`: only the last `window` x `window` block is masked (a
+   * released code's behavior; `window` = `protect.last`).
+   */
+  readonly mask: 'causal' | 'window-block'
+  /** Over the observing queries; one that does not see a key gives it 0. The variance is that of the population. */
+  readonly reduce: 'sum' | 'mean' | 'max' | 'variance'
+}
+
+/** The last queries that observe. */
+export interface LastQueries {
+  readonly last: number
+  readonly before: 'prompt-end' | 'user-end'
+}
+
+/** Euclidean norm of each key. [storedHeads, tokens] */
+export interface KeyNormStatistic {
+  readonly stat: 'key-norm'
+}
+
+/** Cosine of each key with the mean of its head's normalized keys. [storedHeads, tokens] */
+export interface KeySimilarityStatistic {
+  readonly stat: 'key-similarity'
+}
+
+/** Norm of each value: sum of sizes (1) or Euclidean (2). [storedHeads, tokens] */
+export interface ValueNormStatistic {
+  readonly stat: 'value-norm'
+  readonly norm: 1 | 2
+}
+
+/** Norm of each value after its query head's columns of the output projection. [queryHeads, tokens] */
+export interface ValueOutputNormStatistic {
+  readonly stat: 'value-output-norm'
+  readonly norm: 1 | 2
+}
+
+// ---- operations -----------------------------------------------------------------------------------------------------
+
+/** Made of other nodes. Unless an operation says otherwise it works on each head and token by itself and keeps the shape. */
+export type OperationNode =
+  | GroupOperation
+  | AddOperation
+  | MultiplyOperation
+  | PowerOperation
+  | ScaleOperation
+  | ZScoreOperation
+  | SoftmaxOperation
+  | RankInBlocksOperation
+  | PoolOperation
+  | BlockPoolOperation
+  | ConstantOperation
+
+/** Reduces the query heads of a stored head: [queryHeads, tokens] -> [storedHeads, tokens]. With `heads: 'query'` it changes nothing. */
+export interface GroupOperation {
+  readonly op: 'group'
+  readonly by: 'mean' | 'max' | 'sum'
+  readonly of: readonly [ScoreNode]
+}
+
+/** The sum of two or more nodes of one shape. */
+export interface AddOperation {
+  readonly op: 'add'
+  readonly of: readonly ScoreNode[]
+}
+
+/** The product of two or more nodes of one shape. */
+export interface MultiplyOperation {
+  readonly op: 'multiply'
+  readonly of: readonly ScoreNode[]
+}
+
+/** x^exponent; scores below 0 need a whole exponent. */
+export interface PowerOperation {
+  readonly op: 'power'
+  readonly exponent: number
+  readonly of: readonly [ScoreNode]
+}
+
+/** x * factor: -1 keeps the lowest. */
+export interface ScaleOperation {
+  readonly op: 'scale'
+  readonly factor: number
+  readonly of: readonly [ScoreNode]
+}
+
+/** (x - mean) / deviation of the population over a head's tokens, or over all heads of the layer together; 0 where all are equal. */
+export interface ZScoreOperation {
+  readonly op: 'z-score'
+  readonly over: 'head' | 'layer'
+  readonly of: readonly [ScoreNode]
+}
+
+/** exp(x) over its sum along a head's tokens. */
+export interface SoftmaxOperation {
+  readonly op: 'softmax'
+  readonly of: readonly [ScoreNode]
+}
+
+/** Rank among the tokens of a block of consecutive tokens over their number, 0 for the lowest; of equal ones the earlier is lower. */
+export interface RankInBlocksOperation {
+  readonly op: 'rank-in-blocks'
+  /** Tokens of a block; the last may be short. */
+  readonly block: number
+  readonly of: readonly [ScoreNode]
+}
+
+/** Pooling along the tokens, stride 1, the window centered. */
+export interface PoolOperation {
+  readonly op: 'pool'
+  readonly pool: 'max' | 'mean'
+  /** Odd width in tokens. */
+  readonly kernel: number
+  /** `zeros-count`: a mean divides by the kernel at the edges too; `valid`: by the tokens that exist. Max ignores it. */
+  readonly padding: 'zeros-count' | 'valid'
+  readonly of: readonly [ScoreNode]
+}
+
+/** Every token gets the mean or maximum of its block of consecutive tokens: blocks are kept or dropped whole. */
+export interface BlockPoolOperation {
+  readonly op: 'block-pool'
+  readonly pool: 'max' | 'mean'
+  /** Tokens of a block; the last may be short. */
+  readonly block: number
+  readonly of: readonly [ScoreNode]
+}
+
+/** Replaces the scores of the first and the last scored tokens. */
+export interface ConstantOperation {
+  readonly op: 'constant'
+  readonly first: number
+  readonly last: number
+  /** A number, or `above`: 1 more than the layer's highest score. */
+  readonly value: number | 'above'
+  readonly of: readonly [ScoreNode]
+}
