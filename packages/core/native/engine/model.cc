@@ -89,11 +89,12 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
   PackedWeight packed{};
   packed.k = k;
   for (int count : rows) packed.n += count;
-  packed.element = Require(roles[0], {rows[0], k}).element;
+  Element element = Require(roles[0], {rows[0], k}).element;
   for (size_t i = 1; i < roles.size(); ++i)
-    if (Require(roles[i], {rows[i], k}).element != packed.element) packed.element = Element::kF32;
-  if (description.products == Precision::kBf16) packed.element = Element::kBf16;
-  const size_t bytes = engine->ops.PackedWeightBytes(packed.element, packed.n, k);
+    if (Require(roles[i], {rows[i], k}).element != element) element = Element::kF32;
+  if (description.products == Precision::kBf16) element = Element::kBf16;
+  packed.format = ExactWeights(element);
+  const size_t bytes = engine->ops.PackedWeightBytes(packed.format, packed.n, k);
   buffers_.emplace_back(engine->ops, bytes);
   weight_bytes += bytes;
   packed.data = buffers_.back().data();

@@ -107,8 +107,9 @@ PairValue* PackRows(Stream& stream, const float* x, int m, int k, size_t stride)
 
 void Matmul(Stream& stream, const MatmulArgs& args) {
   const int k = args.weight.k;
-  if (args.weight.element == Element::kF32) return MultiplyPanels<F32Step>(stream, args, args.x, k);
-  if (args.weight.element == Element::kF16) return MultiplyPanels<F16Step>(stream, args, args.x, k);
+  const Element element = args.weight.format.element;
+  if (element == Element::kF32) return MultiplyPanels<F32Step>(stream, args, args.x, k);
+  if (element == Element::kF16) return MultiplyPanels<F16Step>(stream, args, args.x, k);
   if (args.precision == Precision::kBf16) {
     // One cache line of padding keeps the rows of a tile out of each other's cache sets.
     const size_t stride = AlignUp(k, 32) / 2 + 16;

@@ -1,5 +1,5 @@
 // PackWeight: [n, k] as stored in a file -> panels of 64 outputs, the layout above PackedWeight in
-// ops/ops.h.
+// ops/dense_ops.h.
 #pragma once
 #include "base/bf16.h"
 #include "base/f16.h"
@@ -9,8 +9,8 @@ namespace {
 
 constexpr int kPanel = 64;  // outputs per panel
 
-size_t PackedWeightBytes(Element element, int n, int k) {
-  return AlignUp(n, kPanel) * AlignUp(k, 2) * ElementBytes(element);
+size_t PackedWeightBytes(const WeightFormat& format, int n, int k) {
+  return AlignUp(n, kPanel) * AlignUp(k, 2) * ElementBytes(format.element);
 }
 
 // Tensors begin anywhere in a file, so elements are read as bytes.
@@ -84,7 +84,7 @@ void PackWeight(Stream& stream, const PackWeightArgs& args) {
   const PackedWeight& out = args.out;
   const int first = args.row_begin / kPanel;
   const int end = static_cast<int>(DivideUp(args.row_end, kPanel));
-  const size_t panel_bytes = kPanel * AlignUp(out.k, 2) * ElementBytes(out.element);
+  const size_t panel_bytes = kPanel * AlignUp(out.k, 2) * ElementBytes(out.format.element);
   stream.ParallelFor(end - first, [&](int unit, int) {
     const int panel_row = (first + unit) * kPanel;
     uint8_t* panel =
@@ -94,7 +94,7 @@ void PackWeight(Stream& stream, const PackWeightArgs& args) {
     // The source that fills the last row also writes the zeros behind it.
     const int zeros = args.row_end == out.n ? panel_row + kPanel : stop;
     int row = begin;
-    if (out.element == Element::kBf16 && args.source_element == Element::kBf16) {
+    if (out.format.element == Element::kBf16 && args.source_element == Element::kBf16) {
       const size_t start = static_cast<size_t>(begin - args.row_begin) * out.k;
       PackPanelBf16(static_cast<const char*>(args.source) + start * sizeof(uint16_t), out.k,
                     stop - begin, begin - panel_row, reinterpret_cast<uint16_t*>(panel));
@@ -103,12 +103,12 @@ void PackWeight(Stream& stream, const PackWeightArgs& args) {
     for (; row < zeros; ++row) {
       const void* source = row < stop ? args.source : nullptr;
       const size_t start = static_cast<size_t>(row - args.row_begin) * out.k;
-      if (out.element == Element::kBf16)
+      if (out.format.element == Element::kBf16)
         PackRowPairs(source, args.source_element, start, out.k, row - panel_row,
                      reinterpret_cast<uint16_t*>(panel));
       else
-        PackRowSingles(source, args.source_element, start, out.k, row - panel_row, out.element,
-                       panel);
+        PackRowSingles(source, args.source_element, start, out.k, row - panel_row,
+                       out.format.element, panel);
     }
   });
 }

@@ -5,6 +5,7 @@
 
 #include "ops/precision.h"
 #include "ops/tensor_format.h"
+#include "ops/weight_format.h"
 
 namespace qpkv {
 
@@ -16,12 +17,12 @@ struct EmbedArgs {
   float* out;  // [rows, dim]
 };
 
-// A weight matrix repacked once at load. bf16 sources: [n / 64][k / 2][64][2] bf16; f16 and f32
-// sources: [n / 64][k][64] of the element. n is padded to 64 and k to 2 with zeros. Under kBf16 f16
-// and f32 sources are rounded to bf16 at packing.
+// A weight matrix repacked once at load. Exact bf16: [n / 64][k / 2][64][2] bf16; exact f16 and
+// f32: [n / 64][k][64] of the element. n is padded to 64 and k to 2 with zeros. Under kBf16 f16 and
+// f32 sources are rounded to bf16 at packing.
 struct PackedWeight {
   void* data;
-  Element element;
+  WeightFormat format;
   int n, k;  // out features, in features
 };
 

@@ -37,7 +37,7 @@ struct Ops {
   void (*Zero)(Stream&, void* device, size_t bytes);
 
   void (*Embed)(Stream&, const EmbedArgs&);
-  size_t (*PackedWeightBytes)(Element element, int n, int k);
+  size_t (*PackedWeightBytes)(const WeightFormat& format, int n, int k);
   void (*PackWeight)(Stream&, const PackWeightArgs&);
   void (*Matmul)(Stream&, const MatmulArgs&);
   void (*RmsNorm)(Stream&, const RmsNormArgs&);

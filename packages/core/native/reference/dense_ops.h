@@ -10,7 +10,7 @@ namespace qpkv {
 namespace reference {
 
 void Embed(Stream&, const EmbedArgs& args);
-size_t PackedWeightBytes(Element element, int n, int k);
+size_t PackedWeightBytes(const WeightFormat& format, int n, int k);
 void PackWeight(Stream&, const PackWeightArgs& args);
 void Matmul(Stream&, const MatmulArgs& args);
 void RmsNorm(Stream&, const RmsNormArgs& args);

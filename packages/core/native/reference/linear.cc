@@ -33,7 +33,7 @@ void Write(void* data, Element element, size_t i, float x) {
 size_t PackedIndex(const PackedWeight& w, int row, int column) {
   const size_t panel = static_cast<size_t>(row / kPanel) * kPanel * AlignUp(w.k, 2);
   const size_t lane = row % kPanel;
-  if (w.element == Element::kBf16)
+  if (w.format.element == Element::kBf16)
     return panel + (static_cast<size_t>(column / 2) * kPanel + lane) * 2 + column % 2;
   return panel + static_cast<size_t>(column) * kPanel + lane;
 }
@@ -47,8 +47,8 @@ void Embed(Stream&, const EmbedArgs& args) {
           Read(args.table, args.element, static_cast<size_t>(args.ids[row]) * args.dim + i);
 }
 
-size_t PackedWeightBytes(Element element, int n, int k) {
-  return AlignUp(n, kPanel) * AlignUp(k, 2) * ElementBytes(element);
+size_t PackedWeightBytes(const WeightFormat& format, int n, int k) {
+  return AlignUp(n, kPanel) * AlignUp(k, 2) * ElementBytes(format.element);
 }
 
 void PackWeight(Stream&, const PackWeightArgs& args) {
@@ -59,7 +59,7 @@ void PackWeight(Stream&, const PackWeightArgs& args) {
     for (int column = 0; column < columns; ++column) {
       const bool padding = row >= args.row_end || column >= args.out.k;
       const size_t from = static_cast<size_t>(row - args.row_begin) * args.out.k + column;
-      Write(args.out.data, args.out.element, PackedIndex(args.out, row, column),
+      Write(args.out.data, args.out.format.element, PackedIndex(args.out, row, column),
             padding ? 0.0f : Read(args.source, args.source_element, from));
     }
 }
@@ -67,13 +67,13 @@ void PackWeight(Stream&, const PackWeightArgs& args) {
 void Matmul(Stream&, const MatmulArgs& args) {
   const PackedWeight& w = args.weight;
   // f16 and f32 weights are multiplied in float32 under either precision.
-  const Precision precision = w.element == Element::kBf16 ? args.precision : Precision::kF32;
+  const Precision precision = w.format.element == Element::kBf16 ? args.precision : Precision::kF32;
   for (int row = 0; row < args.m; ++row)
     for (int n = 0; n < w.n; ++n) {
       double sum = args.bias ? args.bias[n] : 0.0;
       for (int k = 0; k < w.k; ++k)
         sum += Factor(args.x[static_cast<size_t>(row) * w.k + k], precision) *
-               Read(w.data, w.element, PackedIndex(w, n, k));
+               Read(w.data, w.format.element, PackedIndex(w, n, k));
       float& out = args.out[static_cast<size_t>(row) * w.n + n];
       out = static_cast<float>(args.accumulate ? out + sum : sum);
     }

@@ -62,7 +62,9 @@ std::vector<float> Noise(size_t count) {
 
 void BenchMatmul(const Ops& ops, Stream& stream, Element element, Precision precision, int m, int n,
                  int k) {
-  PackedWeight weight{std::aligned_alloc(64, ops.PackedWeightBytes(element, n, k)), element, n, k};
+  const WeightFormat format = ExactWeights(element);
+  const size_t bytes = ops.PackedWeightBytes(format, n, k);
+  PackedWeight weight{std::aligned_alloc(64, bytes), format, n, k};
   const std::vector<float> source = Noise(static_cast<size_t>(n) * k);
   ops.PackWeight(stream, {source.data(), Element::kF32, 0, n, weight});
   const std::vector<float> x = Noise(static_cast<size_t>(m) * k);
@@ -78,9 +80,8 @@ void BenchMatmul(const Ops& ops, Stream& stream, Element element, Precision prec
   const Timing t = Measure([&] { ops.Matmul(stream, args); }, dot ? PeakDot : PeakFma);
   Report(what, 2.0 * m * n * k, t, stream.threads());
   if (m == 1)
-    std::printf("%-58s %9.1f GB/s (plain read %.1f)\n", "",
-                ops.PackedWeightBytes(element, n, k) / t.seconds / 1e9,
-                ReadBandwidth(stream, weight.data, ops.PackedWeightBytes(element, n, k)));
+    std::printf("%-58s %9.1f GB/s (plain read %.1f)\n", "", bytes / t.seconds / 1e9,
+                ReadBandwidth(stream, weight.data, bytes));
   std::free(weight.data);
 }
 

@@ -29,11 +29,11 @@ QPKV_TEST(PackWeight) {
       const Source source(random.Normals(static_cast<size_t>(n) * k));
       for (Element from : kElements)
         for (Element to : kElements) {
-          const size_t bytes = Reference().PackedWeightBytes(to, n, k);
+          const size_t bytes = Reference().PackedWeightBytes(ExactWeights(to), n, k);
           std::vector<uint8_t> want(bytes, 0xaa), got(bytes, 0xaa);
           const int cut = n > 70 ? 70 : n;  // two sources, meeting inside a panel
           const auto pack = [&](const Ops& ops, std::vector<uint8_t>& out) {
-            const PackedWeight weight{out.data(), to, n, k};
+            const PackedWeight weight{out.data(), ExactWeights(to), n, k};
             ops.PackWeight(TestStream(), {source.At(from, 0), from, 0, cut, weight});
             if (cut < n)
               ops.PackWeight(TestStream(),
@@ -44,7 +44,7 @@ QPKV_TEST(PackWeight) {
             pack(*ops, got);
             ExpectEqualBytes(Label("%s pack weight n %d k %d", ops->name, n, k), got.data(),
                              want.data(), bytes);
-            Expect("size", ops->PackedWeightBytes(to, n, k) == bytes);
+            Expect("size", ops->PackedWeightBytes(ExactWeights(to), n, k) == bytes);
           }
         }
     }
@@ -59,16 +59,17 @@ QPKV_TEST(PackWeightFromAnyByte) {
     for (Element from : kElements)
       for (Element to : kElements) {
         const size_t source_bytes = static_cast<size_t>(n) * k * (from == Element::kF32 ? 4 : 2);
-        const size_t bytes = Reference().PackedWeightBytes(to, n, k);
+        const size_t bytes = Reference().PackedWeightBytes(ExactWeights(to), n, k);
         std::vector<uint8_t> want(bytes, 0xaa), got(bytes, 0xaa);
-        Reference().PackWeight(TestStream(),
-                               {source.At(from, 0), from, 0, n, {want.data(), to, n, k}});
+        Reference().PackWeight(
+            TestStream(), {source.At(from, 0), from, 0, n, {want.data(), ExactWeights(to), n, k}});
         for (size_t shift : {1, 2, 3}) {
           std::vector<uint8_t> file(shift + source_bytes);  // ends with the tensor
           std::memcpy(file.data() + shift, source.At(from, 0), source_bytes);
           const auto check = [&](const Ops& ops) {
             std::fill(got.begin(), got.end(), 0xaa);
-            ops.PackWeight(TestStream(), {file.data() + shift, from, 0, n, {got.data(), to, n, k}});
+            ops.PackWeight(TestStream(),
+                           {file.data() + shift, from, 0, n, {got.data(), ExactWeights(to), n, k}});
             ExpectEqualBytes(Label("%s pack weight k %d at byte %zu", ops.name, k, shift),
                              got.data(), want.data(), bytes);
           };
@@ -83,9 +84,9 @@ void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool
                  bool accumulate) {
   Random random(static_cast<uint64_t>(m * 1000003 + n * 1009 + k));
   const Source source(random.Normals(static_cast<size_t>(n) * k));
-  std::vector<uint8_t> packed(Reference().PackedWeightBytes(element, n, k) + 64);
+  std::vector<uint8_t> packed(Reference().PackedWeightBytes(ExactWeights(element), n, k) + 64);
   uint8_t* data = packed.data() + (64 - reinterpret_cast<uintptr_t>(packed.data()) % 64) % 64;
-  const PackedWeight weight{data, element, n, k};
+  const PackedWeight weight{data, ExactWeights(element), n, k};
   Reference().PackWeight(TestStream(), {source.f32.data(), Element::kF32, 0, n, weight});
   const std::vector<float> x = random.Normals(static_cast<size_t>(m) * k), b = random.Normals(n);
   const std::vector<float> before = random.Normals(static_cast<size_t>(m) * n);
@@ -131,8 +132,8 @@ QPKV_TEST(MatmulRowsAlone) {
   for (const Ops* ops : Tables())
     for (Element element : kElements)
       for (Precision precision : {Precision::kBf16, Precision::kF32}) {
-        std::vector<uint8_t> packed(ops->PackedWeightBytes(element, n, k));
-        const PackedWeight weight{packed.data(), element, n, k};
+        std::vector<uint8_t> packed(ops->PackedWeightBytes(ExactWeights(element), n, k));
+        const PackedWeight weight{packed.data(), ExactWeights(element), n, k};
         ops->PackWeight(TestStream(), {source.data(), Element::kF32, 0, n, weight});
         std::vector<float> all(static_cast<size_t>(m) * n), one(n);
         ops->Matmul(TestStream(), {x.data(), m, weight, nullptr, all.data(), false, precision});
