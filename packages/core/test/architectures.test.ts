@@ -47,6 +47,13 @@ const variants: [string, Record<string, unknown>, Element][] = [
     },
     'BF16',
   ],
+  ...[4, 6, 10, 20, 48, 72, 80, 96, 100, 128, 256].map(
+    (head_dim): [string, Record<string, unknown>, Element] => [
+      `heads of ${head_dim} channels`,
+      { model_type: 'llama', head_dim },
+      'BF16',
+    ],
+  ),
   ['mistral with a sliding window', { model_type: 'mistral', sliding_window: 16 }, 'BF16'],
   ['qwen2 with biases', { model_type: 'qwen2' }, 'BF16'],
   [

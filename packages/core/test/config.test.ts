@@ -19,7 +19,7 @@ describe('config.json', () => {
     expect(config.tiedHead).toBe(true)
     expect(config.slidingWindow).toEqual([0, 0])
     expect(read({ num_key_value_heads: null }).kvHeads).toBe(2)
-    expect(read({ head_dim: 128 }).headDim).toBe(128)
+    for (const head_dim of [4, 6, 100, 128, 256]) expect(read({ head_dim }).headDim).toBe(head_dim)
     expect(read({ eos_token_id: [3, 4] }).stopTokens).toEqual([3, 4])
     expect(read({ eos_token_id: null }).stopTokens).toEqual([])
   })
@@ -66,9 +66,10 @@ describe('config.json', () => {
     ['num_hidden_layers', 1e9],
     ['vocab_size', 1.5],
     ['num_key_value_heads', 4],
-    ['head_dim', 12],
-    ['head_dim', 264],
-    ['hidden_size', 70],
+    ['head_dim', 2],
+    ['head_dim', 13],
+    ['head_dim', 258],
+    ['hidden_size', 66],
     ['rms_norm_eps', 0],
     ['rms_norm_eps', Number.NaN],
     ['tie_word_embeddings', 'yes'],

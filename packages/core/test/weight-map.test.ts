@@ -56,6 +56,18 @@ describe('the weight map', () => {
     await missing({ architectures: ['Qwen3ForCausalLM'], head_dim: 32 }, /layers.0.self_attn.q_norm.weight/)
   })
 
+  it('takes a tied table from either name', async () => {
+    const tensors = weights()
+    tensors.set('lm_head.weight', tensors.get('model.embed_tokens.weight')!)
+    tensors.delete('model.embed_tokens.weight')
+    const mapped = mapWeights(config(), files(tensors), 'folder')
+    expect(mapped['embed']).toEqual({ file: 0, offset: 100, element: 'bf16', shape: [320, 64] })
+    expect(mapped['head']).toBeUndefined()
+    await throwsKv('KV_MODEL_FILE', /model.embed_tokens.weight/, () =>
+      mapWeights(config({ tie_word_embeddings: false }), files(tensors), 'folder'),
+    )
+  })
+
   it('refuses shapes that contradict the configuration, with both', async () => {
     await throwsKv(
       'KV_MODEL_FILE',

@@ -50,11 +50,14 @@ export function checkFormat(format: TensorFormat, headDim: number, path: string)
   } else if (format.scalePer === 'token') {
     if (!(
       Number.isInteger(format.group) &&
-      format.group % 8 === 0 &&
       format.group > 0 &&
-      format.group <= headDim
+      (format.group === headDim || (format.group % 8 === 0 && format.group < headDim))
     ))
-      throw fail('group', format.group, `a multiple of 8 channels, at most the head dimension ${headDim}`)
+      throw fail(
+        'group',
+        format.group,
+        `a multiple of 8 channels below the head dimension ${headDim}, or all ${headDim}`,
+      )
   } else throw fail('scalePer', format.scalePer, "'channel' or 'token'")
   if (!(format.outliers >= 0 && format.outliers <= 0.25))
     throw fail('outliers', format.outliers, 'a share from 0 to 0.25')

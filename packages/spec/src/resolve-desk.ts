@@ -47,7 +47,7 @@ export function checkFacts(model: ModelFacts, prompt: PromptFacts): void {
   positive(model.queryHeads, 'model.queryHeads')
   positive(model.kvHeads, 'model.kvHeads')
   positive(model.headDim, 'model.headDim')
-  if (model.headDim % 8 !== 0) throw expected('a multiple of 8', 'model.headDim', model.headDim, 'KV_CONFIG')
+  if (model.headDim % 2 !== 0) throw expected('an even number', 'model.headDim', model.headDim, 'KV_CONFIG')
   if (model.queryHeads % model.kvHeads !== 0)
     throw expected(
       `a multiple of kvHeads (${model.kvHeads})`,

@@ -64,7 +64,7 @@ void CheckPrefill(const Shape& s, Precision precision) {
 
 QPKV_TEST(PrefillAttention) {
   for (Precision precision : {Precision::kBf16, Precision::kF32}) {
-    for (int dim : {32, 40, 64, 72, 80, 96, 104, 128, 256})
+    for (int dim : {4, 6, 10, 20, 32, 40, 48, 64, 72, 80, 96, 100, 104, 128, 256})
       CheckPrefill({50, 20, 2, 1, dim, 0}, precision);
     for (int group = 1; group <= 8; ++group) CheckPrefill({33, 0, 2 * group, 2, 32, 0}, precision);
     for (int rows : {1, 2, 47, 48, 49, 97})
@@ -129,7 +129,7 @@ void CheckObserve(const Shape& s, int tokens_after, ObserveMask mask, int block,
 QPKV_TEST(ObserveAttention) {
   for (Precision precision : {Precision::kBf16, Precision::kF32})
     for (bool give_lse : {false, true}) {
-      for (int dim : {32, 40, 64, 72, 128, 256})
+      for (int dim : {4, 6, 10, 20, 32, 40, 48, 64, 72, 80, 96, 100, 128, 256})
         CheckObserve({16, 100, 2, 1, dim, 0}, 0, ObserveMask::kCausal, 0, precision, give_lse);
       for (int group = 1; group <= 8; ++group)
         CheckObserve({8, 60, 2 * group, 2, 32, 0}, 0, ObserveMask::kCausal, 0, precision, give_lse);

@@ -1,6 +1,6 @@
 // Decode attention of every table against the reference on the unpacked values.
 //
-// The bounds are largest |difference| / rms(reference output): 1e-2 under kBf16, 1e-5 under kF32,
+// The bounds are largest |difference| / rms(reference output): 1e-2 under kBf16, 1.5e-5 under kF32,
 // on Gaussian keys and values with means and outlier channels, and queries scaled so that the
 // logits of every row have a standard deviation of kSpread.
 //
@@ -147,7 +147,7 @@ void Check(const std::string& what, const Head& head) {
           Label("%s %s dim %d rows %d tokens %d %s", ops->name, narrow ? "bf16" : "f32", head.dim,
                 head.rows, head.keys.tokens, what.c_str());
       Expect(label + Label(": output error %.2e of rms %.2e", error, rms),
-             error <= (narrow ? 1e-2 : 1e-5));
+             error <= (narrow ? 1e-2 : 1.5e-5));
       Expect(label + Label(": mass error %.2e", mass), mass <= (narrow ? 1e-3 : 1e-6));
     }
 }
@@ -165,10 +165,11 @@ QPKV_TEST(DecodeAttentionEveryFormat) {
 }
 
 QPKV_TEST(DecodeAttentionEveryDim) {
-  for (int dim = 32; dim <= 256; dim += 8)
+  for (int dim = 4; dim <= 256; dim += dim < 32 ? 2 : 4)
     for (const TensorFormat& format :
-         {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Coded(3, ScalePer::kToken, 24),
-          Coded(2, ScalePer::kToken, 32, ZeroPoint::kInteger)})
+         {Exact(Element::kBf16), Exact(Element::kF32), Coded(4, ScalePer::kChannel, 32),
+          Coded(3, ScalePer::kToken, std::min(24, dim)),
+          Coded(2, ScalePer::kToken, std::min(32, dim), ZeroPoint::kInteger)})
       Check(NameOf(format),
             MakeHead(WithRecent(format, 200), WithRecent(format, 200), dim, 3, 5 + dim));
 }
@@ -250,7 +251,8 @@ QPKV_TEST(DecodeAttentionKeysBeforeRope) {
        {Exact(Element::kBf16), Exact(Element::kF32), Coded(4, ScalePer::kChannel, 32),
         Coded(2, ScalePer::kToken, 32, ZeroPoint::kInteger)}) {
     format.rope_before = true;
-    for (int dim : {64, 40}) {
+    for (int dim : {64, 40, 4, 6, 20, 100}) {
+      if (format.bits != 16) format.group = GroupOf(format.scale_per, 32, dim);
       Head head = MakeHead({{format, 300}, {Exact(Element::kBf16), 20}},
                            {{Exact(Element::kBf16), 320}}, dim, 4, 51, needs);
       Check(NameOf(format), head);

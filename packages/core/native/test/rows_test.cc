@@ -85,7 +85,7 @@ QPKV_TEST(RmsNorm) {
 
 QPKV_TEST(Rope) {
   Random random(3);
-  for (int dim : {8, 32, 40, 64, 72, 128, 256})
+  for (int dim : {4, 6, 8, 10, 20, 32, 40, 48, 64, 72, 80, 96, 100, 128, 256})
     for (int rows : {1, 7, 20}) {
       const int heads = 3, stride = heads * dim + 4;
       std::vector<float> inv_freq;

@@ -75,6 +75,17 @@ inline TensorFormat Beyond(TensorFormat f, double threshold, double fraction) {
   return f;
 }
 
+// Head dims of the tile tests: every remainder of the 16 lanes that matters, and the ends.
+inline const std::vector<int>& HeadDims() {
+  static const std::vector<int> dims = {4, 6, 10, 20, 40, 48, 64, 72, 80, 96, 100, 128, 256};
+  return dims;
+}
+
+// A group of tokens, or of channels where the head has that many.
+inline int GroupOf(ScalePer per, int group, int dim) {
+  return per == ScalePer::kToken ? std::min(group, dim) : group;
+}
+
 // Formats for a head of `dim` channels.
 inline std::vector<TensorFormat> Formats(int dim) {
   std::vector<TensorFormat> formats = {Exact(Element::kBf16), Exact(Element::kF16),
@@ -87,32 +98,32 @@ inline std::vector<TensorFormat> Formats(int dim) {
         if (group <= dim) formats.push_back(Coded(bits, ScalePer::kToken, group, zero));
     }
   for (ScalePer per : {ScalePer::kChannel, ScalePer::kToken}) {
-    formats.push_back(Coded(4, per, 32, ZeroPoint::kFloatMinimum, Element::kF32));
+    const int group32 = GroupOf(per, 32, dim);
+    formats.push_back(Coded(4, per, group32, ZeroPoint::kFloatMinimum, Element::kF32));
     for (int bits : {8, 4, 3, 2}) {
-      TensorFormat f = Coded(bits, per, 32);
+      TensorFormat f = Coded(bits, per, group32);
       f.levels = LevelsOf(bits);
       formats.push_back(f);
       f.outlier_fraction = 0.01;
       formats.push_back(f);
     }
-    TensorFormat f = Coded(2, per, 32, ZeroPoint::kInteger);
+    TensorFormat f = Coded(2, per, group32, ZeroPoint::kInteger);
     f.outlier_fraction = 0.02;
     formats.push_back(f);
     for (int bits : {8, 4, 3, 2}) {
-      const int group = per == ScalePer::kToken && dim < 64 ? dim : 64;
-      formats.push_back(Beyond(Coded(bits, per, group), 6.0, 0.01));
+      formats.push_back(Beyond(Coded(bits, per, GroupOf(per, 64, dim)), 6.0, 0.01));
     }
     // Nothing is beyond, more than the capacity are, and about a quarter with room for all.
     for (double threshold : {1e30, 0.0})
-      formats.push_back(Beyond(Coded(4, per, 32), threshold, 0.01));
+      formats.push_back(Beyond(Coded(4, per, group32), threshold, 0.01));
     formats.push_back(
-        Beyond(Coded(4, per, 32, ZeroPoint::kFloatMinimum, Element::kF32), 1.3, 0.25));
-    formats.push_back(Beyond(Coded(2, per, 16, ZeroPoint::kInteger), 2.0, 0.02));
-    f = Beyond(Coded(3, per, 32), 2.0, 0.02);
+        Beyond(Coded(4, per, group32, ZeroPoint::kFloatMinimum, Element::kF32), 1.3, 0.25));
+    formats.push_back(Beyond(Coded(2, per, GroupOf(per, 16, dim), ZeroPoint::kInteger), 2.0, 0.02));
+    f = Beyond(Coded(3, per, group32), 2.0, 0.02);
     f.levels = LevelsOf(3);
     formats.push_back(f);
     for (Solver solver : {Solver::kHqq022, Solver::kHqq028}) {
-      f = Coded(3, per, 32, ZeroPoint::kFloatMinimum, Element::kF32);
+      f = Coded(3, per, group32, ZeroPoint::kFloatMinimum, Element::kF32);
       f.solver = solver;
       formats.push_back(f);
       formats.push_back(Beyond(f, 2.0, 0.05));

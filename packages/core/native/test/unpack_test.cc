@@ -41,7 +41,7 @@ Unpacked UnpackPart(const Ops& ops, const Part& part, Tensor tensor, int dim) {
 }
 
 QPKV_TEST(UnpackEqualsReference) {
-  for (int dim : {64, 40, 256})
+  for (int dim : HeadDims())
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
       for (const TensorFormat& format : Formats(dim)) {
         const PackedTokens packed = PackTokens(Reference(), TestStream(), tensor, {{format, 75}},

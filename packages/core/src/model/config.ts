@@ -110,9 +110,9 @@ function refuseVariants(config: ConfigReader): void {
 
 function readHeadDim(config: ConfigReader, fallback: number): number {
   const headDim = config.raw('head_dim') ?? fallback
-  if (typeof headDim === 'number' && headDim >= 32 && headDim <= 256 && headDim % 8 === 0) return headDim
+  if (typeof headDim === 'number' && headDim >= 4 && headDim <= 256 && headDim % 2 === 0) return headDim
   throw config.wrong(
-    'a multiple of 8 from 32 to 256',
+    'an even number from 4 to 256',
     'head_dim (or hidden_size / num_attention_heads)',
     headDim,
   )

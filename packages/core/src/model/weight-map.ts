@@ -16,7 +16,7 @@ export function mapWeights(
   folder: string,
 ): Record<string, NativeTensor> {
   const mapped: Record<string, NativeTensor> = {}
-  for (const { role, name, shape } of wantedTensors(config)) {
+  for (const { role, name, shape } of wantedTensors(config, weights)) {
     const entry = weights.tensors.get(name)
     if (!entry)
       throw kvError(
@@ -49,7 +49,13 @@ interface WantedTensor {
   readonly shape: readonly number[]
 }
 
-function wantedTensors(config: ModelConfig): WantedTensor[] {
+/** A tied table stands under either name: safetensors store shared memory once, under the name that comes first. */
+const tableName = (config: ModelConfig, { tensors }: WeightFiles) =>
+  config.tiedHead && !tensors.has(tensorNames.embed) && tensors.has(tensorNames.head)
+    ? tensorNames.head
+    : tensorNames.embed
+
+function wantedTensors(config: ModelConfig, weights: WeightFiles): WantedTensor[] {
   const { hiddenSize: hidden, vocabSize, architecture } = config
   const queries = config.queryHeads * config.headDim
   const keys = config.kvHeads * config.headDim
@@ -76,7 +82,7 @@ function wantedTensors(config: ModelConfig): WantedTensor[] {
     ['down', [hidden, config.intermediateSize]],
   ]
   const wanted: WantedTensor[] = [
-    { role: 'embed', name: tensorNames.embed, shape: [vocabSize, hidden] },
+    { role: 'embed', name: tableName(config, weights), shape: [vocabSize, hidden] },
     { role: 'norm', name: tensorNames.norm, shape: [hidden] },
   ]
   if (!config.tiedHead) wanted.push({ role: 'head', name: tensorNames.head, shape: [vocabSize, hidden] })

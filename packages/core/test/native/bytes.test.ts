@@ -1,4 +1,4 @@
-import { headBytes, type LayerPlan } from '@qpkv/spec'
+import { headBytes, type LayerPlan, type TensorFormat } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { exact, layerCase, packed, segments, sliceTokens } from './support/layer-cases.ts'
 import { addon, exactSegments } from './support/open-model.ts'
@@ -55,13 +55,25 @@ const plans: Record<string, Partial<LayerPlan>> = {
 const shapes = [
   { queryHeads: 4, kvHeads: 2, headDim: 64 },
   { queryHeads: 3, kvHeads: 1, headDim: 40 },
+  ...[4, 6, 10, 20, 48, 72, 80, 96, 100, 128, 256].map((headDim) => ({ queryHeads: 2, kvHeads: 1, headDim })),
 ] as const
+
+/** The plan with groups of channels that a head of `headDim` has. */
+const fitted = (plan: Partial<LayerPlan>, headDim: number): Partial<LayerPlan> => {
+  const fit = (format: TensorFormat): TensorFormat =>
+    format.bits !== 16 && format.scalePer === 'token' && format.group > headDim
+      ? { ...format, group: headDim }
+      : format
+  const { segments: given } = plan
+  if (!given) return plan
+  return { ...plan, segments: given.map((s) => ({ ...s, key: fit(s.key), value: fit(s.value) })) }
+}
 
 test.each(Object.keys(plans))('the allocator hands out what the plan says, to the byte: %s', async (name) => {
   for (const shape of shapes)
     for (const heads of ['kv', 'query'] as const)
       for (const tokens of [1, 15, 16, 33, 128, 129, 300]) {
-        const options = layerCase({ tokens, ...shape, heads, plan: plans[name] ?? {} })
+        const options = layerCase({ tokens, ...shape, heads, plan: fitted(plans[name] ?? {}, shape.headDim) })
         const cache = await engine.createLayerCache(options)
         const stored = heads === 'kv' ? shape.kvHeads : shape.queryHeads
         const bytes = cache.bytes()
