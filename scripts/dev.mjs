@@ -1,8 +1,10 @@
-// The one entry behind `npm test`, `npm run demo` and the rest: it works on a machine with Node, a C++ compiler and cmake only.
-// It brings the pinned pnpm into .tools/, installs the workspace when the lockfile is newer, and runs the verb.
+// `node scripts/dev.mjs [COMMAND ARGUMENTS]`: makes the checkout ready, then runs the command. It works on a machine with Node, a C++ compiler
+// and cmake only: it brings the pinned pnpm into .tools/ and installs the workspace when the lockfile is newer. The commands themselves stand in
+// package.json. A program of ours (.ts or .js) runs where the user stands, so that paths among its arguments are the user's; its TypeScript is
+// run from the sources.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -96,108 +98,14 @@ function install() {
   ])
 }
 
-const turbo = (...args) =>
-  run('pnpm', ['exec', 'turbo', 'run', ...args, '--output-logs=errors-only', '--log-order=grouped'])
-const vitest = (...args) => run('pnpm', ['exec', 'vitest', 'run', ...args])
-const tool = (name, ...args) =>
-  run('node', ['--conditions=@qpkv/source', '--import', 'tsx', `tools/${name}.ts`, ...args])
-
-const [verb = 'help', ...rest] = process.argv.slice(2)
-const verbs = {
-  setup() {},
-  build: () => turbo('build'),
-  test() {
-    turbo('build', 'typecheck')
-    vitest(...rest)
-  },
-  demo() {
-    turbo('build', '--filter=qpkv...')
-    run('node', ['packages/cli/dist/main.js', 'demo', ...rest])
-  },
-  // The command line as last built, or built first; nothing but its own words may come to stdout.
-  qpkv() {
-    const main = join(root, 'packages/cli/dist/main.js')
-    if (!existsSync(main))
-      run('pnpm', ['exec', 'turbo', 'run', 'build', '--filter=qpkv...'], { stdio: ['ignore', 2, 2] })
-    run('node', [main, ...rest], { cwd: process.env.INIT_CWD ?? root })
-  },
-  bench() {
-    turbo('build', '--filter=qpkv...')
-    run('node', ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/bench/main.ts', ...rest])
-  },
-  'bench-memory'() {
-    turbo('build', '--filter=qpkv...')
-    run('node', ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/bench/prefill-memory.ts'])
-  },
-  check() {
-    run('pnpm', ['exec', 'tsc', '-p', 'tools'])
-    run('pnpm', ['exec', 'oxlint', '--type-aware', '--deny-warnings'])
-    run('pnpm', ['exec', 'prettier', '--check', '--log-level=warn', '.'])
-    run('pnpm', ['exec', 'sherif', '-r', 'packages-without-package-json'])
-    run('pnpm', ['exec', 'knip'])
-    for (const name of ['check-floors', 'check-package-shape', 'check-method-names', 'check-file-size'])
-      tool(name)
-    tool('generate-methods', '--check')
-    tool('make-memory-table', '--check')
-    tool('make-error-table', '--check')
-    tool('format-native', '--check')
-  },
-  'format-native': () => tool('format-native'),
-  generate: () => tool('generate-methods'),
-  new() {
-    tool('new-method', ...rest)
-    run('pnpm', ['exec', 'prettier', '--write', '--log-level=warn', `packages/${rest[0]}s/${rest[1]}`])
-    verbs.generate()
-    run('pnpm', [
-      'install',
-      '--no-frozen-lockfile',
-      '--prefer-offline',
-      '--reporter=append-only',
-      '--loglevel=warn',
-    ])
-  },
-  'check-goldens'() {
-    turbo('build', '--filter=qpkv...')
-    run(
-      'node',
-      ['--conditions=@qpkv/source', '--import', 'tsx', 'integration/src/check-goldens/main.ts', ...rest],
-      { cwd: process.env.INIT_CWD ?? root },
-    )
-  },
-  'native-test': () => tool('native-test', ...rest),
-  'native-asan': () => tool('native-test', '--sanitize', ...rest),
-  'addon-asan': () => tool('addon-asan', ...rest),
-  fuzz: () => tool('fuzz', ...rest),
-  leak: () => tool('leak', ...rest),
-  'cross-arm64': () => tool('cross-arm64', ...rest),
-  'check-addon': () => tool('check-addon', ...rest),
-  'memory-table': () => tool('make-memory-table', ...rest),
-  'error-table': () => tool('make-error-table', ...rest),
-  'check-release': () => tool('check-release', ...rest),
-  // Versions and changelogs from the changesets, then what is generated from them and the lockfile.
-  'version-packages'() {
-    run('pnpm', ['exec', 'changeset', 'version'])
-    verbs.generate()
-    run('pnpm', ['install', '--lockfile-only'])
-  },
-  'publish-packages'() {
-    tool('check-release')
-    run('pnpm', ['-r', 'publish', '--access', 'public', ...rest])
-    run('pnpm', ['exec', 'changeset', 'tag'])
-  },
-  'publish-dry-run'() {
-    tool('check-release', '--packages-only')
-    tool('publish-dry-run', ...rest)
-  },
-  'pack-test'() {
-    turbo('build')
-    tool('pack-test', ...rest)
-  },
-}
-
-if (!(verb in verbs)) fail(`Expected one of ${Object.keys(verbs).join(', ')} but received ${verb}`)
+const [command, ...args] = process.argv.slice(2)
 requireNode()
 requireBuildTools()
 bringPnpm()
 install()
-verbs[verb]()
+env.PATH = join(root, 'node_modules', '.bin') + delimiter + env.PATH
+if (/\.[mc]?[jt]s$/.test(command ?? '')) {
+  const typescript = ['--conditions=@qpkv/source', '--import', import.meta.resolve('tsx')]
+  const cwd = process.env.INIT_CWD ?? process.cwd()
+  run('node', [...(command.endsWith('.ts') ? typescript : []), resolve(root, command), ...args], { cwd })
+} else if (command !== undefined && command !== 'setup') run(command, args)

@@ -1,4 +1,5 @@
 // `pnpm new pruner NAME` or `pnpm new quantizer NAME`: a package that passes the conformance suite at once.
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { root } from './workspace.ts'
@@ -31,15 +32,9 @@ function manifest(role: Role, name: string): object {
         './package.json': './package.json',
       },
     },
-    scripts: { build: 'tsup && tsc -p tsconfig.build.json', typecheck: 'tsc -p .', test: 'vitest run' },
+    scripts: { build: 'tsup' },
     dependencies: { '@qpkv/spec': 'workspace:^' },
-    devDependencies: {
-      '@qpkv/conformance': 'workspace:^',
-      '@types/node': 'catalog:',
-      tsup: 'catalog:',
-      typescript: 'catalog:',
-      vitest: 'catalog:',
-    },
+    devDependencies: { '@qpkv/conformance': 'workspace:^' },
   }
 }
 
@@ -143,29 +138,8 @@ Bytes and time.
 export function newMethodFiles(role: Role, name: string): Record<string, string> {
   const symbol = camel(name)
   const suite = role === 'pruner' ? 'testPruner' : 'testQuantizer'
-  const build = {
-    extends: './tsconfig.json',
-    compilerOptions: {
-      noEmit: false,
-      emitDeclarationOnly: true,
-      declaration: true,
-      rootDir: 'src',
-      outDir: 'dist',
-      customConditions: [],
-    },
-    include: ['src'],
-  }
-  const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`
   return {
-    'package.json': json(manifest(role, name)),
-    'tsconfig.json': json({ extends: '../../../tsconfig.base.json', include: ['src', 'test'] }),
-    'tsconfig.build.json': json(build),
-    'tsup.config.ts': `import { library } from '../../../tsup.shared.ts'\n\nexport default library()\n`,
-    'vitest.config.ts': `import { defineProject, mergeConfig } from 'vitest/config'
-import shared from '../../../vitest.shared.ts'
-
-export default mergeConfig(shared, defineProject({ test: { name: '@qpkv/${role}-${name}' } }))
-`,
+    'package.json': `${JSON.stringify(manifest(role, name), null, 2)}\n`,
     'src/index.ts': `export { ${symbol}, ${symbol} as default } from './${name}.ts'\n`,
     [`src/${name}.ts`]: role === 'pruner' ? prunerSource(name) : quantizerSource(name),
     'test/conformance.test.ts': `import { ${suite} } from '@qpkv/conformance'
@@ -197,9 +171,24 @@ export function createMethod(role: string | undefined, name: string | undefined,
   return folder
 }
 
+/** Runs a tool of the workspace; its errors are the command's own. */
+const run = (command: string, ...args: string[]) =>
+  execFileSync(command, args, { cwd: root, stdio: 'inherit' })
+
 if (process.argv[1]?.endsWith('new-method.ts')) {
   try {
-    console.log(`${createMethod(process.argv[2], process.argv[3])}: written`)
+    const folder = createMethod(process.argv[2], process.argv[3])
+    run('prettier', '--write', '--log-level=warn', folder)
+    await import('./generate-methods.ts')
+    run(
+      'pnpm',
+      'install',
+      '--no-frozen-lockfile',
+      '--prefer-offline',
+      '--reporter=append-only',
+      '--loglevel=warn',
+    )
+    console.log(`${folder}: written`)
   } catch (error) {
     console.error((error as Error).message)
     process.exit(2)
