@@ -175,7 +175,7 @@ function commandFolder(): string {
 
 test('all blocks are sound TypeScript', () => {
   for (const readme of readmes()) writeProgram(readme.path, runnable(readme).program)
-  const settings = { extends: join(root, 'tsconfig.base.json'), include: ['*.ts'] }
+  const settings = { extends: join(root, 'tsconfig.json'), include: ['*.ts'] }
   writeFileSync(join(modules, 'tsconfig.json'), JSON.stringify(settings))
   const compiler = join(installed.resolve('typescript/package.json'), '../bin/tsc')
   const result = spawnSync(process.execPath, [compiler, '-p', modules], { encoding: 'utf8' })
