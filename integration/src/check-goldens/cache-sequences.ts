@@ -1,5 +1,6 @@
 import { roundTripHqq, type HqqStorage } from '@qpkv/spec'
 import { readFloats, type ArrayReference } from './arrays.ts'
+import { ReleasedCache } from './released-cache.ts'
 import { Tally, type FamilyResult } from './report.ts'
 
 export interface CacheSequence {
@@ -13,7 +14,7 @@ export interface CacheSequence {
   decode_steps: number
   heads: number
   head_dim: number
-  /** The released LayerQuant passes these two; `quant: false` leaves the layer exact. */
+  /** The released LayerQuant passes these two, layer_bits 0 for the cache's own; `quant: false` leaves the layer exact. */
   layer_bits?: number
   quant?: boolean
   threshold?: number
@@ -32,63 +33,6 @@ export interface CacheSequence {
   }[]
 }
 
-/**
- * One tensor of the released cache: everything coded at prefill, later tokens
- * exact until a flush codes the whole sequence again.
- */
-class ReleasedCache {
-  #coded: Float32Array
-  #codedTokens: number
-  #residual: Float32Array[] = []
-  readonly #heads: number
-  readonly #dim: number
-  readonly #limit: number
-  readonly #code: ((values: Float32Array, tokens: number) => Float32Array) | undefined
-
-  constructor(
-    prompt: Float32Array,
-    heads: number,
-    dim: number,
-    limit: number,
-    code: ((values: Float32Array, tokens: number) => Float32Array) | undefined,
-  ) {
-    this.#heads = heads
-    this.#dim = dim
-    this.#limit = limit
-    this.#code = code
-    this.#codedTokens = prompt.length / (heads * dim)
-    this.#coded = code ? code(prompt, this.#codedTokens) : prompt
-  }
-
-  get residual(): number {
-    return this.#residual.length
-  }
-
-  /** Takes one token [heads, dim]; returns what attention sees [heads, tokens, dim] and whether the sequence was coded again. */
-  step(token: Float32Array): { seen: Float32Array; flushed: boolean } {
-    const tokens = this.#codedTokens + this.#residual.length + 1
-    const seen = new Float32Array(this.#heads * tokens * this.#dim)
-    for (let h = 0; h < this.#heads; h++) {
-      seen.set(
-        this.#coded.subarray(h * this.#codedTokens * this.#dim, (h + 1) * this.#codedTokens * this.#dim),
-        h * tokens * this.#dim,
-      )
-      for (const [i, exact] of [...this.#residual, token].entries())
-        seen.set(
-          exact.subarray(h * this.#dim, (h + 1) * this.#dim),
-          (h * tokens + this.#codedTokens + i) * this.#dim,
-        )
-    }
-    const flushed = this.#residual.length > 0 && this.#residual.length + 1 >= this.#limit
-    if (flushed) {
-      this.#coded = this.#code ? this.#code(seen, tokens) : seen
-      this.#codedTokens = tokens
-      this.#residual = []
-    } else this.#residual.push(token)
-    return { seen, flushed }
-  }
-}
-
 /** Largest distance within 2e-4, but single values may shift by a quantization step at a tie (0.2 % of them). */
 function compareSeen(name: string, ours: Float32Array, theirs: Float32Array): string | undefined {
   if (ours.length !== theirs.length) return `${name}: ${ours.length} values, theirs ${theirs.length}`
@@ -105,7 +49,7 @@ function checkSequence(folder: string, test: CacheSequence): string | undefined 
   const coder = (tensor: 'key' | 'value') => {
     if (test.quant === false) return undefined
     const storage: HqqStorage = {
-      bits: (test.layer_bits as HqqStorage['bits'] | undefined) ?? test.nbits,
+      bits: (test.layer_bits as HqqStorage['bits'] | undefined) || test.nbits, // 0 means the cache's own
       axis: tensor === 'key' ? test.axis_key : test.axis_value,
       group: test.q_group_size,
       version: '0.2.2',

@@ -95,17 +95,40 @@ export function hqqPlanBytes(
   return n % storage.group === 0 ? hqqBytes(n, storage) : n * 2
 }
 
-/** Packs codes [rows, columns] as the original's kernels do: rows are split into 8 / bits runs; 3 bit: ten rows per 32-bit word. */
+/**
+ * Packs codes [rows, columns] as the original's kernels do: the rows are split into as many runs as a word holds
+ * codes, and word r of a column takes row r of every run, the first run in the top bits. 3 bit: ten codes per 32-bit
+ * word, rows padded with zeros. The byte widths expect rows that fill their words; where they do not, the original
+ *
+ * - at 1 bit leaves the rows out that are over (it cannot read such a block back),
+ * - at 4 and 2 bit hands the rows that are over to the last run. That stops with an error unless every other run
+ *   has a single row, which then stands in all words, or none, and nothing is stored. Where it stops, rows are padded
+ *   with zeros here.
+ */
 export function packHqq(codes: Uint8Array, rows: number, bits: 8 | 4 | 3 | 2 | 1): Uint8Array | Int32Array {
-  const columns = codes.length / rows
   if (bits === 8) return codes.slice()
-  const perWord = bits === 3 ? 10 : 8 / bits
+  const columns = codes.length / rows
+  const { perWord, run, words: wordRows } = hqqRuns(rows, bits)
   const top = bits === 3 ? 27 : 8 - bits
-  const run = Math.ceil(rows / perWord)
-  const words = bits === 3 ? new Int32Array(run * columns) : new Uint8Array(run * columns)
+  const words = bits === 3 ? new Int32Array(wordRows * columns) : new Uint8Array(wordRows * columns)
   for (let part = 0; part < perWord; part++)
-    for (let r = 0; r < run && part * run + r < rows; r++)
+    for (let r = 0; r < wordRows; r++) {
+      const row = part * run + (part < perWord - 1 && run === 1 ? 0 : r)
+      if (row >= rows) break
       for (let c = 0; c < columns; c++)
-        words[r * columns + c]! |= codes[(part * run + r) * columns + c]! << (top - bits * part)
+        words[r * columns + c]! |= codes[row * columns + c]! << (top - bits * part)
+    }
   return words
+}
+
+/** Rows of a run, and of packed words, for `rows` rows of codes. */
+function hqqRuns(rows: number, bits: 4 | 3 | 2 | 1): { perWord: number; run: number; words: number } {
+  const perWord = bits === 3 ? 10 : 8 / bits
+  const padded = Math.ceil(rows / perWord)
+  const whole = Math.floor(rows / perWord)
+  const last = rows - (perWord - 1) * whole
+  if (bits === 3) return { perWord, run: padded, words: padded }
+  if (bits === 1 || last === whole) return { perWord, run: whole, words: whole }
+  if (whole === 1) return { perWord, run: 1, words: last }
+  return whole === 0 && last === 1 ? { perWord, run: 0, words: 0 } : { perWord, run: padded, words: padded }
 }

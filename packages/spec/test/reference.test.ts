@@ -163,6 +163,37 @@ test.each(file.cases)(
   },
 )
 
+// What version 0.2.8's packing functions give for two columns; [bits, rows, words].
+test.each<[1 | 2 | 3 | 4, number, number[]]>([
+  [4, 1, []],
+  [4, 3, [14, 117, 12, 118]],
+  [4, 6, [13, 116, 235, 82, 204, 99]],
+  [3, 9, [110478344, 1037120128]],
+  [3, 11, [73957376, 1044672512, 897810432, 745209856]],
+  [2, 1, []],
+  [2, 5, [33, 216, 35, 218]],
+  [2, 7, [33, 216, 35, 218, 32, 219, 34, 217]],
+  [2, 8, [14, 233, 144, 78]],
+  [1, 7, []],
+  [1, 15, [24, 198]],
+  [1, 33, [99, 140, 49, 198, 24, 99, 140, 49]],
+])('hqq packs %i-bit codes of %i rows, words full or not', (bits, rows, words) => {
+  const codes = Uint8Array.from({ length: rows * 2 }, (_, i) => (i * 7 + 3 * Math.floor(i / 5)) % 2 ** bits)
+  expect([...packHqq(codes, rows, bits)]).toEqual(words)
+})
+
+test.each<[2 | 4, number]>([
+  [4, 5],
+  [2, 2],
+  [2, 9],
+])('where hqq stops, at %i bit and %i rows, rows are padded with zeros', (bits, rows) => {
+  const codes = Uint8Array.from({ length: rows * 2 }, (_, i) => (i * 7) % 2 ** bits)
+  const run = Math.ceil(rows / (8 / bits))
+  const padded = new Uint8Array(run * (8 / bits) * 2)
+  padded.set(codes)
+  expect(packHqq(codes, rows, bits)).toEqual(packHqq(padded, padded.length / 2, bits))
+})
+
 test('the recorded set has packed and solved cases', () => {
   expect(file.cases.some((c) => c.packed)).toBe(true)
   expect(file.cases.some((c) => c.optimize)).toBe(true)
