@@ -5,6 +5,7 @@ for (const name of [
   'check-package-shape',
   'check-method-names',
   'check-file-size',
+  'generate-statistics',
   'generate-methods',
   'make-memory-table',
   'make-error-table',

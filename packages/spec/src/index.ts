@@ -16,6 +16,10 @@ export type {
   Smoothing,
 } from './layer-plan.ts'
 export type * from './plan/score.ts'
+export { checkScore, statisticsOf } from './plan/check-score.ts'
+export { scoreOperations, type Operation } from './plan/score-operations.ts'
+export { statistics } from './plan/statistics.ts'
+export { defineStatistic, queries, type Queries, type Reading, type Statistic } from './plan/statistic.ts'
 export type { ModelFacts, PromptFacts } from './facts.ts'
 export { LANES, outlierCapacity, partBytes, TILE_TOKENS, type PartNeeds } from './tile-bytes.ts'
 export { describeValue, errorCodes, expected, KvError, type KvErrorCode } from './errors.ts'

@@ -1,3 +1,6 @@
+import type { OptionValues } from '../option-shape.ts'
+import type { statistics } from './statistics.ts'
+
 /**
  * What a token is worth, as data: an expression over named statistics that every backend runs natively. A node yields
  * float32, [queryHeads, tokens] or [storedHeads, tokens]; a stage's score is [storedHeads, tokens], higher is kept.
@@ -7,55 +10,16 @@ export type ScoreNode = StatisticNode | OperationNode
 
 // ---- statistics -----------------------------------------------------------------------------------------------------
 
-/** Measured of a layer in prefill. Keys are taken after RoPE; matrices stay inside. */
-export type StatisticNode =
-  | AttentionStatistic
-  | KeyNormStatistic
-  | KeySimilarityStatistic
-  | ValueNormStatistic
-  | ValueOutputNormStatistic
-
-/** Attention probabilities that each key receives, reduced over queries. [queryHeads, tokens] */
-export interface AttentionStatistic {
-  readonly stat: 'attention'
-  /** All queries, or the `last` ones counting back from the end of the prompt or of the last user turn. */
-  readonly queries: 'all' | LastQueries
-  /**
-   * `causal`, or `window-block`: only the last `window` x `window` block is masked (a
-   * released code's behavior; `window` = `protect.last`).
-   */
-  readonly mask: 'causal' | 'window-block'
-  /** Over the observing queries; one that does not see a key gives it 0. The variance is that of the population. */
-  readonly reduce: 'sum' | 'mean' | 'max' | 'variance'
-}
-
-/** The last queries that observe. */
-export interface LastQueries {
-  readonly last: number
-  readonly before: 'prompt-end' | 'user-end'
-}
-
-/** Euclidean norm of each key. [storedHeads, tokens] */
-export interface KeyNormStatistic {
-  readonly stat: 'key-norm'
-}
-
-/** Cosine of each key with the mean of its head's normalized keys. [storedHeads, tokens] */
-export interface KeySimilarityStatistic {
-  readonly stat: 'key-similarity'
-}
-
-/** Norm of each value: sum of sizes (1) or Euclidean (2). [storedHeads, tokens] */
-export interface ValueNormStatistic {
-  readonly stat: 'value-norm'
-  readonly norm: 1 | 2
-}
-
-/** Norm of each value after its query head's columns of the output projection. [queryHeads, tokens] */
-export interface ValueOutputNormStatistic {
-  readonly stat: 'value-output-norm'
-  readonly norm: 1 | 2
-}
+/**
+ * Measured of a layer in prefill; keys are taken after RoPE, matrices stay inside. One file per statistic in
+ * `statistics/` says its name, rows and options.
+ */
+export type StatisticNode = {
+  readonly [K in keyof Statistics]: { readonly stat: Statistics[K]['name'] } & OptionValues<
+    Statistics[K]['options']
+  >
+}[keyof Statistics]
+type Statistics = typeof statistics
 
 // ---- operations -----------------------------------------------------------------------------------------------------
 
@@ -77,6 +41,8 @@ export type OperationNode =
 export interface GroupOperation {
   readonly op: 'group'
   readonly by: 'mean' | 'max' | 'sum'
+  /** `layer`: all rows become one, which every stored head gets; left out: those of each stored head. */
+  readonly over?: 'heads' | 'layer'
   readonly of: readonly [ScoreNode]
 }
 
@@ -99,16 +65,20 @@ export interface PowerOperation {
   readonly of: readonly [ScoreNode]
 }
 
-/** x * factor: -1 keeps the lowest. */
+/** x * factor + offset: the factor -1 keeps the lowest. */
 export interface ScaleOperation {
   readonly op: 'scale'
   readonly factor: number
+  /** Left out: 0. */
+  readonly offset?: number
   readonly of: readonly [ScoreNode]
 }
 
 /** (x - mean) / deviation of the population over a head's tokens, or over all heads of the layer together; 0 where all are equal. */
 export interface ZScoreOperation {
   readonly op: 'z-score'
+  /** First tokens that take no part and keep their value; left out: 0. */
+  readonly skipFirst?: number
   readonly over: 'head' | 'layer'
   readonly of: readonly [ScoreNode]
 }
@@ -116,12 +86,16 @@ export interface ZScoreOperation {
 /** exp(x) over its sum along a head's tokens. */
 export interface SoftmaxOperation {
   readonly op: 'softmax'
+  /** First tokens that take no part and keep their value; left out: 0. */
+  readonly skipFirst?: number
   readonly of: readonly [ScoreNode]
 }
 
 /** Rank among the tokens of a block of consecutive tokens over their number, 0 for the lowest; of equal ones the earlier is lower. */
 export interface RankInBlocksOperation {
   readonly op: 'rank-in-blocks'
+  /** First tokens that take no part and keep their value; left out: 0. */
+  readonly skipFirst?: number
   /** Tokens of a block; the last may be short. */
   readonly block: number
   readonly of: readonly [ScoreNode]
@@ -130,6 +104,8 @@ export interface RankInBlocksOperation {
 /** Pooling along the tokens, stride 1, the window centered. */
 export interface PoolOperation {
   readonly op: 'pool'
+  /** First tokens that take no part and keep their value; left out: 0. */
+  readonly skipFirst?: number
   readonly pool: 'max' | 'mean'
   /** Odd width in tokens. */
   readonly kernel: number
@@ -141,6 +117,8 @@ export interface PoolOperation {
 /** Every token gets the mean or maximum of its block of consecutive tokens: blocks are kept or dropped whole. */
 export interface BlockPoolOperation {
   readonly op: 'block-pool'
+  /** First tokens that take no part and keep their value; left out: 0. */
+  readonly skipFirst?: number
   readonly pool: 'max' | 'mean'
   /** Tokens of a block; the last may be short. */
   readonly block: number

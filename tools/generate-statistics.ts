@@ -1,0 +1,214 @@
+// Writes what lists all statistics and carries their options into C++, from the descriptors in
+// packages/spec/src/plan/statistics: spec's list, one native header per statistic, and the operations on scores.
+// `--check` only compares. So a new statistic touches no existing file by hand.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { format, resolveConfig } from 'prettier'
+import { scoreOperations } from '../packages/spec/src/plan/score-operations.ts'
+import type { Statistic } from '../packages/spec/src/plan/statistic.ts'
+import type { Option } from '../packages/spec/src/options.ts'
+import { conclude, root } from './workspace.ts'
+
+const check = process.argv.includes('--check')
+const problems: string[] = []
+const descriptors = 'packages/spec/src/plan/statistics'
+const headers = 'packages/core/native/ops/statistics'
+
+const words = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).split('-')
+const capital = (name: string) =>
+  words(name)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
+const camel = (name: string) => capital(name).replace(/^./, (letter) => letter.toLowerCase())
+const snake = (name: string) => words(name).join('_')
+
+function put(path: string, text: string): void {
+  const file = join(root, path)
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return
+  if (check) return void problems.push(`${path} is not up to date; run "pnpm generate"`)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+}
+
+/** Formats TypeScript or C++ as the checks want it. */
+async function formatted(path: string, draft: string): Promise<string> {
+  if (path.endsWith('.ts'))
+    return format(draft, { ...(await resolveConfig(join(root, path))), filepath: path })
+  const result = spawnSync(
+    'pnpm',
+    ['exec', 'clang-format', '--style=file', `--assume-filename=${join(root, path)}`],
+    { cwd: root, input: draft, encoding: 'utf8' },
+  )
+  if (result.status !== 0) throw new Error(`clang-format: ${result.error?.message ?? result.stderr}`)
+  return result.stdout
+}
+
+// ---- options as a row of numbers ------------------------------------------------------------------------------------
+
+interface NativeOption {
+  readonly name: string
+  readonly kind: string
+  readonly choices: readonly (string | number)[]
+  readonly standard: number
+}
+
+/** How an option reaches C++: a choice of names as its index, truth as 0 or 1, queries as two numbers. */
+function nativeOptions(
+  options: Readonly<Record<string, Option<unknown> & { kind?: string }>>,
+): NativeOption[] {
+  return Object.entries(options).map(([name, option]) => {
+    const choices = option.choices ?? []
+    const standard = option.default
+    if (option.kind === 'queries') {
+      if (standard !== 'all') throw new Error(`${name}: queries default to 'all'`)
+      return { name, kind: 'kQueries', choices: [], standard: 0 }
+    }
+    if (typeof standard === 'boolean')
+      return { name, kind: 'kTruth', choices: [], standard: Number(standard) }
+    if (standard === 'above') return { name, kind: 'kNumberOrAbove', choices: [], standard: NaN }
+    if (typeof standard === 'string')
+      return { name, kind: 'kChoice', choices, standard: choices.indexOf(standard) }
+    if (typeof standard !== 'number')
+      throw new Error(`${name}: engines take numbers, truth values and choices`)
+    return { name, kind: 'kNumber', choices: [], standard }
+  })
+}
+
+/** Slots of the row, and an enumeration for each choice. */
+function optionCode(options: readonly NativeOption[]): string {
+  const slots = options.flatMap(({ name, kind }) =>
+    kind === 'kQueries' ? [`k${capital(name)}Last`, `k${capital(name)}BeforeUserEnd`] : [`k${capital(name)}`],
+  )
+  const enums = options
+    .filter(({ kind }) => kind === 'kChoice')
+    .map(
+      ({ name, choices }) =>
+        `enum class ${capital(name)} { ${choices.map((it) => `k${capital(String(it))}`).join(', ')} };`,
+    )
+  const lists = options
+    .filter(({ choices }) => choices.length > 0)
+    .map(
+      ({ name, choices }) =>
+        `constexpr const char* k${capital(name)}Names[] = {${choices.map((it) => `"${it}"`).join(', ')}};`,
+    )
+  const rows = options.map(
+    ({ name, kind, choices, standard }) =>
+      `{"${name}", OptionKind::${kind}, ${choices.length > 0 ? `k${capital(name)}Names` : 'nullptr'}, ${choices.length}, ${Number.isNaN(standard) ? '__builtin_nan("")' : standard}}`,
+  )
+  return [
+    slots.length > 0 ? `enum Slot { ${slots.join(', ')} };` : '',
+    ...enums,
+    ...lists,
+    rows.length > 0 ? `constexpr OptionDescriptor kOptions[] = {${rows.join(', ')}};` : '',
+  ]
+    .filter((line) => line !== '')
+    .join('\n')
+}
+
+const optionFields = (options: readonly NativeOption[]) =>
+  options.length > 0 ? `kOptions, ${options.length}` : 'nullptr, 0'
+
+// ---- statistics -----------------------------------------------------------------------------------------------------
+
+const note = (from: string) => `// Written by tools/generate-statistics.ts from ${from}.`
+
+function statisticHeader(statistic: Statistic): string {
+  const options = nativeOptions(statistic.options)
+  const reads = statistic.reads.map((it) => `kRead${capital(it)}`).join(' | ') || '0'
+  return `${note(`${descriptors}/${statistic.name}.ts`)}
+#pragma once
+#include "ops/statistic.h"
+
+namespace qpkv {
+// ${statistic.doc}
+namespace statistics::${snake(statistic.name)} {
+
+${optionCode(options)}
+constexpr StatisticDescriptor kAbout = {"${statistic.name}", ${statistic.version}, Rows::${statistic.rows === 'query' ? 'kQuery' : 'kKv'}, ${reads}, ${optionFields(options)}};
+
+}  // namespace statistics::${snake(statistic.name)}
+}  // namespace qpkv
+`
+}
+
+const names = readdirSync(join(root, descriptors))
+  .map((file) => file.replace(/\.ts$/, ''))
+  .sort()
+const listPath = 'packages/spec/src/plan/statistics.ts'
+put(
+  listPath,
+  await formatted(
+    listPath,
+    `${note('the files of statistics/')}
+${names.map((name) => `import { ${camel(name)} } from './statistics/${name}.ts'`).join('\n')}
+
+/** Every statistic of this version. */
+export const statistics = { ${names.map(camel).join(', ')} } as const
+`,
+  ),
+)
+for (const name of names) {
+  const module = (await import(join(root, descriptors, `${name}.ts`))) as Record<string, Statistic>
+  const statistic = module[camel(name)]
+  if (statistic?.name !== name) {
+    problems.push(`${descriptors}/${name}.ts must export ${camel(name)} with the name '${name}'`)
+    continue
+  }
+  const path = `${headers}/${snake(name)}.h`
+  put(path, await formatted(path, statisticHeader(statistic)))
+}
+for (const file of existsSync(join(root, headers)) ? readdirSync(join(root, headers)) : [])
+  if (!names.map(snake).includes(file.replace(/\.h$/, ''))) {
+    if (check) problems.push(`${headers}/${file} has no descriptor any more; run "pnpm generate"`)
+    else rmSync(join(root, headers, file))
+  }
+
+// ---- operations -----------------------------------------------------------------------------------------------------
+
+const operations = Object.entries(scoreOperations).map(([name, it]) => ({
+  name,
+  of: it.of,
+  options: nativeOptions(it.options),
+}))
+const operationsPath = 'packages/core/native/ops/score_operations.h'
+put(
+  operationsPath,
+  await formatted(
+    operationsPath,
+    `${note('packages/spec/src/plan/score-operations.ts')}
+#pragma once
+#include "ops/option_row.h"
+
+namespace qpkv {
+
+enum class ScoreOp : uint8_t { ${operations.map(({ name }) => `k${capital(name)}`).join(', ')} };
+
+${operations
+  .filter(({ options }) => options.length > 0)
+  .map(
+    ({ name, options }) =>
+      `namespace score_ops::${snake(name)} {\n${optionCode(options)}\n}  // namespace score_ops::${snake(name)}`,
+  )
+  .join('\n')}
+
+struct OperationDescriptor {
+  const char* name;
+  int fewest, most;  // nodes
+  const OptionDescriptor* options;
+  int option_count;
+};
+// By ScoreOp.
+constexpr OperationDescriptor kScoreOperations[] = {
+${operations
+  .map(
+    ({ name, of, options }) =>
+      `{"${name}", ${of[0]}, ${of[1]}, ${options.length > 0 ? `score_ops::${snake(name)}::kOptions, ${options.length}` : 'nullptr, 0'}}`,
+  )
+  .join(',\n')}};
+
+}  // namespace qpkv
+`,
+  ),
+)
+conclude('generated statistics', problems)

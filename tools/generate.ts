@@ -1,0 +1,2 @@
+// Writes everything that is generated from folders and descriptors.
+for (const name of ['generate-statistics', 'generate-methods']) await import(`./${name}.ts`)
