@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import type { CompressionPlan } from '@qpkv/spec'
+import { abortedBy, endedBy, throwIfAborted } from './aborted.ts'
 import { fromNative, kvError } from './errors.ts'
-import { generate, settleGenerate, throwIfAborted, type GenerateOptions } from './generate/generate.ts'
+import { generate, settleGenerate, type GenerateOptions } from './generate/generate.ts'
 import { Run } from './generate/run.ts'
 import type { Message, TemplateOptions } from './model/chat-template.ts'
 import type { ModelParts } from './model-parts.ts'
@@ -19,6 +20,8 @@ import type { ResolvedSpec } from './resolve-all.ts'
 /** How messages are rendered, and how to stop. */
 export interface AppendOptions extends TemplateOptions {
   readonly signal?: AbortSignal
+  /** Let the context grow beyond what the model was made for; default: as its prefill was told. */
+  readonly allowLongPrompt?: boolean
 }
 
 /** What a context is made of; internal. */
@@ -32,6 +35,8 @@ export interface ContextParts {
   readonly prompt: TokenizedPrompt
   readonly prefillMs: number
   readonly onWarning: WarningHandler | undefined
+  /** Tokens at most; Infinity where the prompt was allowed to be longer than the model was made for. */
+  readonly limit: number
 }
 
 /** State that a fork starts from. */
@@ -53,6 +58,7 @@ export class Context {
   private pending: number | undefined
   private work: { readonly name: string; readonly done: Promise<unknown> } | undefined
   private disposing: Promise<void> | undefined
+  private readonly ending = new AbortController()
   private readonly decode = { ms: 0, tokens: 0 }
 
   constructor(parts: ContextParts, state?: ContextState) {
@@ -64,7 +70,8 @@ export class Context {
 
   /** Tokens so far: prompt, appended and generated. */
   get tokens(): number {
-    return this.parts.native.tokens + (this.pending === undefined ? 0 : 1)
+    this.requireAlive()
+    return this.currentTokens()
   }
 
   /** Bytes handed out to the cache now. */
@@ -99,16 +106,23 @@ export class Context {
     return this.parts.native.logits()
   }
 
-  /** Starts a reply at once. @throws KV_INVALID_OPTION, KV_BUSY, KV_DISPOSED; the run rejects with KV_ABORTED and KV_NUMERIC. */
+  /**
+   * Starts a reply at once; it ends at the model's context at the latest.
+   * @throws KV_INVALID_OPTION, KV_BUSY, KV_DISPOSED; the run rejects with KV_ABORTED and KV_NUMERIC.
+   */
   generate(options: GenerateOptions = {}): Run {
     const settings = settleGenerate(options, this.parts.model.generation)
     this.requireIdle()
-    const { native, model } = this.parts
-    return new Run((push) =>
+    const { native, model, limit } = this.parts
+    // A run that waits for its reader ends too when the context is disposed.
+    const ends = this.ending.signal
+    const signal = settings.signal ? AbortSignal.any([settings.signal, ends]) : ends
+    return new Run((control) =>
       this.exclusive('generate', async () => {
-        await this.feed(settings.signal)
+        await this.feed(signal)
         const target = {
-          tokens: this.tokens,
+          tokens: this.currentTokens(),
+          limit,
           tokenizer: model.tokenizer,
           recentIds: this.recentIds,
           seed: (seed: number) => {
@@ -118,9 +132,9 @@ export class Context {
             this.pending = native.sample(sampling)
             return this.pending
           },
-          feed: () => this.feed(settings.signal),
+          feed: () => this.feed(signal),
         }
-        return generate(target, settings, push)
+        return generate(target, { ...settings, signal }, control)
       }),
     )
   }
@@ -128,7 +142,7 @@ export class Context {
   /**
    * Adds text, token ids, or messages that continue the conversation. They follow at the true positions and are never pruned.
    * Cancelled in the middle, the beginning stays in the cache.
-   * @throws KV_BUSY, KV_ABORTED, KV_TOKENIZER; warns KV_QUERY_AWARE once where the pruner had another question in mind.
+   * @throws KV_BUSY, KV_ABORTED, KV_TOKENIZER, KV_PROMPT_TOO_LONG beyond the model's context; warns KV_QUERY_AWARE once where the pruner had another question in mind.
    */
   async append(
     input: string | readonly Message[] | readonly number[] | Int32Array,
@@ -136,6 +150,7 @@ export class Context {
   ): Promise<void> {
     await this.exclusive('append', async () => {
       const ids = await this.tokenizeAppended(input, options)
+      this.requireRoom(ids.length, options)
       this.warning.warn()
       if (ids.length === 0) return
       throwIfAborted(options.signal)
@@ -181,7 +196,12 @@ export class Context {
     return this.dispose()
   }
 
+  private currentTokens(): number {
+    return this.parts.native.tokens + (this.pending === undefined ? 0 : 1)
+  }
+
   private async disposeNow(): Promise<void> {
+    this.ending.abort(kvError('KV_DISPOSED', 'The context was disposed while it was working.'))
     if (this.work) {
       this.parts.native.abort()
       await this.work.done.catch(() => undefined)
@@ -223,7 +243,8 @@ export class Context {
   }
 
   private async appendNative(ids: Int32Array, signal: AbortSignal | undefined): Promise<void> {
-    if (this.disposing) throw kvError('KV_ABORTED', 'The context was disposed while it was working.')
+    throwIfAborted(signal)
+    if (this.disposing) throw abortedBy(this.ending.signal)
     const { native } = this.parts
     const stop = () => {
       native.abort()
@@ -232,10 +253,24 @@ export class Context {
     try {
       await native.append(ids)
     } catch (cause) {
-      throw fromNative(cause)
+      throw endedBy(cause, signal)
     } finally {
       signal?.removeEventListener('abort', stop)
     }
+  }
+
+  /** What prefill says of a prompt holds for what follows it. */
+  private requireRoom(added: number, { allowLongPrompt }: AppendOptions): void {
+    const { contextTokens } = this.parts.model.config
+    const limit =
+      allowLongPrompt === true ? Infinity : allowLongPrompt === false ? contextTokens : this.parts.limit
+    const tokens = this.currentTokens() + added
+    if (tokens > limit)
+      throw kvError(
+        'KV_PROMPT_TOO_LONG',
+        `The context would have ${tokens} tokens with these ${added}; the model was made for ${limit}.`,
+        'Append less, or allow it with { allowLongPrompt: true }.',
+      )
   }
 
   private remember(ids: Int32Array): void {

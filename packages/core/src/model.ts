@@ -33,37 +33,40 @@ export class Model {
 
   /** What methods and planners know about the model. */
   get facts(): ModelFacts {
-    return this.parts.facts
+    return this.alive().facts
   }
 
   /** config.json, checked. */
   get config(): ModelConfig {
-    return this.parts.config
+    return this.alive().config
   }
 
   get folder(): string {
-    return this.parts.folder
+    return this.alive().folder
   }
 
   get tokenizer(): Tokenizer | undefined {
-    return this.parts.tokenizer
+    return this.alive().tokenizer
   }
 
   get chatTemplate(): ChatTemplate | undefined {
-    return this.parts.chatTemplate
+    return this.alive().chatTemplate
   }
 
   /** Sampling and stop tokens as the model's files suggest. */
   get generationDefaults(): GenerationDefaults {
-    return this.parts.generation
+    return this.alive().generation
   }
 
   get precision(): ModelPrecision {
-    return this.parts.precision
+    return this.alive().precision
   }
 
   /** Token ids of a prompt, as prefill would see them. */
-  tokenize(prompt: Prompt, options: TemplateOptions & { special?: boolean } = {}): Promise<TokenizedPrompt> {
+  async tokenize(
+    prompt: Prompt,
+    options: TemplateOptions & { special?: boolean } = {},
+  ): Promise<TokenizedPrompt> {
     return tokenizePrompt(prompt, this.readers(), options)
   }
 
@@ -84,7 +87,7 @@ export class Model {
     prompt: Prompt,
     options: PrefillOptions & { readonly compression?: CompressionInput | readonly CompressionInput[] } = {},
   ): Promise<Context | Context[]> {
-    this.requireAlive()
+    this.alive()
     const { compression } = options
     const many = Array.isArray(compression)
     const specs = (many ? compression : [compression ?? {}]) as readonly CompressionInput[]
@@ -98,7 +101,7 @@ export class Model {
       tokenized.ids.length,
       resolved.map(({ bytes }) => bytes),
     )
-    this.requireAlive()
+    this.alive()
     const contexts = await runPrefill(this.parts, tokenized, resolved, options)
     return many ? contexts : (contexts[0] as Context)
   }
@@ -108,8 +111,7 @@ export class Model {
     prompt: Prompt,
     options: PrefillOptions = {},
   ): Promise<{ ids: Int32Array; logits: Float32Array }> {
-    this.requireAlive()
-    const { native, facts, config } = this.parts
+    const { native, facts, config } = this.alive()
     const tokenized = await this.tokenize(prompt, options)
     const [full] = resolveAll(
       [{}],
@@ -137,7 +139,7 @@ export class Model {
 
   /** Bytes that a prefill of so many tokens would take beside the weights; caches by the specs' plans. */
   estimate(tokens: number, specs: readonly SpecInput[] = [{}]): { prefillPeak: number; caches: number[] } {
-    const { facts, registry, precision, config } = this.parts
+    const { facts, registry, precision, config } = this.alive()
     const resolved = resolveAll(specs, registry, facts, { tokens }, precision === 'f32' ? 'f32' : 'bf16')
     return { prefillPeak: prefillPeakBytes(config, tokens), caches: resolved.map(({ bytes }) => bytes) }
   }
@@ -156,7 +158,7 @@ export class Model {
   }
 
   private readers() {
-    const { tokenizer, chatTemplate, config } = this.parts
+    const { tokenizer, chatTemplate, config } = this.alive()
     return { tokenizer, chatTemplate, vocabSize: config.vocabSize }
   }
 
@@ -187,8 +189,9 @@ export class Model {
     )
   }
 
-  private requireAlive(): void {
+  private alive(): ModelParts {
     if (this.disposed)
       throw kvError('KV_DISPOSED', 'The model was disposed.', 'Load it again with loadModel().')
+    return this.parts
   }
 }

@@ -7,9 +7,9 @@ import {
   type Hooks,
   type ModelFacts,
 } from '@qpkv/spec'
+import { endedBy, throwIfAborted } from './aborted.ts'
 import { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
-import { throwIfAborted } from './generate/generate.ts'
 import type { ModelParts } from './model-parts.ts'
 import type { NativeModel, NativePrefill } from './native/addon.ts'
 import type { PrefillOptions } from './prefill-options.ts'
@@ -66,10 +66,11 @@ export async function runPrefill(
         prompt,
         prefillMs,
         onWarning: options.onWarning,
+        limit: options.allowLongPrompt === true ? Infinity : parts.config.contextTokens,
       })
     })
   } catch (cause) {
-    throw fromNative(cause)
+    throw endedBy(cause, signal)
   } finally {
     signal?.removeEventListener('abort', stop)
     prefill.dispose()

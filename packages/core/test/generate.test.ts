@@ -103,6 +103,102 @@ describe('a run', () => {
     expect(result.tokens.length).toBeLessThan(10)
   })
 
+  it('leaves the context free after the loop, holding what was read', async () => {
+    const { model, log } = await fakeModel()
+    const context = await model.prefill(ids)
+    for await (const { token } of context.generate({ maxTokens: 1000, stopTokens: [] }))
+      if (token === 15) break
+    expect(context.tokens).toBe(6)
+    await context.append([100])
+    expect(log.fed).toEqual([13, 14, 15, 100])
+    expect((await context.generate({ maxTokens: 2, stopTokens: [] }).result).tokens).toEqual([101, 102])
+  })
+
+  it('runs no further than its reader', async () => {
+    const { model, log } = await fakeModel()
+    const context = await model.prefill(ids)
+    for await (const { token } of context.generate({ maxTokens: 1000, stopTokens: [] })) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      expect(log.fed.length).toBeLessThanOrEqual(token - 12)
+      if (token === 16) break
+    }
+    expect(context.tokens).toBe(7)
+  })
+
+  it('shows every reader every piece, and ends when the last one leaves', async () => {
+    const { model } = await fakeModel()
+    const context = await model.prefill(ids)
+    const run = context.generate({ maxTokens: 8 })
+    const read = async (until: number) => {
+      const tokens = []
+      for await (const { token } of run) {
+        tokens.push(token)
+        if (token === until) break
+      }
+      return tokens
+    }
+    const [short, long] = await Promise.all([read(14), read(17)])
+    expect(short).toEqual([13, 14])
+    expect(long).toEqual([13, 14, 15, 16, 17])
+    expect((await run.result).finishReason).toBe('abort')
+    expect(await read(100)).toEqual([13, 14, 15, 16, 17])
+  })
+
+  it('goes on to the end for whoever stops reading and awaits the result', async () => {
+    const { model } = await fakeModel()
+    const run = (await model.prefill(ids)).generate({ maxTokens: 6 })
+    await run[Symbol.asyncIterator]().next()
+    expect((await run.result).tokens).toHaveLength(6)
+  })
+
+  it("ends at the model's context", async () => {
+    const { model } = await fakeModel() // made for 64 tokens
+    const context = await model.prefill(ids)
+    const { tokens, finishReason } = await context.generate({ maxTokens: 100, stopTokens: [] }).result
+    expect({ count: tokens.length, finishReason }).toEqual({ count: 61, finishReason: 'context' })
+    expect(context.tokens).toBe(64)
+    expect(await context.generate().result).toMatchObject({ tokens: [], text: '', finishReason: 'context' })
+    await throwsKv('KV_PROMPT_TOO_LONG', /65 tokens with these 1; .*made for 64/, () => context.append([1]))
+    await context.append([1], { allowLongPrompt: true })
+    expect(context.tokens).toBe(65)
+  })
+
+  it('goes beyond it where the prompt was allowed to', async () => {
+    const { model } = await fakeModel()
+    const context = await model.prefill(ids, { allowLongPrompt: true })
+    expect((await context.generate({ maxTokens: 70, stopTokens: [] }).result).finishReason).toBe('length')
+    await context.append(Array.from({ length: 10 }, () => 1))
+    await throwsKv('KV_PROMPT_TOO_LONG', /64/, () => context.fork().append([1], { allowLongPrompt: false }))
+  })
+
+  it('carries the reason of its signal', async () => {
+    const { model, log } = await fakeModel()
+    log.stepMs = 5
+    const why = new Error('the user closed the tab')
+    for (const late of [false, true]) {
+      const context = await model.prefill(ids)
+      const controller = new AbortController()
+      if (late) setTimeout(() => controller.abort(why), 12)
+      else controller.abort(why)
+      const { result } = context.generate({ maxTokens: 1000, stopTokens: [], signal: controller.signal })
+      await expect(result).rejects.toMatchObject({ code: 'KV_ABORTED', cause: why })
+      await expect(result).rejects.toThrow(/closed the tab/)
+    }
+  })
+
+  it('that waits for its reader ends with its context', async () => {
+    const { model } = await fakeModel()
+    const context = await model.prefill(ids)
+    const pieces = context.generate()[Symbol.asyncIterator]()
+    await pieces.next()
+    const next = context.dispose().then(() => pieces.next())
+    await throwsKv('KV_ABORTED', /disposed/, async () => {
+      await next
+      for (;;) if ((await pieces.next()).done) break
+    })
+    await throwsKv('KV_DISPOSED', /disposed/, () => context.tokens)
+  })
+
   it('refuses options out of range by name', async () => {
     const { model } = await fakeModel()
     const context = await model.prefill(ids)

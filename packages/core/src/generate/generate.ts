@@ -1,11 +1,12 @@
 import { performance } from 'node:perf_hooks'
 import { expected } from '@qpkv/spec'
+import { throwIfAborted } from '../aborted.ts'
 import { kvError } from '../errors.ts'
 import type { GenerationDefaults } from '../model/generation-config.ts'
 import type { Tokenizer } from '../model/tokenizer.ts'
 import type { NativeSampling } from '../native/addon.ts'
 import { Detokenizer } from './detokenizer.ts'
-import type { Piece, RunResult } from './run.ts'
+import type { RunControl, RunResult } from './run.ts'
 import { settleSampling, type SamplingOptions } from './sampling.ts'
 import { StopStrings } from './stop-strings.ts'
 
@@ -56,6 +57,8 @@ export function settleGenerate(options: GenerateOptions, defaults: GenerationDef
 /** What a run needs of the context that it works on. */
 export interface GenerateTarget {
   readonly tokens: number
+  /** Tokens at most, those of the prompt included. */
+  readonly limit: number
   readonly tokenizer: Tokenizer | undefined
   /** The last tokens before the reply. */
   readonly recentIds: readonly number[]
@@ -65,11 +68,11 @@ export interface GenerateTarget {
   feed(): Promise<void>
 }
 
-/** Chooses token after token; every one is pushed as one piece. */
+/** Chooses token after token, each when it is wanted; every one is pushed as one piece. */
 export async function generate(
   target: GenerateTarget,
   settings: GenerateSettings,
-  push: (piece: Piece) => boolean,
+  control: RunControl,
 ): Promise<RunResult> {
   if (settings.stop.length > 0 && !target.tokenizer)
     throw kvError(
@@ -77,6 +80,7 @@ export async function generate(
       'Stop strings need a tokenizer.json in the model folder.',
       'Use stopTokens.',
     )
+  const { signal } = settings
   const started = performance.now()
   const detokenizer = target.tokenizer && new Detokenizer(target.tokenizer, target.recentIds)
   const stops = new StopStrings(settings.stop)
@@ -85,16 +89,20 @@ export async function generate(
   let text = ''
   let firstTokenMs = 0
   let decodeMs = 0
-  let finishReason: RunResult['finishReason'] | undefined
+  let finishReason: RunResult['finishReason'] | undefined =
+    contextTokens < target.limit ? undefined : 'context'
   target.seed(settings.seed)
 
   while (!finishReason) {
-    throwIfAborted(settings.signal)
+    throwIfAborted(signal)
     if (tokens.length > 0) {
       const before = performance.now()
       await target.feed()
       decodeMs += performance.now() - before
-      throwIfAborted(settings.signal)
+    }
+    if (!(await control.wanted(signal))) {
+      finishReason = 'abort'
+      break
     }
     const token = target.sample(settings.sampling)
     tokens.push(token)
@@ -103,9 +111,10 @@ export async function generate(
     let out = stopped ? '' : stops.push(detokenizer?.push(token) ?? '')
     if (stopped || stops.done) finishReason = 'stop'
     else if (tokens.length >= settings.maxTokens) finishReason = 'length'
+    else if (contextTokens + tokens.length >= target.limit) finishReason = 'context'
     if (finishReason) out += stops.push(detokenizer?.flush() ?? '') + stops.flush()
     text += out
-    if (!push({ text: out, token })) finishReason ??= 'abort'
+    control.push({ text: out, token })
   }
   return {
     text,
@@ -118,8 +127,4 @@ export async function generate(
       tokensPerSecond: decodeMs > 0 ? ((tokens.length - 1) * 1000) / decodeMs : 0,
     },
   }
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw kvError('KV_ABORTED', 'The work was cancelled by its signal.')
 }

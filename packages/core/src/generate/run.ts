@@ -1,3 +1,5 @@
+import { throwIfAborted } from '../aborted.ts'
+
 /** One token of a reply. */
 export interface Piece {
   /** Text that this token made complete; may be empty, or more than the token's own where text was held back. */
@@ -20,63 +22,115 @@ export interface RunResult {
   readonly text: string
   /** All tokens chosen, the one that ended the reply included. */
   readonly tokens: readonly number[]
-  /** `stop`: a stop token or string; `length`: maxTokens; `abort`: the reader left the loop. */
-  readonly finishReason: 'stop' | 'length' | 'abort'
+  /** `stop`: a stop token or string; `length`: maxTokens; `context`: the model's context is full; `abort`: the reader left the loop. */
+  readonly finishReason: 'stop' | 'length' | 'context' | 'abort'
   readonly usage: { readonly contextTokens: number; readonly newTokens: number }
   readonly timings: RunTimings
 }
 
-/** A reply on its way: read its pieces with `for await`, or wait for `result`. Leaving the loop ends the run. */
-export class Run implements AsyncIterable<Piece> {
-  /** Rejects with KV_ABORTED when the signal fires, and with whatever stopped the work. */
-  readonly result: Promise<RunResult>
-  private readonly pieces: Piece[] = []
-  private wake: (() => void) | undefined
-  private ended = false
-  private failure: unknown
-  private left = false
+/** What the work behind a run is told, and tells. */
+export interface RunControl {
+  /**
+   * Whether a further token is wanted: at once where the whole result is awaited, else when a reader asks for it. Nothing
+   * is chosen that nobody has asked for. False once the readers have left; rejects when the signal fires.
+   */
+  wanted(signal?: AbortSignal): Promise<boolean>
+  push(piece: Piece): void
+}
 
-  /** `produce` calls `push` per token; push says whether to go on. */
-  constructor(produce: (push: (piece: Piece) => boolean) => Promise<RunResult>) {
-    const push = (piece: Piece): boolean => {
-      this.pieces.push(piece)
-      this.wake?.()
-      return !this.left
+/**
+ * A reply on its way: read its pieces with `for await`, or wait for `result`. Each reader sees every piece, and the model
+ * goes no further than the fastest one. When the last reader leaves the loop the run has ended, and the context is free.
+ */
+export class Run implements AsyncIterable<Piece> {
+  private readonly pieces: Piece[] = []
+  private readonly outcome: Promise<RunResult>
+  /** Pieces that have been asked for. */
+  private asked = 0
+  private readers = 0
+  private left = false
+  private ended = false
+  /** Without a reader, or against its pace: somebody waits for the whole result. */
+  private awaited = false
+  private hurried = false
+  private changed = deferred()
+
+  /** `produce` asks `wanted()` before it chooses a token, and pushes one piece per token. */
+  constructor(produce: (control: RunControl) => Promise<RunResult>) {
+    const end = () => {
+      this.ended = true
+      this.notify()
     }
-    this.result = produce(push).then(
-      (result) => {
-        this.end()
-        return result
+    this.outcome = produce({
+      wanted: (signal) => this.wanted(signal),
+      push: (piece) => {
+        this.pieces.push(piece)
+        this.notify()
       },
-      (failure: unknown) => {
-        this.failure = failure
-        this.end()
-        throw failure
-      },
-    )
+    }).finally(end)
     // Whoever only iterates sees the failure there; it must not also count as unhandled.
-    this.result.catch(() => undefined)
+    this.outcome.catch(() => undefined)
+  }
+
+  /** The whole reply. Rejects with KV_ABORTED when the signal fires, and with whatever stopped the work. */
+  get result(): Promise<RunResult> {
+    this.awaited = true
+    if (this.readers > 0) this.hurried = true
+    this.notify()
+    return this.outcome
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, void> {
+    this.readers += 1
     try {
-      for (;;) {
-        const piece = this.pieces.shift()
-        if (piece) yield piece
-        else if (this.ended) break
-        else
-          await new Promise<void>((resolve) => {
-            this.wake = resolve
-          })
+      for (let next = 0; ; next++) {
+        this.asked = Math.max(this.asked, next + 1)
+        this.notify()
+        while (this.pieces.length <= next && !this.ended) await this.changed.promise
+        const piece = this.pieces[next]
+        if (!piece) break
+        yield piece
       }
-      if (this.failure !== undefined) throw this.failure
+      await this.outcome // a failure shows where the pieces end
     } finally {
-      this.left = true
+      this.readers -= 1
+      if (this.readers === 0) {
+        this.left = true
+        this.notify()
+        await this.outcome.catch(() => undefined)
+      }
     }
   }
 
-  private end(): void {
-    this.ended = true
-    this.wake?.()
+  private async wanted(signal?: AbortSignal): Promise<boolean> {
+    const wake = () => {
+      this.notify()
+    }
+    signal?.addEventListener('abort', wake, { once: true })
+    try {
+      for (;;) {
+        throwIfAborted(signal)
+        if (this.left) return false
+        if (this.hurried || (this.awaited && this.readers === 0) || this.asked > this.pieces.length)
+          return true
+        await this.changed.promise
+      }
+    } finally {
+      signal?.removeEventListener('abort', wake)
+    }
   }
+
+  private notify(): void {
+    const { resolve } = this.changed
+    this.changed = deferred()
+    resolve()
+  }
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { KvError } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import type { HubSettings } from './hub-settings.ts'
 
@@ -84,11 +85,10 @@ export class HubClient {
 
   throwIfAborted(): void {
     if (this.signal?.aborted === true)
-      throw kvError(
-        'KV_ABORTED',
-        'The download was cancelled.',
-        'Start it again: it continues where it stopped.',
-      )
+      throw new KvError('KV_ABORTED', 'The download was cancelled.', {
+        hint: 'Start it again: it continues where it stopped.',
+        cause: this.signal.reason,
+      })
   }
 
   private async follow(
