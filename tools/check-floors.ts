@@ -3,8 +3,8 @@ import { conclude, workspacePackages } from './workspace.ts'
 
 const floors: [pattern: RegExp, floor: number][] = [
   [/^@qpkv\/spec$/, 0],
-  [/^@qpkv\/conformance$/, 1],
-  [/^@qpkv\/(pruner|quantizer)-/, 2],
+  [/^@qpkv\/reference$/, 1],
+  [/^@qpkv\/(conformance|pruner-|quantizer-)/, 2],
   [/^@qpkv\/core-/, 2],
   [/^@qpkv\/core$/, 3],
   [/^@qpkv\/(cuda|methods|reference-model)$/, 4],

@@ -1,4 +1,4 @@
-import { roundTripHqq, type HqqStorage } from '@qpkv/spec'
+import { roundTripHqq, type HqqStorage } from '@qpkv/quantizer-kivi'
 import { readFloats, type ArrayReference } from './arrays.ts'
 import { ReleasedCache } from './released-cache.ts'
 import { Tally, type FamilyResult } from './report.ts'

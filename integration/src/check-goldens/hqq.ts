@@ -1,5 +1,6 @@
 import type { NativeEngine } from '@qpkv/core'
-import { codeHqq, packHqq, type LayerPlan, type PackedFormat } from '@qpkv/spec'
+import { codeHqq, packHqq } from '@qpkv/quantizer-kivi'
+import { type LayerPlan, type PackedFormat } from '@qpkv/spec'
 import { readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
 import { joinValues, kiviPlan } from './kivi.ts'
 import { Tally, type FamilyResult } from './report.ts'

@@ -5,7 +5,7 @@ import {
   quantizeValuesNuq,
   weightedError,
 } from '@qpkv/quantizer-kvquant'
-import { roundF16 } from '@qpkv/spec'
+import { roundF16 } from '@qpkv/reference'
 import { beyond, readBytesOf, readFloats, type ArrayReference } from './arrays.ts'
 import { Tally, type FamilyResult } from './report.ts'
 

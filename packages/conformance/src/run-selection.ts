@@ -1,4 +1,5 @@
-import { observe, pooledScores, resolve, selectTokens, type SpecInput } from '@qpkv/spec'
+import { observe, pooledScores, selectTokens } from '@qpkv/reference'
+import { resolve, type SpecInput } from '@qpkv/spec'
 import type { SelectionCase, SelectionInput } from './selection-goldens.ts'
 
 /** What our selection gave for a recorded case. */

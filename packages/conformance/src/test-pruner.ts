@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { selectTokens } from '@qpkv/reference'
 import {
   createRegistry,
   definePruner,
@@ -6,7 +7,6 @@ import {
   none,
   packedFormat,
   resolve,
-  selectTokens,
   type AnyPruner,
   type Budget,
   type ModelFacts,

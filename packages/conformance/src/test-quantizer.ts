@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
+import { readBack } from '@qpkv/reference'
 import {
   createRegistry,
   KvError,
-  readBack,
   resolve,
   type AnyQuantizer,
   type Bits,

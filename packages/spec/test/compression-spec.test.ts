@@ -9,7 +9,7 @@ import {
   none,
   resolve,
 } from '../src/index.ts'
-import { upgradeSpec } from '../src/load-spec.ts'
+import { upgradeSpec } from '../src/spec/load-spec.ts'
 
 const model = { layers: 4, queryHeads: 4, kvHeads: 2, headDim: 64 }
 

@@ -7,7 +7,7 @@ namespace qpkv {
 namespace {
 
 // Tokens of a segment of fixed length, out of those that are there; the same rule as
-// segmentTokens() in packages/spec/src/plan-bytes.ts.
+// segmentTokens() in packages/spec/src/plan/plan-bytes.ts.
 int WantedTokens(const SegmentPlan* segment, int tokens) {
   if (segment == nullptr) return 0;
   return segment->tokens < 0 ? tokens : std::min(segment->tokens, tokens);

@@ -41,7 +41,7 @@ struct Smoothing {
   bool count_zeros = false;
 };
 
-// How the heads of a layer share its places; packages/spec/src/share-among-heads.ts is the
+// How the heads of a layer share its places; packages/reference/src/share-among-heads.ts is the
 // reference.
 struct HeadSharing {
   bool shared = false;  // tokens.pool is 'layer': per_head is the mean of the heads

@@ -41,9 +41,9 @@
 //   positions  [slot] int32, position in the text
 //   mask       128 valid bits in 16 bytes, padded to 64
 //
-// packages/spec/src/tile-bytes.ts computes the same sizes; a test holds the two together.
+// packages/spec/src/plan/tile-bytes.ts computes the same sizes; a test holds the two together.
 //
-// What the codes are (packages/spec/src/quantize-reference.ts says the same in TypeScript). All
+// What the codes are (packages/reference/src/quantize.ts says the same in TypeScript). All
 // arithmetic is float32, one rounding an operation; top = 2^bits - 1; round() is half to even;
 // meta() rounds to `metadata` (beyond float16: its largest finite value). A group is what shares a
 // scale: up to `group` tokens of a channel or channels of a token; low and high are its least and

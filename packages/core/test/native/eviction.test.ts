@@ -1,4 +1,5 @@
-import { tokenToEvict, type ExactFormat, type LayerPlan } from '@qpkv/spec'
+import { tokenToEvict } from '@qpkv/reference'
+import { type ExactFormat, type LayerPlan } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { randomModel } from '../support/random-model.ts'
 import { exact, layerCase, sliceTokens } from './support/layer-cases.ts'

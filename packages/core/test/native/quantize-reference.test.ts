@@ -1,4 +1,5 @@
-import { readBack, type PackedFormat } from '@qpkv/spec'
+import { readBack } from '@qpkv/reference'
+import { type PackedFormat } from '@qpkv/spec'
 import { describe, expect, test } from 'vitest'
 import type { NativePartExport } from '../../src/native/addon.ts'
 import { layerCase, packed, segments } from './support/layer-cases.ts'

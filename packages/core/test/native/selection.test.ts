@@ -1,4 +1,5 @@
-import { headBytes, selectTokens, type LayerPlan } from '@qpkv/spec'
+import { selectTokens } from '@qpkv/reference'
+import { headBytes, type LayerPlan } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { layerCase } from './support/layer-cases.ts'
 import { addon, largestDifference, tables } from './support/open-model.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { writeFileSync } from 'node:fs'
-import { roundBf16, roundF16 } from '@qpkv/spec'
+import { roundBf16, roundF16 } from '@qpkv/reference'
 import { safetensorsFile, temporaryFolder } from './model-folder.ts'
 
 export type Weights = ReadonlyMap<

@@ -6,7 +6,8 @@ import {
   runSelection,
   scoreError,
 } from '@qpkv/conformance'
-import { observe, resolve, selectTokens, tokenToEvict } from '@qpkv/spec'
+import { observe, selectTokens, tokenToEvict } from '@qpkv/reference'
+import { resolve } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { h2o } from '../src/index.ts'
 

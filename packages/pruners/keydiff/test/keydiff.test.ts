@@ -1,5 +1,6 @@
 import { randomValues } from '@qpkv/conformance'
-import { observe, resolve, selectTokens } from '@qpkv/spec'
+import { observe, selectTokens } from '@qpkv/reference'
+import { resolve } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { keydiff } from '../src/index.ts'
 

@@ -1,5 +1,6 @@
 import { readJson, readSelections } from '@qpkv/conformance'
-import { resolve, selectTokens, tokenToEvict } from '@qpkv/spec'
+import { selectTokens, tokenToEvict } from '@qpkv/reference'
+import { resolve } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { streamingllm } from '../src/index.ts'
 

@@ -1,17 +1,15 @@
 import {
   defineQuantizer,
   exactFormat,
-  hqqPlanBytes,
   kiviStorage,
   kiviStorageOptions,
   KvError,
   number,
   oneOf,
   optional,
-  roundTripHqq,
   solverOf,
-  type HqqStorage,
 } from '@qpkv/spec'
+import { hqqPlanBytes, roundTripHqq, type HqqStorage } from './hqq-storage.ts'
 
 interface HqqOptions {
   readonly bits: 8 | 4 | 3 | 2 | 1

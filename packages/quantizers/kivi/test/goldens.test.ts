@@ -1,5 +1,6 @@
 import { openArrays, readJson, type ArrayRef } from '@qpkv/conformance'
-import { quantizeReference, readBack, resolve, segmentTokens, type PackedFormat } from '@qpkv/spec'
+import { quantizeReference, readBack } from '@qpkv/reference'
+import { resolve, segmentTokens, type PackedFormat } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { kivi } from '../src/index.ts'
 

@@ -1,5 +1,6 @@
 import { openArrays, readJson, type ArrayRef } from '@qpkv/conformance'
-import { codeHqq, createRegistry, resolve, type HqqStorage } from '@qpkv/spec'
+import { codeHqq, type HqqStorage } from '../src/index.ts'
+import { createRegistry, resolve } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { kivi } from '../src/index.ts'
 

@@ -1,5 +1,6 @@
 import { randomValues } from '@qpkv/conformance'
-import { codeHqq, resolve, type Block, type HqqStorage, type LayerOverride } from '@qpkv/spec'
+import { codeHqq, type HqqStorage } from '../src/index.ts'
+import { resolve, type Block, type LayerOverride } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { kivi } from '../src/index.ts'
 

@@ -1,4 +1,5 @@
-import { normalizedInliers, type PackedFormat } from '@qpkv/spec'
+import { normalizedInliers } from '@qpkv/reference'
+import { type PackedFormat } from '@qpkv/spec'
 import { codebookBits, type Calibration, type Codebooks } from './calibration.ts'
 import { kmeans } from './kmeans.ts'
 import { keyFormat, valueFormat } from './formats.ts'

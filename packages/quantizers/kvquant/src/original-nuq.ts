@@ -1,4 +1,4 @@
-import { nearestLevel, roundF16 } from '@qpkv/spec'
+import { nearestLevel, roundF16 } from '@qpkv/reference'
 
 /*
  * The original's simulated quantization (SqueezeAILab/KVQuant), as an oracle for its recorded

@@ -1,5 +1,5 @@
 import { openArrays, readJson, type ArrayRef } from '@qpkv/conformance'
-import { roundF16 } from '@qpkv/spec'
+import { roundF16 } from '@qpkv/reference'
 import { expect, test } from 'vitest'
 import { channelThresholds, kmeans, quantizeKeysNuq, quantizeValuesNuq, weightedError } from '../src/index.ts'
 

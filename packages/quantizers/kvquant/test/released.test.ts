@@ -1,5 +1,7 @@
 import { openArrays, randomValues, readJson, type ArrayRef } from '@qpkv/conformance'
-import { codeHqq, readBack, resolve, type PackedFormat } from '@qpkv/spec'
+import { codeHqq } from '@qpkv/quantizer-kivi'
+import { readBack } from '@qpkv/reference'
+import { resolve, type PackedFormat } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { kvquant } from '../src/index.ts'
 

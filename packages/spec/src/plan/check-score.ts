@@ -1,7 +1,7 @@
 import { describeValue, expected, KvError } from '../errors.ts'
 import { isPlainObject } from '../json.ts'
 import { nearestName } from '../nearest-name.ts'
-import { parseOptions } from '../option-shape.ts'
+import { parseOptions } from '../options/option-shape.ts'
 import { scoreOperations } from './score-operations.ts'
 import type { OperationNode, ScoreNode, StatisticNode } from './score.ts'
 import type { Statistic } from './statistic.ts'

@@ -1,5 +1,5 @@
 import { expected } from '../errors.ts'
-import { integer, number, odd, oneOf, type Option } from '../options.ts'
+import { integer, number, odd, oneOf, type Option } from '../options/option.ts'
 import type { OperationNode } from './score.ts'
 
 type NodeOf<N extends OperationNode['op']> = Extract<OperationNode, { op: N }>

@@ -1,4 +1,4 @@
-import type { OptionValues } from '../option-shape.ts'
+import type { OptionValues } from '../options/option-shape.ts'
 import type { statistics } from './statistics.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { expected } from '../errors.ts'
 import { isPlainObject } from '../json.ts'
-import type { OptionShape } from '../option-shape.ts'
-import type { Option } from '../options.ts'
+import type { OptionShape } from '../options/option-shape.ts'
+import type { Option } from '../options/option.ts'
 
 /**
  * What prefill hands to a statistic. Tensors are float32; `queries` and `keys` are meant after RoPE. `outputs` are the

@@ -1,4 +1,4 @@
-import { oneOf } from '../../options.ts'
+import { oneOf } from '../../options/option.ts'
 import { defineStatistic, queries } from '../statistic.ts'
 
 /** Attention probabilities that each key receives, reduced over queries. */

@@ -1,4 +1,4 @@
-import { oneOf } from '../../options.ts'
+import { oneOf } from '../../options/option.ts'
 import { defineStatistic } from '../statistic.ts'
 
 /** Norm of each value. */

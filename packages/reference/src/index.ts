@@ -1,0 +1,7 @@
+export { observe, type ObservedTensors } from './observe.ts'
+export { pooledScores, selectTokens, smoothScores, type SelectionPlan } from './select-tokens.ts'
+export { shareAmongHeads, type Sharing } from './share-among-heads.ts'
+export { tokenToEvict, type LiveTokens } from './token-to-evict.ts'
+export { nearestLevel, normalizedInliers, quantizeReference, readBack, type Quantized } from './quantize.ts'
+export { quantizeHqq, type HqqGroups, type HqqVersion } from './hqq-solver.ts'
+export { roundBf16, roundF16, roundHalfEven, roundTo } from './round-float.ts'

@@ -1,0 +1,269 @@
+import type { PackedFormat, TensorFormat } from '@qpkv/spec'
+import { solveZeros } from './hqq-solver.ts'
+import { roundHalfEven, roundTo } from './round-float.ts'
+import { outlierCapacity, TILE_TOKENS } from '@qpkv/spec'
+
+/*
+ * The reference quantizer: what packing a head's tokens of one segment must give in float32, written for reading. Groups of tokens
+ * begin at multiples of `group` from the segment's start (tiles of 128 tokens are whole groups).
+ */
+
+/** Tokens of one head and segment, coded and read back. */
+export interface Quantized {
+  /** [tokens, headDim] */
+  readonly codes: Uint8Array
+  /** Per channel: [token groups, headDim]. Per token: [channel groups, tokens]. Rounded to the metadata type. */
+  readonly scales: Float32Array
+  /** Same shape: minima, or integer zero points. */
+  readonly offsets: Float32Array
+  /** [tokens, headDim]: what reading back gives, outliers exact. */
+  readonly values: Float32Array
+  /** [tokens, headDim]: 1 where the value is stored exactly beside the codes. */
+  readonly outliers: Uint8Array
+}
+
+/** Quantizes [tokens, headDim] of one head. Scale and offset are rounded first, codes use the rounded ones. */
+export function quantizeReference(
+  source: Float32Array,
+  tokens: number,
+  headDim: number,
+  format: PackedFormat,
+): Quantized {
+  const perChannel = format.scalePer === 'channel'
+  const rows = Math.ceil((perChannel ? tokens : headDim) / format.group)
+  const columns = perChannel ? headDim : tokens
+  const codes = new Uint8Array(tokens * headDim)
+  const values = new Float32Array(tokens * headDim)
+  const scales = new Float32Array(rows * columns)
+  const offsets = new Float32Array(rows * columns)
+  const outliers = markOutliers(source, tokens, headDim, format)
+  const { x, aside } = setAside(source, outliers, format)
+  const zeros = hqqZeros(x, tokens, headDim, format, aside)
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const members = groupMembers(format, row, column, tokens, headDim)
+      const inliers = members.filter((i) => aside[i] === 0)
+      const g = row * columns + column
+      const fit = fitGroup(
+        Array.from(inliers.length > 0 ? inliers : members, (i) => x[i]!),
+        format,
+        zeros?.[g],
+      )
+      scales[g] = fit.scale
+      offsets[g] = fit.offset
+      for (const i of members) {
+        codes[i] = encode(x[i]!, fit, format)
+        values[i] = outliers[i] === 1 ? meta(format.metadata, source[i]!) : decode(codes[i], fit, format)
+      }
+    }
+  return { codes, scales, offsets, values, outliers }
+}
+
+/** What a tensor's storage gives back: [tokens, headDim] of one head. */
+export const readBack = (
+  x: Float32Array,
+  tokens: number,
+  headDim: number,
+  format: TensorFormat,
+): Float32Array =>
+  format.bits === 16
+    ? x.map((v) => roundTo(format.element, v))
+    : quantizeReference(x, tokens, headDim, format).values
+
+/** Indices into [tokens, headDim] that share one scale. */
+function groupMembers(
+  format: PackedFormat,
+  row: number,
+  column: number,
+  tokens: number,
+  headDim: number,
+): number[] {
+  const from = row * format.group
+  const to = Math.min(from + format.group, format.scalePer === 'channel' ? tokens : headDim)
+  return Array.from({ length: to - from }, (_, i) =>
+    format.scalePer === 'channel' ? (from + i) * headDim + column : column * headDim + from + i,
+  )
+}
+
+interface Fit {
+  readonly scale: number
+  readonly offset: number
+}
+
+const f = Math.fround
+
+/** Rounds to the metadata type; beyond half precision: its largest finite value. */
+const meta = (type: PackedFormat['metadata'], value: number) =>
+  type === 'f16' ? Math.max(-65504, Math.min(65504, roundTo(type, value))) : f(value)
+
+/** Scale and offset of one group, rounded to the metadata type. `zero`: HQQ's, for the format's solver. */
+function fitGroup(group: readonly number[], format: PackedFormat, zero: number | undefined): Fit {
+  const { metadata, bits, solver } = format
+  let low = Math.min(...group)
+  let high = Math.max(...group)
+  if (format.levels !== 'uniform')
+    return { scale: meta(metadata, f(f(high - low) / 2)), offset: meta(metadata, f(f(high + low) / 2)) }
+  const top = 2 ** bits - 1
+  if (solver.kind === 'hqq' && zero !== undefined) {
+    const scale = hqqScale(group, format, solver.version)
+    return { scale, offset: meta(metadata, scale === 0 ? low : f(-f(zero) * scale)) }
+  }
+  if (format.zero === 'integer') {
+    // The range always holds 0, so that the zero point fits in a byte.
+    low = Math.min(low, 0)
+    high = Math.max(high, 0)
+    const scale = meta(metadata, f(f(high - low) / top))
+    return { scale, offset: scale === 0 ? 0 : Math.min(top, roundHalfEven(f(-low / scale))) }
+  }
+  return { scale: meta(metadata, f(f(high - low) / top)), offset: meta(metadata, low) }
+}
+
+function encode(x: number, { scale, offset }: Fit, format: PackedFormat): number {
+  if (scale === 0) return 0
+  const top = 2 ** format.bits - 1
+  const clamp = (code: number) => Math.min(top, Math.max(0, code))
+  if (format.levels !== 'uniform') return nearestLevel(format.levels.codebook, f(f(x - offset) / scale))
+  if (format.zero === 'integer') return clamp(roundHalfEven(f(x / scale)) + offset)
+  return clamp(roundHalfEven(f(f(x - offset) / scale)))
+}
+
+function decode(code: number, { scale, offset }: Fit, format: PackedFormat): number {
+  if (format.levels !== 'uniform') return f(f(f(format.levels.codebook[code]!) * scale) + offset)
+  if (format.zero === 'integer') return f((code - offset) * scale)
+  return f(f(code * scale) + offset)
+}
+
+/** Index of the nearest level; a tie takes the lower one. */
+export function nearestLevel(levels: readonly number[], x: number): number {
+  let best = 0
+  for (let i = 1; i < levels.length; i++) if (Math.abs(x - levels[i]!) < Math.abs(x - levels[best]!)) best = i
+  return best
+}
+
+/** What is coded, and which of it takes no part in its group's range. By the rule `beyond` an exact value is a 0 like any other. */
+function setAside(
+  source: Float32Array,
+  outliers: Uint8Array,
+  format: PackedFormat,
+): { readonly x: Float32Array; readonly aside: Uint8Array } {
+  if (format.outlierRule === undefined) return { x: source, aside: outliers }
+  return { x: source.map((v, i) => (outliers[i] === 1 ? 0 : v)), aside: new Uint8Array(outliers.length) }
+}
+
+/**
+ * Values kept exactly: per tile at most ceil(fraction * tokens * headDim), those that stick
+ * out most; ties take the earlier token, then the lower channel. The rule `beyond` never takes
+ * one within its threshold, so it may take fewer.
+ */
+function markOutliers(x: Float32Array, tokens: number, headDim: number, format: PackedFormat): Uint8Array {
+  const marks = new Uint8Array(tokens * headDim)
+  if (format.outliers === 0) return marks
+  const rule = format.outlierRule
+  const size = rule ? sizesBeyond(x, rule.threshold) : deviations(x, tokens, headDim, format)
+  for (let tile = 0; tile < tokens; tile += TILE_TOKENS) {
+    const count = Math.min(TILE_TOKENS, tokens - tile)
+    const capacity = outlierCapacity(format.outliers, count, headDim)
+    const order = Array.from({ length: count * headDim }, (_, i) => tile * headDim + i)
+      .sort((a, b) => size[b]! - size[a]! || a - b)
+      .slice(0, capacity)
+    for (const i of order) if (!rule || size[i]! > 0) marks[i] = 1
+  }
+  return marks
+}
+
+/** [tokens, headDim] sizes, 0 for those within the threshold. */
+const sizesBeyond = (x: Float32Array, threshold: number): Float64Array =>
+  Float64Array.from(x, (v) => (Math.abs(v) > threshold ? Math.abs(v) : 0))
+
+/** [tokens, headDim] distances from the mean of the group, in units of its mean absolute deviation. */
+function deviations(x: Float32Array, tokens: number, headDim: number, format: PackedFormat): Float64Array {
+  const distance = new Float64Array(tokens * headDim)
+  const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
+  const columns = format.scalePer === 'channel' ? headDim : tokens
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const members = groupMembers(format, row, column, tokens, headDim)
+      const mean = members.reduce((sum, i) => sum + x[i]!, 0) / members.length
+      const spread = members.reduce((sum, i) => sum + Math.abs(x[i]! - mean), 0) / members.length
+      for (const i of members) distance[i] = spread === 0 ? 0 : Math.abs(x[i]! - mean) / spread
+    }
+  return distance
+}
+
+/** HQQ's zeros of all groups, in the order of `scales`. The solver looks at all groups of a tile at once; outliers take no part. */
+function hqqZeros(
+  x: Float32Array,
+  tokens: number,
+  headDim: number,
+  format: PackedFormat,
+  outliers: Uint8Array,
+): Float64Array | undefined {
+  const { solver, scalePer, group } = format
+  if (solver.kind !== 'hqq') return undefined
+  const perChannel = scalePer === 'channel'
+  const rows = Math.ceil((perChannel ? tokens : headDim) / group)
+  const columns = perChannel ? headDim : tokens
+  const zeros = new Float64Array(rows * columns)
+  for (let tile = 0; tile < tokens; tile += TILE_TOKENS) {
+    const inTile = (t: number) => t >= tile && t < tile + TILE_TOKENS
+    const ids = Array.from({ length: rows * columns }, (_, g) => g).filter((g) =>
+      inTile(perChannel ? Math.floor(g / columns) * group : g % columns),
+    )
+    const groups = ids.map((g) => {
+      const members = groupMembers(format, Math.floor(g / columns), g % columns, tokens, headDim)
+      const inliers = members.filter((i) => outliers[i] === 0)
+      return (inliers.length > 0 ? inliers : members).map((i) => x[i]!)
+    })
+    const scales = groups.map((members) => hqqScale(members, format, solver.version))
+    const inverse = scales.map((scale) => f(1 / scale))
+    const start = groups.map((members, g) => (scales[g] === 0 ? 0 : f(-Math.min(...members) / scales[g]!)))
+    solveZeros(groups, inverse, start, format.bits, solver.version).forEach(
+      (zero, i) => (zeros[ids[i]!] = zero),
+    )
+  }
+  return zeros
+}
+
+/**
+ * HQQ's scale of a group, rounded: capped at the inverse 2e4; version 0.2.8 takes 1 for a
+ * range that is nearly 0; 0 for a constant group.
+ */
+function hqqScale(
+  group: readonly number[],
+  { bits, metadata }: PackedFormat,
+  version: '0.2.2' | '0.2.8',
+): number {
+  const range = f(Math.max(...group) - Math.min(...group))
+  if (range === 0) return 0
+  if (version === '0.2.8' && range <= 1e-4) return 1
+  return meta(metadata, f(1 / Math.min(f((2 ** bits - 1) / range), 2e4)))
+}
+
+/**
+ * Values as a codebook format scales them to [-1, 1], [tokens, headDim]; NaN for those stored exactly and for
+ * groups without width. A codebook fitted to these is fitted to what the storage will look up.
+ */
+export function normalizedInliers(
+  x: Float32Array,
+  tokens: number,
+  headDim: number,
+  format: PackedFormat,
+): Float32Array {
+  const scaled = new Float32Array(x.length).fill(NaN)
+  const outliers = markOutliers(x, tokens, headDim, format)
+  const { x: coded, aside } = setAside(x, outliers, format)
+  const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
+  const columns = format.scalePer === 'channel' ? headDim : tokens
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const inliers = groupMembers(format, row, column, tokens, headDim).filter((i) => aside[i] === 0)
+      if (inliers.length === 0) continue
+      const { scale, offset } = fitGroup(
+        Array.from(inliers, (i) => coded[i]!),
+        format,
+        undefined,
+      )
+      if (scale !== 0) for (const i of inliers) if (outliers[i] === 0) scaled[i] = (x[i]! - offset) / scale
+    }
+  return scaled
+}

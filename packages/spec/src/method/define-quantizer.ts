@@ -1,0 +1,62 @@
+import { makeMethod, profilesAsJson, type MethodFactory } from './define-method.ts'
+import type { AnyQuantizer, Block, FormatContext, LayerStorage, RoundTrip } from './method.ts'
+import type { OptionShape, OptionValues, Profiles } from '../options/option-shape.ts'
+
+/** Coding in TypeScript, for storage that no kernel knows. */
+export interface Simulation<S extends OptionShape> {
+  /** Whether these options need it; formats must then be exact and name their code widths. */
+  readonly used: (options: OptionValues<S>) => boolean
+  readonly roundTrip: (options: OptionValues<S>, block: Block) => RoundTrip
+  readonly bytes: (options: OptionValues<S>, shape: Omit<Block, 'values'>) => number
+}
+
+/** What an author writes; see docs of each field in {@link AnyQuantizer} and {@link LayerStorage}. */
+export interface QuantizerDefinition<S extends OptionShape, P extends string> {
+  readonly name: string
+  /** Link to the paper. */
+  readonly paper: string
+  readonly options: S
+  /** Named sets of defaults: what the originals' code does. */
+  readonly profiles?: Profiles<S, P>
+  /** How K and V of a layer are stored, as data. */
+  readonly format: (options: OptionValues<S>, at: FormatContext) => LayerStorage
+  readonly simulation?: Simulation<S>
+  /** Facts about the data it uses, for reports. */
+  readonly notes?: (options: OptionValues<S>) => readonly string[]
+  /** SHA-256 of the calibration in use, if any. */
+  readonly calibration?: (options: OptionValues<S>) => string | undefined
+}
+
+/** A quantizer and its factory in one value: `kivi` is registered, `kivi({ bits: 4 })` stands in a spec. */
+export type Quantizer<S extends OptionShape = OptionShape, P extends string = string> = AnyQuantizer &
+  MethodFactory<S, P>
+
+/**
+ * Makes a quantizer of its definition: a frozen value that checks options when it is called.
+ * The value throws KV_INVALID_OPTION for options that the definition does not accept.
+ */
+export const defineQuantizer = <S extends OptionShape, P extends string = never>(
+  definition: QuantizerDefinition<S, P>,
+): Quantizer<S, P> =>
+  makeMethod<S, P, AnyQuantizer>(
+    {
+      name: definition.name,
+      paper: definition.paper,
+      options: definition.options,
+      profiles: profilesAsJson(definition.profiles),
+    },
+    'quantizer',
+    (options) => {
+      const simulation = definition.simulation?.used(options) ? definition.simulation : undefined
+      const calibration = definition.calibration?.(options)
+      return Object.freeze({
+        format: (at: FormatContext) => definition.format(options, at),
+        ...(simulation && {
+          roundTrip: (block: Block) => simulation.roundTrip(options, block),
+          roundTripBytes: (shape: Omit<Block, 'values'>) => simulation.bytes(options, shape),
+        }),
+        notes: definition.notes?.(options) ?? [],
+        ...(calibration !== undefined && { calibration }),
+      })
+    },
+  )

@@ -1,0 +1,54 @@
+import { exactFormat, packedFormat } from '../plan/formats.ts'
+import type { FormatContext, LayerStorage } from './method.ts'
+import { integer, oneOf } from '../options/option.ts'
+import type { Bits, PackedFormat, Solver, TensorFormat } from '../tensor-format.ts'
+
+const solvers = {
+  'min-max': { kind: 'min-max' },
+  'hqq-0.2.2': { kind: 'hqq', version: '0.2.2' },
+  'hqq-0.2.8': { kind: 'hqq', version: '0.2.8' },
+} as const satisfies Record<string, Solver>
+/** How scale and minimum of a group are found, by the name that options use. */
+export type SolverName = keyof typeof solvers
+
+/** The names that quantizers offer for their option `solver`. */
+export const solverNames = Object.keys(solvers) as SolverName[]
+/** The solver of a format by its name. */
+export const solverOf = (name: SolverName): Solver => solvers[name]
+
+/** What `kiviStorage` needs; tokens count kept tokens of one head. */
+export interface KiviOptions {
+  readonly bits: PackedFormat['bits']
+  /** Tokens (keys) and channels (values, at most the head dimension) that share a scale. */
+  readonly group: number
+  readonly recent: number
+  readonly residual: 'unified' | 'kivi'
+  readonly solver: Solver
+}
+
+/** KIVI's storage (arXiv 2402.02750): keys per channel over tokens, values per token over channels, the newest tokens exact. */
+export function kiviStorage(options: KiviOptions, at: FormatContext): LayerStorage {
+  const { group, recent, residual, solver } = options
+  const packed = (bits: Bits, scalePer: 'channel' | 'token', size: number): TensorFormat =>
+    bits === 16 ? exactFormat() : packedFormat({ bits, scalePer, group: size, solver })
+  return {
+    key: packed(at.keyBits ?? options.bits, 'channel', group),
+    value: packed(at.valueBits ?? options.bits, 'token', Math.min(group, at.model.headDim)),
+    recent,
+    residual,
+  }
+}
+
+/** The options of `kiviStorage`, for a method's definition; `bits` is the method's own. */
+export const kiviStorageOptions = {
+  group: oneOf([16, 32, 64, 128], {
+    default: 32,
+    doc: 'Tokens (keys) or channels (values, at most the head dimension) that share a scale.',
+  }),
+  recent: integer({ default: 32, min: 0, max: 65536, doc: 'Newest kept tokens that stay in 16 bit.' }),
+  residual: oneOf(['unified', 'kivi'], {
+    default: 'unified',
+    doc: 'How later tokens leave 16 bit: K and V together by groups, or keys by blocks of `recent` and values one by one.',
+  }),
+  solver: oneOf(solverNames, { default: 'min-max', doc: 'How scale and minimum are found.' }),
+} as const

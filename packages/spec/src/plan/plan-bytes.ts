@@ -1,0 +1,176 @@
+import type { ModelFacts } from '../facts.ts'
+import type { CompressionPlan, LayerPlan, SegmentPlan } from '../layer-plan.ts'
+import type { TensorFormat } from '../tensor-format.ts'
+import { partBytes, TILE_TOKENS, type PartNeeds } from './tile-bytes.ts'
+
+/** Bytes of a plan. `tiles` is what the native allocator hands out; `tables` are codebooks, once per layer and tensor. */
+export interface PlanBytes {
+  readonly tiles: number
+  readonly tables: number
+  /** tiles + tables. */
+  readonly total: number
+  /** [layers], tiles and tables. */
+  readonly perLayer: readonly number[]
+}
+
+/** What a layer's parts need beside formats: these fields of a LayerPlan. */
+export type StoredLayer = Pick<LayerPlan, 'segments' | 'residual' | 'evict'>
+/** Who shares a layer's tokens; these fields of a LayerPlan's `tokens`. */
+export type SharedTokens = Pick<LayerPlan['tokens'], 'pool' | 'rounding'>
+
+/** Tokens of one tensor in every segment of a head that keeps `tokens` tokens, in the order of `segments`. */
+export function segmentTokens(layer: StoredLayer, tensor: 'key' | 'value', tokens: number): number[] {
+  const recentPlan = layer.segments.find((s) => s.role === 'recent')
+  const sinksPlan = layer.segments.find((s) => s.role === 'sinks')
+  const packed = layer.segments.some((s) => s.role === 'packed')
+  const wanted = (segment: SegmentPlan | undefined) =>
+    segment === undefined ? 0 : segment.tokens === 'rest' ? tokens : segment.tokens
+  const sinks = packed ? Math.min(wanted(sinksPlan), tokens) : 0
+  const window = wanted(recentPlan)
+  // The KIVI rule keeps the newest keys that do not fill a block, and the newest `window` values.
+  const blocks = layer.residual === 'kivi' && tensor === 'key' && window > 0
+  const rest = tokens - sinks
+  const recent = packed ? (blocks ? rest % window : Math.min(window, rest)) : tokens
+  return layer.segments.map(({ role }) =>
+    role === 'sinks' ? sinks : role === 'recent' ? recent : rest - recent,
+  )
+}
+
+/** Parts of one tensor in one segment: full tiles and what is left. */
+export function runBytes(
+  tensor: 'key' | 'value',
+  format: TensorFormat,
+  tokens: number,
+  headDim: number,
+  needs: PartNeeds = {},
+): number {
+  const rest = tokens % TILE_TOKENS
+  const full = (tokens - rest) / TILE_TOKENS
+  return (
+    (full > 0 ? full * partBytes(tensor, format, TILE_TOKENS, headDim, needs) : 0) +
+    (rest > 0 ? partBytes(tensor, format, rest, headDim, needs) : 0)
+  )
+}
+
+/** Sections beyond codes and scales that a layer's parts carry. */
+export function partNeeds(layer: StoredLayer): PartNeeds {
+  const evicts = layer.evict !== 'never'
+  const rotatesLater = layer.segments.some((segment) => segment.key.rope === 'before')
+  return { positions: evicts || rotatesLater, mask: evicts }
+}
+
+/** Bytes of one stored head that keeps `tokens` tokens: segments of K and of V. */
+export function headBytes(layer: StoredLayer, tokens: number, headDim: number): number {
+  const needs = partNeeds(layer)
+  let bytes = 0
+  for (const tensor of ['key', 'value'] as const)
+    for (const [i, count] of segmentTokens(layer, tensor, tokens).entries())
+      bytes += runBytes(tensor, layer.segments[i]![tensor], count, headDim, needs)
+  return bytes
+}
+
+/**
+ * Bytes of a layer's stored heads that keep `tokens` each, at most: where heads share a pool, no way of sharing takes more.
+ * Beyond the exact segments a head's bytes repeat with every tile (under the KIVI rule: with every common multiple of tile and block),
+ * so they are at most a slope times its tokens plus the largest excess of one period.
+ */
+export function layerBytes(
+  layer: StoredLayer,
+  { pool, rounding }: SharedTokens,
+  heads: number,
+  headDim: number,
+): (tokens: number) => number {
+  if (pool !== 'layer') return (tokens) => heads * headBytes(layer, tokens, headDim)
+  const exact = layer.segments.reduce((sum, { tokens }) => sum + (tokens === 'rest' ? 0 : tokens), 0)
+  const block = layer.segments.find(({ role }) => role === 'recent')?.tokens
+  const period =
+    layer.residual === 'kivi' && typeof block === 'number' && block > 0
+      ? (TILE_TOKENS * block) / greatestCommonDivisor(TILE_TOKENS, block)
+      : TILE_TOKENS
+  const settled = Math.ceil(exact / period) * period + period
+  const slope = (headBytes(layer, settled + period, headDim) - headBytes(layer, settled, headDim)) / period
+  let excess = 0
+  for (let n = 1; n <= settled + period; n++)
+    excess = Math.max(excess, headBytes(layer, n, headDim) - slope * n)
+  return (tokens) => Math.ceil(heads * (slope * (tokens + (rounding === 'each' ? 1 : 0)) + excess))
+}
+
+const greatestCommonDivisor = (a: number, b: number): number =>
+  b === 0 ? a : greatestCommonDivisor(b, a % b)
+
+/** Bytes of a layer's codebooks: 2^bits float32 levels, once per tensor. */
+export function tableBytes(layer: Pick<LayerPlan, 'segments'>): number {
+  let bytes = 0
+  for (const tensor of ['key', 'value'] as const) {
+    const format = layer.segments
+      .map((segment) => segment[tensor])
+      .find((f) => f.bits !== 16 && f.levels !== 'uniform')
+    if (format) bytes += 4 * 2 ** format.bits
+  }
+  return bytes
+}
+
+/** Heads of a layer that have their own list of tokens: the model's KV heads, or its query heads. */
+export const storedHeads = (heads: 'kv' | 'query', model: ModelFacts): number =>
+  heads === 'query' ? model.queryHeads : model.kvHeads
+
+/**
+ * Bytes of a plan, by the layout of tiles; for a final plan equal to the engine's counter. `kept[layer][head]` replaces the
+ * plan's upper bounds. A layer stored by a TypeScript `roundTrip` counts what its plan stores, see `simulatedBytes` of resolve().
+ */
+export function planBytes(
+  plan: CompressionPlan,
+  model: ModelFacts,
+  kept?: readonly (readonly number[] | Int32Array)[],
+): PlanBytes {
+  const heads = storedHeads(plan.heads, model)
+  let tiles = 0
+  let tables = 0
+  const perLayer = plan.layers.map((layer, l) => {
+    const counts = kept?.[l] ?? layer.kept
+    let bytes = 0
+    if (counts === undefined)
+      bytes = layerBytes(layer, layer.tokens, heads, model.headDim)(layer.tokens.perHead)
+    else for (const count of counts) bytes += headBytes(layer, count, model.headDim)
+    const table = tableBytes(layer)
+    tiles += bytes
+    tables += table
+    return bytes + table
+  })
+  return { tiles, tables, total: tiles + tables, perLayer }
+}
+
+/** The plan after selection: what every head really keeps. `kept[layer][head]` are token counts. */
+export const finalPlan = (
+  plan: CompressionPlan,
+  kept: readonly (readonly number[] | Int32Array)[],
+): CompressionPlan => ({
+  ...plan,
+  layers: plan.layers.map((layer, l) => {
+    const counts = [...(kept[l] ?? [])]
+    return counts.length === 0
+      ? layer
+      : { ...layer, tokens: { ...layer.tokens, perHead: perHead(layer, counts) }, kept: counts }
+  }),
+})
+
+const perHead = ({ tokens }: LayerPlan, counts: readonly number[]) =>
+  tokens.pool === 'layer' ? tokens.perHead : Math.max(...counts)
+
+/** Nominal bytes, as the papers count: every kept token at the quantizer's code width, nothing else. */
+export function nominalBytes(plan: CompressionPlan, model: ModelFacts): number {
+  const heads = storedHeads(plan.heads, model)
+  let bits = 0
+  for (const layer of plan.layers) {
+    const counts = layer.kept ?? Array.from({ length: heads }, () => layer.tokens.perHead)
+    for (const count of counts) bits += count * model.headDim * (nominalBits(layer) * 2)
+  }
+  return bits / 8
+}
+
+/** Nominal bits per value of a layer, mean of K and V: those of the packed segment, or 16. */
+export function nominalBits(layer: Pick<LayerPlan, 'segments' | 'simulated'>): number {
+  if (layer.simulated) return (layer.simulated.keyBits + layer.simulated.valueBits) / 2
+  const segment = layer.segments.find((s) => s.role === 'packed') ?? layer.segments[0]
+  return segment ? (segment.key.bits + segment.value.bits) / 2 : 16
+}
