@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { scoreOperations } from '../packages/spec/src/plan/score-operations.ts'
 import type { Statistic } from '../packages/spec/src/plan/statistic.ts'
-import type { Option } from '../packages/spec/src/options.ts'
+import type { Option } from '../packages/spec/src/options/option.ts'
 import { conclude, root } from './workspace.ts'
 
 const check = process.argv.includes('--check')
