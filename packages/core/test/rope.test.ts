@@ -79,4 +79,75 @@ describe('rotary frequencies', () => {
     }
     await throwsKv('KV_CONFIG', /above low_freq_factor/, () => rope({ rope_scaling: scaling }))
   })
+
+  it('are one setting wherever the files put it', () => {
+    const yarn = { factor: 4, original_max_position_embeddings: 1000 }
+    const wanted = rope({ rope_theta: 5e5, rope_scaling: { type: 'yarn', ...yarn } })
+    for (const values of [
+      { rope_parameters: { rope_type: 'yarn', rope_theta: 5e5, ...yarn } },
+      { rope_theta: 5e5, rope_parameters: { rope_type: 'yarn', ...yarn } },
+      { rope_parameters: { rope_type: 'default', rope_theta: 5e5 }, rope_scaling: { type: 'yarn', ...yarn } },
+      { rope_parameters: { rope_theta: 5e5 }, rope_scaling: { rope_type: 'yarn', type: 'yarn', ...yarn } },
+      {
+        rope_parameters: { rope_type: 'yarn', rope_theta: 5e5, ...yarn },
+        rope_scaling: { type: 'yarn', ...yarn },
+      },
+      { rope_parameters: { full_attention: { rope_type: 'yarn', rope_theta: 5e5, ...yarn } } },
+      { rope_theta: 5e5, original_max_position_embeddings: 1000, rope_scaling: { type: 'yarn', factor: 4 } },
+      { rope_theta: 5e5, rope_scaling: { type: 'yarn', beta_fast: null, finetuned: true, ...yarn } },
+    ])
+      expect(rope(values)).toEqual(wanted)
+  })
+
+  it.each([
+    [
+      { rope_parameters: { rope_type: 'yarn', factor: 4 }, rope_scaling: { type: 'yarn', factor: 8 } },
+      /contradict.*factor is 4.*8/,
+    ],
+    [
+      { rope_parameters: { rope_type: 'yarn', factor: 4 }, rope_scaling: { type: 'linear', factor: 4 } },
+      /rope_type is "yarn".*"linear"/,
+    ],
+    [
+      { rope_scaling: { rope_type: 'default', type: 'linear', factor: 4 } },
+      /contradict.*"default".*"linear"/,
+    ],
+    [{ rope_scaling: { factor: 4 } }, /field factor that rope_type default does not have/],
+    [{ rope_scaling: { type: 'linear', facter: 4 } }, /facter.*did you mean factor/],
+    [{ rope_scaling: { type: 'linear', factor: 4, beta_fast: 3 } }, /beta_fast that rope_type linear/],
+    [
+      {
+        original_max_position_embeddings: 9,
+        rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 8 },
+      },
+      /is 9, and 8 in its rope_scaling/,
+    ],
+  ])('are refused where fields contradict or are unknown: %j', async (values, message) => {
+    await throwsKv('KV_CONFIG', message, () => rope(values))
+  })
+
+  it.each([
+    [
+      { rope_parameters: { full_attention: { rope_theta: 1e6 }, sliding_attention: { rope_theta: 1e4 } } },
+      /rope_parameters/,
+    ],
+    [{ rope_parameters: { rope_theta: 1e6, full_attention: { rope_theta: 1e6 } } }, /rope_parameters/],
+    [{ rope_parameters: { rope_theta: 1e6, partial_rotary_factor: 0.5 } }, /partial_rotary_factor = 0.5/],
+    [{ rope_local_base_freq: 10_000 }, /rope_local_base_freq/],
+    [{ rotary_pct: 0.25 }, /rotary_pct/],
+  ])('are refused where they are not computed: %j', async (values, message) => {
+    await throwsKv('KV_UNSUPPORTED_MODEL', message, () => rope(values))
+  })
+
+  it.each([
+    [{ rope_scaling: { type: 'linear', factor: 4 } }, 16_384],
+    [{ max_sequence_length: 12_000, rope_scaling: { type: 'linear', factor: 4 } }, 12_000],
+    [{ rope_scaling: { type: 'yarn', factor: 4 } }, 16_384],
+    [{ rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 1024 } }, 4096],
+    [{ rope_scaling: { type: 'yarn', factor: 2.5, original_max_position_embeddings: 2048 } }, 5120],
+    [{ rope_scaling: { type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 } }, 4096],
+    [{ rope_parameters: { rope_type: 'default', rope_theta: 1e6 } }, 4096],
+  ])('say how far the scaling reaches: %j', (values, tokens) => {
+    expect(rope(values).contextTokens).toBe(tokens)
+  })
 })

@@ -11,6 +11,11 @@ export class ConfigReader {
     this.path = path
   }
 
+  /** The fields that are there. */
+  get names(): readonly string[] {
+    return Object.keys(this.values)
+  }
+
   /** The raw value; null and absent are the same. */
   raw(name: string): unknown {
     return Object.hasOwn(this.values, name) ? (this.values[name] ?? undefined) : undefined

@@ -16,7 +16,7 @@ export interface ModelConfig {
   readonly headDim: number
   readonly vocabSize: number
   readonly rmsEpsilon: number
-  /** Tokens that the model was made for. */
+  /** Tokens that the model was made for, with the scaling of its rotary embedding. */
   readonly contextTokens: number
   readonly tiedHead: boolean
   readonly rope: RopeFrequencies
@@ -47,12 +47,13 @@ export function readConfig(values: Readonly<Record<string, unknown>>, path: stri
   )
   if (queryHeads % kvHeads !== 0)
     throw config.wrong(`a divisor of num_attention_heads (${queryHeads})`, 'num_key_value_heads', kvHeads)
-  const contextTokens = config.integer(
+  const maxPositions = config.integer(
     'max_position_embeddings',
     { min: 1, max: 2 ** 31 - 1 },
     defaults.contextTokens,
   )
   const headDim = readHeadDim(config, defaults.headDim ?? hiddenSize / queryHeads)
+  const rope = ropeFrequencies(config, headDim, maxPositions)
   return {
     architecture,
     layers,
@@ -63,9 +64,9 @@ export function readConfig(values: Readonly<Record<string, unknown>>, path: stri
     headDim,
     vocabSize: config.integer('vocab_size', { min: 1, max: big }),
     rmsEpsilon: config.positive('rms_norm_eps', 1e-6),
-    contextTokens,
+    contextTokens: rope.contextTokens,
     tiedHead: config.boolean('tie_word_embeddings', false),
-    rope: ropeFrequencies(config, headDim, contextTokens),
+    rope,
     slidingWindow: slidingWindows(config, architecture, layers),
     stopTokens: readTokenIds(config, 'eos_token_id'),
   }

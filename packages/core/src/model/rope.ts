@@ -1,6 +1,5 @@
-import { describeValue, isPlainObject } from '@qpkv/spec'
-import { kvError } from '../errors.ts'
-import { ConfigReader } from './config-reader.ts'
+import type { ConfigReader } from './config-reader.ts'
+import { readRopeFields } from './rope-fields.ts'
 
 /** The rotary embedding of a model: angle of channel pair i at position p = p * inverse[i]. */
 export interface RopeFrequencies {
@@ -11,6 +10,8 @@ export interface RopeFrequencies {
   readonly inverse: Float32Array
   /** Factor on cos and sin. */
   readonly attentionFactor: number
+  /** Tokens that the model was made for with this scaling. */
+  readonly contextTokens: number
 }
 
 const f32 = Math.fround
@@ -20,38 +21,30 @@ interface RopeSetting {
   readonly scaling: ConfigReader
   readonly theta: number
   readonly headDim: number
-  readonly contextTokens: number
+  /** `max_position_embeddings`. */
+  readonly maxPositions: number
+  /** Tokens before the scaling, where the file says it. */
+  readonly originalTokens: number | undefined
+  /** `max_sequence_length`: some files with linear scaling name the scaled length so. */
+  readonly scaledTokens: number | undefined
 }
 
 const scalings: Readonly<Record<string, Scaling>> = { default: unscaled, linear, llama3, yarn }
 
 /**
- * Inverse frequencies as the transformers library computes them in float32, from `rope_theta` and
- * `rope_scaling` (or, in newer configs, `rope_parameters`).
+ * Inverse frequencies as the transformers library computes them in float32, and how far the scaling reaches.
  * @throws KV_UNSUPPORTED_MODEL for scalings that depend on the length of the text (dynamic, longrope).
  */
 export function ropeFrequencies(
   config: ConfigReader,
   headDim: number,
-  contextTokens: number,
+  maxPositions: number,
 ): RopeFrequencies {
-  const field = config.raw('rope_parameters') === undefined ? 'rope_scaling' : 'rope_parameters'
-  const given = config.raw(field) ?? {}
-  if (!isPlainObject(given)) throw config.wrong('an object or null', field, given)
-  const scaling = new ConfigReader(given, `${field} of ${config.path}`)
-  const theta =
-    scaling.raw('rope_theta') === undefined
-      ? config.positive('rope_theta', 10_000)
-      : scaling.positive('rope_theta')
-  const type = scaling.raw('rope_type') ?? scaling.raw('type') ?? 'default'
-  const apply = typeof type === 'string' && Object.hasOwn(scalings, type) ? scalings[type] : undefined
-  if (typeof type !== 'string' || !apply)
-    throw kvError(
-      'KV_UNSUPPORTED_MODEL',
-      `Expected a supported rope_type in ${scaling.path} but received ${describeValue(type)}.`,
-      `Supported are ${Object.keys(scalings).join(', ')}.`,
-    )
-  const setting = { scaling, theta, headDim, contextTokens }
+  const { type, theta, scaling, originalTokens } = readRopeFields(config)
+  const apply = scalings[type] ?? unscaled
+  const scaledTokens =
+    config.raw('max_sequence_length') === undefined ? undefined : config.positive('max_sequence_length')
+  const setting = { scaling, theta, headDim, maxPositions, originalTokens, scaledTokens }
   return { type, theta, ...apply(plainFrequencies(theta, headDim), setting) }
 }
 
@@ -60,22 +53,24 @@ function plainFrequencies(theta: number, headDim: number): Float32Array {
   return Float32Array.from({ length: headDim / 2 }, (_, i) => f32(1 / f32(theta ** f32((2 * i) / headDim))))
 }
 
-function unscaled(inverse: Float32Array) {
-  return { inverse, attentionFactor: 1 }
+function unscaled(inverse: Float32Array, { maxPositions }: RopeSetting) {
+  return { inverse, attentionFactor: 1, contextTokens: maxPositions }
 }
 
 /** Positions shrink by `factor`. */
-function linear(inverse: Float32Array, { scaling }: RopeSetting) {
+function linear(inverse: Float32Array, setting: RopeSetting) {
+  const { scaling, maxPositions, originalTokens, scaledTokens } = setting
   const factor = scaling.positive('factor')
-  return { inverse: inverse.map((f) => f / factor), attentionFactor: 1 }
+  const contextTokens = scaledTokens ?? Math.floor((originalTokens ?? maxPositions) * factor)
+  return { inverse: inverse.map((f) => f / factor), attentionFactor: 1, contextTokens }
 }
 
 /** Long wavelengths shrink by `factor`, short ones stay, with a linear passage between (Llama 3.1). */
-function llama3(inverse: Float32Array, { scaling }: RopeSetting) {
+function llama3(inverse: Float32Array, { scaling, maxPositions, originalTokens }: RopeSetting) {
   const factor = scaling.positive('factor')
   const low = scaling.positive('low_freq_factor')
   const high = scaling.positive('high_freq_factor')
-  const original = scaling.positive('original_max_position_embeddings')
+  const original = originalTokens ?? maxPositions
   if (high <= low) throw scaling.wrong(`a number above low_freq_factor (${low})`, 'high_freq_factor', high)
   const scaled = inverse.map((f) => {
     const wavelength = (2 * Math.PI) / f
@@ -84,13 +79,14 @@ function llama3(inverse: Float32Array, { scaling }: RopeSetting) {
     const smooth = (original / wavelength - low) / (high - low)
     return ((1 - smooth) * f) / factor + smooth * f
   })
-  return { inverse: scaled, attentionFactor: 1 }
+  return { inverse: scaled, attentionFactor: 1, contextTokens: maxPositions }
 }
 
 /** YaRN (arXiv 2309.00071): channels that turn often keep their frequency, slow ones shrink, and attention is sharpened. */
-function yarn(inverse: Float32Array, { scaling, theta, headDim, contextTokens }: RopeSetting) {
-  const original = scaling.positive('original_max_position_embeddings', contextTokens)
-  const factor = scaling.positive('factor', contextTokens / original)
+function yarn(inverse: Float32Array, { scaling, theta, headDim, maxPositions, originalTokens }: RopeSetting) {
+  const original = originalTokens ?? maxPositions
+  const factor = scaling.positive('factor', maxPositions / original)
+  const contextTokens = Math.max(maxPositions, Math.floor(original * factor))
   /** Channel pair that turns `rotations` times over the original context. */
   const pairOf = (rotations: number) =>
     (headDim * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
@@ -104,7 +100,7 @@ function yarn(inverse: Float32Array, { scaling, theta, headDim, contextTokens }:
     const shrink = Math.min(Math.max((i - low) / (high - low), 0), 1)
     return (f / factor) * shrink + f * (1 - shrink)
   })
-  return { inverse: blended, attentionFactor: yarnAttentionFactor(scaling, factor) }
+  return { inverse: blended, attentionFactor: yarnAttentionFactor(scaling, factor), contextTokens }
 }
 
 function yarnAttentionFactor(scaling: ConfigReader, factor: number): number {
