@@ -1,6 +1,7 @@
 // See read_plan.h.
 #include "binding/read_plan.h"
 
+#include <cmath>
 #include <string>
 
 #include "binding/async.h"
@@ -64,6 +65,13 @@ void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat*
   const Napi::Array book = from.Get("levels").As<Napi::Object>().Get("codebook").As<Napi::Array>();
   for (uint32_t i = 0; i < book.Length(); ++i)
     out->levels.push_back(book.Get(i).As<Napi::Number>().FloatValue());
+  if (out->levels.size() != size_t{1} << format.bits)
+    Unsupported(from.Env(), path + ".levels.codebook",
+                std::to_string(out->levels.size()) + " levels");
+  for (size_t i = 0; i < out->levels.size(); ++i)
+    if (!(std::fabs(out->levels[i]) <= 1) || (i > 0 && out->levels[i] < out->levels[i - 1]))
+      Unsupported(from.Env(), path + ".levels.codebook[" + std::to_string(i) + "]",
+                  std::to_string(out->levels[i]));
 }
 
 void ReadFormat(const Napi::Object& from, const std::string& path, StoredFormat* out) {

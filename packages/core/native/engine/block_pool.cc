@@ -26,10 +26,12 @@ void BlockPool::Reserve(size_t bytes) {
 BlockRef BlockPool::Take(size_t bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
   uint8_t* data;
-  auto found = free_.find(bytes);
-  if (found != free_.end() && !found->second.empty()) {
-    data = found->second.back();
-    found->second.pop_back();
+  Slots& slots = slots_[bytes];
+  const size_t known = slots.free.size() + slots.handed_out + 1;
+  if (slots.free.capacity() < known) slots.free.reserve(2 * known);
+  const bool again = !slots.free.empty();
+  if (again) {
+    data = slots.free.back();
   } else {
     // An eighth of what is there keeps both the number of slabs and the unused ends small.
     if (bytes > left_) {
@@ -37,18 +39,26 @@ BlockRef BlockPool::Take(size_t bytes) {
       AddSlab(std::max(AlignUp(wanted, kSmallestSlab), bytes));
     }
     data = next_;
+  }
+  BlockRef block = std::make_shared<Block>(shared_from_this(), data, bytes);
+  // After all that can fail.
+  if (again) {
+    slots.free.pop_back();
+  } else {
     next_ += bytes;
     left_ -= bytes;
   }
-  BlockRef block = std::make_shared<Block>(shared_from_this(), data, bytes);
-  live_ += bytes;  // after all that can fail
+  ++slots.handed_out;
+  live_ += bytes;
   return block;
 }
 
-void BlockPool::Give(uint8_t* data, size_t bytes) {
+void BlockPool::Give(uint8_t* data, size_t bytes) noexcept {
   std::lock_guard<std::mutex> lock(mutex_);
   live_ -= bytes;
-  free_[bytes].push_back(data);
+  Slots& slots = slots_.find(bytes)->second;
+  --slots.handed_out;
+  slots.free.push_back(data);
 }
 
 size_t BlockPool::live() const {

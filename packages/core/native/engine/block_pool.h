@@ -41,7 +41,7 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
 
  private:
   friend struct Block;
-  void Give(uint8_t* data, size_t bytes);
+  void Give(uint8_t* data, size_t bytes) noexcept;
   void AddSlab(size_t bytes);
 
   const Ops& ops_;
@@ -49,7 +49,13 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
   std::vector<Buffer> slabs_;
   uint8_t* next_ = nullptr;  // unused rest of the newest slab
   size_t left_ = 0;
-  std::map<size_t, std::vector<uint8_t*>> free_;  // by exact size: few different sizes come and go
+  // Slots of one size. The list has room for every slot that was handed out, so that giving one
+  // back cannot fail: that happens in destructors.
+  struct Slots {
+    std::vector<uint8_t*> free;
+    size_t handed_out = 0;
+  };
+  std::map<size_t, Slots> slots_;  // by exact size: few different sizes come and go
   size_t live_ = 0, mapped_ = 0;
 };
 

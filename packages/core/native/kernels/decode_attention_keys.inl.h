@@ -243,7 +243,7 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
   const int outliers = OutlierCount(v);
   for (int i = 0; i < outliers; ++i) {
     const OutlierValue o = OutlierAt(v, i);
-    if (o.token >= v.tokens) continue;
+    if (o.token >= v.tokens || o.channel >= v.dim) continue;
     const float more = o.value - DecodedAt(v, o.token, o.channel);
     for (int r = 0; r < s.rows; ++r)
       logits[r * s.logits_stride + o.token] += s.q[r * s.q_stride + o.channel] * more;

@@ -239,7 +239,7 @@ static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float*
   const int outliers = OutlierCount(v);
   for (int i = 0; i < outliers; ++i) {
     const OutlierValue o = OutlierAt(v, i);
-    if (o.token >= v.tokens) continue;
+    if (o.token >= v.tokens || o.channel >= v.dim) continue;
     const float more = o.value - DecodedAt(v, o.token, o.channel);
     for (int r = 0; r < u.rows; ++r)
       u.out[r * u.out_stride + o.channel] += p[r * u.logits_stride + o.token] * more;

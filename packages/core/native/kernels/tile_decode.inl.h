@@ -218,7 +218,7 @@ static void DecodeFloats(const TileView& v, int block, const LevelTables* levels
   const int outliers = OutlierCount(v);
   for (int i = 0; i < outliers; ++i) {
     const OutlierValue o = OutlierAt(v, i);
-    if (o.token / kLanes != block) continue;
+    if (o.token / kLanes != block || o.channel >= v.dim) continue;
     const int t = o.token % kLanes;
     if (key)
       out[o.channel / 2 * 32 + o.channel % 2 * 16 + t] = o.value;

@@ -109,7 +109,8 @@ QPKV_INLINE int OutlierCount(const TileView& v) {
   if (v.format->bits == 16 || v.at.outlier_capacity == 0) return 0;
   uint32_t count;
   std::memcpy(&count, v.data + v.at.outliers, 4);
-  return MinInt(static_cast<int>(count), v.at.outlier_capacity);
+  const uint32_t capacity = static_cast<uint32_t>(v.at.outlier_capacity);
+  return static_cast<int>(count < capacity ? count : capacity);
 }
 
 struct OutlierValue {

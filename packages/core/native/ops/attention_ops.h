@@ -1,4 +1,5 @@
-// Arguments of the attention ops: prefill over exact K and V, decode over tiles. Conventions: ops.h.
+// Arguments of the attention ops: prefill over exact K and V, decode over tiles. Conventions:
+// ops.h.
 #pragma once
 #include <cstdint>
 

@@ -2,7 +2,6 @@
 #pragma once
 #include <cstdint>
 
-
 namespace qpkv {
 
 struct ArgmaxArgs {

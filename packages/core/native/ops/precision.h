@@ -2,7 +2,6 @@
 #pragma once
 #include <cstdint>
 
-
 namespace qpkv {
 
 enum class Precision : uint8_t { kBf16, kF32 };

@@ -152,7 +152,8 @@ inline int OutlierCount(const uint8_t* part, const PartLayout& at) {
   if (at.outlier_capacity == 0) return 0;
   uint32_t count;
   std::memcpy(&count, part + at.outliers, 4);
-  return static_cast<int>(count);
+  const uint32_t capacity = static_cast<uint32_t>(at.outlier_capacity);
+  return static_cast<int>(count < capacity ? count : capacity);
 }
 
 inline Outlier ReadOutlier(const uint8_t* part, const PartLayout& at, Element metadata, int i) {

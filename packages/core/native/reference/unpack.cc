@@ -16,7 +16,7 @@ void Unpack(Stream&, const UnpackArgs& a) {
 
   for (int i = 0; i < OutlierCount(a.part, at); ++i) {
     const Outlier outlier = ReadOutlier(a.part, at, format.metadata, i);
-    if (outlier.token < a.tokens)
+    if (outlier.token < a.tokens && outlier.channel < a.dim)
       a.values[static_cast<size_t>(outlier.token) * a.dim + outlier.channel] = outlier.value;
   }
   if (a.codes)

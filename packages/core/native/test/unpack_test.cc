@@ -90,6 +90,34 @@ QPKV_TEST(UnpackWithinHalfAStep) {
       }
 }
 
+// Bytes from outside may name outliers that are none: what lies beyond the tokens, the channels or
+// the room is passed over, by every table alike.
+QPKV_TEST(UnpackPassesOverImpossibleOutliers) {
+  const int dim = 40, tokens = 75;
+  for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
+    for (Element metadata : {Element::kF16, Element::kF32}) {
+      TensorFormat format = Coded(4, ScalePer::kToken, 32, ZeroPoint::kFloatMinimum, metadata);
+      format.outlier_fraction = 0.02;
+      PackedTokens packed = PackTokens(Reference(), TestStream(), tensor, {{format, tokens}}, dim,
+                                       RandomTokens(3, tokens, dim));
+      const PartLayout at = LayoutOf(tensor, format, tokens, dim);
+      uint8_t* section = packed.data[0].get() + at.outliers;
+      const size_t entry = metadata == Element::kF32 ? 8 : 4;
+      const uint32_t count = 0xfffffff0u;
+      std::memcpy(section, &count, 4);
+      for (int i = 0; i < at.outlier_capacity; ++i) {
+        if (i % 3 == 0) section[4 + static_cast<size_t>(i) * entry] = 200;     // token
+        if (i % 3 == 1) section[5 + static_cast<size_t>(i) * entry] = 40 + i;  // channel
+      }
+      const Unpacked want = UnpackPart(Reference(), packed.parts[0], tensor, dim);
+      for (const Ops* ops : Tables()) {
+        const Unpacked got = UnpackPart(*ops, packed.parts[0], tensor, dim);
+        ExpectEqualBytes(Label("%s %s", ops->name, NameOf(format).c_str()), got.values.data(),
+                         want.values.data(), want.values.size() * sizeof(float));
+      }
+    }
+}
+
 // A known part: 2 tokens of 8 channels, 4 bits, worked out by hand from ops/tile_layout.h.
 QPKV_TEST(UnpackKnownBytes) {
   const TensorFormat format =

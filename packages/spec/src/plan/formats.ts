@@ -101,5 +101,9 @@ function checkCodebook(format: PackedFormat, fail: Fail): void {
       `${book.length} levels`,
       `${2 ** format.bits} finite levels in ascending order`,
     )
+  // Groups are scaled to [-1, 1], so that a level beyond is never the nearest, and the kernels' words end there.
+  const beyond = book.find((level) => Math.abs(level) > 1)
+  if (beyond !== undefined)
+    throw fail('levels.codebook', beyond, 'levels from -1 to 1; divide them by the largest')
   if (format.zero !== 'float-minimum') throw fail('zero', format.zero, "'float-minimum' beside a codebook")
 }
