@@ -2,16 +2,18 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createRegistry, expected, type AnyMethod, type ModelFacts, type Registry } from '@qpkv/spec'
 import { throwIfAborted } from './aborted.ts'
-import { fromNative, kvError } from './errors.ts'
+import { fromNative } from './errors.ts'
 import type { DownloadProgress } from './hub/download-model.ts'
 import { findModel } from './hub/find-model.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { requireMemory, weightBytes } from './memory/estimate.ts'
 import { loadChatTemplate } from './model/chat-template.ts'
 import { readConfig, type ModelConfig } from './model/config.ts'
+import { notAModelFolder } from './model/foreign-model.ts'
 import { readGenerationConfig } from './model/generation-config.ts'
 import { readJsonObject } from './model/read-json.ts'
 import { loadTokenizer } from './model/tokenizer.ts'
+import { settleTiedHead } from './model/tied-head.ts'
 import { readWeightFiles } from './model/weight-files.ts'
 import { mapWeights } from './model/weight-map.ts'
 import { Model } from './model.ts'
@@ -60,14 +62,10 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   throwIfAborted(signal)
   const configPath = join(folder, 'config.json')
   const values = await readJsonObject(configPath)
-  if (!values)
-    throw kvError(
-      'KV_CONFIG',
-      `Expected a model folder with a config.json at ${folder}.`,
-      'Check the path; a model of the hub is written org/name.',
-    )
-  const config = readConfig(values, configPath)
+  if (!values) throw await notAModelFolder(folder)
+  const stated = readConfig(values, configPath)
   const weights = await readWeightFiles(folder)
+  const config = await settleTiedHead(stated, weights)
   const tensors = mapWeights(config, weights, folder)
   requireMemory(
     `Loading ${folder}`,
@@ -76,7 +74,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
     'Close other programs or use a smaller model.',
   )
   const generationPath = join(folder, 'generation_config.json')
-  const generation = readGenerationConfig(await readJsonObject(generationPath), generationPath)
+  const generation = readGenerationConfig(await readSuggestions(generationPath), generationPath)
   const tokenizer = await loadTokenizer(folder)
   const chatTemplate = tokenizer && (await loadChatTemplate(folder, tokenizer))
   const stopTokens = new Set(generation.stopTokens.length > 0 ? generation.stopTokens : config.stopTokens)
@@ -105,6 +103,16 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   } catch (cause) {
     engine.dispose()
     throw fromNative(cause)
+  }
+}
+
+/** A broken generation_config.json is told, and left out: the model runs without its suggestions. */
+async function readSuggestions(path: string): Promise<Record<string, unknown> | undefined> {
+  try {
+    return await readJsonObject(path)
+  } catch (cause) {
+    process.emitWarning((cause as Error).message, { code: 'KV_CONFIG', type: 'KvWarning' })
+    return undefined
   }
 }
 

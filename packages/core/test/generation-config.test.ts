@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { settleSampling } from '../src/generate/sampling.ts'
 import { readGenerationConfig } from '../src/model/generation-config.ts'
@@ -24,9 +25,43 @@ describe('generation_config.json', () => {
     })
   })
 
-  it('with values that cannot be is refused', async () => {
-    await throwsKv('KV_CONFIG', /top_p/, () => read({ top_p: 2 }))
-    await throwsKv('KV_CONFIG', /temperature/, () => read({ temperature: 'hot' }))
+  it.each([
+    [{ do_sample: true, temperature: 'hot' }, { temperature: 1 }],
+    [
+      { do_sample: true, temperature: -1, top_p: 2, min_p: 7 },
+      { temperature: 1, topP: 1, minP: 0 },
+    ],
+    [
+      { do_sample: 'yes', repetition_penalty: 0 },
+      { temperature: 0, repetitionPenalty: 1 },
+    ],
+    [{ do_sample: true, top_k: 'all' }, { topK: 50 }],
+    [{ eos_token_id: [7, 'x'] }, { stopTokens: [7] }],
+    [{ eos_token_id: -1 }, { stopTokens: [] }],
+  ])('with values that cannot be warns, and takes the usual ones: %j', async (values, wanted) => {
+    const warned = once(process, 'warning')
+    expect(read(values)).toMatchObject(wanted)
+    const [warning] = (await warned) as [Error & { code?: string }]
+    expect(warning.message).toMatch(/generation_config.json has .*cannot be/)
+    expect(warning.code).toBe('KV_CONFIG')
+  })
+
+  it.each([
+    [{ do_sample: true, top_k: -1 }, { topK: 0 }],
+    [{ do_sample: true, top_k: 1e12 }, { topK: 0 }],
+    [{ do_sample: true, temperature: 0 }, { temperature: 0 }],
+    [
+      { do_sample: true, top_p: 0 },
+      { topK: 1, topP: 1 },
+    ],
+    [
+      { do_sample: true, temperature: null, top_k: null, top_p: null },
+      { temperature: 1, topK: 50, topP: 1 },
+    ],
+  ])('with odd values gives defaults that a run takes: %j', (values, wanted) => {
+    const defaults = read(values)
+    expect(defaults).toMatchObject(wanted)
+    expect(settleSampling({}, defaults)).toMatchObject(wanted)
   })
 
   it('gives defaults that options override', () => {

@@ -170,7 +170,14 @@ describe('prefill', () => {
     await model.dispose()
     await model.dispose()
     await throwsKv('KV_DISPOSED', /model was disposed/, () => model.prefill(ids))
-    for (const name of ['facts', 'config', 'folder', 'tokenizer', 'chatTemplate', 'generationDefaults'] as const)
+    for (const name of [
+      'facts',
+      'config',
+      'folder',
+      'tokenizer',
+      'chatTemplate',
+      'generationDefaults',
+    ] as const)
       await throwsKv('KV_DISPOSED', /model was disposed/, () => model[name])
     await throwsKv('KV_DISPOSED', /model was disposed/, () => model.tokenize('text'))
   })

@@ -65,9 +65,16 @@ describe('weight files', () => {
 
   it('must be there, and other formats are named', async () => {
     await throwsKv('KV_MODEL_FILE', /no weights/, () => readWeightFiles(temporaryFolder()))
-    const folder = temporaryFolder({ 'pytorch_model.bin': 'x', 'config.json': '{}' })
-    await throwsKv('KV_MODEL_FILE', /found pytorch_model.bin[^]*Only safetensors/, () =>
-      readWeightFiles(folder),
+    for (const [name, pattern] of [
+      ['pytorch_model.bin', /pytorch_model.bin: pickled.*only safetensors[^]*save_pretrained/],
+      ['m-Q4_K_M.gguf', /m-Q4_K_M.gguf: GGUF files are not read/],
+      ['consolidated.00.pth', /own layout/],
+    ] as const)
+      await throwsKv('KV_MODEL_FILE', pattern, () =>
+        readWeightFiles(temporaryFolder({ [name]: 'x', 'config.json': '{}' })),
+      )
+    await throwsKv('KV_MODEL_FILE', /found adapter-of-mine.safetensors/, () =>
+      readWeightFiles(temporaryFolder({ 'adapter-of-mine.safetensors': 'x' })),
     )
     await throwsKv('KV_MODEL_FILE', /model folder at .*no-such/, () => readWeightFiles('/no-such-folder'))
   })

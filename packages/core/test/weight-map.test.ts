@@ -1,7 +1,12 @@
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readConfig } from '../src/model/config.ts'
+import { settleTiedHead } from '../src/model/tied-head.ts'
 import { mapWeights } from '../src/model/weight-map.ts'
-import type { WeightFiles } from '../src/model/weight-files.ts'
+import { readWeightFiles, type WeightFiles } from '../src/model/weight-files.ts'
+import { randomModel } from './support/random-model.ts'
 import { llamaConfig } from './support/model-folder.ts'
 import { throwsKv } from './support/throws.ts'
 
@@ -82,5 +87,63 @@ describe('the weight map', () => {
     await throwsKv('KV_MODEL_FILE', /BF16, F16 or F32 for model.norm.weight.*I8/, () =>
       mapWeights(config(), files(tensors), 'folder'),
     )
+  })
+
+  it('refuses tensors of the parts it computes that nothing reads', async () => {
+    for (const name of [
+      'model.layers.0.self_attn.q_proj.bias',
+      'model.layers.1.self_attn.k_norm.weight',
+      'model.layers.2.input_layernorm.weight',
+      'model.norm.bias',
+      'lm_head.bias',
+      'model.embed_positions.weight',
+    ]) {
+      const tensors = weights()
+      tensors.set(name, { dtype: 'BF16', shape: [64], offset: 0, bytes: 128, file: 0 })
+      await throwsKv('KV_MODEL_FILE', new RegExp(`hold ${name}, which`), () =>
+        mapWeights(config(), files(tensors), 'folder'),
+      )
+    }
+  })
+
+  it('passes over buffers, and a head beside the table that it is tied to', () => {
+    const tensors = weights()
+    for (const name of ['model.layers.0.self_attn.rotary_emb.inv_freq', 'lm_head.weight'])
+      tensors.set(name, { dtype: 'BF16', shape: [320, 64], offset: 0, bytes: 128, file: 0 })
+    expect(Object.keys(mapWeights(config(), files(tensors), 'folder'))).toHaveLength(2 + 2 * 9)
+  })
+
+  it('warns about other parts', async () => {
+    const tensors = weights()
+    tensors.set('score.weight', { dtype: 'BF16', shape: [64], offset: 0, bytes: 128, file: 0 })
+    const warned = once(process, 'warning')
+    mapWeights(config(), files(tensors), 'folder')
+    const [warning] = (await warned) as [Error]
+    expect(warning.message).toMatch(/score.weight; these parts are left out/)
+  })
+})
+
+describe('a head beside a table that config.json ties it to', () => {
+  const head = (change: number) => {
+    const { folder, weights: values } = randomModel(
+      { ...llamaConfig, head_dim: 32, tie_word_embeddings: false },
+      'F32',
+      1,
+    )
+    const table = values.get('model.embed_tokens.weight')!.values
+    const file = readFileSync(join(folder, 'model.safetensors'))
+    const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE())).toString())
+    const at = 8 + Number(file.readBigUInt64LE()) + header['lm_head.weight'].data_offsets[0]
+    for (const [i, value] of table.entries()) file.writeFloatLE(value, at + 4 * i)
+    file.writeFloatLE(table.at(-1)! + change, at + 4 * (table.length - 1))
+    writeFileSync(join(folder, 'model.safetensors'), file)
+    return readWeightFiles(folder)
+  }
+
+  it('is used where its values are others, and left out where they are the same', async () => {
+    expect((await settleTiedHead(config(), await head(0))).tiedHead).toBe(true)
+    expect((await settleTiedHead(config(), await head(1))).tiedHead).toBe(false)
+    const untied = config({ tie_word_embeddings: false })
+    expect(await settleTiedHead(untied, await head(0))).toBe(untied)
   })
 })

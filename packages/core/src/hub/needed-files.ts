@@ -5,7 +5,9 @@ export const smallFiles = [
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
+  'added_tokens.json',
   'chat_template.jinja',
+  'chat_template.json',
 ] as const
 
 export const SINGLE_WEIGHTS = 'model.safetensors'

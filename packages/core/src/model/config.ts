@@ -105,8 +105,14 @@ function refuseVariants(config: ConfigReader): void {
       throw refuse(name, 'biases on the output or MLP projections are not supported')
   if (config.positive('partial_rotary_factor', 1) !== 1)
     throw refuse('partial_rotary_factor', 'only heads that are rotated whole are supported')
-  if (config.raw('quantization_config') !== undefined)
-    throw refuse('quantization_config', 'only unquantized weights (bf16, f16, f32) are supported')
+  // The same under the names of transformers, MLX and compressed-tensors.
+  for (const name of ['quantization_config', 'quantization', 'compression_config'])
+    if (config.raw(name) !== undefined)
+      throw kvError(
+        'KV_UNSUPPORTED_MODEL',
+        `${config.path} has ${name} = ${describeValue(config.raw(name))}: the weights are quantized.`,
+        'Only unquantized weights (bf16, f16, f32) are read: use the repository that this one was made from.',
+      )
 }
 
 function readHeadDim(config: ConfigReader, fallback: number): number {

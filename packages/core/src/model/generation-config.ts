@@ -1,6 +1,4 @@
-import { isPlainObject } from '@qpkv/spec'
-import { ConfigReader } from './config-reader.ts'
-import { readTokenIds } from './config.ts'
+import { describeValue, isPlainObject } from '@qpkv/spec'
 
 /** What generation_config.json suggests; `temperature` 0 means greedy. */
 export interface GenerationDefaults {
@@ -13,24 +11,53 @@ export interface GenerationDefaults {
   readonly stopTokens: readonly number[]
 }
 
-/** Reads the values of generation_config.json; missing ones are those of the transformers library. */
+const MAX_TOP_K = 2 ** 31 - 1
+
+/**
+ * Reads the values of generation_config.json; missing ones are those of the transformers library. The file only suggests:
+ * a value that cannot be is told as a warning and taken as missing, it locks no model out.
+ */
 export function readGenerationConfig(values: unknown, path: string): GenerationDefaults {
-  const config = new ConfigReader(isPlainObject(values) ? values : {}, path)
-  const sampled = config.boolean('do_sample', false)
-  const share = (name: string, fallback: number) => {
-    const value = config.raw(name) ?? fallback
-    if (typeof value === 'number' && value >= 0 && value <= 1) return value
-    throw config.wrong('a number from 0 to 1', name, value)
+  const config = isPlainObject(values) ? values : {}
+  const odd: string[] = []
+  const read = <T>(name: string, fallback: T, settle: (value: unknown) => T | undefined): T => {
+    const value = config[name] ?? undefined
+    if (value === undefined) return fallback
+    const settled = settle(value)
+    if (settled === undefined) odd.push(`${name} = ${describeValue(value)}`)
+    return settled ?? fallback
   }
-  const temperature = config.raw('temperature') ?? 1
-  if (typeof temperature !== 'number' || !(temperature >= 0))
-    throw config.wrong('a number of at least 0', 'temperature', temperature)
-  return {
+  const number = (name: string, fallback: number, valid: (value: number) => boolean) =>
+    read(name, fallback, (value) => (isNumber(value) && valid(value) ? value : undefined))
+  const sampled = read('do_sample', false, (value) => (typeof value === 'boolean' ? value : undefined))
+  const temperature = number('temperature', 1, (value) => value >= 0)
+  const topP = number('top_p', 1, (value) => value >= 0 && value <= 1)
+  const defaults = {
     temperature: sampled ? temperature : 0,
-    topK: config.integer('top_k', { min: 0, max: 2 ** 31 - 1 }, sampled ? 50 : 0),
-    topP: share('top_p', 1),
-    minP: share('min_p', 0),
-    repetitionPenalty: config.positive('repetition_penalty', 1),
-    stopTokens: readTokenIds(config, 'eos_token_id'),
+    topK: read('top_k', sampled ? 50 : 0, readTopK),
+    topP,
+    minP: number('min_p', 0, (value) => value >= 0 && value <= 1),
+    repetitionPenalty: number('repetition_penalty', 1, (value) => value > 0),
+    stopTokens: read<number[]>('eos_token_id', [], (value) => {
+      const ids: unknown[] = [value].flat()
+      if (!ids.every(isTokenId)) odd.push(`eos_token_id = ${describeValue(value)}`)
+      return ids.filter(isTokenId)
+    }),
   }
+  if (odd.length > 0)
+    process.emitWarning(`${path} has ${odd.join(', ')}, which cannot be; the usual value is taken.`, {
+      code: 'KV_CONFIG',
+      type: 'KvWarning',
+    })
+  // No share of the probability at all leaves the likeliest token.
+  return topP === 0 ? { ...defaults, topK: 1, topP: 1 } : defaults
+}
+
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const isTokenId = (id: unknown): id is number => Number.isSafeInteger(id) && (id as number) >= 0
+
+/** Negative and endless ones are ways to say "all". */
+function readTopK(value: unknown): number | undefined {
+  if (!isNumber(value) || !Number.isInteger(value)) return undefined
+  return value < 0 || value > MAX_TOP_K ? 0 : value
 }

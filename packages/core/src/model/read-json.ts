@@ -9,7 +9,7 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
   try {
     text = await readFile(path, 'utf8')
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
     throw kvError('KV_CONFIG', `Could not read ${path}: ${(cause as Error).message}.`)
   }
   let value: unknown

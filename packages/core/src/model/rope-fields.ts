@@ -83,7 +83,8 @@ function mergeFields(config: ConfigReader): Fields {
   return { rope_theta: config.raw('rope_theta'), ...merged }
 }
 
-const withoutType = ({ type: _, rope_type: __, ...rest }: Fields): Fields => rest
+const withoutType = (fields: Fields): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([name]) => name !== 'type' && name !== 'rope_type'))
 const withOneType = (fields: Fields): Fields => ({
   ...withoutType(fields),
   rope_type: fields['rope_type'] ?? fields['type'] ?? 'default',

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeValue, isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
+import { adapterError, otherFormat } from './foreign-model.ts'
 import { readJsonObject } from './read-json.ts'
 import { readSafetensorsHeader, type TensorEntry } from './safetensors.ts'
 
@@ -26,13 +27,13 @@ export async function readWeightFiles(folder: string): Promise<WeightFiles> {
   })
   if (names.includes(SINGLE)) return collect(folder, [SINGLE])
   if (names.includes(INDEX)) return collectShards(folder)
-  const others = names.filter((name) => /\.(bin|gguf|pth|pt|safetensors)$/.test(name))
+  const foreign = (await adapterError(folder, names)) ?? otherFormat(folder, names)
+  if (foreign) throw foreign
+  const others = names.filter((name) => name.endsWith('.safetensors'))
   throw kvError(
     'KV_MODEL_FILE',
     `Expected ${SINGLE} or ${INDEX} in ${folder}, but found ${others.length > 0 ? others.join(', ') : 'no weights'}.`,
-    others.some((name) => !name.endsWith('.safetensors'))
-      ? 'Only safetensors are read: use a repository that offers them.'
-      : 'Check the path; a folder as downloaded from the Hugging Face hub is expected.',
+    'Check the path; a folder as downloaded from the Hugging Face hub is expected.',
   )
 }
 

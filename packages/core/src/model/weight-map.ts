@@ -2,27 +2,39 @@ import { kvError } from '../errors.ts'
 import type { NativeTensor } from '../native/addon.ts'
 import { tensorNames, type LayerRole } from './architectures.ts'
 import type { ModelConfig } from './config.ts'
+import { checkLeftovers, quantizedTensor } from './leftover-tensors.ts'
 import type { WeightFiles } from './weight-files.ts'
 
 const elements: Readonly<Record<string, NativeTensor['element']>> = { BF16: 'bf16', F16: 'f16', F32: 'f32' }
 
 /**
  * The tensors that the engine needs, by role, each with the shape that config.json asks for.
- * @throws KV_MODEL_FILE when one is missing, has another shape or a type that is no plain float.
+ * @throws KV_MODEL_FILE when one is missing, has another shape or a type that is no plain float, and for tensors of the same parts
+ * that nothing reads.
  */
 export function mapWeights(
   config: ModelConfig,
   weights: WeightFiles,
   folder: string,
 ): Record<string, NativeTensor> {
+  const quantized = quantizedTensor(weights)
+  if (quantized !== undefined)
+    throw kvError(
+      'KV_MODEL_FILE',
+      `The weights of ${folder} are quantized (${quantized}); only bf16, f16 and f32 are read.`,
+      'Use a repository with unquantized weights.',
+    )
   const mapped: Record<string, NativeTensor> = {}
-  for (const { role, name, shape } of wantedTensors(config, weights)) {
+  const wanted = wantedTensors(config, weights)
+  for (const { role, name, shape } of wanted) {
     const entry = weights.tensors.get(name)
     if (!entry)
       throw kvError(
         'KV_MODEL_FILE',
         `Expected tensor ${name} in the weights of ${folder}, but it is not there.`,
-        'The folder is incomplete or belongs to another architecture than its config.json says.',
+        name === tensorNames.head
+          ? 'Where the head shares the table of the embedding, config.json says "tie_word_embeddings": true; else the folder is incomplete.'
+          : 'The folder is incomplete or belongs to another architecture than its config.json says.',
       )
     const file = weights.files[entry.file] ?? folder
     if (entry.shape.length !== shape.length || entry.shape.some((size, i) => size !== shape[i]))
@@ -40,6 +52,7 @@ export function mapWeights(
       )
     mapped[role] = { file: entry.file, offset: entry.offset, element, shape: [...shape] }
   }
+  checkLeftovers(weights, new Set(wanted.map(({ name }) => name)), folder)
   return mapped
 }
 
