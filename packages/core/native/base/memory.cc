@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
@@ -73,14 +72,5 @@ void ReleaseAligned(void* data, size_t bytes) {
   static_cast<void>(bytes);
   std::free(data);
 }
-
-void UploadBytes(Stream&, void* device, const void* host, size_t bytes) {
-  std::memcpy(device, host, bytes);
-}
-void DownloadBytes(Stream&, void* host, const void* device, size_t bytes) {
-  std::memcpy(host, device, bytes);
-}
-void CopyBytes(Stream&, void* to, const void* from, size_t bytes) { std::memmove(to, from, bytes); }
-void ZeroBytes(Stream&, void* device, size_t bytes) { std::memset(device, 0, bytes); }
 
 }  // namespace qpkv

@@ -10,7 +10,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/check.h"
 #include "base/memory.h"
 
 namespace qpkv {
@@ -38,8 +37,7 @@ struct Buffer {
       ReleaseAligned(data, bytes);
       const size_t rounded = (wanted + wanted / 4 + 4095) / 4096 * 4096;
       data = AllocateAligned(rounded);
-      QPKV_CHECK(data != nullptr);
-      bytes = rounded;
+      bytes = data == nullptr ? 0 : rounded;
     }
     return data;
   }
@@ -68,6 +66,13 @@ struct Stream::Pool {
   std::vector<std::thread> workers;
   std::vector<ThreadBuffer> scratch;
   Buffer shared;
+  std::atomic<bool> out_of_scratch{false};
+
+  void* Grow(Buffer* buffer, size_t bytes) {
+    void* data = buffer->Grow(bytes);
+    if (data == nullptr) out_of_scratch.store(true);
+    return data;
+  }
 
   explicit Pool(int threads) : scratch(threads) {}
 
@@ -135,9 +140,13 @@ Stream::~Stream() {
 
 int Stream::threads() const { return static_cast<int>(pool_->workers.size()) + 1; }
 
-void* Stream::Scratch(int thread, size_t bytes) { return pool_->scratch[thread].Grow(bytes); }
+void* Stream::Scratch(int thread, size_t bytes) {
+  return pool_->Grow(&pool_->scratch[thread], bytes);
+}
 
-void* Stream::SharedScratch(size_t bytes) { return pool_->shared.Grow(bytes); }
+void* Stream::SharedScratch(size_t bytes) { return pool_->Grow(&pool_->shared, bytes); }
+
+bool Stream::TakeOutOfScratch() { return pool_->out_of_scratch.exchange(false); }
 
 void Stream::Run(int units, UnitFunction call, const void* function) {
   Pool& pool = *pool_;

@@ -38,10 +38,11 @@ class Stream {
     Run(units, &CallUnit<F>, &function);
   }
 
-  // Valid until the next call with the same thread. Null never: out of memory ends the process with
-  // a message.
+  // Valid until the next call with the same thread. Null where there is no memory: the caller gives
+  // its unit up, and TakeOutOfScratch() tells whoever called the op.
   void* Scratch(int thread, size_t bytes);
   void* SharedScratch(size_t bytes);
+  bool TakeOutOfScratch();  // whether one of them was null since the last call
 
  private:
   using UnitFunction = void (*)(const void* function, int unit, int thread);

@@ -7,7 +7,7 @@
 #include "binding/convert.h"
 #include "binding/cpu_features.h"
 #include "binding/objects.h"
-#include "ops/ops.h"
+#include "engine/backends.h"
 
 namespace qpkv {
 namespace {
@@ -15,10 +15,8 @@ namespace {
 constexpr int kMostThreads = 1024;
 
 Napi::Value OpTables(const Napi::CallbackInfo& info) {
-  int count = 0;
-  const Ops* const* tables = AvailableOps(&count);
-  Napi::Array names = Napi::Array::New(info.Env(), static_cast<size_t>(count));
-  for (int i = 0; i < count; ++i) names.Set(static_cast<uint32_t>(i), tables[i]->name);
+  Napi::Array names = Napi::Array::New(info.Env());
+  for (const Table& table : AvailableTables()) names.Set(names.Length(), table.ops->name);
   return names;
 }
 
@@ -31,23 +29,19 @@ Napi::Value CpuFeatures(const Napi::CallbackInfo& info) {
 Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Napi::Object options = info[0].As<Napi::Object>();
-  int count = 0;
-  const Ops* ops = AvailableOps(&count)[0];
-  if (Has(options, "table")) {
-    const std::string name = TextOf(options, "table");
-    ops = FindOps(name.c_str());
-    if (ops == nullptr)
-      throw MakeError(
-          env, "KV_UNSUPPORTED",
-          "The op table '" + name + "' is unknown or needs another CPU; see opTables().");
-  }
+  const std::string table = Has(options, "table") ? TextOf(options, "table") : "";
+  const std::string library = Has(options, "library") ? TextOf(options, "library") : "";
+  const int device = Has(options, "device") ? IntOf(options, "device") : 0;
   const int threads = IntOf(options, "threads");
   if (threads < 1 || threads > kMostThreads)
     throw MakeError(env, "KV_INVALID_OPTION",
                     "Expected threads from 1 to " + std::to_string(kMostThreads) +
                         " but received " + std::to_string(threads) + ".");
   return Guarded(env, [&] {
-    auto engine = std::make_shared<Engine>(*ops, threads);
+    const Table chosen = !library.empty() ? BestTable(OpenBackend(library), table)
+                         : table.empty()  ? AvailableTables().front()
+                                          : FindTable(table);
+    auto engine = std::make_shared<Engine>(chosen, threads, device);
     return MakeObject(env, env.GetInstanceData<Instance>()->engine, std::move(engine));
   });
 }

@@ -26,12 +26,12 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   }
 
   Napi::Value Bytes(const Napi::CallbackInfo& info) {
-    std::lock_guard<std::mutex> lock(Held(info)->model().engine->mutex);
+    std::lock_guard<FairMutex> lock(Held(info)->model().engine->mutex);
     return BytesObject(info.Env(), Held(info)->Bytes());
   }
 
   Napi::Value Kept(const Napi::CallbackInfo& info) {
-    std::lock_guard<std::mutex> lock(Held(info)->model().engine->mutex);
+    std::lock_guard<FairMutex> lock(Held(info)->model().engine->mutex);
     std::vector<std::vector<int32_t>> kept;
     for (size_t l = 0; l < Held(info)->layer_count(); ++l) {
       const KvLayer& layer = Held(info)->layer(l);
@@ -77,7 +77,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     if (layer < 0 || layer >= static_cast<int>(context.layer_count()) || head < 0 ||
         head >= context.layer(static_cast<size_t>(layer)).shape().stored_heads())
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such layer or stored head.");
-    std::lock_guard<std::mutex> lock(context.model().engine->mutex);
+    std::lock_guard<FairMutex> lock(context.model().engine->mutex);
     return Guarded(info.Env(), [&] {
       return ExportObject(info.Env(), context.layer(static_cast<size_t>(layer)), head);
     });
@@ -86,7 +86,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   void Scramble(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
     Context& context = *Held(info);
-    std::lock_guard<std::mutex> lock(context.model().engine->mutex);
+    std::lock_guard<FairMutex> lock(context.model().engine->mutex);
     const uint64_t seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
     for (size_t l = 0; l < context.layer_count(); ++l) context.layer(l).Scramble(seed + l);
   }

@@ -46,13 +46,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return Napi::String::New(info.Env(), engine_.Get(info.Env())->ops.name);
   }
   Napi::Value Threads(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), engine_.Get(info.Env())->stream.threads());
+    return Napi::Number::New(info.Env(), engine_.Get(info.Env())->device.threads());
   }
 
   Napi::Value LoadModel(const Napi::CallbackInfo& info) {
     auto description = std::make_shared<ModelDescription>(ReadModel(info[0].As<Napi::Object>()));
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), description]() -> Finish {
-      std::lock_guard<std::mutex> lock(engine->mutex);
+      std::lock_guard<FairMutex> lock(engine->mutex);
       auto model = std::make_shared<Model>(engine, std::move(*description));
       return [model](Napi::Env env) {
         return MakeObject(env, env.GetInstanceData<Instance>()->model, model);
@@ -85,7 +85,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value Observe(const Napi::CallbackInfo& info) {
     auto input = std::make_shared<LayerInput>(ReadLayerInput(info[0].As<Napi::Object>()));
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input]() -> Finish {
-      std::lock_guard<std::mutex> lock(engine->mutex);
+      std::lock_guard<FairMutex> lock(engine->mutex);
       std::vector<float> out = DownloadFloats(*engine, ObserveLayer(engine, *input));
       return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
     });

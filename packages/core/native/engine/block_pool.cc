@@ -12,7 +12,7 @@ constexpr size_t kLargestSlab = size_t{1} << 20;
 Block::~Block() { pool->Give(data, bytes); }
 
 void BlockPool::AddSlab(size_t bytes) {
-  slabs_.emplace_back(ops_, bytes);
+  slabs_.emplace_back(device_, bytes);
   next_ = static_cast<uint8_t*>(slabs_.back().data());
   left_ = bytes;
   mapped_ += bytes;

@@ -32,7 +32,7 @@ using BlockRef = std::shared_ptr<Block>;
 
 class BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
-  explicit BlockPool(const Ops& ops) : ops_(ops) {}
+  explicit BlockPool(OpenDevice& device) : device_(device) {}
 
   void Reserve(size_t bytes);   // the next `bytes` bytes lie behind one another
   BlockRef Take(size_t bytes);  // a multiple of 64
@@ -44,7 +44,7 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
   void Give(uint8_t* data, size_t bytes) noexcept;
   void AddSlab(size_t bytes);
 
-  const Ops& ops_;
+  OpenDevice& device_;
   mutable std::mutex mutex_;
   std::vector<Buffer> slabs_;
   uint8_t* next_ = nullptr;  // unused rest of the newest slab

@@ -3,37 +3,37 @@
 #include <array>
 #include <cstddef>
 
+#include "engine/device.h"
 #include "engine/error.h"
-#include "ops/ops.h"
 
 namespace qpkv {
 
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(const Ops& ops, size_t bytes) { Ensure(ops, bytes); }
+  Buffer(OpenDevice& device, size_t bytes) { Ensure(device, bytes); }
   ~Buffer() { Free(); }
   Buffer(Buffer&& other) noexcept { *this = std::move(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     if (this == &other) return *this;
     Free();
-    ops_ = other.ops_, data_ = other.data_, bytes_ = other.bytes_;
+    device_ = other.device_, data_ = other.data_, bytes_ = other.bytes_;
     other.data_ = nullptr, other.bytes_ = 0;
     return *this;
   }
 
   // At least `bytes` bytes; contents are lost when it grows.
-  void* Ensure(const Ops& ops, size_t bytes) {
+  void* Ensure(OpenDevice& device, size_t bytes) {
     if (bytes <= bytes_) return data_;
     Free();
-    data_ = ops.Allocate(bytes);
+    data_ = device.ops.Allocate(device.stream, bytes);
     if (data_ == nullptr)
       throw Error("KV_MEMORY", "No memory for a buffer of " + std::to_string(bytes) + " bytes.");
-    ops_ = &ops, bytes_ = bytes;
+    device_ = &device, bytes_ = bytes;
     return data_;
   }
   void Free() {
-    if (data_ != nullptr) ops_->Release(data_, bytes_);
+    if (data_ != nullptr) device_->ops.Release(device_->stream, data_, bytes_);
     data_ = nullptr, bytes_ = 0;
   }
 
@@ -42,7 +42,7 @@ class Buffer {
   size_t bytes() const { return bytes_; }
 
  private:
-  const Ops* ops_ = nullptr;
+  OpenDevice* device_ = nullptr;
   void* data_ = nullptr;
   size_t bytes_ = 0;
 };
@@ -64,14 +64,19 @@ enum class Slot {
   kMass,          // [storedHeads, tokens]
   kUnpackKeys,    // [storedHeads, tokens, headDim]
   kUnpackValues,  // [storedHeads, tokens, headDim]
+  kStepState,     // int32: ids and positions of the rows
   kCount
 };
 
 class Workspace {
  public:
-  float* Floats(const Ops& ops, Slot slot, size_t count) {
+  int32_t* Ints(OpenDevice& device, Slot slot, size_t count) {
+    return static_cast<int32_t*>(
+        buffers_[static_cast<size_t>(slot)].Ensure(device, count * sizeof(int32_t)));
+  }
+  float* Floats(OpenDevice& device, Slot slot, size_t count) {
     return static_cast<float*>(
-        buffers_[static_cast<size_t>(slot)].Ensure(ops, count * sizeof(float)));
+        buffers_[static_cast<size_t>(slot)].Ensure(device, count * sizeof(float)));
   }
 
  private:

@@ -37,7 +37,7 @@ void Context::Append(const int32_t* ids, int count, float* all_logits) {
   for (int done = 0; done < count;) {
     const int rows = std::min(kAppendTokens, count - done);
     // The lock is taken per chunk, so that other contexts of the engine get their turn.
-    std::lock_guard<std::mutex> lock(model_->engine->mutex);
+    std::lock_guard<FairMutex> lock(model_->engine->mutex);
     if (abort.exchange(false))
       throw Error("KV_ABORTED", "Cancelled after " + std::to_string(done) + " of " +
                                     std::to_string(count) + " tokens.");
@@ -63,16 +63,21 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
       engine.Floats(Slot::kNewValues, static_cast<size_t>(rows) * d.kv_heads * d.head_dim);
   float* attention =
       engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * d.query_heads * d.head_dim);
-  std::vector<int32_t> text(static_cast<size_t>(rows)), cache(static_cast<size_t>(rows));
-  for (int i = 0; i < rows; ++i) text[static_cast<size_t>(i)] = tokens_ + i;
-  EmbedTokens(model, ids, rows, hidden);
+  // Ids, positions in the text, and per layer those in its cache.
+  std::vector<int32_t> state(ids, ids + rows);
+  for (int i = 0; i < rows; ++i) state.push_back(tokens_ + i);
+  for (const auto& layer : layers_)
+    for (int i = 0; i < rows; ++i) state.push_back(layer->next_index() + i);
+  int32_t* on_device = engine.Ints(Slot::kStepState, state.size());
+  engine.Upload(on_device, state.data(), state.size() * sizeof(int32_t));
+  const int32_t* text = on_device + rows;
+  EmbedTokens(model, on_device, rows, hidden);
   for (int l = 0; l < d.layers; ++l) {
     KvLayer& layer = *layers_[static_cast<size_t>(l)];
     const QkvRows qkv = ProjectQkv(model, l, hidden, rows);
-    for (int i = 0; i < rows; ++i) cache[static_cast<size_t>(i)] = layer.next_index() + i;
-    const std::vector<int32_t>& positions = layer.plan().cache_positions ? cache : text;
-    TurnRows(model, qkv, Turn::kQueries, positions.data(), rows);
-    if (!layer.plan().RopeBefore()) TurnRows(model, qkv, Turn::kKeys, positions.data(), rows);
+    const int32_t* positions = layer.plan().cache_positions ? text + (l + 1) * rows : text;
+    TurnRows(model, qkv, Turn::kQueries, positions, rows);
+    if (!layer.plan().RopeBefore()) TurnRows(model, qkv, Turn::kKeys, positions, rows);
     ops.StoreHeads(engine.stream, {qkv.k, keys, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
     ops.StoreHeads(engine.stream,
                    {qkv.v, values, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
@@ -89,9 +94,9 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
     const float* newest = logits + static_cast<size_t>(wanted - 1) * d.vocab;
     CheckNumbers(engine, newest, d.vocab, -1);
     if (all_logits != nullptr)
-      ops.Download(engine.stream, all_logits, logits, sizeof(float) * wanted * d.vocab);
+      engine.Download(all_logits, logits, sizeof(float) * wanted * d.vocab);
     logits_.resize(static_cast<size_t>(d.vocab));
-    ops.Download(engine.stream, logits_.data(), newest, sizeof(float) * d.vocab);
+    engine.Download(logits_.data(), newest, sizeof(float) * d.vocab);
   }
   for (int i = 0; i < rows; ++i) seen_[static_cast<size_t>(ids[i])] = true;
   tokens_ += rows;

@@ -1,24 +1,35 @@
-// A thread pool, an op table and the buffers that steps share. A step (a layer of a prefill, an
-// appended chunk) holds the mutex.
+// A device and the buffers that steps share. A step (a layer of a prefill, an appended chunk) holds
+// the mutex.
 #pragma once
 #include <mutex>
 #include <vector>
 
-#include "base/stream.h"
 #include "engine/buffer.h"
-#include "ops/ops.h"
+#include "engine/device.h"
+#include "engine/fair_mutex.h"
 
 namespace qpkv {
 
 class Engine {
  public:
-  Engine(const Ops& table, int threads) : ops(table), stream(threads) {}
+  Engine(const Table& table, int threads, int device_index = 0)
+      : device(table, device_index, threads), ops(device.ops), stream(device.stream) {}
 
-  float* Floats(Slot slot, size_t count) { return workspace_.Floats(ops, slot, count); }
+  float* Floats(Slot slot, size_t count) { return workspace_.Floats(device, slot, count); }
 
+  int32_t* Ints(Slot slot, size_t count) { return workspace_.Ints(device, slot, count); }
+
+  void Upload(void* to, const void* host, size_t bytes) {
+    ops.Upload(stream, to, OnHost(host), bytes);
+  }
+  void Download(void* host, const void* from, size_t bytes) {
+    ops.Download(stream, OnHost(host), from, bytes);
+  }
+
+  OpenDevice device;
   const Ops& ops;
-  Stream stream;
-  std::mutex mutex;
+  Stream& stream;
+  FairMutex mutex;
 
  private:
   Workspace workspace_;
@@ -27,7 +38,7 @@ class Engine {
 // A buffer of floats, on the host.
 inline std::vector<float> DownloadFloats(Engine& engine, const Buffer& from) {
   std::vector<float> values(from.bytes() / sizeof(float));
-  if (!values.empty()) engine.ops.Download(engine.stream, values.data(), from.data(), from.bytes());
+  if (!values.empty()) engine.Download(values.data(), from.data(), from.bytes());
   return values;
 }
 

@@ -60,8 +60,8 @@ void KvLayer::GrowLast(PartList* list, Tensor tensor, int wanted) {
   if (old.needs.positions) {
     const PartLayout at =
         LayoutOf(tensor, *old.format, old.part_tokens, shape_.head_dim, old.needs);
-    engine_->ops.Download(engine_->stream, positions.data(), old.data + at.positions,
-                          positions.size() * sizeof(int32_t));
+    engine_->Download(positions.data(), old.data + at.positions,
+                      positions.size() * sizeof(int32_t));
   }
   Pack({ItemFor(tensor, part, block, values, old.needs.positions ? positions.data() : nullptr,
                 old.tokens)});

@@ -120,7 +120,7 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
 void KvLayer::AddMass(size_t head, const float* mass) {
   std::vector<float>& scores = heads_[head].scores;
   std::vector<float> added(scores.size());
-  engine_->ops.Download(engine_->stream, added.data(), mass, added.size() * sizeof(float));
+  engine_->Download(added.data(), mass, added.size() * sizeof(float));
   const float factor =
       plan_->observe.group == Reduce::kSum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
   for (size_t i = 0; i < added.size(); ++i) scores[i] += factor * added[i];

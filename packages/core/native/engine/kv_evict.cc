@@ -80,9 +80,8 @@ void KvLayer::EvictToken(KvHead* head, int token) {
       const Part& written = head->keys.parts[at];
       const PartLayout layout = LayoutOf(Tensor::kKey, *written.format, written.part_tokens,
                                          shape_.head_dim, written.needs);
-      engine_->ops.Upload(engine_->stream, head->keys.blocks[at]->data + layout.positions,
-                          head->indices.data() + begin,
-                          static_cast<size_t>(written.tokens) * sizeof(int32_t));
+      engine_->Upload(head->keys.blocks[at]->data + layout.positions, head->indices.data() + begin,
+                      static_cast<size_t>(written.tokens) * sizeof(int32_t));
     }
   UploadMask(head, part, first);
   DropEmptyPart(head, part, first);
@@ -108,8 +107,7 @@ void KvLayer::UploadMask(KvHead* head, size_t part, int first) {
   for (int i = 0; i < at.tokens; ++i)
     if (head->valid[static_cast<size_t>(first + i)])
       bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | (1 << (i % 8)));
-  engine_->ops.Upload(engine_->stream, head->keys.blocks[part]->data + layout.mask, bits,
-                      sizeof(bits));
+  engine_->Upload(head->keys.blocks[part]->data + layout.mask, bits, sizeof(bits));
 }
 
 // Frees a tile without valid tokens, where the value parts are cut alike.

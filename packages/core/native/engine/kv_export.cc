@@ -27,8 +27,9 @@ PartExport KvLayer::ExportPart(Tensor tensor, const Part& part) const {
   const size_t count = static_cast<size_t>(part.tokens) * shape_.head_dim;
   const int columns = per_channel ? shape_.head_dim : part.part_tokens;
   const size_t scales = packed ? static_cast<size_t>(at.scale_rows) * columns : 0;
-  Buffer values(ops, count * sizeof(float) + 1), codes(ops, count + 1),
-      scale(ops, scales * sizeof(float) + 1), offset(ops, scales * sizeof(float) + 1);
+  Buffer values(engine_->device, count * sizeof(float) + 1), codes(engine_->device, count + 1),
+      scale(engine_->device, scales * sizeof(float) + 1),
+      offset(engine_->device, scales * sizeof(float) + 1);
   UnpackArgs args = UnpackOf(tensor, part, values.floats());
   args.codes = packed ? static_cast<uint8_t*>(codes.data()) : nullptr;
   args.scales = packed ? scale.floats() : nullptr;
@@ -38,14 +39,14 @@ PartExport KvLayer::ExportPart(Tensor tensor, const Part& part) const {
   out.bits = format.bits;
   out.tokens = part.tokens;
   out.values.resize(count);
-  ops.Download(stream, out.values.data(), values.data(), count * sizeof(float));
+  engine_->Download(out.values.data(), values.data(), count * sizeof(float));
   if (!packed) return out;
   out.codes.resize(count);
   out.scales.resize(scales);
   out.offsets.resize(scales);
-  ops.Download(stream, out.codes.data(), codes.data(), count);
-  ops.Download(stream, out.scales.data(), scale.data(), scales * sizeof(float));
-  ops.Download(stream, out.offsets.data(), offset.data(), scales * sizeof(float));
+  engine_->Download(out.codes.data(), codes.data(), count);
+  engine_->Download(out.scales.data(), scale.data(), scales * sizeof(float));
+  engine_->Download(out.offsets.data(), offset.data(), scales * sizeof(float));
   if (!per_channel) {
     out.scales = TrimColumns(out.scales, at.scale_rows, columns, part.tokens);
     out.offsets = TrimColumns(out.offsets, at.scale_rows, columns, part.tokens);
@@ -61,8 +62,8 @@ std::vector<int32_t> KvLayer::ExportPositions(const KvHead& head, const Part& pa
     const PartLayout at =
         LayoutOf(Tensor::kKey, *part.format, part.part_tokens, shape_.head_dim, part.needs);
     positions.resize(static_cast<size_t>(part.tokens));
-    engine_->ops.Download(engine_->stream, positions.data(), part.data + at.positions,
-                          positions.size() * sizeof(int32_t));
+    engine_->Download(positions.data(), part.data + at.positions,
+                      positions.size() * sizeof(int32_t));
   } else if (track_positions_) {
     positions.assign(head.positions.begin() + first, head.positions.begin() + first + part.tokens);
   }
@@ -93,8 +94,7 @@ void KvLayer::Scramble(uint64_t seed) {
             LayoutOf(tensor, *part.format, part.part_tokens, shape_.head_dim, part.needs);
         std::vector<uint64_t> noise(at.scales / sizeof(uint64_t));  // codes end where scales begin
         for (uint64_t& word : noise) word = random.Next();
-        engine_->ops.Upload(engine_->stream, const_cast<uint8_t*>(part.data), noise.data(),
-                            at.scales);
+        engine_->Upload(const_cast<uint8_t*>(part.data), noise.data(), at.scales);
       }
 }
 

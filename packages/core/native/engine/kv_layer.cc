@@ -25,7 +25,7 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       needs_(plan_->Needs()),
       track_positions_(track_positions || needs_.positions || shape.window > 0),
       recent_(plan_->Find(Role::kRecent)),
-      pool_(std::make_shared<BlockPool>(engine_->ops)),
+      pool_(std::make_shared<BlockPool>(engine_->device)),
       heads_(static_cast<size_t>(shape.stored_heads())) {
   if (recent_ == nullptr)
     throw Error("KV_UNSUPPORTED", "The plan has no segment with role 'recent' for later tokens.");

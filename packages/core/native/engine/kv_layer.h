@@ -31,7 +31,7 @@ struct LayerShape {
 
 // What decode attention must know to turn keys that are stored before RoPE.
 struct RopeTable {
-  const float* inv_freq = nullptr;  // host [headDim / 2]
+  const float* inv_freq = nullptr;  // device [headDim / 2]
   float scale = 1;
 };
 

@@ -10,8 +10,8 @@ namespace qpkv {
 namespace {
 
 Buffer Upload(Engine& engine, const std::vector<float>& values) {
-  Buffer buffer(engine.ops, std::max<size_t>(values.size(), 1) * sizeof(float));
-  engine.ops.Upload(engine.stream, buffer.data(), values.data(), values.size() * sizeof(float));
+  Buffer buffer(engine.device, std::max<size_t>(values.size(), 1) * sizeof(float));
+  engine.Upload(buffer.data(), values.data(), values.size() * sizeof(float));
   return buffer;
 }
 
@@ -71,7 +71,7 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
       precision_(input.precision),
       scale_(ScaleOf(input.shape.head_dim)),
       tokens_(input.tokens) {
-  std::lock_guard<std::mutex> lock(engine_->mutex);
+  std::lock_guard<FairMutex> lock(engine_->mutex);
   const Buffer scores =
       input.scores.empty() ? ObserveLayer(engine_, input) : Upload(*engine_, input.scores);
   SelectionInput wanted;
@@ -99,7 +99,7 @@ void LayerCache::CheckUsable() const {
 }
 
 void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v, int count) {
-  std::lock_guard<std::mutex> lock(engine_->mutex);
+  std::lock_guard<FairMutex> lock(engine_->mutex);
   CheckUsable();
   const Buffer keys = Upload(*engine_, k), values = Upload(*engine_, v);
   ExactTokens exact;
@@ -117,20 +117,20 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
-  std::lock_guard<std::mutex> lock(engine_->mutex);
+  std::lock_guard<FairMutex> lock(engine_->mutex);
   CheckUsable();
   if (layer_->plan().RopeBefore())
     throw Error(
         "KV_UNSUPPORTED",
         "attend() needs keys stored after RoPE: a layer on its own knows no rotary frequencies.");
   const Buffer queries = Upload(*engine_, q);
-  const Buffer out(engine_->ops, q.size() * sizeof(float));
+  const Buffer out(engine_->device, q.size() * sizeof(float));
   const LayerShape& shape = layer_->shape();
   broken_ = true;
   layer_->Attend(queries.floats(), shape.query_heads * shape.head_dim, out.floats(), 1, tokens_ - 1,
                  precision_, scale_);
   std::vector<float> result(q.size());
-  engine_->ops.Download(engine_->stream, result.data(), out.data(), q.size() * sizeof(float));
+  engine_->Download(result.data(), out.data(), q.size() * sizeof(float));
   if (layer_->plan().evict == Evict::kLowestScore) layer_->Flush(tokens_);
   broken_ = false;
   return result;

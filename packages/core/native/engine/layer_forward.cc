@@ -62,7 +62,7 @@ void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const int32_t*
   const ModelDescription& d = model.description;
   const bool queries = which == Turn::kQueries;
   model.engine->ops.Rope(model.engine->stream,
-                         {queries ? qkv.q : qkv.k, positions, d.inv_freq.data(), d.rope_scale, rows,
+                         {queries ? qkv.q : qkv.k, positions, model.inv_freq, d.rope_scale, rows,
                           queries ? d.query_heads : d.kv_heads, d.head_dim, qkv.stride});
 }
 
@@ -93,7 +93,7 @@ const float* ComputeLogits(const Model& model, const float* hidden, int rows) {
 void CheckNumbers(Engine& engine, const float* values, int size, int layer) {
   int32_t best = 0;
   bool has_nan = false;
-  engine.ops.Argmax(engine.stream, {values, size, &best, &has_nan});
+  engine.ops.Argmax(engine.stream, {values, size, OnHost(&best), OnHost(&has_nan)});
   if (!has_nan) return;
   throw Error("KV_NUMERIC",
               layer < 0 ? std::string("The logits hold NaN: check the weights of the output head.")

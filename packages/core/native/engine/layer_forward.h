@@ -17,7 +17,7 @@ struct QkvRows {
   int stride = 0;
 };
 
-// [rows, hidden] of embeddings.
+// [rows, hidden] of embeddings; ids and positions are on the device.
 void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden);
 
 // norm -> q, k, v (+ bias, + QK norm); before RoPE.

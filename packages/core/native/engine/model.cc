@@ -26,14 +26,13 @@ Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
   norm = LoadVector("norm", d.hidden);
   if (norm == nullptr) throw Error("KV_MODEL_FILE", "The tensor 'norm' is missing.");
   const TensorSource& table = Require("embed", {d.vocab, d.hidden});
-  embed = Mapped(table);
+  embed = LoadAsStored(table);
   embed_element = table.element;
+  float* frequencies = NewFloats(d.inv_freq.size());
+  engine->Upload(frequencies, d.inv_freq.data(), d.inv_freq.size() * sizeof(float));
+  inv_freq = frequencies;
   head = PackStack({Find("head") != nullptr ? "head" : "embed"}, {d.vocab}, d.hidden);
-  // Everything else lives in packed copies now.
-  for (size_t i = 0; i < files_.size(); ++i) {
-    const bool keep = static_cast<int>(i) == table.file;
-    files_[i]->KeepOnly(table.offset, keep ? table.count() * ElementBytes(table.element) : 0);
-  }
+  files_.clear();  // everything lives on the device now
 }
 
 const TensorSource* Model::Find(const std::string& role) const {
@@ -55,23 +54,23 @@ const void* Model::Mapped(const TensorSource& tensor) const {
       ->At(tensor.offset, tensor.count() * ElementBytes(tensor.element));
 }
 
+const void* Model::LoadAsStored(const TensorSource& tensor) {
+  const size_t bytes = tensor.count() * ElementBytes(tensor.element);
+  buffers_.emplace_back(engine->device, bytes);
+  weight_bytes += bytes;
+  engine->Upload(buffers_.back().data(), Mapped(tensor), bytes);
+  return buffers_.back().data();
+}
+
 float* Model::NewFloats(size_t count) {
-  buffers_.emplace_back(engine->ops, count * sizeof(float));
+  buffers_.emplace_back(engine->device, count * sizeof(float));
   weight_bytes += count * sizeof(float);
   return buffers_.back().floats();
 }
 
-// Embedding row 0 of a one-row table is a conversion to float.
 void Model::CopyVector(const TensorSource& tensor, float* out) {
-  const int32_t row = 0;
-  EmbedArgs args{};
-  args.table = Mapped(tensor);
-  args.element = tensor.element;
-  args.ids = &row;
-  args.rows = 1;
-  args.dim = static_cast<int>(tensor.count());
-  args.out = out;
-  engine->ops.Embed(engine->stream, args);
+  engine->ops.LoadFloats(engine->stream, {OnHost(Mapped(tensor)), tensor.element,
+                                          static_cast<int>(tensor.count()), out});
 }
 
 const float* Model::LoadVector(const std::string& role, int size) {
@@ -95,7 +94,7 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
   if (description.products == Precision::kBf16) element = Element::kBf16;
   packed.format = ExactWeights(element);
   const size_t bytes = engine->ops.PackedWeightBytes(packed.format, packed.n, k);
-  buffers_.emplace_back(engine->ops, bytes);
+  buffers_.emplace_back(engine->device, bytes);
   weight_bytes += bytes;
   packed.data = buffers_.back().data();
   engine->ops.Zero(engine->stream, packed.data, bytes);
@@ -103,7 +102,7 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
   for (size_t i = 0; i < roles.size(); ++i) {
     const TensorSource& tensor = Require(roles[i], {rows[i], k});
     PackWeightArgs args{};
-    args.source = Mapped(tensor);
+    args.source = OnHost(Mapped(tensor));
     args.source_element = tensor.element;
     args.row_begin = row;
     args.row_end = row + rows[i];

@@ -62,7 +62,8 @@ class Model {
   std::vector<LayerWeights> layers;
   PackedWeight head{};
   const float* norm = nullptr;
-  const void* embed = nullptr;  // [vocab, hidden], mapped
+  const void* embed = nullptr;      // [vocab, hidden] as stored in the file
+  const float* inv_freq = nullptr;  // [headDim / 2]
   Element embed_element = Element::kBf16;
   size_t weight_bytes = 0;
 
@@ -70,6 +71,7 @@ class Model {
   const TensorSource* Find(const std::string& role) const;
   const TensorSource& Require(const std::string& role, std::vector<int> shape) const;
   const void* Mapped(const TensorSource& tensor) const;
+  const void* LoadAsStored(const TensorSource& tensor);
   float* NewFloats(size_t count);
   const float* LoadVector(const std::string& role, int size);  // null when absent
   void CopyVector(const TensorSource& tensor, float* out);

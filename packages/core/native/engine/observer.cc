@@ -36,7 +36,8 @@ int Observer::Want(const Observation& observation, int protect_last, int user_en
     if (observation.mask == ObserveMask::kWindowBlock && wanted->begin < tokens_ - protect_last) {
       wanted->mask = ObserveMask::kWindowBlock;
       wanted->block = protect_last;
-      queries_.Ensure(engine_->ops, sizeof(float) * tokens_ * shape_.query_heads * shape_.head_dim);
+      queries_.Ensure(engine_->device,
+                      sizeof(float) * tokens_ * shape_.query_heads * shape_.head_dim);
     }
   }
   size_t found = 0;
@@ -46,7 +47,7 @@ int Observer::Want(const Observation& observation, int protect_last, int user_en
     const int heads = attention ? shape_.query_heads : shape_.kv_heads;
     if (observation.what != Observe::kNothing) {
       const size_t bytes = sizeof(float) * heads * tokens_;
-      engine_->ops.Zero(engine_->stream, wanted->sums.Ensure(engine_->ops, bytes), bytes);
+      engine_->ops.Zero(engine_->stream, wanted->sums.Ensure(engine_->device, bytes), bytes);
     }
     measures_.push_back(std::move(wanted));
   }
@@ -132,7 +133,7 @@ Buffer Observer::Scores(int ticket, const LayerShape& shape) const {
   if (measure.what == Observe::kNothing) return scores;
   const int heads = shape.stored_heads();
   const size_t row = sizeof(float) * tokens_;
-  scores.Ensure(engine_->ops, heads * row);
+  scores.Ensure(engine_->device, heads * row);
   if (measure.what != Observe::kAttention) {
     for (int head = 0; head < heads; ++head)
       engine_->ops.Copy(

@@ -32,10 +32,10 @@ Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
   }
   const size_t tokens_size = ids_.size();
   const size_t kv = sizeof(float) * tokens_size * d.kv_heads * d.head_dim;
-  hidden_.Ensure(model_->engine->ops, sizeof(float) * tokens_size * d.hidden);
-  keys_.Ensure(model_->engine->ops, kv);
-  values_.Ensure(model_->engine->ops, kv);
-  if (before) keys_before_.Ensure(model_->engine->ops, kv);
+  hidden_.Ensure(model_->engine->device, sizeof(float) * tokens_size * d.hidden);
+  keys_.Ensure(model_->engine->device, kv);
+  values_.Ensure(model_->engine->device, kv);
+  if (before) keys_before_.Ensure(model_->engine->device, kv);
 }
 
 LayerShape Prefill::Shape(int plan, int layer) const {
@@ -81,21 +81,22 @@ void Prefill::RunLayer() {
     if (static_cast<int>(caches_[i].size()) != layer_)
       throw Error("KV_BUSY", "Layer " + std::to_string(layer_ - 1) +
                                  " has not been compressed for plan " + std::to_string(i) + ".");
-  std::vector<int32_t> positions(ids_.size());
-  for (size_t i = 0; i < ids_.size(); ++i) positions[i] = static_cast<int32_t>(i);
   for (int first = 0; first < tokens(); first += kChunkTokens) {
     const int rows = std::min(kChunkTokens, tokens() - first);
-    std::lock_guard<std::mutex> lock(engine.mutex);
+    std::lock_guard<FairMutex> lock(engine.mutex);
     CheckAbort();
     // Hidden states are replaced in place, so a layer that stops between cannot be run again.
     half_run_ = true;
     if (first == 0) StartObserver();
+    std::vector<int32_t> rows_state(ids_.begin() + first, ids_.begin() + first + rows);
+    for (int i = 0; i < rows; ++i) rows_state.push_back(first + i);
+    int32_t* state = engine.Ints(Slot::kStepState, rows_state.size());
+    engine.Upload(state, rows_state.data(), rows_state.size() * sizeof(int32_t));
     if (layer_ == 0)
-      EmbedTokens(*model_, ids_.data() + first, rows,
-                  hidden_.floats() + static_cast<size_t>(first) * d.hidden);
-    RunChunk(first, rows, positions.data() + first);
+      EmbedTokens(*model_, state, rows, hidden_.floats() + static_cast<size_t>(first) * d.hidden);
+    RunChunk(first, rows, state + rows);
   }
-  std::lock_guard<std::mutex> lock(engine.mutex);
+  std::lock_guard<FairMutex> lock(engine.mutex);
   observer_->Finish(keys_.floats(), tokens());
   CheckNumbers(engine, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, d.hidden,
                layer_);
@@ -152,7 +153,7 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
 }
 
 std::vector<float> Prefill::Scores(int plan) {
-  std::lock_guard<std::mutex> lock(model_->engine->mutex);
+  std::lock_guard<FairMutex> lock(model_->engine->mutex);
   CheckUsable();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   return DownloadFloats(*model_->engine, observer_->Scores(tickets_[static_cast<size_t>(plan)],
@@ -160,13 +161,12 @@ std::vector<float> Prefill::Scores(int plan) {
 }
 
 std::vector<float> Prefill::Exact(Tensor tensor) {
-  std::lock_guard<std::mutex> lock(model_->engine->mutex);
+  std::lock_guard<FairMutex> lock(model_->engine->mutex);
   CheckUsable();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const Buffer& from = tensor == Tensor::kKey ? keys_ : values_;
   std::vector<float> out(ids_.size() * model_->description.kv_heads * model_->description.head_dim);
-  model_->engine->ops.Download(model_->engine->stream, out.data(), from.data(),
-                               out.size() * sizeof(float));
+  model_->engine->Download(out.data(), from.data(), out.size() * sizeof(float));
   return out;
 }
 
@@ -174,7 +174,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
                                                          bool select_only) {
   Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
-  std::lock_guard<std::mutex> lock(engine.mutex);
+  std::lock_guard<FairMutex> lock(engine.mutex);
   CheckUsable();
   std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
   if (static_cast<int>(cache.size()) != layer_ - 1)
@@ -184,8 +184,8 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   const LayerShape shape = Shape(plan, layer);
   const LayerPlan& what = Plan(plan, layer);
   const auto upload = [&](const std::vector<float>& from) {
-    Buffer buffer(engine.ops, from.size() * sizeof(float));
-    engine.ops.Upload(engine.stream, buffer.data(), from.data(), from.size() * sizeof(float));
+    Buffer buffer(engine.device, from.size() * sizeof(float));
+    engine.Upload(buffer.data(), from.data(), from.size() * sizeof(float));
     return buffer;
   };
   Buffer scores = replacements.scores.empty()
@@ -213,7 +213,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   }
   auto stored = std::make_unique<KvLayer>(
       model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
-      RopeTable{d.inv_freq.data(), d.rope_scale}, exact, selection.kept, false);
+      RopeTable{model_->inv_freq, d.rope_scale}, exact, selection.kept, false);
   if (what.evict == Evict::kLowestScore)
     stored->StartScores(DownloadFloats(engine, scores), tokens());
   cache.push_back(std::move(stored));  // last: whatever failed above may be tried again
@@ -229,11 +229,11 @@ std::vector<float> Prefill::AllLogits() {
   std::vector<float> out(ids_.size() * d.vocab);
   for (int first = 0; first < tokens(); first += kChunkTokens) {
     const int rows = std::min(kChunkTokens, tokens() - first);
-    std::lock_guard<std::mutex> lock(engine.mutex);
+    std::lock_guard<FairMutex> lock(engine.mutex);
     const float* logits =
         ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(first) * d.hidden, rows);
-    engine.ops.Download(engine.stream, out.data() + static_cast<size_t>(first) * d.vocab, logits,
-                        sizeof(float) * rows * d.vocab);
+    engine.Download(out.data() + static_cast<size_t>(first) * d.vocab, logits,
+                    sizeof(float) * rows * d.vocab);
   }
   return out;
 }
@@ -241,7 +241,7 @@ std::vector<float> Prefill::AllLogits() {
 std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
-  std::lock_guard<std::mutex> lock(engine.mutex);
+  std::lock_guard<FairMutex> lock(engine.mutex);
   CheckUsable();
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != d.layers)
@@ -252,7 +252,7 @@ std::vector<std::shared_ptr<Context>> Prefill::Finish() {
       ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, 1);
   CheckNumbers(engine, logits, d.vocab, -1);
   std::vector<float> last(static_cast<size_t>(d.vocab));
-  engine.ops.Download(engine.stream, last.data(), logits, sizeof(float) * d.vocab);
+  engine.Download(last.data(), logits, sizeof(float) * d.vocab);
   finished_ = true;
   std::vector<std::shared_ptr<Context>> contexts;
   for (auto& layers : caches_)

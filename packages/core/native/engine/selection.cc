@@ -28,8 +28,8 @@ std::vector<float> DownloadRows(Engine& engine, const float* scores, const Selec
                                 int columns) {
   std::vector<float> all(static_cast<size_t>(input.heads) * columns);
   for (int head = 0; head < input.heads && columns > 0; ++head)
-    engine.ops.Download(engine.stream, all.data() + static_cast<size_t>(head) * columns,
-                        scores + static_cast<size_t>(head) * input.tokens, columns * sizeof(float));
+    engine.Download(all.data() + static_cast<size_t>(head) * columns,
+                    scores + static_cast<size_t>(head) * input.tokens, columns * sizeof(float));
   return all;
 }
 
@@ -65,10 +65,9 @@ std::vector<std::vector<int32_t>> SelectShared(Engine& engine, const HeadSharing
   const int count = args.candidates_end - args.candidates_begin;
   std::vector<float> candidates(static_cast<size_t>(args.heads) * count);
   for (int head = 0; head < args.heads; ++head)
-    engine.ops.Download(
-        engine.stream, candidates.data() + static_cast<size_t>(head) * count,
-        args.scores + static_cast<size_t>(head) * args.stride + args.candidates_begin,
-        count * sizeof(float));
+    engine.Download(candidates.data() + static_cast<size_t>(head) * count,
+                    args.scores + static_cast<size_t>(head) * args.stride + args.candidates_begin,
+                    count * sizeof(float));
   for (size_t i = 0; i < candidates.size(); ++i) {
     const bool nan = std::isnan(candidates[i]);
     // Infinity over infinity is no share; unweighed it is only a score like others.
@@ -101,7 +100,7 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   Buffer smoothed;
   const float* scores = input.scores;
   if (scores != nullptr && plan.smooth.kernel > 1 && tokens > last) {
-    smoothed.Ensure(engine.ops, static_cast<size_t>(input.heads) * tokens * sizeof(float));
+    smoothed.Ensure(engine.device, static_cast<size_t>(input.heads) * tokens * sizeof(float));
     Smooth(engine, plan, input, last, smoothed.floats());
     scores = smoothed.floats();
   }

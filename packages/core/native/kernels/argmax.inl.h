@@ -14,11 +14,11 @@ void Argmax(Stream&, const ArgmaxArgs& args) {
     best = Max(x, best);  // a NaN x loses
   }
   const float most = ReduceMax(best);
-  *args.has_nan = Any(nan);
-  *args.best = 0;
+  *args.has_nan.get() = Any(nan);
+  *args.best.get() = 0;
   for (int i = 0; i < args.n; ++i)
     if (args.logits[i] == most) {
-      *args.best = i;
+      *args.best.get() = i;
       break;
     }
 }

@@ -96,12 +96,12 @@ void PackWeight(Stream& stream, const PackWeightArgs& args) {
     int row = begin;
     if (out.format.element == Element::kBf16 && args.source_element == Element::kBf16) {
       const size_t start = static_cast<size_t>(begin - args.row_begin) * out.k;
-      PackPanelBf16(static_cast<const char*>(args.source) + start * sizeof(uint16_t), out.k,
+      PackPanelBf16(static_cast<const char*>(args.source.get()) + start * sizeof(uint16_t), out.k,
                     stop - begin, begin - panel_row, reinterpret_cast<uint16_t*>(panel));
       row = stop;
     }
     for (; row < zeros; ++row) {
-      const void* source = row < stop ? args.source : nullptr;
+      const void* source = row < stop ? args.source.get() : nullptr;
       const size_t start = static_cast<size_t>(row - args.row_begin) * out.k;
       if (out.format.element == Element::kBf16)
         PackRowPairs(source, args.source_element, start, out.k, row - panel_row,

@@ -43,7 +43,7 @@ struct DecodeAttentionArgs {
   const DecodeItem* items;  // host [count]
   int count, dim;
   float scale;
-  const float* inv_freq;  // host [dim / 2], for keys stored before RoPE
+  const float* inv_freq;  // [dim / 2], for keys stored before RoPE
   float rope_scale;
   Precision precision;  // kBf16: pair dots. Exact bf16 parts against two bf16 parts of each query
                         // and probability, codes against 16-bit words of them; sums in float32 or

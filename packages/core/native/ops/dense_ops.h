@@ -3,14 +3,23 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/memory_space.h"
 #include "ops/precision.h"
 #include "ops/tensor_format.h"
 #include "ops/weight_format.h"
 
 namespace qpkv {
 
+// A vector of a model file (norms, biases) as floats.
+struct LoadFloatsArgs {
+  Host<const void> source;  // [count] as stored in the file, from any byte on
+  Element element;          // of the source
+  int count;
+  float* out;  // [count]
+};
+
 struct EmbedArgs {
-  const void* table;   // [vocab, dim] as stored in the file (mapped)
+  const void* table;   // [vocab, dim] as stored in the file
   Element element;     // of the table
   const int32_t* ids;  // [rows]
   int rows, dim;
@@ -27,7 +36,7 @@ struct PackedWeight {
 };
 
 struct PackWeightArgs {
-  const void* source;  // [n, k] as stored in the file
+  Host<const void> source;  // [n, k] as stored in the file, from any byte on
   Element source_element;
   // Rows of the packed matrix that this source fills: several may be stacked (q, k, v).
   int row_begin, row_end;
@@ -56,8 +65,8 @@ struct RmsNormArgs {
 // inv_freq[i], times `scale`.
 struct RopeArgs {
   float* x;                  // [rows, heads, dim] with row stride `stride`, in place
-  const int32_t* positions;  // host [rows]
-  const float* inv_freq;     // host [dim / 2]
+  const int32_t* positions;  // [rows]
+  const float* inv_freq;     // [dim / 2]
   float scale;               // attention scaling of yarn; 1 otherwise
   int rows, heads, dim, stride;
 };

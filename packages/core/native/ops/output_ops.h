@@ -2,13 +2,15 @@
 #pragma once
 #include <cstdint>
 
+#include "ops/memory_space.h"
+
 namespace qpkv {
 
 struct ArgmaxArgs {
   const float* logits;  // [n]
   int n;
-  int32_t* best;  // host
-  bool* has_nan;  // host
+  Host<int32_t> best;
+  Host<bool> has_nan;
 };
 
 }  // namespace qpkv

@@ -9,6 +9,7 @@
 namespace qpkv {
 namespace reference {
 
+void LoadFloats(Stream&, const LoadFloatsArgs& args);
 void Embed(Stream&, const EmbedArgs& args);
 size_t PackedWeightBytes(const WeightFormat& format, int n, int k);
 void PackWeight(Stream&, const PackWeightArgs& args);

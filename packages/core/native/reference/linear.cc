@@ -1,4 +1,4 @@
-// Reference Embed, PackWeight and Matmul.
+// Reference LoadFloats, Embed, PackWeight and Matmul.
 #include <cstring>
 
 #include "base/f16.h"
@@ -40,6 +40,11 @@ size_t PackedIndex(const PackedWeight& w, int row, int column) {
 
 }  // namespace
 
+void LoadFloats(Stream&, const LoadFloatsArgs& args) {
+  for (int i = 0; i < args.count; ++i)
+    args.out[i] = Read(args.source.get(), args.element, static_cast<size_t>(i));
+}
+
 void Embed(Stream&, const EmbedArgs& args) {
   for (int row = 0; row < args.rows; ++row)
     for (int i = 0; i < args.dim; ++i)
@@ -60,7 +65,7 @@ void PackWeight(Stream&, const PackWeightArgs& args) {
       const bool padding = row >= args.row_end || column >= args.out.k;
       const size_t from = static_cast<size_t>(row - args.row_begin) * args.out.k + column;
       Write(args.out.data, args.out.format.element, PackedIndex(args.out, row, column),
-            padding ? 0.0f : Read(args.source, args.source_element, from));
+            padding ? 0.0f : Read(args.source.get(), args.source_element, from));
     }
 }
 

@@ -1,5 +1,5 @@
 // The reference op table.
-#include "base/memory.h"
+#include "ops/host_device.h"
 #include "reference/dense_ops.h"
 #include "reference/tile_ops.h"
 
@@ -7,12 +7,15 @@ namespace qpkv {
 extern const Ops kReferenceOps;
 const Ops kReferenceOps = {
     "reference",
-    AllocateAligned,
-    ReleaseAligned,
-    UploadBytes,
-    DownloadBytes,
-    CopyBytes,
-    ZeroBytes,
+    AllocateOnHost,
+    ReleaseOnHost,
+    UploadToHost,
+    DownloadFromHost,
+    CopyOnHost,
+    ZeroOnHost,
+    CheckOnHost,
+    ReplayOnHost,
+    reference::LoadFloats,
     reference::Embed,
     reference::PackedWeightBytes,
     reference::PackWeight,

@@ -55,11 +55,11 @@ void StoreHeads(Stream&, const StoreHeadsArgs& args) {
 }
 
 void Argmax(Stream&, const ArgmaxArgs& args) {
-  *args.best = 0;
-  *args.has_nan = false;
+  *args.best.get() = 0;
+  *args.has_nan.get() = false;
   for (int i = 0; i < args.n; ++i) {
-    if (std::isnan(args.logits[i])) *args.has_nan = true;
-    if (args.logits[i] > args.logits[*args.best]) *args.best = i;
+    if (std::isnan(args.logits[i])) *args.has_nan.get() = true;
+    if (args.logits[i] > args.logits[*args.best.get()]) *args.best.get() = i;
   }
 }
 

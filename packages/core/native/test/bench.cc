@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/stream.h"
-#include "ops/ops.h"
+#include "ops/cpu_backend.h"
 #include "test/bench_peak.h"
 
 namespace qpkv {
@@ -66,7 +66,7 @@ void BenchMatmul(const Ops& ops, Stream& stream, Element element, Precision prec
   const size_t bytes = ops.PackedWeightBytes(format, n, k);
   PackedWeight weight{std::aligned_alloc(64, bytes), format, n, k};
   const std::vector<float> source = Noise(static_cast<size_t>(n) * k);
-  ops.PackWeight(stream, {source.data(), Element::kF32, 0, n, weight});
+  ops.PackWeight(stream, {OnHost<const void>(source.data()), Element::kF32, 0, n, weight});
   const std::vector<float> x = Noise(static_cast<size_t>(m) * k);
   std::vector<float> out(static_cast<size_t>(m) * n);
   const MatmulArgs args{x.data(), m, weight, nullptr, out.data(), false, precision};

@@ -23,7 +23,7 @@ namespace qpkv {
 namespace {
 
 QPKV_TEST(BlockPoolRecyclesSlots) {
-  const auto pool = std::make_shared<BlockPool>(*Tables()[0]);
+  const auto pool = std::make_shared<BlockPool>(TestDevice());
   pool->Reserve(4096);
   BlockRef first = pool->Take(128), second = pool->Take(192);
   const uint8_t* at = first->data;
@@ -39,7 +39,7 @@ QPKV_TEST(BlockPoolRecyclesSlots) {
 }
 
 QPKV_TEST(BlockPoolTakesSlotsBackWithoutMemory) {
-  const auto pool = std::make_shared<BlockPool>(*Tables()[0]);
+  const auto pool = std::make_shared<BlockPool>(TestDevice());
   std::vector<BlockRef> blocks;
   for (int i = 0; i < 1000; ++i) blocks.push_back(pool->Take(64 * (1 + i % 7)));
   refuse_memory = true;

@@ -19,6 +19,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "ops/cpu_backend.h"
 #include "test/tile_cases.h"
 
 namespace qpkv {

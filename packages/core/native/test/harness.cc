@@ -66,6 +66,11 @@ const std::vector<Stream*>& Streams() {
 }
 Stream& TestStream() { return *Streams()[1]; }
 
+OpenDevice& TestDevice() {
+  static OpenDevice device(AvailableTables().front(), 0, 2);
+  return device;
+}
+
 std::string Label(const char* format, ...) {
   char text[256];
   va_list arguments;

@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "base/stream.h"
-#include "ops/ops.h"
+#include "engine/device.h"
+#include "ops/cpu_backend.h"
 
 namespace qpkv {
 
@@ -33,6 +34,8 @@ const Ops& Reference();
 // Pools with 1, 2 and 3 threads, for results that must not depend on it. TestStream() has 2.
 const std::vector<Stream*>& Streams();
 Stream& TestStream();
+// The best table's, for what holds memory.
+OpenDevice& TestDevice();
 
 // printf into a string, for labels.
 std::string Label(const char* format, ...) __attribute__((format(printf, 1, 2)));

@@ -34,10 +34,12 @@ QPKV_TEST(PackWeight) {
           const int cut = n > 70 ? 70 : n;  // two sources, meeting inside a panel
           const auto pack = [&](const Ops& ops, std::vector<uint8_t>& out) {
             const PackedWeight weight{out.data(), ExactWeights(to), n, k};
-            ops.PackWeight(TestStream(), {source.At(from, 0), from, 0, cut, weight});
+            ops.PackWeight(TestStream(),
+                           {OnHost<const void>(source.At(from, 0)), from, 0, cut, weight});
             if (cut < n)
               ops.PackWeight(TestStream(),
-                             {source.At(from, static_cast<size_t>(cut) * k), from, cut, n, weight});
+                             {OnHost<const void>(source.At(from, static_cast<size_t>(cut) * k)),
+                              from, cut, n, weight});
           };
           pack(Reference(), want);
           for (const Ops* ops : Tables()) {
@@ -61,15 +63,21 @@ QPKV_TEST(PackWeightFromAnyByte) {
         const size_t source_bytes = static_cast<size_t>(n) * k * (from == Element::kF32 ? 4 : 2);
         const size_t bytes = Reference().PackedWeightBytes(ExactWeights(to), n, k);
         std::vector<uint8_t> want(bytes, 0xaa), got(bytes, 0xaa);
-        Reference().PackWeight(
-            TestStream(), {source.At(from, 0), from, 0, n, {want.data(), ExactWeights(to), n, k}});
+        Reference().PackWeight(TestStream(), {OnHost<const void>(source.At(from, 0)),
+                                              from,
+                                              0,
+                                              n,
+                                              {want.data(), ExactWeights(to), n, k}});
         for (size_t shift : {1, 2, 3}) {
           std::vector<uint8_t> file(shift + source_bytes);  // ends with the tensor
           std::memcpy(file.data() + shift, source.At(from, 0), source_bytes);
           const auto check = [&](const Ops& ops) {
             std::fill(got.begin(), got.end(), 0xaa);
-            ops.PackWeight(TestStream(),
-                           {file.data() + shift, from, 0, n, {got.data(), ExactWeights(to), n, k}});
+            ops.PackWeight(TestStream(), {OnHost<const void>(file.data() + shift),
+                                          from,
+                                          0,
+                                          n,
+                                          {got.data(), ExactWeights(to), n, k}});
             ExpectEqualBytes(Label("%s pack weight k %d at byte %zu", ops.name, k, shift),
                              got.data(), want.data(), bytes);
           };
@@ -87,7 +95,8 @@ void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool
   std::vector<uint8_t> packed(Reference().PackedWeightBytes(ExactWeights(element), n, k) + 64);
   uint8_t* data = packed.data() + (64 - reinterpret_cast<uintptr_t>(packed.data()) % 64) % 64;
   const PackedWeight weight{data, ExactWeights(element), n, k};
-  Reference().PackWeight(TestStream(), {source.f32.data(), Element::kF32, 0, n, weight});
+  Reference().PackWeight(TestStream(),
+                         {OnHost<const void>(source.f32.data()), Element::kF32, 0, n, weight});
   const std::vector<float> x = random.Normals(static_cast<size_t>(m) * k), b = random.Normals(n);
   const std::vector<float> before = random.Normals(static_cast<size_t>(m) * n);
   const auto multiply = [&](const Ops& ops, Stream& stream) {
@@ -134,7 +143,8 @@ QPKV_TEST(MatmulRowsAlone) {
       for (Precision precision : {Precision::kBf16, Precision::kF32}) {
         std::vector<uint8_t> packed(ops->PackedWeightBytes(ExactWeights(element), n, k));
         const PackedWeight weight{packed.data(), ExactWeights(element), n, k};
-        ops->PackWeight(TestStream(), {source.data(), Element::kF32, 0, n, weight});
+        ops->PackWeight(TestStream(),
+                        {OnHost<const void>(source.data()), Element::kF32, 0, n, weight});
         std::vector<float> all(static_cast<size_t>(m) * n), one(n);
         ops->Matmul(TestStream(), {x.data(), m, weight, nullptr, all.data(), false, precision});
         for (int r : {0, 5, 30}) {

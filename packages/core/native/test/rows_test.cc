@@ -1,4 +1,5 @@
-// Embed, RmsNorm, Rope, Swiglu, StoreHeads and Argmax of every table against the reference.
+// LoadFloats, Embed, RmsNorm, Rope, Swiglu, StoreHeads and Argmax of every table against the
+// reference.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -33,27 +34,29 @@ QPKV_TEST(Embed) {
   }
 }
 
-// Tensors begin anywhere in a file: the rows must be the same from every address.
-QPKV_TEST(EmbedFromAnyByte) {
+// Tensors begin anywhere in a file: a vector must be the same from every address.
+QPKV_TEST(LoadFloatsFromAnyByte) {
   Random random(3);
   for (int dim : kDims) {
-    const std::vector<float> table = random.Normals(2 * static_cast<size_t>(dim));
-    const std::vector<uint16_t> bf16 = ToBf16(table), f16 = ToF16(table);
-    const int32_t ids[] = {1, 0, 1};
+    const std::vector<float> vector = random.Normals(static_cast<size_t>(dim));
+    const std::vector<uint16_t> bf16 = ToBf16(vector), f16 = ToF16(vector);
     for (Element element : {Element::kBf16, Element::kF16, Element::kF32}) {
-      const void* data = element == Element::kF32    ? static_cast<const void*>(table.data())
+      const void* data = element == Element::kF32    ? static_cast<const void*>(vector.data())
                          : element == Element::kBf16 ? static_cast<const void*>(bf16.data())
                                                      : static_cast<const void*>(f16.data());
-      const size_t bytes = table.size() * (element == Element::kF32 ? 4 : 2);
-      std::vector<float> want(3 * static_cast<size_t>(dim)), got(want.size());
-      Reference().Embed(TestStream(), {data, element, ids, 3, dim, want.data()});
-      for (size_t shift : {1, 2, 3}) {
+      const size_t bytes = vector.size() * (element == Element::kF32 ? 4 : 2);
+      std::vector<float> want(vector.size()), got(want.size());
+      Reference().LoadFloats(TestStream(), {OnHost(data), element, dim, want.data()});
+      if (element == Element::kF32)
+        ExpectEqualBytes("floats stay", want.data(), vector.data(), bytes);
+      for (size_t shift : {0, 1, 2, 3}) {
         std::vector<uint8_t> file(shift + bytes);  // ends with the tensor
         std::memcpy(file.data() + shift, data, bytes);
+        const Host<const void> source = OnHost<const void>(file.data() + shift);
         const auto check = [&](const Ops& ops) {
           std::fill(got.begin(), got.end(), NAN);
-          ops.Embed(TestStream(), {file.data() + shift, element, ids, 3, dim, got.data()});
-          ExpectEqualBytes(Label("%s embed dim %d at byte %zu", ops.name, dim, shift), got.data(),
+          ops.LoadFloats(TestStream(), {source, element, dim, got.data()});
+          ExpectEqualBytes(Label("%s load floats %d at byte %zu", ops.name, dim, shift), got.data(),
                            want.data(), got.size() * sizeof(float));
         };
         check(Reference());
@@ -152,10 +155,10 @@ QPKV_TEST(Argmax) {
     for (const std::vector<float>& x : cases) {
       int32_t want = -1, got = -1;
       bool want_nan = false, got_nan = false;
-      Reference().Argmax(TestStream(), {x.data(), n, &want, &want_nan});
+      Reference().Argmax(TestStream(), {x.data(), n, OnHost(&want), OnHost(&want_nan)});
       for (const Ops* ops : Tables()) {
         got_nan = !want_nan;
-        ops->Argmax(TestStream(), {x.data(), n, &got, &got_nan});
+        ops->Argmax(TestStream(), {x.data(), n, OnHost(&got), OnHost(&got_nan)});
         Expect(Label("%s argmax n %d: %d for %d", ops->name, n, got, want),
                got_nan == want_nan && (want_nan || got == want));
       }

@@ -3,8 +3,8 @@
 #pragma once
 // The op table's types come before the kernels:
 // clang-format off
-#include "base/memory.h"
 #include "base/stream.h"
+#include "ops/host_device.h"
 #include "ops/ops.h"
 #include "kernels/argmax.inl.h"
 #include "kernels/decode_attention.inl.h"
@@ -30,12 +30,15 @@ namespace {
 
 constexpr Ops kOpsOfThisFile = {
     kIsaName,
-    AllocateAligned,
-    ReleaseAligned,
-    UploadBytes,
-    DownloadBytes,
-    CopyBytes,
-    ZeroBytes,
+    AllocateOnHost,
+    ReleaseOnHost,
+    UploadToHost,
+    DownloadFromHost,
+    CopyOnHost,
+    ZeroOnHost,
+    CheckOnHost,
+    ReplayOnHost,
+    LoadFloats,
     Embed,
     PackedWeightBytes,
     PackWeight,

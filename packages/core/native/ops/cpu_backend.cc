@@ -1,7 +1,11 @@
-// The op tables of this build that this CPU can run, best first.
-#include <cstring>
+// See cpu_backend.h.
+#include "ops/cpu_backend.h"
 
-#include "ops/ops.h"
+#include <cstring>
+#include <new>
+
+#include "abi_hash.h"
+#include "base/stream.h"
 
 namespace qpkv {
 
@@ -45,10 +49,17 @@ struct Tables {
   }
 };
 
+// Best first. "reference" is last.
 const Tables& AllTables() {
   static const Tables tables;
   return tables;
 }
+
+Stream* CreateHostStream(int, int threads) { return new (std::nothrow) Stream(threads); }
+void DestroyHostStream(Stream* stream) { delete stream; }
+int HostThreads(const Stream& stream) { return stream.threads(); }
+
+const Device kHost = {"cpu", 0};
 
 }  // namespace
 
@@ -61,6 +72,21 @@ const Ops* FindOps(const char* name) {
   for (int i = 0; i < AllTables().count; ++i)
     if (std::strcmp(AllTables().list[i]->name, name) == 0) return AllTables().list[i];
   return nullptr;
+}
+
+const Backend* CpuBackend(uint64_t abi) {
+  static const Backend backend = {kAbi,
+                                  nullptr,
+                                  "cpu",
+                                  AllTables().list,
+                                  AllTables().count,
+                                  &kHost,
+                                  1,
+                                  CreateHostStream,
+                                  DestroyHostStream,
+                                  HostThreads};
+  static const Backend other = RefusedBackend(kAbi, "it was built for another version of qpkv");
+  return abi == kAbi ? &backend : &other;
 }
 
 }  // namespace qpkv

@@ -1,0 +1,34 @@
+// See host_device.h.
+#include "ops/host_device.h"
+
+#include <cstring>
+
+#include "base/memory.h"
+#include "base/stream.h"
+
+namespace qpkv {
+
+void* AllocateOnHost(Stream&, size_t bytes) { return AllocateAligned(bytes); }
+void ReleaseOnHost(Stream&, void* data, size_t bytes) { ReleaseAligned(data, bytes); }
+
+void UploadToHost(Stream&, void* device, Host<const void> host, size_t bytes) {
+  std::memcpy(device, host.get(), bytes);
+}
+void DownloadFromHost(Stream&, Host<void> host, const void* device, size_t bytes) {
+  std::memcpy(host.get(), device, bytes);
+}
+void CopyOnHost(Stream&, void* to, const void* from, size_t bytes) {
+  std::memmove(to, from, bytes);
+}
+void ZeroOnHost(Stream&, void* device, size_t bytes) { std::memset(device, 0, bytes); }
+
+StreamStatus CheckOnHost(Stream& stream) {
+  if (!stream.TakeOutOfScratch()) return {Trouble::kNone, nullptr};
+  return {Trouble::kMemory, "there is no memory left for the scratch space of an operation"};
+}
+
+void ReplayOnHost(Stream&, uint64_t, Host<void> context, void (*body)(void* context)) {
+  body(context.get());
+}
+
+}  // namespace qpkv
