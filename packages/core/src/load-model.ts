@@ -1,21 +1,14 @@
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import { createRegistry, expected, type AnyMethod, type ModelFacts, type Registry } from '@qpkv/spec'
 import { throwIfAborted } from './aborted.ts'
 import { fromNative } from './errors.ts'
+import { readModelFile } from './gguf/model-file.ts'
 import type { DownloadProgress } from './hub/download-model.ts'
 import { findModel } from './hub/find-model.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { requireMemory, weightBytes } from './memory/estimate.ts'
-import { loadChatTemplate } from './model/chat-template.ts'
-import { readConfig, type ModelConfig } from './model/config.ts'
-import { notAModelFolder } from './model/foreign-model.ts'
-import { readGenerationConfig } from './model/generation-config.ts'
-import { readJsonObject } from './model/read-json.ts'
-import { loadTokenizer } from './model/tokenizer.ts'
-import { settleTiedHead } from './model/tied-head.ts'
-import { readWeightFiles } from './model/weight-files.ts'
-import { mapWeights } from './model/weight-map.ts'
+import type { ModelConfig } from './model/config.ts'
+import { readModelFolder, type ModelSource } from './model/model-source.ts'
 import { Model } from './model.ts'
 import type { ModelPrecision, NativeEngine, NativeModelDescription } from './native/addon.ts'
 import { loadAddon } from './native/load-addon.ts'
@@ -44,9 +37,9 @@ export type LoadProgress =
   { readonly stage: 'files' | 'weights' | 'ready' } | ({ readonly stage: 'download' } & DownloadProgress)
 
 /**
- * Loads a Hugging Face model folder: config.json, safetensors, and, where present,
- * tokenizer, chat template and generation_config.json.
- * @param pathOrName a folder, or `org/name[@revision]`, which is fetched
+ * Loads a Hugging Face model folder (config.json, safetensors, and, where present, tokenizer, chat template and
+ * generation_config.json) or a GGUF file.
+ * @param pathOrName a folder, a `.gguf` file (of a split model any part), or `org/name[@revision]`, which is fetched
  * into the Hugging Face cache unless it is there.
  * @throws KV_UNSUPPORTED_MODEL, KV_CONFIG, KV_MODEL_FILE, KV_TOKENIZER, KV_MEMORY,
  * KV_ADDON, KV_INVALID_OPTION, KV_DOWNLOAD, KV_ABORTED.
@@ -54,65 +47,42 @@ export type LoadProgress =
 export async function loadModel(pathOrName: string, options: LoadModelOptions = {}): Promise<Model> {
   const { precision = 'bf16', threads = availableParallelism(), onProgress, signal } = options
   checkOptions(options, threads, precision)
-  const folder = await findModel(pathOrName, {
+  const path = await findModel(pathOrName, {
     ...(signal && { signal }),
     onProgress: (progress) => onProgress?.({ stage: 'download', ...progress }),
   })
   onProgress?.({ stage: 'files' })
   throwIfAborted(signal)
-  const configPath = join(folder, 'config.json')
-  const values = await readJsonObject(configPath)
-  if (!values) throw await notAModelFolder(folder)
-  const stated = readConfig(values, configPath)
-  const weights = await readWeightFiles(folder)
-  const config = await settleTiedHead(stated, weights)
-  const tensors = mapWeights(config, weights, folder)
+  const source = await (/\.gguf$/i.test(path) ? readModelFile(path) : readModelFolder(path))
   requireMemory(
-    `Loading ${folder}`,
-    { weights: weightBytes(tensors, precision) },
+    `Loading ${path}`,
+    { weights: weightBytes(source.tensors, precision) },
     options.memoryLimit ?? availableMemory(),
     'Close other programs or use a smaller model.',
   )
-  const generationPath = join(folder, 'generation_config.json')
-  const generation = readGenerationConfig(await readSuggestions(generationPath), generationPath)
-  const tokenizer = await loadTokenizer(folder)
-  const chatTemplate = tokenizer && (await loadChatTemplate(folder, tokenizer))
-  const stopTokens = new Set(generation.stopTokens.length > 0 ? generation.stopTokens : config.stopTokens)
-  const endOfText = tokenizer?.idOf(tokenizer.specialTokens['eos_token'] ?? '')
-  if (endOfText !== undefined) stopTokens.add(endOfText)
 
   onProgress?.({ stage: 'weights' })
   throwIfAborted(signal)
   const engine = createEngine(threads, options.table)
   try {
-    const native = await engine.loadModel(describe(config, weights.files, tensors, precision))
+    const native = await engine.loadModel(describe(source, precision))
     onProgress?.({ stage: 'ready' })
     return new Model({
-      folder,
-      config,
-      facts: modelFacts(config),
+      folder: path,
+      config: source.config,
+      facts: modelFacts(source.config),
       precision,
       engine,
       native,
-      tokenizer,
-      chatTemplate,
-      generation: { ...generation, stopTokens: [...stopTokens] },
+      tokenizer: source.tokenizer,
+      chatTemplate: source.chatTemplate,
+      generation: source.generation,
       registry: settleRegistry(options.methods),
       memoryLimit: options.memoryLimit,
     })
   } catch (cause) {
     engine.dispose()
     throw fromNative(cause)
-  }
-}
-
-/** A broken generation_config.json is told, and left out: the model runs without its suggestions. */
-async function readSuggestions(path: string): Promise<Record<string, unknown> | undefined> {
-  try {
-    return await readJsonObject(path)
-  } catch (cause) {
-    process.emitWarning((cause as Error).message, { code: 'KV_CONFIG', type: 'KvWarning' })
-    return undefined
   }
 }
 
@@ -158,9 +128,7 @@ export const modelFacts = (config: ModelConfig): ModelFacts => ({
 })
 
 const describe = (
-  config: ModelConfig,
-  files: readonly string[],
-  tensors: NativeModelDescription['tensors'],
+  { config, files, tensors }: ModelSource,
   precision: ModelPrecision,
 ): NativeModelDescription => ({
   files: [...files],
@@ -176,5 +144,5 @@ const describe = (
   ropeInvFreq: config.rope.inverse,
   ropeScale: config.rope.attentionFactor,
   slidingWindow: [...config.slidingWindow],
-  tensors,
+  tensors: { ...tensors },
 })

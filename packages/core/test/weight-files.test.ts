@@ -67,7 +67,7 @@ describe('weight files', () => {
     await throwsKv('KV_MODEL_FILE', /no weights/, () => readWeightFiles(temporaryFolder()))
     for (const [name, pattern] of [
       ['pytorch_model.bin', /pytorch_model.bin: pickled.*only safetensors[^]*save_pretrained/],
-      ['m-Q4_K_M.gguf', /m-Q4_K_M.gguf: GGUF files are not read/],
+      ['m-Q4_K_M.gguf', /m-Q4_K_M.gguf: a GGUF file is loaded by its own path/],
       ['consolidated.00.pth', /own layout/],
     ] as const)
       await throwsKv('KV_MODEL_FILE', pattern, () =>

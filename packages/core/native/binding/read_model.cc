@@ -1,16 +1,32 @@
 // See read_model.h.
 #include "binding/read_model.h"
 
+#include <iterator>
+
 #include "binding/convert.h"
 
 namespace qpkv {
 namespace {
 
+// Names as TypeScript writes them; false for exact elements.
+bool BlockTypeOf(const std::string& name, BlockType* type) {
+  const char* const names[] = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q6_k"};
+  for (size_t i = 0; i < std::size(names); ++i)
+    if (name == names[i]) {
+      *type = static_cast<BlockType>(i);
+      return true;
+    }
+  return false;
+}
+
 TensorSource ReadTensor(const Napi::Object& from) {
   TensorSource tensor;
   tensor.file = IntOf(from, "file");
   tensor.offset = static_cast<size_t>(NumberOf(from, "offset"));
-  tensor.element = ElementOf(TextOf(from, "element"));
+  const std::string stored = TextOf(from, "element");
+  tensor.in_blocks = BlockTypeOf(stored, &tensor.block);
+  if (!tensor.in_blocks) tensor.element = ElementOf(stored);
+  if (Has(from, "pairedRows")) tensor.paired_rows = IntOf(from, "pairedRows");
   const Napi::Array shape = from.Get("shape").As<Napi::Array>();
   for (uint32_t i = 0; i < shape.Length(); ++i)
     tensor.shape.push_back(shape.Get(i).As<Napi::Number>().Int32Value());

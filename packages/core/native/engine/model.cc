@@ -27,7 +27,7 @@ Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
   if (norm == nullptr) throw Error("KV_MODEL_FILE", "The tensor 'norm' is missing.");
   const TensorSource& table = Require("embed", {d.vocab, d.hidden});
   embed = LoadAsStored(table);
-  embed_element = table.element;
+  embed_element = table.read_element();
   float* frequencies = NewFloats(d.inv_freq.size());
   engine->Upload(frequencies, d.inv_freq.data(), d.inv_freq.size() * sizeof(float));
   inv_freq = frequencies;
@@ -49,16 +49,16 @@ const TensorSource& Model::Require(const std::string& role, std::vector<int> sha
   return *tensor;
 }
 
-const void* Model::Mapped(const TensorSource& tensor) const {
-  return files_.at(static_cast<size_t>(tensor.file))
-      ->At(tensor.offset, tensor.count() * ElementBytes(tensor.element));
+const uint8_t* Model::Mapped(const TensorSource& tensor) const {
+  return files_.at(static_cast<size_t>(tensor.file))->At(tensor.offset, tensor.bytes());
 }
 
 const void* Model::LoadAsStored(const TensorSource& tensor) {
-  const size_t bytes = tensor.count() * ElementBytes(tensor.element);
+  const size_t bytes = tensor.count() * ElementBytes(tensor.read_element());
   buffers_.emplace_back(engine->device, bytes);
   weight_bytes += bytes;
-  engine->Upload(buffers_.back().data(), Mapped(tensor), bytes);
+  const StoredTensor stored(tensor, Mapped(tensor));
+  engine->Upload(buffers_.back().data(), stored.data(), bytes);
   return buffers_.back().data();
 }
 
@@ -69,7 +69,8 @@ float* Model::NewFloats(size_t count) {
 }
 
 void Model::CopyVector(const TensorSource& tensor, float* out) {
-  engine->ops.LoadFloats(engine->stream, {OnHost(Mapped(tensor)), tensor.element,
+  const StoredTensor stored(tensor, Mapped(tensor));
+  engine->ops.LoadFloats(engine->stream, {OnHost(stored.data()), tensor.read_element(),
                                           static_cast<int>(tensor.count()), out});
 }
 
@@ -88,9 +89,9 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
   PackedWeight packed{};
   packed.k = k;
   for (int count : rows) packed.n += count;
-  Element element = Require(roles[0], {rows[0], k}).element;
+  Element element = Require(roles[0], {rows[0], k}).read_element();
   for (size_t i = 1; i < roles.size(); ++i)
-    if (Require(roles[i], {rows[i], k}).element != element) element = Element::kF32;
+    if (Require(roles[i], {rows[i], k}).read_element() != element) element = Element::kF32;
   if (description.products == Precision::kBf16) element = Element::kBf16;
   packed.format = ExactWeights(element);
   const size_t bytes = engine->ops.PackedWeightBytes(packed.format, packed.n, k);
@@ -101,9 +102,10 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
   int row = 0;
   for (size_t i = 0; i < roles.size(); ++i) {
     const TensorSource& tensor = Require(roles[i], {rows[i], k});
+    const StoredTensor stored(tensor, Mapped(tensor));
     PackWeightArgs args{};
-    args.source = OnHost(Mapped(tensor));
-    args.source_element = tensor.element;
+    args.source = OnHost(stored.data());
+    args.source_element = tensor.read_element();
     args.row_begin = row;
     args.row_end = row + rows[i];
     args.out = packed;

@@ -9,21 +9,9 @@
 
 #include "engine/engine.h"
 #include "engine/mapped_file.h"
+#include "engine/stored_tensor.h"
 
 namespace qpkv {
-
-struct TensorSource {
-  int file = 0;
-  size_t offset = 0;
-  Element element = Element::kBf16;
-  std::vector<int> shape;
-
-  size_t count() const {
-    size_t n = 1;
-    for (int side : shape) n *= static_cast<size_t>(side);
-    return n;
-  }
-};
 
 struct ModelDescription {
   std::vector<std::string> files;
@@ -62,7 +50,7 @@ class Model {
   std::vector<LayerWeights> layers;
   PackedWeight head{};
   const float* norm = nullptr;
-  const void* embed = nullptr;      // [vocab, hidden] as stored in the file
+  const void* embed = nullptr;      // [vocab, hidden], exact elements
   const float* inv_freq = nullptr;  // [headDim / 2]
   Element embed_element = Element::kBf16;
   size_t weight_bytes = 0;
@@ -70,7 +58,7 @@ class Model {
  private:
   const TensorSource* Find(const std::string& role) const;
   const TensorSource& Require(const std::string& role, std::vector<int> shape) const;
-  const void* Mapped(const TensorSource& tensor) const;
+  const uint8_t* Mapped(const TensorSource& tensor) const;
   const void* LoadAsStored(const TensorSource& tensor);
   float* NewFloats(size_t count);
   const float* LoadVector(const std::string& role, int size);  // null when absent

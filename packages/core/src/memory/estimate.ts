@@ -3,7 +3,9 @@ import { kvError } from '../errors.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { ModelPrecision, NativeTensor } from '../native/addon.ts'
 
-const elementBytes = { bf16: 2, f16: 2, f32: 4 } as const
+/** Blocks of codes are read into float32. */
+const BLOCK_VALUE_BYTES = 4
+const exactBytes: Readonly<Record<string, number>> = { bf16: 2, f16: 2, f32: 4 }
 /** Tokens that pass a layer at once in prefill (native/engine/layer_forward.h). */
 const CHUNK_TOKENS = 512
 /** Thread scratch and what the addon takes beside. */
@@ -16,7 +18,7 @@ export function weightBytes(
 ): number {
   let bytes = 0
   for (const { element, shape } of Object.values(tensors)) {
-    const size = precision === 'bf16-fast' ? 2 : elementBytes[element]
+    const size = precision === 'bf16-fast' ? 2 : (exactBytes[element] ?? BLOCK_VALUE_BYTES)
     bytes += shape.reduce((product, n) => product * n, size)
   }
   return bytes

@@ -66,6 +66,12 @@ export async function loadChatTemplate(
   folder: string,
   tokenizer: Tokenizer,
 ): Promise<ChatTemplate | undefined> {
+  const file = await readFile(join(folder, 'chat_template.jinja'), 'utf8').catch(() => undefined)
+  return chatTemplateOf(tokenizer, file)
+}
+
+/** Templates of a tokenizer's configuration; `main` takes the place of the default one. */
+export function chatTemplateOf(tokenizer: Tokenizer, main?: string): ChatTemplate | undefined {
   const sources = new Map<string, string>()
   const given = tokenizer.config['chat_template']
   if (typeof given === 'string') sources.set('default', given)
@@ -73,8 +79,7 @@ export async function loadChatTemplate(
     for (const entry of given as unknown[])
       if (isPlainObject(entry) && typeof entry['name'] === 'string' && typeof entry['template'] === 'string')
         sources.set(entry['name'], entry['template'])
-  const file = await readFile(join(folder, 'chat_template.jinja'), 'utf8').catch(() => undefined)
-  if (file !== undefined) sources.set('default', file)
+  if (main !== undefined) sources.set('default', main)
   return sources.size > 0 ? new ChatTemplate(sources, tokenizer.specialTokens) : undefined
 }
 

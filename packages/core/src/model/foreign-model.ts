@@ -42,12 +42,12 @@ export function otherFormat(folder: string, names: readonly string[]): Error | u
 }
 
 const CHECK_PATH = 'Check the path; a model of the hub is written org/name.'
-const GGUF = 'GGUF files are not read, only safetensors'
+const GGUF = 'a GGUF file is loaded by its own path, not by that of its folder'
 const ORIGINAL = 'Load the original repository of the model, with config.json and safetensors.'
 const CONVERT = 'Load it once with the transformers library and save it with save_pretrained().'
 
 const formats: readonly (readonly [RegExp, string, string])[] = [
-  [/\.gguf$/i, GGUF, ORIGINAL],
+  [/\.gguf$/i, GGUF, 'Give the path of the file.'],
   [
     /^(consolidated.*|params\.json)$/,
     "weights in their maker's own layout, not that of Hugging Face",
@@ -75,8 +75,8 @@ async function notAFile(path: string): Promise<Error> {
   const start = Buffer.alloc(4)
   await file.read(start, 0, 4, 0)
   await file.close()
-  if (start.toString('latin1') === 'GGUF' || /\.gguf$/i.test(path))
-    return kvError('KV_MODEL_FILE', `${path} is a GGUF file: ${GGUF}.`, ORIGINAL)
+  if (start.toString('latin1') === 'GGUF')
+    return kvError('KV_MODEL_FILE', `${path} is a GGUF file under another name.`, 'Rename it to end in .gguf.')
   return refuse(
     `Expected a model folder, but ${path} is a file (it begins with ${describeValue(start.toString('latin1'))}).`,
     /\.safetensors$|config\.json$/.test(path) ? 'Give the folder that it lies in.' : CHECK_PATH,

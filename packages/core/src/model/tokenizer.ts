@@ -27,6 +27,18 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer | undefin
   const definition = await readJsonObject(path)
   if (!definition) return undefined
   const config = (await readJsonObject(join(folder, 'tokenizer_config.json'))) ?? {}
+  return createTokenizer(definition, config, path)
+}
+
+/**
+ * The tokenizer of what tokenizer.json and tokenizer_config.json hold; `path` is for messages.
+ * @throws KV_TOKENIZER when it cannot be used.
+ */
+export function createTokenizer(
+  definition: Record<string, unknown>,
+  config: Record<string, unknown>,
+  path: string,
+): Tokenizer {
   try {
     return wrap(new HuggingFaceTokenizer(definition, config), config, path)
   } catch (cause) {

@@ -5,7 +5,20 @@ import type { ModelConfig } from './config.ts'
 import { checkLeftovers, quantizedTensor } from './leftover-tensors.ts'
 import type { WeightFiles } from './weight-files.ts'
 
-const elements: Readonly<Record<string, NativeTensor['element']>> = { BF16: 'bf16', F16: 'f16', F32: 'f32' }
+/** Types of values that are read: exact ones, and the blocks of GGUF files. */
+const elements: Readonly<Record<string, NativeTensor['element']>> = {
+  BF16: 'bf16',
+  F16: 'f16',
+  F32: 'f32',
+  Q4_0: 'q4_0',
+  Q4_1: 'q4_1',
+  Q5_0: 'q5_0',
+  Q5_1: 'q5_1',
+  Q8_0: 'q8_0',
+  Q4_K: 'q4_k',
+  Q5_K: 'q5_k',
+  Q6_K: 'q6_k',
+}
 
 /**
  * The tensors that the engine needs, by role, each with the shape that config.json asks for.

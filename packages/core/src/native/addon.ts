@@ -37,9 +37,14 @@ export interface NativeTensor {
   file: number
   /** Bytes from the start of the file. */
   offset: number
-  element: 'bf16' | 'f16' | 'f32'
+  element: 'bf16' | 'f16' | 'f32' | GgufBlock
   shape: number[]
+  /** Head dimension, where rows stand in pairs of rotated channels (0, d / 2, 1, d / 2 + 1, ...). */
+  pairedRows?: number
 }
+
+/** Blocks of codes as GGUF files hold them; read into float32. */
+export type GgufBlock = 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q8_0' | 'q4_k' | 'q5_k' | 'q6_k'
 
 /** All that the engine needs to run a model. */
 export interface NativeModelDescription {

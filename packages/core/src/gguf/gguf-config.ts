@@ -1,0 +1,128 @@
+import { describeValue } from '@qpkv/spec'
+import { kvError } from '../errors.ts'
+import type { MetadataReader } from './metadata-reader.ts'
+
+interface Family {
+  readonly className: string
+  /** Whether rows of q and k stand in pairs of rotated channels instead of halves. */
+  readonly pairedRows: boolean
+}
+
+/** `general.architecture` and what it is called in a config.json. Mistral models are written as llama. */
+const families: Readonly<Record<string, Family>> = {
+  llama: { className: 'LlamaForCausalLM', pairedRows: true },
+  qwen2: { className: 'Qwen2ForCausalLM', pairedRows: false },
+  qwen3: { className: 'Qwen3ForCausalLM', pairedRows: false },
+}
+
+/** Keys of an architecture that say nothing about how it computes. */
+const harmless = [
+  'vocab_size',
+  'tensor_data_layout',
+  'rope.scaling.finetuned',
+  'attention.layer_norm_epsilon',
+]
+
+/** What the metadata say about the model. */
+export interface GgufModel {
+  /** The same in the words of a config.json, so that one reader checks both. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly pairedRows: boolean
+}
+
+/**
+ * Reads the architecture's metadata.
+ * @param vocabSize rows of the embedding.
+ * @throws KV_UNSUPPORTED_MODEL for other architectures and for keys of a variant that is not known, naming them.
+ */
+export function readGgufModel(metadata: MetadataReader, vocabSize: number, tied: boolean): GgufModel {
+  const name = metadata.text('general.architecture')
+  const family = name !== undefined && Object.hasOwn(families, name) ? families[name] : undefined
+  if (name === undefined || !family)
+    throw kvError(
+      'KV_UNSUPPORTED_MODEL',
+      `Expected a supported general.architecture in ${metadata.path} but received ${describeValue(name)}.`,
+      `Supported are ${Object.keys(families).join(', ')}.`,
+    )
+  const key = (rest: string) => `${name}.${rest}`
+  const headDim = readHeadDim(metadata, key)
+  const window = metadata.number(key('attention.sliding_window'))
+  const config: Record<string, unknown> = {
+    architectures: [window && name === 'llama' ? 'MistralForCausalLM' : family.className],
+    num_hidden_layers: metadata.number(key('block_count')),
+    max_position_embeddings: metadata.number(key('context_length')),
+    hidden_size: metadata.number(key('embedding_length')),
+    intermediate_size: metadata.perLayer(key('feed_forward_length')),
+    num_attention_heads: metadata.perLayer(key('attention.head_count')),
+    num_key_value_heads:
+      metadata.perLayer(key('attention.head_count_kv')) ?? metadata.perLayer(key('attention.head_count')),
+    head_dim: headDim,
+    rms_norm_eps: metadata.number(key('attention.layer_norm_rms_epsilon')),
+    rope_theta: metadata.number(key('rope.freq_base')) ?? 10_000,
+    rope_scaling: readRopeScaling(metadata, key),
+    vocab_size: vocabSize,
+    tie_word_embeddings: tied,
+    ...(window && name === 'llama' && { sliding_window: window }),
+  }
+  for (const name of harmless) metadata.has(key(name))
+  const unread = metadata.unread(`${name}.`)
+  if (unread.length > 0 || (window && name !== 'llama'))
+    throw kvError(
+      'KV_UNSUPPORTED_MODEL',
+      `${metadata.path} says ${unread[0] ?? key('attention.sliding_window')}, which is not known of a ${name} model.`,
+      'It is a variant that would be computed wrongly; use a file of the plain architecture.',
+    )
+  // Absent is absent, as in a config.json.
+  for (const [field, value] of Object.entries(config)) if (value === undefined) delete config[field]
+  return { config, pairedRows: family.pairedRows }
+}
+
+type Key = (rest: string) => string
+
+function readHeadDim(metadata: MetadataReader, key: Key): number | undefined {
+  const keys = metadata.perLayer(key('attention.key_length'))
+  const values = metadata.perLayer(key('attention.value_length'))
+  const heads = metadata.perLayer(key('attention.head_count'))
+  const hidden = metadata.number(key('embedding_length'))
+  const headDim = keys ?? (heads && hidden ? hidden / heads : undefined)
+  const rotated = metadata.number(key('rope.dimension_count'))
+  const refuse = (what: string) => kvError('KV_UNSUPPORTED_MODEL', `${metadata.path} has ${what}.`)
+  if (values !== undefined && values !== headDim)
+    throw refuse(`keys of ${headDim} channels and values of ${values}; only equal ones are read`)
+  if (rotated !== undefined && rotated !== headDim)
+    throw refuse(`heads of ${headDim} channels of which ${rotated} are rotated; only whole heads are`)
+  return headDim
+}
+
+/** In the words of a config.json's `rope_scaling`. */
+function readRopeScaling(metadata: MetadataReader, key: Key): Record<string, unknown> | undefined {
+  const type = metadata.text(key('rope.scaling.type'))
+  const oldFactor = metadata.number(key('rope.scale_linear'))
+  const factor = metadata.number(key('rope.scaling.factor')) ?? oldFactor
+  const original = metadata.number(key('rope.scaling.original_context_length'))
+  const attention = metadata.number(key('rope.scaling.attn_factor'))
+  const yarn = {
+    beta_fast: metadata.number(key('rope.scaling.yarn_beta_fast')),
+    beta_slow: metadata.number(key('rope.scaling.yarn_beta_slow')),
+  }
+  const multiplier = metadata.number(key('rope.scaling.yarn_log_multiplier'))
+  if (multiplier !== undefined && multiplier !== 0.1)
+    throw kvError(
+      'KV_UNSUPPORTED_MODEL',
+      `${metadata.path} has ${key('rope.scaling.yarn_log_multiplier')} = ${multiplier}; only 0.1 is computed.`,
+    )
+  if ((type === undefined || type === 'none') && (factor === undefined || factor === 1)) return undefined
+  const scaling: Record<string, unknown> = {
+    rope_type: type === 'none' ? 'linear' : (type ?? 'linear'),
+    factor,
+  }
+  if (type === 'yarn')
+    Object.assign(scaling, {
+      ...yarn,
+      original_max_position_embeddings: original,
+      // The file's factor multiplies what the method computes itself.
+      ...(attention !== undefined && { attention_factor: attention * (0.1 * Math.log(factor ?? 1) + 1) }),
+    })
+  for (const [field, value] of Object.entries(scaling)) if (value === undefined) delete scaling[field]
+  return scaling
+}

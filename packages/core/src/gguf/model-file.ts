@@ -1,0 +1,73 @@
+import { open } from 'node:fs/promises'
+import { kvError } from '../errors.ts'
+import { chatTemplateOf } from '../model/chat-template.ts'
+import { readConfig, type ModelConfig } from '../model/config.ts'
+import { readGenerationConfig } from '../model/generation-config.ts'
+import { stopTokens, type ModelSource } from '../model/model-source.ts'
+import { createTokenizer } from '../model/tokenizer.ts'
+import { mapWeights } from '../model/weight-map.ts'
+import { readGguf, type GgufContents } from './read-gguf.ts'
+
+/**
+ * Reads a GGUF file, or all parts of a split one: metadata, tokenizer, chat template and where the weights stand.
+ * @throws KV_MODEL_FILE, KV_UNSUPPORTED_MODEL, KV_CONFIG, KV_TOKENIZER.
+ */
+export async function readModelFile(path: string): Promise<ModelSource> {
+  const contents = await readGguf(path)
+  const { model, weights } = contents
+  const config = await withRopeFactors(readConfig(model.config, path), contents)
+  const tokenizer =
+    contents.tokenizer && createTokenizer(contents.tokenizer.definition, contents.tokenizer.config, path)
+  const generation = readGenerationConfig(contents.sampling, path)
+  const tensors = mapWeights(config, weights, path)
+  return {
+    path,
+    config,
+    files: weights.files,
+    tensors: model.pairedRows ? withPairedRows(tensors, config.headDim) : tensors,
+    tokenizer,
+    chatTemplate: tokenizer && chatTemplateOf(tokenizer),
+    generation: { ...generation, stopTokens: stopTokens(contents.tokenizer?.stopTokens ?? [], tokenizer) },
+  }
+}
+
+const turned = /\.(q|k|qBias|kBias)$/
+
+/** Marks the tensors whose rows stand in pairs of rotated channels. */
+function withPairedRows(tensors: ModelSource['tensors'], headDim: number): ModelSource['tensors'] {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([role, tensor]) => [
+      role,
+      turned.test(role) ? { ...tensor, pairedRows: headDim } : tensor,
+    ]),
+  )
+}
+
+/** The rotary frequencies divided by the file's table, where it has one. */
+async function withRopeFactors(config: ModelConfig, { ropeFactors }: GgufContents): Promise<ModelConfig> {
+  if (!ropeFactors) return config
+  const { path, type, shape, offset, bytes } = ropeFactors
+  const pairs = config.headDim / 2
+  if (type.name !== 'F32' || shape.length !== 1 || shape[0] !== pairs)
+    throw kvError(
+      'KV_MODEL_FILE',
+      `Expected ${pairs} F32 values in rope_freqs.weight of ${path} but received ${type.name} [${shape.join(', ')}].`,
+    )
+  const data = Buffer.alloc(bytes)
+  const file = await open(path, 'r')
+  try {
+    await file.read(data, 0, bytes, offset)
+  } finally {
+    await file.close()
+  }
+  const inverse = config.rope.inverse.map((frequency, i) => {
+    const factor = data.readFloatLE(4 * i)
+    if (!(factor > 0))
+      throw kvError(
+        'KV_MODEL_FILE',
+        `Expected factors above 0 in rope_freqs.weight of ${path} but received ${factor}.`,
+      )
+    return frequency / factor
+  })
+  return { ...config, rope: { ...config.rope, type: 'factors', inverse } }
+}
