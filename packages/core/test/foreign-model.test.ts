@@ -10,7 +10,12 @@ const adapter = JSON.stringify({ peft_type: 'LORA', base_model_name_or_path: 'or
 describe('what is no model folder', () => {
   it.each([
     ['a GGUF file alone', { 'm.gguf': 'GGUF' }, '', /m.gguf: a GGUF file is loaded by its own path/],
-    ['the path of a GGUF file that is cut off', { 'm.gguf': 'GGUF' }, 'm.gguf', /m.gguf.*its header is cut off/],
+    [
+      'the path of a GGUF file that is cut off',
+      { 'm.gguf': 'GGUF' },
+      'm.gguf',
+      /m.gguf.*its header is cut off/,
+    ],
     ['a GGUF file under another name', { blob: 'GGUF\x03' }, 'blob', /blob is a GGUF file/],
     [
       'an adapter',

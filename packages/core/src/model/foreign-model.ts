@@ -76,7 +76,11 @@ async function notAFile(path: string): Promise<Error> {
   await file.read(start, 0, 4, 0)
   await file.close()
   if (start.toString('latin1') === 'GGUF')
-    return kvError('KV_MODEL_FILE', `${path} is a GGUF file under another name.`, 'Rename it to end in .gguf.')
+    return kvError(
+      'KV_MODEL_FILE',
+      `${path} is a GGUF file under another name.`,
+      'Rename it to end in .gguf.',
+    )
   return refuse(
     `Expected a model folder, but ${path} is a file (it begins with ${describeValue(start.toString('latin1'))}).`,
     /\.safetensors$|config\.json$/.test(path) ? 'Give the folder that it lies in.' : CHECK_PATH,
