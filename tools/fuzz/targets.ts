@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { upgradeLines } from '../../packages/bench-kit/src/result/upgrade.ts'
 import { collectResults, parseLines } from '../../packages/bench-kit/src/result/read-results.ts'
 import { resultsReport } from '../../packages/bench-kit/src/report/results-report.ts'
+import { readGguf } from '../../packages/core/src/gguf/read-gguf.ts'
 import { readConfig } from '../../packages/core/src/model/config.ts'
 import { loadChatTemplate } from '../../packages/core/src/model/chat-template.ts'
 import { readGenerationConfig } from '../../packages/core/src/model/generation-config.ts'
 import { readJsonObject } from '../../packages/core/src/model/read-json.ts'
 import { parseSafetensorsHeader, readSafetensorsHeader } from '../../packages/core/src/model/safetensors.ts'
-import { loadTokenizer } from '../../packages/core/src/model/tokenizer.ts'
+import { createTokenizer, loadTokenizer } from '../../packages/core/src/model/tokenizer.ts'
 import { registry } from '../../packages/methods/src/index.ts'
 import {
   isPlainObject,
@@ -48,6 +49,15 @@ export const targetsIn: FuzzTargets = (folder) => ({
       const values = jsonObject(bytes) ?? (await readJsonObject(put(folder, path, bytes))) ?? {}
       readGenerationConfig(values, path)
       readConfig(values, path)
+    },
+  },
+  gguf: {
+    async read(bytes) {
+      const source = await readGguf(put(folder, 'model.gguf', bytes))
+      readConfig(source.model.config, 'model.gguf')
+      if (!source.tokenizer) return
+      const tokenizer = createTokenizer(source.tokenizer.definition, source.tokenizer.config, 'model.gguf')
+      tokenizer.decode(tokenizer.encode('ab 1 \u00e9 <e>'))
     },
   },
   tokenizer: {

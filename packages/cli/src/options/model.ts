@@ -21,7 +21,7 @@ export const addModelOptions = (command: Command): Command =>
   command
     .option(
       '--model <MODEL>',
-      'reference (the bundled model), a Hugging Face folder, or org/name[@revision] from the hub',
+      'reference (the bundled model), a Hugging Face folder, a .gguf file, or org/name[@revision] from the hub',
       'reference',
     )
     .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
