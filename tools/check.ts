@@ -6,6 +6,7 @@ for (const name of [
   'check-method-names',
   'check-file-size',
   'generate-statistics',
+  'generate-architectures',
   'generate-methods',
   'make-memory-table',
   'make-error-table',

@@ -1,2 +1,3 @@
 // Writes everything that is generated from folders and descriptors.
-for (const name of ['generate-statistics', 'generate-methods']) await import(`./${name}.ts`)
+for (const name of ['generate-statistics', 'generate-architectures', 'generate-methods'])
+  await import(`./${name}.ts`)

@@ -8,9 +8,10 @@ import { findModel } from './hub/find-model.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { requireMemory, weightBytes } from './memory/estimate.ts'
 import type { ModelConfig } from './model/config.ts'
+import { describeModel } from './model/describe-model.ts'
 import { readModelFolder, type ModelSource } from './model/model-source.ts'
 import { Model } from './model.ts'
-import type { ModelPrecision, NativeEngine, NativeModelDescription } from './native/addon.ts'
+import type { ModelPrecision, NativeEngine } from './native/addon.ts'
 import { loadAddon } from './native/load-addon.ts'
 
 /** What to load a model with. */
@@ -65,7 +66,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   throwIfAborted(signal)
   const engine = createEngine(threads, options.table)
   try {
-    const native = await engine.loadModel(describe(source, precision))
+    const native = await engine.loadModel(describeModel(source, precision))
     onProgress?.({ stage: 'ready' })
     return new Model({
       folder: path,
@@ -125,24 +126,4 @@ export const modelFacts = (config: ModelConfig): ModelFacts => ({
   headDim: config.headDim,
   slidingWindow: config.slidingWindow.map((window) => (window === 0 ? null : window)),
   contextTokens: config.contextTokens,
-})
-
-const describe = (
-  { config, files, tensors }: ModelSource,
-  precision: ModelPrecision,
-): NativeModelDescription => ({
-  files: [...files],
-  precision,
-  layers: config.layers,
-  hiddenSize: config.hiddenSize,
-  intermediateSize: config.intermediateSize,
-  queryHeads: config.queryHeads,
-  kvHeads: config.kvHeads,
-  headDim: config.headDim,
-  vocabSize: config.vocabSize,
-  rmsEpsilon: config.rmsEpsilon,
-  ropeInvFreq: config.rope.inverse,
-  ropeScale: config.rope.attentionFactor,
-  slidingWindow: [...config.slidingWindow],
-  tensors: { ...tensors },
 })

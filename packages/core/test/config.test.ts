@@ -42,21 +42,36 @@ describe('config.json', () => {
   it('of another architecture is refused with the list of supported ones', async () => {
     await refuses(
       { architectures: ['GemmaForCausalLM'] },
-      /GemmaForCausalLM[^]*Supported are LlamaForCausalLM, Mistral/,
+      /GemmaForCausalLM[^]*Supported are .*LlamaForCausalLM, Mistral/,
       'KV_UNSUPPORTED_MODEL',
     )
-    await refuses({ architectures: undefined, model_type: 'mixtral' }, /"mixtral"/, 'KV_UNSUPPORTED_MODEL')
+    await refuses({ architectures: undefined, model_type: 'gptj' }, /"gptj"/, 'KV_UNSUPPORTED_MODEL')
     await refuses({ architectures: [], model_type: undefined }, /received none/, 'KV_UNSUPPORTED_MODEL')
   })
 
   it.each([
     ['hidden_act', 'gelu'],
-    ['attention_bias', true],
-    ['mlp_bias', true],
     ['partial_rotary_factor', 0.5],
     ['quantization_config', { quant_method: 'gptq' }],
   ])('of a variant that is not computed is refused: %s', async (name, value) => {
     await refuses({ [name]: value }, new RegExp(name), 'KV_UNSUPPORTED_MODEL')
+  })
+
+  it('has the biases that its family has, and no others', async () => {
+    expect(read({ attention_bias: true, mlp_bias: true }).biases).toEqual({
+      qkv: true,
+      output: true,
+      mlp: true,
+    })
+    expect(read({ architectures: ['Qwen2ForCausalLM'] }).biases).toEqual({
+      qkv: true,
+      output: false,
+      mlp: false,
+    })
+    const mistral = { architectures: ['MistralForCausalLM'] }
+    expect(read(mistral).biases).toEqual({ qkv: false, output: false, mlp: false })
+    await refuses({ ...mistral, attention_bias: true }, /attention_bias/, 'KV_UNSUPPORTED_MODEL')
+    await refuses({ ...mistral, mlp_bias: true }, /mlp_bias/, 'KV_UNSUPPORTED_MODEL')
   })
 
   it.each([

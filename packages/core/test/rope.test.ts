@@ -59,7 +59,39 @@ describe('rotary frequencies', () => {
     expect(rope({ rope_scaling: { ...scaling, mscale: 1, mscale_all_dim: 1 } }).attentionFactor).toBe(1)
   })
 
-  it.each(['dynamic', 'longrope', 'constructor', 7])('of unsupported types are refused: %s', async (type) => {
+  it('have a list of factors each for short and long texts with longrope', async () => {
+    const scaling = { type: 'longrope', short_factor: [1, 1, 2, 2], long_factor: [2, 4, 8, 16] }
+    const read = (changes: object = {}, top: object = {}) =>
+      rope(
+        { rope_scaling: { ...scaling, ...changes }, original_max_position_embeddings: 100, ...top },
+        8,
+        400,
+      )
+    const { inverse, long, attentionFactor, contextTokens } = read()
+    close(inverse, [1, 0.1, 0.005, 0.0005])
+    close(long?.inverse ?? new Float32Array(), [0.5, 0.025, 0.00125, 0.0000625])
+    expect(long?.beyond).toBe(100)
+    expect(contextTokens).toBe(400)
+    expect(attentionFactor).toBeCloseTo(Math.sqrt(1 + Math.log(4) / Math.log(100)), 12)
+    expect(read({ type: 'su' }).type).toBe('longrope')
+    await throwsKv('KV_CONFIG', /4 numbers above 0[^]*long_factor/, () => read({ long_factor: [1, 2, 3] }))
+    await throwsKv('KV_CONFIG', /4 numbers above 0[^]*short_factor/, () =>
+      read({ short_factor: [1, 2, 3, 0] }),
+    )
+    await throwsKv('KV_CONFIG', /short_mscale/, () => read({ short_mscale: 1.2 }))
+  })
+
+  it('turn the first channels only where a part is asked for and the family knows it', async () => {
+    const config = new ConfigReader({ partial_rotary_factor: 0.75 }, 'config.json')
+    close(ropeFrequencies(config, 8, 512, { partial: true }).inverse, [
+      1,
+      10_000 ** (-2 / 6),
+      10_000 ** (-4 / 6),
+    ])
+    await throwsKv('KV_UNSUPPORTED_MODEL', /partial_rotary_factor/, () => ropeFrequencies(config, 8, 512))
+  })
+
+  it.each(['dynamic', 'constructor', 7])('of unsupported types are refused: %s', async (type) => {
     await throwsKv('KV_UNSUPPORTED_MODEL', /rope_type[^]*default, linear, llama3, yarn/, () =>
       rope({ rope_scaling: { type, factor: 2 } }),
     )

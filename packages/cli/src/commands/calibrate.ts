@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import type { Model } from '@qpkv/core'
+import { ropeOfLayer, type Model } from '@qpkv/core'
 import {
   calibrateLayer,
   calibrationHash,
@@ -65,7 +65,7 @@ async function calibrate(flags: CalibrateFlags, io: Io): Promise<void> {
     })
     if (context.tokens !== ids.length) throw new KvError('KV_DATA', 'A chunk was not read to its end.')
     for (const [l, layer] of recorder.layers().entries()) {
-      const { inverse, attentionFactor } = model.config.rope
+      const { inverse, attentionFactor } = ropeOfLayer(model.config, l, ids.length)
       const key = undoRope(layer.key, layer, inverse, attentionFactor)
       perLayer[l]?.push({ ...layer, key, ...gradients?.next(kvHeads * ids.length * headDim) })
     }

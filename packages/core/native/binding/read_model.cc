@@ -33,6 +33,40 @@ TensorSource ReadTensor(const Napi::Object& from) {
   return tensor;
 }
 
+RopeDescription ReadRope(const Napi::Object& from) {
+  RopeDescription rope;
+  rope.inv_freq = Floats(from.Get("inverse"));
+  rope.scale = static_cast<float>(NumberOf(from, "scale"));
+  if (!from.Has("long")) return rope;
+  const Napi::Object longer = from.Get("long").As<Napi::Object>();
+  rope.long_inv_freq = Floats(longer.Get("inverse"));
+  rope.long_scale = static_cast<float>(NumberOf(longer, "scale"));
+  rope.switch_tokens = IntOf(longer, "beyond");
+  return rope;
+}
+
+BlockDescription ReadBlock(const Napi::Object& from) {
+  BlockDescription block;
+  const auto number = [&](const char* name) { return static_cast<float>(NumberOf(from, name)); };
+  block.activation =
+      TextOf(from, "activation") == "gelu-tanh" ? Activation::kGeluTanh : Activation::kSilu;
+  block.norm_offset = number("normOffset");
+  block.norm_whole_rows = from.Get("normWholeRows").ToBoolean();
+  block.embedding_scale = number("embeddingScale");
+  block.attention_scale = number("attentionScale");
+  block.attention_cap = number("attentionCap");
+  block.residual_scale = number("residualScale");
+  block.logit_scale = number("logitScale");
+  block.logit_cap = number("logitCap");
+  if (!from.Get("experts").IsObject()) return block;
+  const Napi::Object experts = from.Get("experts").As<Napi::Object>();
+  block.experts.count = IntOf(experts, "count");
+  block.experts.chosen = IntOf(experts, "chosen");
+  block.experts.intermediate = IntOf(experts, "intermediateSize");
+  block.experts.normalize = experts.Get("normalize").ToBoolean();
+  return block;
+}
+
 }  // namespace
 
 ModelDescription ReadModel(const Napi::Object& from) {
@@ -51,12 +85,15 @@ ModelDescription ReadModel(const Napi::Object& from) {
   d.head_dim = IntOf(from, "headDim");
   d.vocab = IntOf(from, "vocabSize");
   d.rms_epsilon = static_cast<float>(NumberOf(from, "rmsEpsilon"));
-  d.inv_freq = Floats(from.Get("ropeInvFreq"));
-  d.rope_scale = static_cast<float>(NumberOf(from, "ropeScale"));
+  d.block = ReadBlock(from.Get("block").As<Napi::Object>());
+  const Napi::Array ropes = from.Get("ropes").As<Napi::Array>();
+  for (uint32_t i = 0; i < ropes.Length(); ++i)
+    d.ropes.push_back(ReadRope(ropes.Get(i).As<Napi::Object>()));
   const Napi::Array window = from.Get("slidingWindow").As<Napi::Array>();
-  for (uint32_t i = 0; i < window.Length(); ++i)
-    d.window.push_back(window.Get(i).As<Napi::Number>().Int32Value());
-  d.window.resize(static_cast<size_t>(d.layers), 0);
+  const Napi::Array rope = from.Get("layerRope").As<Napi::Array>();
+  for (int i = 0; i < d.layers; ++i)
+    d.layer.push_back({window.Get(i).As<Napi::Number>().Int32Value(),
+                       rope.Get(i).As<Napi::Number>().Int32Value()});
   const Napi::Object tensors = from.Get("tensors").As<Napi::Object>();
   const Napi::Array roles = tensors.GetPropertyNames();
   for (uint32_t i = 0; i < roles.Length(); ++i) {

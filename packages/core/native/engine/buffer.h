@@ -51,6 +51,9 @@ class Buffer {
 enum class Slot {
   kHidden,        // [rows, hiddenSize] of an append
   kNorm,          // [rows, hiddenSize]
+  kBetween,       // [rows, hiddenSize] before a norm or a factor behind a half of a layer
+  kRouter,        // [rows, experts]
+  kExperts,       // scratch of the experts
   kQkv,           // [rows, (queryHeads + 2 kvHeads) * headDim]
   kAttention,     // [rows, queryHeads * headDim]
   kGateUp,        // [rows, 2 * intermediateSize]

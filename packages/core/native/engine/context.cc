@@ -76,13 +76,14 @@ void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool 
     KvLayer& layer = *layers_[static_cast<size_t>(l)];
     const QkvRows qkv = ProjectQkv(model, l, hidden, rows);
     const int32_t* positions = layer.plan().cache_positions ? text + (l + 1) * rows : text;
-    TurnRows(model, qkv, Turn::kQueries, positions, rows);
-    if (!layer.plan().RopeBefore()) TurnRows(model, qkv, Turn::kKeys, positions, rows);
+    TurnRows(model, qkv, Turn::kQueries, layer.rope(), positions, rows);
+    if (!layer.plan().RopeBefore())
+      TurnRows(model, qkv, Turn::kKeys, layer.rope(), positions, rows);
     ops.StoreHeads(engine.stream, {qkv.k, keys, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
     ops.StoreHeads(engine.stream,
                    {qkv.v, values, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
     layer.Append({keys, values, rows, rows, tokens_});
-    layer.Attend(qkv.q, qkv.stride, attention, rows, tokens_, d.decode, d.logit_scale());
+    layer.Attend(qkv.q, qkv.stride, attention, rows, tokens_, d.decode, d.block.attention_scale);
     layer.Flush(tokens_ + rows);
     FinishLayer(model, l, attention, hidden, rows);
     CheckNumbers(engine, hidden + static_cast<size_t>(rows - 1) * d.hidden, d.hidden, l);

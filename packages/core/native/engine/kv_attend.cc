@@ -106,6 +106,8 @@ void KvLayer::Attend(const float* q, int q_stride, float* out, int rows, int fir
   args.scale = logit_scale;
   args.inv_freq = rope_.inv_freq;
   args.rope_scale = rope_.scale;
+  args.turned = rope_.turned;
+  args.cap = shape_.cap;
   args.precision = precision;
   ops.DecodeAttention(stream, args);
   for (size_t h = 0; running && h < heads_.size(); ++h) AddMass(h, mass + h * most);

@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/part_list.h"
 #include "engine/plan.h"
+#include "engine/rope_table.h"
 
 namespace qpkv {
 
@@ -21,18 +22,13 @@ struct LayerShape {
   int query_heads = 0, kv_heads = 0, head_dim = 0;
   bool per_query_head = false;  // one list per query head
   int window = 0;               // sliding window in tokens, 0: none
+  float cap = 0;                // soft cap of the scaled logits, 0: none
 
   int stored_heads() const { return per_query_head ? query_heads : kv_heads; }
   // Query heads that read one stored head.
   int group() const { return query_heads / stored_heads(); }
   // The KV head that a stored head holds.
   int SourceHead(int stored) const { return stored / (stored_heads() / kv_heads); }
-};
-
-// What decode attention must know to turn keys that are stored before RoPE.
-struct RopeTable {
-  const float* inv_freq = nullptr;  // device [headDim / 2]
-  float scale = 1;
 };
 
 // Exact K and V of consecutive tokens, on the device.
@@ -95,6 +91,7 @@ class KvLayer {
   const KvHead& head(int index) const { return heads_[static_cast<size_t>(index)]; }
   const LayerShape& shape() const { return shape_; }
   const LayerPlan& plan() const { return *plan_; }
+  const RopeTable& rope() const { return rope_; }
   PartBytes Bytes() const;
   std::vector<PartExport> Export(int head, Tensor tensor) const;
   void Scramble(uint64_t seed);

@@ -4,10 +4,11 @@
 namespace qpkv {
 namespace {
 
-void Normalize(const Model& model, const float* x, const float* weight, float* out, int rows) {
+void Normalize(const Model& model, const float* x, const float* weight, float* out, int rows,
+               bool accumulate = false) {
   const ModelDescription& d = model.description;
-  model.engine->ops.RmsNorm(model.engine->stream,
-                            {x, weight, out, rows, d.hidden, d.hidden, d.rms_epsilon});
+  model.engine->ops.RmsNorm(model.engine->stream, {x, weight, out, rows, d.hidden, d.hidden,
+                                                   d.rms_epsilon, d.block.norm_offset, accumulate});
 }
 
 void Multiply(const Model& model, const float* x, int rows, const PackedWeight& weight,
@@ -16,17 +17,67 @@ void Multiply(const Model& model, const float* x, int rows, const PackedWeight& 
                            {x, rows, weight, bias, out, accumulate, model.description.products});
 }
 
-// One norm over the channels of every head. Heads of one row lie behind one another.
+void Scale(const Model& model, const float* x, float* out, size_t count, float factor,
+           float cap = 0, bool accumulate = false) {
+  model.engine->ops.Scale(model.engine->stream, {x, out, count, factor, cap, accumulate});
+}
+
+// One norm over the channels of every head, or over all heads of a row together. Heads of one row
+// lie behind one another.
 void NormalizeHeads(const Model& model, float* x, const float* weight, int heads, int rows,
                     int stride) {
   const ModelDescription& d = model.description;
-  const auto norm = [&](float* at, int count, int step) {
-    model.engine->ops.RmsNorm(model.engine->stream,
-                              {at, weight, at, count, d.head_dim, step, d.rms_epsilon});
+  const auto norm = [&](float* at, int count, int dim, int step) {
+    model.engine->ops.RmsNorm(model.engine->stream, {at, weight, at, count, dim, step,
+                                                     d.rms_epsilon, d.block.norm_offset});
   };
-  if (rows == 1) return norm(x, heads, d.head_dim);
+  if (d.block.norm_whole_rows) return norm(x, rows, heads * d.head_dim, stride);
+  if (rows == 1) return norm(x, heads, d.head_dim, d.head_dim);
   for (int head = 0; head < heads; ++head)
-    norm(x + static_cast<size_t>(head) * d.head_dim, rows, stride);
+    norm(x + static_cast<size_t>(head) * d.head_dim, rows, d.head_dim, stride);
+}
+
+// What a half of the layer adds to the stream: straight into it where nothing stands between, else
+// by way of a buffer of its own.
+template <class Write>
+void AddToStream(const Model& model, const float* norm, float* hidden, int rows,
+                 const Write& write) {
+  const BlockDescription& block = model.description.block;
+  if (norm == nullptr && block.residual_scale == 1) return write(hidden, true);
+  const size_t count = static_cast<size_t>(rows) * model.description.hidden;
+  float* between = model.engine->Floats(Slot::kBetween, count);
+  write(between, false);
+  if (norm != nullptr) return Normalize(model, between, norm, hidden, rows, true);
+  Scale(model, between, hidden, count, block.residual_scale, 0, true);
+}
+
+void RunExperts(const Model& model, const LayerWeights& weights, const float* x, int rows,
+                float* out, bool accumulate) {
+  const ModelDescription& d = model.description;
+  const ExpertsDescription& experts = d.block.experts;
+  Engine& engine = *model.engine;
+  float* router = engine.Floats(Slot::kRouter, static_cast<size_t>(rows) * experts.count);
+  Multiply(model, x, rows, weights.router, nullptr, router, false);
+  if (!accumulate)
+    engine.ops.Zero(engine.stream, out, sizeof(float) * static_cast<size_t>(rows) * d.hidden);
+  ExpertsArgs args{};
+  args.x = x;
+  args.router = router;
+  args.gate_up = weights.expert_gate_up;
+  args.down = weights.expert_down;
+  args.out = out;
+  args.scratch = engine.Floats(
+      Slot::kExperts,
+      ExpertsScratch(rows, d.hidden, experts.intermediate, experts.chosen) / sizeof(float));
+  args.rows = rows;
+  args.hidden = d.hidden;
+  args.dim = experts.intermediate;
+  args.experts = experts.count;
+  args.chosen = experts.chosen;
+  args.normalize = experts.normalize;
+  args.activation = d.block.activation;
+  args.precision = d.products;
+  engine.ops.Experts(engine.stream, args);
 }
 
 }  // namespace
@@ -35,16 +86,22 @@ void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden
   const ModelDescription& d = model.description;
   model.engine->ops.Embed(model.engine->stream,
                           {model.embed, model.embed_element, ids, rows, d.hidden, hidden});
+  if (d.block.embedding_scale != 1)
+    Scale(model, hidden, hidden, static_cast<size_t>(rows) * d.hidden, d.block.embedding_scale);
 }
 
 QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows) {
   const ModelDescription& d = model.description;
   const LayerWeights& weights = model.layers[static_cast<size_t>(layer)];
   Engine& engine = *model.engine;
-  float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
   float* out = engine.Floats(Slot::kQkv, static_cast<size_t>(rows) * d.qkv_width());
-  Normalize(model, hidden, weights.input_norm, norm, rows);
-  Multiply(model, norm, rows, weights.qkv, weights.qkv_bias, out, false);
+  const float* x = hidden;
+  if (weights.input_norm != nullptr) {
+    float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
+    Normalize(model, hidden, weights.input_norm, norm, rows);
+    x = norm;
+  }
+  Multiply(model, x, rows, weights.qkv, weights.qkv_bias, out, false);
   QkvRows qkv;
   qkv.q = out;
   qkv.k = out + static_cast<size_t>(d.query_heads) * d.head_dim;
@@ -57,27 +114,38 @@ QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows)
   return qkv;
 }
 
-void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const int32_t* positions,
-              int rows) {
+void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const RopeTable& rope,
+              const int32_t* positions, int rows) {
   const ModelDescription& d = model.description;
   const bool queries = which == Turn::kQueries;
-  model.engine->ops.Rope(model.engine->stream,
-                         {queries ? qkv.q : qkv.k, positions, model.inv_freq, d.rope_scale, rows,
-                          queries ? d.query_heads : d.kv_heads, d.head_dim, qkv.stride});
+  if (rope.turned == 0) return;
+  model.engine->ops.Rope(
+      model.engine->stream,
+      {queries ? qkv.q : qkv.k, positions, rope.inv_freq, rope.scale, rows,
+       queries ? d.query_heads : d.kv_heads, d.head_dim, qkv.stride, rope.turned});
 }
 
 void FinishLayer(const Model& model, int layer, const float* attention, float* hidden, int rows) {
   const ModelDescription& d = model.description;
   const LayerWeights& weights = model.layers[static_cast<size_t>(layer)];
   Engine& engine = *model.engine;
-  Multiply(model, attention, rows, weights.o, nullptr, hidden, true);
   float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
-  float* gate_up = engine.Floats(Slot::kGateUp, static_cast<size_t>(rows) * 2 * d.intermediate);
-  float* activation = engine.Floats(Slot::kActivation, static_cast<size_t>(rows) * d.intermediate);
-  Normalize(model, hidden, weights.post_norm, norm, rows);
-  Multiply(model, norm, rows, weights.gate_up, nullptr, gate_up, false);
-  engine.ops.Swiglu(engine.stream, {gate_up, activation, rows, d.intermediate});
-  Multiply(model, activation, rows, weights.down, nullptr, hidden, true);
+  AddToStream(model, weights.attention_norm, hidden, rows, [&](float* out, bool add) {
+    Multiply(model, attention, rows, weights.o, weights.o_bias, out, add);
+  });
+  const float* x = hidden;
+  if (weights.post_norm != nullptr) {
+    Normalize(model, hidden, weights.post_norm, norm, rows);
+    x = norm;
+  }
+  AddToStream(model, weights.mlp_norm, hidden, rows, [&](float* out, bool add) {
+    if (weights.router.data != nullptr) return RunExperts(model, weights, x, rows, out, add);
+    float* gate_up = engine.Floats(Slot::kGateUp, static_cast<size_t>(rows) * 2 * d.intermediate);
+    float* active = engine.Floats(Slot::kActivation, static_cast<size_t>(rows) * d.intermediate);
+    Multiply(model, x, rows, weights.gate_up, weights.gate_up_bias, gate_up, false);
+    engine.ops.Glu(engine.stream, {gate_up, active, rows, d.intermediate, d.block.activation});
+    Multiply(model, active, rows, weights.down, weights.down_bias, out, add);
+  });
 }
 
 const float* ComputeLogits(const Model& model, const float* hidden, int rows) {
@@ -87,6 +155,9 @@ const float* ComputeLogits(const Model& model, const float* hidden, int rows) {
   float* logits = engine.Floats(Slot::kLogits, static_cast<size_t>(rows) * d.vocab);
   Normalize(model, hidden, model.norm, norm, rows);
   Multiply(model, norm, rows, model.head, nullptr, logits, false);
+  if (d.block.logit_scale != 1 || d.block.logit_cap != 0)
+    Scale(model, logits, logits, static_cast<size_t>(rows) * d.vocab, d.block.logit_scale,
+          d.block.logit_cap);
   return logits;
 }
 

@@ -20,14 +20,15 @@ struct QkvRows {
 // [rows, hidden] of embeddings; ids and positions are on the device.
 void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden);
 
-// norm -> q, k, v (+ bias, + QK norm); before RoPE.
+// norm -> q, k, v (+ bias, + QK norm); before RoPE. What a layer has no weights for is left out.
 QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows);
 
 enum class Turn { kQueries, kKeys };
-void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const int32_t* positions,
-              int rows);
+void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const RopeTable& rope,
+              const int32_t* positions, int rows);
 
-// hidden += attention Wo; hidden += down(silu(gate) * up) of the normed hidden.
+// hidden += attention Wo; hidden += the MLP or the experts of the normed hidden. Both pass a norm
+// or a factor on the way where the model has one.
 void FinishLayer(const Model& model, int layer, const float* attention, float* hidden, int rows);
 
 // [rows, vocab] on the device, valid until the next step.

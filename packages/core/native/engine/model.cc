@@ -1,8 +1,6 @@
 // See model.h.
 #include "engine/model.h"
 
-#include <cmath>
-
 namespace qpkv {
 namespace {
 
@@ -14,10 +12,6 @@ std::string ShapeText(const std::vector<int>& shape) {
 
 }  // namespace
 
-float ModelDescription::logit_scale() const {
-  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
-}
-
 Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
     : engine(std::move(shared)), description(std::move(given)) {
   const ModelDescription& d = description;
@@ -28,9 +22,11 @@ Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
   const TensorSource& table = Require("embed", {d.vocab, d.hidden});
   embed = LoadAsStored(table);
   embed_element = table.read_element();
-  float* frequencies = NewFloats(d.inv_freq.size());
-  engine->Upload(frequencies, d.inv_freq.data(), d.inv_freq.size() * sizeof(float));
-  inv_freq = frequencies;
+  for (const RopeDescription& rope : d.ropes) {
+    ropes_.push_back(LoadRope(rope.inv_freq, rope.scale));
+    long_ropes_.push_back(
+        rope.long_inv_freq.empty() ? ropes_.back() : LoadRope(rope.long_inv_freq, rope.long_scale));
+  }
   head = PackStack({Find("head") != nullptr ? "head" : "embed"}, {d.vocab}, d.hidden);
   files_.clear();  // everything lives on the device now
 }
@@ -115,23 +111,72 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
   return packed;
 }
 
-const float* Model::LoadQkvBias(const std::string& prefix) {
-  const ModelDescription& d = description;
-  const char* roles[] = {"qBias", "kBias", "vBias"};
-  const int sizes[] = {d.query_heads * d.head_dim, d.kv_heads * d.head_dim,
-                       d.kv_heads * d.head_dim};
-  if (Find(prefix + roles[0]) == nullptr && Find(prefix + roles[1]) == nullptr &&
-      Find(prefix + roles[2]) == nullptr)
-    return nullptr;
-  float* out = NewFloats(static_cast<size_t>(d.qkv_width()));
-  engine->ops.Zero(engine->stream, out, sizeof(float) * d.qkv_width());
+RopeTable Model::LoadRope(const std::vector<float>& inv_freq, float scale) {
+  float* frequencies = NewFloats(inv_freq.size());
+  engine->Upload(frequencies, inv_freq.data(), inv_freq.size() * sizeof(float));
+  return {frequencies, scale, 2 * static_cast<int>(inv_freq.size())};
+}
+
+RopeTable Model::RopeOf(int index, int tokens) const {
+  const int which = description.layer[static_cast<size_t>(index)].rope;
+  if (which < 0) return {};
+  const bool longer = tokens > description.ropes[static_cast<size_t>(which)].switch_tokens;
+  return (longer ? long_ropes_ : ropes_)[static_cast<size_t>(which)];
+}
+
+const float* Model::LoadStack(const std::vector<std::string>& roles,
+                              const std::vector<int>& sizes) {
+  int total = 0;
+  bool any = false;
+  for (size_t i = 0; i < roles.size(); ++i) {
+    total += sizes[i];
+    any |= Find(roles[i]) != nullptr;
+  }
+  if (!any) return nullptr;
+  float* out = NewFloats(static_cast<size_t>(total));
+  engine->ops.Zero(engine->stream, out, sizeof(float) * total);
   int at = 0;
-  for (int i = 0; i < 3; ++i) {
-    if (Find(prefix + roles[i]) != nullptr)
-      CopyVector(Require(prefix + roles[i], {sizes[i]}), out + at);
+  for (size_t i = 0; i < roles.size(); ++i) {
+    if (Find(roles[i]) != nullptr) CopyVector(Require(roles[i], {sizes[i]}), out + at);
     at += sizes[i];
   }
   return out;
+}
+
+void Model::LoadMlp(const std::string& prefix, LayerWeights* layer) {
+  const ModelDescription& d = description;
+  const std::vector<std::string> roles = {prefix + "gate", prefix + "up"};
+  const std::vector<int> rows = {d.intermediate, d.intermediate};
+  layer->gate_up = PackStack(roles, rows, d.hidden);
+  layer->gate_up_bias = LoadStack({prefix + "gateBias", prefix + "upBias"}, rows);
+  layer->down = PackStack({prefix + "down"}, {d.hidden}, d.intermediate);
+  layer->down_bias = LoadVector(prefix + "downBias", d.hidden);
+}
+
+void Model::LoadExperts(const std::string& prefix, LayerWeights* layer) {
+  const ModelDescription& d = description;
+  const ExpertsDescription& experts = d.block.experts;
+  // They add to the stream while they read what it was: a norm in front makes the copy.
+  if (Find(prefix + "postNorm") == nullptr)
+    throw Error("KV_MODEL_FILE", "The tensor '" + prefix + "postNorm' is missing.");
+  layer->router = PackStack({prefix + "router"}, {experts.count}, d.hidden);
+  std::vector<PackedWeight> gate_up, down;
+  for (int e = 0; e < experts.count; ++e) {
+    const std::string expert = prefix + "experts." + std::to_string(e) + ".";
+    gate_up.push_back(PackStack({expert + "gate", expert + "up"},
+                                {experts.intermediate, experts.intermediate}, d.hidden));
+    down.push_back(PackStack({expert + "down"}, {d.hidden}, experts.intermediate));
+  }
+  layer->expert_gate_up = LoadTable(gate_up);
+  layer->expert_down = LoadTable(down);
+}
+
+const PackedWeight* Model::LoadTable(const std::vector<PackedWeight>& weights) {
+  const size_t bytes = weights.size() * sizeof(PackedWeight);
+  buffers_.emplace_back(engine->device, bytes);
+  weight_bytes += bytes;
+  engine->Upload(buffers_.back().data(), weights.data(), bytes);
+  return static_cast<const PackedWeight*>(buffers_.back().data());
 }
 
 void Model::LoadLayer(int index) {
@@ -140,18 +185,21 @@ void Model::LoadLayer(int index) {
   const int q = d.query_heads * d.head_dim, kv = d.kv_heads * d.head_dim;
   LayerWeights layer{};
   layer.qkv = PackStack({prefix + "q", prefix + "k", prefix + "v"}, {q, kv, kv}, d.hidden);
+  layer.qkv_bias = LoadStack({prefix + "qBias", prefix + "kBias", prefix + "vBias"}, {q, kv, kv});
   layer.o = PackStack({prefix + "o"}, {d.hidden}, q);
-  layer.gate_up =
-      PackStack({prefix + "gate", prefix + "up"}, {d.intermediate, d.intermediate}, d.hidden);
-  layer.down = PackStack({prefix + "down"}, {d.hidden}, d.intermediate);
-  layer.qkv_bias = LoadQkvBias(prefix);
+  layer.o_bias = LoadVector(prefix + "oBias", d.hidden);
+  if (Find(prefix + "router") != nullptr)
+    LoadExperts(prefix, &layer);
+  else
+    LoadMlp(prefix, &layer);
   layer.input_norm = LoadVector(prefix + "inputNorm", d.hidden);
+  layer.attention_norm = LoadVector(prefix + "attentionNorm", d.hidden);
   layer.post_norm = LoadVector(prefix + "postNorm", d.hidden);
-  layer.q_norm = LoadVector(prefix + "qNorm", d.head_dim);
-  layer.k_norm = LoadVector(prefix + "kNorm", d.head_dim);
-  if (layer.input_norm == nullptr || layer.post_norm == nullptr)
-    throw Error("KV_MODEL_FILE", "The norms of layer " + std::to_string(index) + " are missing.");
-  layers.push_back(layer);
+  layer.mlp_norm = LoadVector(prefix + "mlpNorm", d.hidden);
+  const bool whole = d.block.norm_whole_rows;
+  layer.q_norm = LoadVector(prefix + "qNorm", whole ? q : d.head_dim);
+  layer.k_norm = LoadVector(prefix + "kNorm", whole ? kv : d.head_dim);
+  layers.push_back(std::move(layer));
 }
 
 }  // namespace qpkv

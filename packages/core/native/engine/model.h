@@ -1,12 +1,12 @@
-// A Llama-type model as data, and its weights packed for the ops. One description covers every
-// architecture: parts that a model lacks (biases, QK norms, sliding windows) are absent tensors or
-// zeros.
+// A decoder model as data, and its weights packed for the ops. One description covers every
+// architecture: parts that a model lacks (biases, norms, experts) are absent tensors.
 #pragma once
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "engine/block_description.h"
 #include "engine/engine.h"
 #include "engine/mapped_file.h"
 #include "engine/stored_tensor.h"
@@ -23,22 +23,31 @@ struct ModelDescription {
   int layers = 0, hidden = 0, intermediate = 0, query_heads = 0, kv_heads = 0, head_dim = 0,
       vocab = 0;
   float rms_epsilon = 0;
-  std::vector<float> inv_freq;  // [headDim / 2]
-  float rope_scale = 1;
-  std::vector<int> window;                      // per layer, 0 for none
+  BlockDescription block;
+  std::vector<RopeDescription> ropes;
+  std::vector<LayerDescription> layer;          // [layers]
   std::map<std::string, TensorSource> tensors;  // by role, see addon.ts
 
   int qkv_width() const { return (query_heads + 2 * kv_heads) * head_dim; }
-  float logit_scale() const;  // 1 / sqrt(headDim)
 };
 
+// What a layer lacks is null or empty. Norms are [hidden], q_norm and k_norm [headDim] or all
+// heads.
 struct LayerWeights {
   PackedWeight qkv, o, gate_up, down;
-  const float* qkv_bias = nullptr;  // [qkvWidth] or null
+  const float* qkv_bias = nullptr;      // [qkvWidth]
+  const float* o_bias = nullptr;        // [hidden]
+  const float* gate_up_bias = nullptr;  // [2 * intermediate]
+  const float* down_bias = nullptr;     // [hidden]
   const float* input_norm = nullptr;
+  const float* attention_norm = nullptr;
   const float* post_norm = nullptr;
-  const float* q_norm = nullptr;  // [headDim] or null
+  const float* mlp_norm = nullptr;
+  const float* q_norm = nullptr;
   const float* k_norm = nullptr;
+  PackedWeight router{};  // [experts, hidden]; data is null where the layer has an MLP
+  const PackedWeight* expert_gate_up = nullptr;  // device [experts]
+  const PackedWeight* expert_down = nullptr;
 };
 
 class Model {
@@ -50,10 +59,12 @@ class Model {
   std::vector<LayerWeights> layers;
   PackedWeight head{};
   const float* norm = nullptr;
-  const void* embed = nullptr;      // [vocab, hidden], exact elements
-  const float* inv_freq = nullptr;  // [headDim / 2]
+  const void* embed = nullptr;  // [vocab, hidden], exact elements
   Element embed_element = Element::kBf16;
   size_t weight_bytes = 0;
+
+  // The rotary embedding of a layer for a text of `tokens` tokens.
+  RopeTable RopeOf(int index, int tokens) const;
 
  private:
   const TensorSource* Find(const std::string& role) const;
@@ -65,11 +76,17 @@ class Model {
   void CopyVector(const TensorSource& tensor, float* out);
   PackedWeight PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows,
                          int k);
-  const float* LoadQkvBias(const std::string& prefix);
+  // Vectors behind one another, zeros where one is absent; null when all are.
+  const float* LoadStack(const std::vector<std::string>& roles, const std::vector<int>& sizes);
+  RopeTable LoadRope(const std::vector<float>& inv_freq, float scale);
+  const PackedWeight* LoadTable(const std::vector<PackedWeight>& weights);
   void LoadLayer(int index);
+  void LoadMlp(const std::string& prefix, LayerWeights* layer);
+  void LoadExperts(const std::string& prefix, LayerWeights* layer);
 
   std::vector<std::unique_ptr<MappedFile>> files_;
   std::vector<Buffer> buffers_;
+  std::vector<RopeTable> ropes_, long_ropes_;  // the same where there is no long one
 };
 
 }  // namespace qpkv

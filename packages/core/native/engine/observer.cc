@@ -96,6 +96,7 @@ void Observer::Add(Measure& measure, const QueryChunk& chunk, int begin, int end
   args.lse_stride = chunk.rows;
   args.capacity = chunk.capacity;
   args.window = shape_.window;
+  args.cap = shape_.cap;
   args.block = measure.block;
   args.scale = scale_;
   args.mask = measure.mask;

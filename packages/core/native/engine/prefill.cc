@@ -23,7 +23,7 @@ Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
     for (int l = 0; l < d.layers; ++l) {
       before |= plan.layers[static_cast<size_t>(l)]->RopeBefore();
       if (plan.layers[static_cast<size_t>(l)]->order_by_score &&
-          d.window[static_cast<size_t>(l)] > 0)
+          d.layer[static_cast<size_t>(l)].window > 0)
         throw Error(
             "KV_UNSUPPORTED",
             "layers[" + std::to_string(l) +
@@ -45,13 +45,14 @@ LayerShape Prefill::Shape(int plan, int layer) const {
   shape.kv_heads = d.kv_heads;
   shape.head_dim = d.head_dim;
   shape.per_query_head = plan >= 0 && plans_[static_cast<size_t>(plan)].query_heads;
-  shape.window = d.window[static_cast<size_t>(layer)];
+  shape.window = d.layer[static_cast<size_t>(layer)].window;
+  shape.cap = d.block.attention_cap;
   return shape;
 }
 
 void Prefill::StartObserver() {
   observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(),
-                                         model_->description.logit_scale());
+                                         model_->description.block.attention_scale);
   tickets_.clear();
   for (int i = 0; i < plan_count(); ++i)
     tickets_.push_back(observer_->Want(Plan(i, layer_).observe, Plan(i, layer_).protect_last,
@@ -117,8 +118,9 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
                    {x, to.floats(), rows, d.kv_heads, d.head_dim, qkv.stride, tokens(), first});
   };
   if (keys_before_.data() != nullptr) store(qkv.k, keys_before_);
-  TurnRows(*model_, qkv, Turn::kQueries, positions, rows);
-  TurnRows(*model_, qkv, Turn::kKeys, positions, rows);
+  const RopeTable rope = model_->RopeOf(layer_, tokens());
+  TurnRows(*model_, qkv, Turn::kQueries, rope, positions, rows);
+  TurnRows(*model_, qkv, Turn::kKeys, rope, positions, rows);
   store(qkv.k, keys_);
   store(qkv.v, values_);
   PrefillAttentionArgs args{};
@@ -136,8 +138,9 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
   args.dim = d.head_dim;
   args.q_stride = qkv.stride;
   args.capacity = tokens();
-  args.window = d.window[static_cast<size_t>(layer_)];
-  args.scale = d.logit_scale();
+  args.window = d.layer[static_cast<size_t>(layer_)].window;
+  args.scale = d.block.attention_scale;
+  args.cap = d.block.attention_cap;
   args.precision = d.products;
   ops.PrefillAttention(engine.stream, args);
   QueryChunk chunk{};
@@ -173,7 +176,6 @@ std::vector<float> Prefill::Exact(Tensor tensor) {
 std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements,
                                                          bool select_only) {
   Engine& engine = *model_->engine;
-  const ModelDescription& d = model_->description;
   std::lock_guard<FairMutex> lock(engine.mutex);
   CheckUsable();
   std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
@@ -213,7 +215,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   }
   auto stored = std::make_unique<KvLayer>(
       model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
-      RopeTable{model_->inv_freq, d.rope_scale}, exact, selection.kept, false);
+      model_->RopeOf(layer, tokens()), exact, selection.kept, false);
   if (what.evict == Evict::kLowestScore)
     stored->StartScores(DownloadFloats(engine, scores), tokens());
   cache.push_back(std::move(stored));  // last: whatever failed above may be tried again

@@ -8,6 +8,7 @@
 // depth = factors per step: 2 for bf16 pairs, 1 for float32.
 #pragma once
 #include "base/bf16.h"
+#include "kernels/soft_cap.inl.h"
 #include "kernels/tile_product.inl.h"
 
 namespace qpkv {
@@ -126,6 +127,13 @@ QPKV_INLINE void BlockLogits(const typename Step::A* q, const typename Step::B* 
         for (int c = 0; c < kCols; ++c)
           StoreAligned(out + (r + i) * kKeyBlock + col + 16 * c, acc[i][c]);
     }
+}
+
+// Caps raw logits, [rows][64], where scale * logit is what the cap is about.
+QPKV_INLINE void CapBlock(float* logits, int rows, float scale, float cap) {
+  const SoftCap soft = SoftCapOf(cap / scale);
+  for (int i = 0; i < rows * kKeyBlock; i += 16)
+    StoreAligned(logits + i, Capped(soft, LoadAligned(logits + i)));
 }
 
 // Which keys a query row sees: [begin, end) as positions.

@@ -7,6 +7,7 @@
 #include "base/stream.h"
 #include "kernels/decode_attention_keys.inl.h"
 #include "kernels/decode_attention_values.inl.h"
+#include "kernels/soft_cap.inl.h"
 
 namespace qpkv {
 namespace {
@@ -53,6 +54,16 @@ QPKV_INLINE void ForRuns(const HeadView& head, int item, const Use& use) {
 QPKV_INLINE bool TakesPairs(const TensorFormat& format, Precision precision, Tensor tensor) {
   if (precision == Precision::kF32 || (tensor == Tensor::kKey && format.rope_before)) return false;
   return format.bits != 16 || format.element == Element::kBf16;
+}
+
+// Logits to base 2 are capped as those to base e would be.
+static void CapLogits(float cap, int tokens, const UnitScratch& s) {
+  const SoftCap soft = SoftCapOf(cap * 1.44269504f);
+  for (int r = 0; r < s.rows; ++r)
+    for (int t = 0; t < tokens; t += 16) {
+      float* logits = s.logits + r * s.logits_stride + t;
+      Store(logits, Capped(soft, Load(logits)));  // rows are padded
+    }
 }
 
 // Logits that do not count become -infinity: slots whose valid bit is cleared, and tokens that a
@@ -111,7 +122,7 @@ static void ComputeRun(const DecodeAttentionArgs& a, const Run& run, UnitScratch
       q[c] = item.q[static_cast<size_t>(r) * item.q_stride + c] * factor;
     for (int c = a.dim; c < static_cast<int>(s.q_stride); ++c) q[c] = 0;
   }
-  const RopeTurns rope = {a.inv_freq, a.rope_scale};
+  const RopeTurns rope = {a.inv_freq, a.rope_scale, a.turned};
   int first = 0;
   for (int i = run.key_begin; i < run.key_end; ++i) {
     const Part& part = head.keys[i];
@@ -127,6 +138,7 @@ static void ComputeRun(const DecodeAttentionArgs& a, const Run& run, UnitScratch
       KeyPartFloats(v, s, &rope, s.logits + first);
     first += part.tokens;
   }
+  if (a.cap > 0) CapLogits(a.cap, run.tokens, s);
   HideTokens(a, run, s);
   for (int r = 0; r < item.rows; ++r) {
     float* logits = s.logits + r * s.logits_stride;

@@ -57,6 +57,7 @@ void RowNormalizers(const ObserveAttentionArgs& args, const typename Step::B* ke
   for (int block = any.begin / kKeyBlock; block * kKeyBlock < any.end; ++block) {
     const int begin = block * kKeyBlock;
     BlockLogits<Step>(q, keys + block * KeyBlockSize<Step>(args.dim), rows, args.dim, logits);
+    if (args.cap > 0) CapBlock(logits, rows, args.scale, args.cap);
     const bool whole = every.begin <= begin && begin + kKeyBlock <= every.end;
     for (int r = 0; r < rows; ++r) {
       float* row = logits + r * kKeyBlock;
@@ -131,6 +132,7 @@ void ObserveUnit(const ObserveWork<Step>& work, int first_block, int end_block, 
         if (any.end <= begin || begin + kKeyBlock <= any.begin) continue;
         BlockLogits<Step>(q, work.keys + block * KeyBlockSize<Step>(args.dim), rows, args.dim,
                           logits);
+        if (args.cap > 0) CapBlock(logits, rows, args.scale, args.cap);
         const bool whole = every.begin <= begin && begin + kKeyBlock <= every.end;
         AddMass<Step>(args, lse2, first_row, rows, begin, whole, logits, sums[block - first_block]);
       }

@@ -139,6 +139,7 @@ void AttendQueries(const PrefillAttentionArgs& args, const KvPanels<Step>& panel
         static_cast<size_t>(panel_head) * panels.blocks + (block - panels.first_block);
     BlockLogits<Step>(tile.q, panels.keys + at * KeyBlockSize<Step>(dim), tile_rows, dim,
                       tile.logits);
+    if (args.cap > 0) CapBlock(tile.logits, tile_rows, args.scale, args.cap);
     const int begin = block * kKeyBlock;
     // Every row sees the whole block iff the first row reaches its end and the last row its begin.
     const bool whole = begin + kKeyBlock <= first.end && last.begin <= begin;

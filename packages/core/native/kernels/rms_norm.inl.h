@@ -1,4 +1,4 @@
-// RmsNorm: out = x / sqrt(mean(x^2) + epsilon) * weight, row by row.
+// RmsNorm: out = x / sqrt(mean(x^2) + epsilon) * (weight + offset), row by row, or added to out.
 #pragma once
 
 namespace qpkv {
@@ -17,10 +17,14 @@ void RmsNorm(Stream& stream, const RmsNormArgs& args) {
         sum = Fma(v, v, sum);
       }
       const float mean = ReduceAdd(sum) / static_cast<float>(args.dim);
-      const F32x16 factor = Set(1.0f / __builtin_sqrtf(mean + args.epsilon));
+      const F32x16 offset = Set(args.offset),
+                   factor = Set(1.0f / __builtin_sqrtf(mean + args.epsilon));
       for (int i = 0; i < args.dim; i += 16) {
         const int n = args.dim - i;
-        StoreN(out + i, Mul(Mul(LoadN(x + i, n), factor), LoadN(args.weight + i, n)), n);
+        const F32x16 weight = Add(LoadN(args.weight + i, n), offset);
+        F32x16 y = Mul(Mul(LoadN(x + i, n), factor), weight);
+        if (args.accumulate) y = Add(LoadN(out + i, n), y);
+        StoreN(out + i, y, n);
       }
     }
   });

@@ -7,8 +7,9 @@ namespace qpkv {
 namespace {
 
 struct RopeTurns {
-  const float* inv_freq;  // [dim / 2]
+  const float* inv_freq;  // [turned / 2]
   float scale;
+  int turned;  // channels, from the first on
 };
 
 // Sine and cosine for |x| up to about 1e6, to 2e-7: reduction by pi / 2 in three parts, then
@@ -39,12 +40,12 @@ QPKV_INLINE void SinCos(F32x16 x, F32x16* sine, F32x16* cosine) {
   *cosine = Select(cosine_negative, Sub(Zero(), c0), c0);
 }
 
-// Turns one decoded block, [dim / 2][pair][lane] with lanes tokens, in place.
+// Turns the first channels of one decoded block, [dim / 2][pair][lane] with lanes tokens, in place.
 static void RotateKeys(const TileView& v, int block, const RopeTurns& rope, float* x) {
   const int32_t* positions =
       reinterpret_cast<const int32_t*>(v.data + v.at.positions) + block * kLanes;
   const F32x16 position = ToFloat(LoadI(positions));
-  const int half = v.dim / 2;
+  const int half = rope.turned / 2;
   for (int c = 0; c < half; ++c) {
     F32x16 sine, cosine;
     SinCos(Mul(position, Set(rope.inv_freq[c])), &sine, &cosine);

@@ -18,8 +18,9 @@ struct PrefillAttentionArgs {
   float* out;      // [rows, q_heads, dim]
   float* lse;      // [q_heads, rows] natural log of the sum of exp(scaled logits), or null
   int rows, first, q_heads, kv_heads, dim, q_stride, capacity, window;
-  float scale;  // of the logits, 1 / sqrt(dim)
+  float scale;  // of the logits, usually 1 / sqrt(dim)
   Precision precision;
+  float cap = 0;  // soft cap of the scaled logits: cap * tanh(logit / cap); 0: none
 };
 
 // Attention of a few query rows over one head's cache. Row r sees the first visible[r] tokens
@@ -43,11 +44,13 @@ struct DecodeAttentionArgs {
   const DecodeItem* items;  // host [count]
   int count, dim;
   float scale;
-  const float* inv_freq;  // [dim / 2], for keys stored before RoPE
+  const float* inv_freq;  // [turned / 2], for keys stored before RoPE
   float rope_scale;
   Precision precision;  // kBf16: pair dots. Exact bf16 parts against two bf16 parts of each query
                         // and probability, codes against 16-bit words of them; sums in float32 or
                         // exact in int32. kF32: float32 throughout
+  int turned;           // channels that turn, as in RopeArgs; for keys stored before RoPE
+  float cap = 0;        // as in PrefillAttentionArgs
 };
 
 }  // namespace qpkv

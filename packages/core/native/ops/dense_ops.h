@@ -59,22 +59,40 @@ struct RmsNormArgs {
   float* out;           // [rows, stride]; may be x
   int rows, dim, stride;
   float epsilon;
+  float offset = 0;         // added to the weights: 1 where they are stored as what differs from 1
+  bool accumulate = false;  // out += the norm; then out is not x
 };
 
-// Rotary embedding, rotate-half form: channel i turns with channel i + dim / 2 by positions[row] *
-// inv_freq[i], times `scale`.
+// out = cap(factor * x), or added to out. cap(y) = cap * tanh(y / cap), or y where `cap` is 0.
+struct ScaleArgs {
+  const float* x;  // [count]
+  float* out;      // [count]; may be x where nothing is added
+  size_t count;
+  float factor;
+  float cap = 0;
+  bool accumulate = false;
+};
+
+// Rotary embedding, rotate-half form: of the first `turned` channels of a head, channel i turns
+// with channel i + turned / 2 by positions[row] * inv_freq[i], times `scale`. The other channels
+// stay.
 struct RopeArgs {
   float* x;                  // [rows, heads, dim] with row stride `stride`, in place
   const int32_t* positions;  // [rows]
-  const float* inv_freq;     // [dim / 2]
+  const float* inv_freq;     // [turned / 2]
   float scale;               // attention scaling of yarn; 1 otherwise
   int rows, heads, dim, stride;
+  int turned;  // even, at most dim
 };
 
-struct SwigluArgs {
+// kGeluTanh: gelu in the form 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+enum class Activation : uint8_t { kSilu, kGeluTanh };
+
+struct GluArgs {
   const float* gate_up;  // [rows, 2 * dim]: gate, then up
-  float* out;            // [rows, dim] = silu(gate) * up
+  float* out;            // [rows, dim] = activation(gate) * up
   int rows, dim;
+  Activation activation = Activation::kSilu;
 };
 
 // Copies [rows, heads, dim] (row stride `stride`) into [heads, capacity, dim] at token `first`.

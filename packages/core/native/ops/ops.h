@@ -25,6 +25,7 @@
 
 #include "ops/attention_ops.h"
 #include "ops/dense_ops.h"
+#include "ops/expert_ops.h"
 #include "ops/memory_space.h"
 #include "ops/output_ops.h"
 #include "ops/score_ops.h"
@@ -66,7 +67,9 @@ struct Ops {
   void (*Matmul)(Stream&, const MatmulArgs&);
   void (*RmsNorm)(Stream&, const RmsNormArgs&);
   void (*Rope)(Stream&, const RopeArgs&);
-  void (*Swiglu)(Stream&, const SwigluArgs&);
+  void (*Scale)(Stream&, const ScaleArgs&);
+  void (*Glu)(Stream&, const GluArgs&);
+  void (*Experts)(Stream&, const ExpertsArgs&);
   void (*StoreHeads)(Stream&, const StoreHeadsArgs&);
 
   void (*PrefillAttention)(Stream&, const PrefillAttentionArgs&);

@@ -20,6 +20,7 @@ struct ObserveAttentionArgs {
   ObserveMask mask;
   Precision precision = Precision::kF32;  // of q k^T only: kBf16 matches log-sum-exps that came
                                           // from a bf16 prefill, at half the time
+  float cap = 0;                          // as in PrefillAttentionArgs
 };
 
 enum class KeyScore : uint8_t { kNorm, kSimilarity };

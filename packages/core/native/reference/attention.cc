@@ -42,8 +42,9 @@ void PrefillAttention(Stream&, const PrefillAttentionArgs& args) {
       const int position = args.first + row, begin = FirstVisible(position, args.window);
       std::vector<double> logits;
       for (int t = begin; t <= position; ++t)
-        logits.push_back(Dot(q, args.k + (first_key + t) * args.dim, args.dim, args.precision) *
-                         args.scale);
+        logits.push_back(Capped(
+            Dot(q, args.k + (first_key + t) * args.dim, args.dim, args.precision) * args.scale,
+            args.cap));
       double lse = 0;
       const std::vector<double> p = Softmax(logits, &lse);
       float* out = args.out + (static_cast<size_t>(row) * args.q_heads + head) * args.dim;
@@ -72,7 +73,7 @@ void ObserveAttention(Stream&, const ObserveAttentionArgs& args) {
       for (int t = begin; t < end; ++t) {
         const float* key =
             args.k + (static_cast<size_t>(head / group) * args.capacity + t) * args.dim;
-        logits.push_back(Dot(q, key, args.dim, args.precision) * args.scale);
+        logits.push_back(Capped(Dot(q, key, args.dim, args.precision) * args.scale, args.cap));
       }
       double lse = 0;
       std::vector<double> p = Softmax(logits, &lse);

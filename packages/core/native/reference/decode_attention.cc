@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "reference/dense_ops.h"
 #include "reference/tile_cells.h"
 #include "reference/tile_ops.h"
 
@@ -46,14 +47,14 @@ std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const HeadView& head,
       int32_t position;
       std::memcpy(&position, part.data + at.positions + static_cast<size_t>(t) * 4, 4);
       float* key = keys->data() + static_cast<size_t>(token) * a.dim;
-      for (int c = 0; c < a.dim / 2; ++c) {
+      for (int c = 0; c < a.turned / 2; ++c) {
         const float angle =
             static_cast<float>(position) * a.inv_freq[c];  // in float32, as the models do
         const double cosine = std::cos(static_cast<double>(angle)) * a.rope_scale;
         const double sine = std::sin(static_cast<double>(angle)) * a.rope_scale;
-        const double x = key[c], y = key[c + a.dim / 2];
+        const double x = key[c], y = key[c + a.turned / 2];
         key[c] = static_cast<float>(x * cosine - y * sine);
-        key[c + a.dim / 2] = static_cast<float>(y * cosine + x * sine);
+        key[c + a.turned / 2] = static_cast<float>(y * cosine + x * sine);
       }
     }
   }
@@ -84,7 +85,7 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
         double dot = 0;
         for (int c = 0; c < a.dim; ++c)
           dot += static_cast<double>(q[c]) * keys[static_cast<size_t>(t) * a.dim + c];
-        p[t] = dot * a.scale;
+        p[t] = Capped(dot * a.scale, a.cap);
         largest = std::max(largest, p[t]);
       }
       double sum = 0;

@@ -1,4 +1,4 @@
-// Reference RmsNorm, Rope, Swiglu, StoreHeads and Argmax.
+// Reference RmsNorm, Scale, Rope, Glu, StoreHeads and Argmax.
 #include <cmath>
 
 #include "reference/dense_ops.h"
@@ -13,12 +13,22 @@ void RmsNorm(Stream&, const RmsNormArgs& args) {
     double sum = 0;
     for (int i = 0; i < args.dim; ++i) sum += static_cast<double>(x[i]) * x[i];
     const double factor = 1.0 / std::sqrt(sum / args.dim + args.epsilon);
-    for (int i = 0; i < args.dim; ++i) out[i] = static_cast<float>(x[i] * factor * args.weight[i]);
+    for (int i = 0; i < args.dim; ++i) {
+      const double y = x[i] * factor * (static_cast<double>(args.weight[i]) + args.offset);
+      out[i] = static_cast<float>(args.accumulate ? out[i] + y : y);
+    }
+  }
+}
+
+void Scale(Stream&, const ScaleArgs& args) {
+  for (size_t i = 0; i < args.count; ++i) {
+    const double y = Capped(static_cast<double>(args.x[i]) * args.factor, args.cap);
+    args.out[i] = static_cast<float>(args.accumulate ? args.out[i] + y : y);
   }
 }
 
 void Rope(Stream&, const RopeArgs& args) {
-  const int half = args.dim / 2;
+  const int half = args.turned / 2;
   for (int row = 0; row < args.rows; ++row)
     for (int head = 0; head < args.heads; ++head) {
       float* x =
@@ -35,13 +45,17 @@ void Rope(Stream&, const RopeArgs& args) {
     }
 }
 
-void Swiglu(Stream&, const SwigluArgs& args) {
+void Glu(Stream&, const GluArgs& args) {
+  const auto active = [&](double x) {
+    if (args.activation == Activation::kSilu) return x / (1.0 + std::exp(-x));
+    return 0.5 * x *
+           (1.0 + std::tanh(std::sqrt(2.0 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
+  };
   for (int row = 0; row < args.rows; ++row)
     for (int i = 0; i < args.dim; ++i) {
       const double gate = args.gate_up[static_cast<size_t>(row) * 2 * args.dim + i];
       const double up = args.gate_up[static_cast<size_t>(row) * 2 * args.dim + args.dim + i];
-      args.out[static_cast<size_t>(row) * args.dim + i] =
-          static_cast<float>(gate / (1.0 + std::exp(-gate)) * up);
+      args.out[static_cast<size_t>(row) * args.dim + i] = static_cast<float>(active(gate) * up);
     }
 }
 

@@ -9,6 +9,7 @@ namespace {
 
 struct Shape {
   int rows, first, q_heads, kv_heads, dim, window;
+  float cap = 0;
 };
 
 struct Inputs {
@@ -38,7 +39,7 @@ void CheckPrefill(const Shape& s, Precision precision) {
     ops.PrefillAttention(
         stream, {in.q.data(), in.k.data(), in.v.data(), out.data(), lse->data(), s.rows, s.first,
                  s.q_heads, s.kv_heads, s.dim, in.q_stride, in.capacity, s.window,
-                 1.0f / std::sqrt(1.0f * s.dim), precision});
+                 1.0f / std::sqrt(1.0f * s.dim), precision, s.cap});
     return out;
   };
   std::vector<float> want_lse, lse, again_lse;
@@ -51,7 +52,11 @@ void CheckPrefill(const Shape& s, Precision precision) {
     // bf16: the probabilities are rounded too, which the reference does not do: 2^-9 each at most,
     // averaging out.
     const bool bf16 = precision == Precision::kBf16;
-    ExpectClose(label, got.data(), want.data(), got.size(), bf16 ? 2.5e-3 : 2e-6);
+    // Under a cap of 50 the rounding of tanh moves logits by up to 5e-6.
+    ExpectClose(label, got.data(), want.data(), got.size(),
+                bf16        ? 2.5e-3
+                : s.cap > 0 ? 4e-6
+                            : 2e-6);
     ExpectNear(label, got.data(), want.data(), got.size(), bf16 ? 4e-3 : 5e-6);
     ExpectNear(label + " lse", lse.data(), want_lse.data(), lse.size(), bf16 ? 6e-6 : 2e-6);
     for (Stream* stream : Streams()) {
@@ -71,6 +76,8 @@ QPKV_TEST(PrefillAttention) {
       for (int first : {0, 1, 63, 64, 200}) CheckPrefill({rows, first, 3, 3, 48, 0}, precision);
     for (int window : {1, 2, 30, 64, 65, 1000})
       for (int first : {0, 130}) CheckPrefill({100, first, 2, 2, 32, window}, precision);
+    for (float cap : {1.0f, 50.0f})
+      for (int window : {0, 30}) CheckPrefill({100, 20, 4, 2, 40, window, cap}, precision);
   }
 }
 
@@ -104,10 +111,10 @@ void CheckObserve(const Shape& s, int tokens_after, ObserveMask mask, int block,
   for (float& x : lse) x = 3.0f + random.Uniform();
   const auto observe = [&](const Ops& ops, Stream& stream) {
     std::vector<float> mass(static_cast<size_t>(s.q_heads) * tokens, 0.25f);
-    ops.ObserveAttention(
-        stream, {in.q.data(), in.k.data(), give_lse ? lse.data() : nullptr, mass.data(), s.rows,
-                 s.first, tokens, s.q_heads, s.kv_heads, s.dim, in.q_stride, lse_stride,
-                 in.capacity, s.window, block, 1.0f / std::sqrt(1.0f * s.dim), mask, precision});
+    ops.ObserveAttention(stream, {in.q.data(), in.k.data(), give_lse ? lse.data() : nullptr,
+                                  mass.data(), s.rows, s.first, tokens, s.q_heads, s.kv_heads,
+                                  s.dim, in.q_stride, lse_stride, in.capacity, s.window, block,
+                                  1.0f / std::sqrt(1.0f * s.dim), mask, precision, s.cap});
     return mass;
   };
   const std::vector<float> want = observe(Reference(), TestStream());
@@ -140,6 +147,8 @@ QPKV_TEST(ObserveAttention) {
           CheckObserve({rows, 70, 2, 1, 32, window}, 0, ObserveMask::kCausal, 0, precision,
                        give_lse);
         }
+      for (float cap : {1.0f, 50.0f})
+        CheckObserve({130, 20, 4, 2, 40, 30, cap}, 0, ObserveMask::kCausal, 0, precision, give_lse);
       for (int block : {1, 8, 32, 300})
         CheckObserve({150, 0, 2, 1, 32, 0}, 0, ObserveMask::kWindowBlock, block, precision,
                      give_lse);

@@ -29,6 +29,7 @@ struct Head {
   PackedTokens keys, values;
   std::vector<float> inv_freq;
   std::vector<int32_t> visible, hidden;  // empty: all
+  float cap = 0;
 };
 
 // The stored keys, [tokens, dim], before any rotation that they still need.
@@ -115,7 +116,8 @@ Result Attend(const Ops& ops, Stream& stream, const Head& head, Precision precis
   item.rows = head.rows;
   item.q_stride = item.out_stride = head.dim;
   const float scale = 1.0f / std::sqrt(static_cast<float>(head.dim));
-  ops.DecodeAttention(stream, {&item, 1, head.dim, scale, head.inv_freq.data(), 1.0f, precision});
+  ops.DecodeAttention(stream, {&item, 1, head.dim, scale, head.inv_freq.data(), 1.0f, precision,
+                               2 * static_cast<int>(head.inv_freq.size()), head.cap});
   return result;
 }
 
@@ -207,6 +209,19 @@ QPKV_TEST(DecodeAttentionHiddenTokens) {
   }
 }
 
+// A cap near the spread of the logits bends them all.
+QPKV_TEST(DecodeAttentionSoftCap) {
+  for (const TensorFormat& format :
+       {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Exact(Element::kF32)})
+    for (float cap : {2.0f, 50.0f}) {
+      Head head = MakeHead(WithRecent(format, 700), WithRecent(format, 700), 64, 5, 33);
+      head.cap = cap;
+      Check(NameOf(format) + Label(" cap %g", static_cast<double>(cap)), head);
+      head.visible = {700, 1, 250, 699, 64};
+      Check(NameOf(format) + Label(" cap %g visible", static_cast<double>(cap)), head);
+    }
+}
+
 // Evicted slots, and garbage in the slots behind the last token.
 QPKV_TEST(DecodeAttentionMaskedSlots) {
   PartNeeds needs;
@@ -256,6 +271,10 @@ QPKV_TEST(DecodeAttentionKeysBeforeRope) {
       Head head = MakeHead({{format, 300}, {Exact(Element::kBf16), 20}},
                            {{Exact(Element::kBf16), 320}}, dim, 4, 51, needs);
       Check(NameOf(format), head);
+      head.inv_freq.resize(dim / 4);  // half of the channels, or none, turn
+      Check(NameOf(format) + " partly", head);
+      head.inv_freq.clear();
+      Check(NameOf(format) + " not at all", head);
     }
   }
 }

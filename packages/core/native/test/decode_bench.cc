@@ -136,7 +136,7 @@ double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads,
     }
     ops.DecodeAttention(
         stream, {items.data(), kv_heads, dim, 1.0f / std::sqrt(static_cast<float>(dim)), nullptr,
-                 1.0f, Precision::kBf16});
+                 1.0f, Precision::kBf16, dim});
   }
   return (time() - start) / layers;
 }

@@ -1,4 +1,4 @@
-// LoadFloats, Embed, RmsNorm, Rope, Swiglu, StoreHeads and Argmax of every table against the
+// LoadFloats, Embed, RmsNorm, Scale, Rope, Glu, StoreHeads and Argmax of every table against the
 // reference.
 #include <algorithm>
 #include <cmath>
@@ -70,18 +70,50 @@ QPKV_TEST(RmsNorm) {
   Random random(2);
   for (int dim : kDims)
     for (int rows : {1, 3, 33})
-      for (int stride : {dim, dim + 5}) {
-        std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride, 3.0f);
-        const std::vector<float> weight = random.Normals(dim);
-        std::vector<float> want = x;
-        Reference().RmsNorm(TestStream(),
-                            {want.data(), weight.data(), want.data(), rows, dim, stride, 1e-6f});
+      for (int stride : {dim, dim + 5})
+        for (float offset : {0.0f, 1.0f}) {
+          std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride, 3.0f);
+          const std::vector<float> weight = random.Normals(dim);
+          std::vector<float> want = x;
+          Reference().RmsNorm(TestStream(), {want.data(), weight.data(), want.data(), rows, dim,
+                                             stride, 1e-6f, offset});
+          for (const Ops* ops : Tables()) {
+            std::vector<float> got = x;  // in place; what lies between the rows stays
+            ops->RmsNorm(TestStream(),
+                         {got.data(), weight.data(), got.data(), rows, dim, stride, 1e-6f, offset});
+            ExpectNear(Label("%s rms norm dim %d rows %d", ops->name, dim, rows), got.data(),
+                       want.data(), got.size(), 2e-6);
+          }
+          const std::vector<float> sum = random.Normals(x.size());
+          std::vector<float> added = sum;
+          Reference().RmsNorm(TestStream(), {x.data(), weight.data(), added.data(), rows, dim,
+                                             stride, 1e-6f, offset, true});
+          for (const Ops* ops : Tables()) {
+            std::vector<float> got = sum;
+            ops->RmsNorm(TestStream(), {x.data(), weight.data(), got.data(), rows, dim, stride,
+                                        1e-6f, offset, true});
+            ExpectNear(Label("%s rms norm added dim %d rows %d", ops->name, dim, rows), got.data(),
+                       added.data(), got.size(), 2e-6);
+          }
+        }
+}
+
+QPKV_TEST(Scale) {
+  Random random(8);
+  for (size_t count : {1, 15, 16, 17, 257, 20001})
+    for (float cap : {0.0f, 30.0f, 2.0f})
+      for (bool accumulate : {false, true}) {
+        std::vector<float> x = random.Normals(count, 10.0f);
+        x[0] = 1e4f;  // far out on both sides
+        x[count - 1] = -1e4f;
+        const std::vector<float> sum = random.Normals(count);
+        std::vector<float> want = sum;
+        Reference().Scale(TestStream(), {x.data(), want.data(), count, 0.73f, cap, accumulate});
         for (const Ops* ops : Tables()) {
-          std::vector<float> got = x;  // in place; what lies between the rows stays
-          ops->RmsNorm(TestStream(),
-                       {got.data(), weight.data(), got.data(), rows, dim, stride, 1e-6f});
-          ExpectNear(Label("%s rms norm dim %d rows %d", ops->name, dim, rows), got.data(),
-                     want.data(), got.size(), 2e-6);
+          std::vector<float> got = sum;
+          ops->Scale(TestStream(), {x.data(), got.data(), count, 0.73f, cap, accumulate});
+          ExpectNear(Label("%s scale count %zu cap %g", ops->name, count, static_cast<double>(cap)),
+                     got.data(), want.data(), got.size(), 1e-6);
         }
       }
 }
@@ -89,42 +121,45 @@ QPKV_TEST(RmsNorm) {
 QPKV_TEST(Rope) {
   Random random(3);
   for (int dim : {4, 6, 8, 10, 20, 32, 40, 48, 64, 72, 80, 96, 100, 128, 256})
-    for (int rows : {1, 7, 20}) {
-      const int heads = 3, stride = heads * dim + 4;
-      std::vector<float> inv_freq;
-      for (int i = 0; i < dim / 2; ++i) inv_freq.push_back(std::pow(10000.0f, -2.0f * i / dim));
-      std::vector<int32_t> positions;
-      for (int r = 0; r < rows; ++r)
-        positions.push_back(r == rows - 1 ? 131071 : random.Below(40000));
-      const std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride);
-      std::vector<float> want = x;
-      Reference().Rope(TestStream(), {want.data(), positions.data(), inv_freq.data(), 1.25f, rows,
-                                      heads, dim, stride});
-      for (const Ops* ops : Tables()) {
-        std::vector<float> got = x;
-        ops->Rope(TestStream(),
-                  {got.data(), positions.data(), inv_freq.data(), 1.25f, rows, heads, dim, stride});
-        ExpectNear(Label("%s rope dim %d rows %d", ops->name, dim, rows), got.data(), want.data(),
-                   got.size(), 1e-6);
+    for (int rows : {1, 7, 20})
+      for (int turned : {dim, dim / 4 * 2, 2}) {
+        const int heads = 3, stride = heads * dim + 4;
+        std::vector<float> inv_freq;
+        for (int i = 0; i < turned / 2; ++i)
+          inv_freq.push_back(std::pow(10000.0f, -2.0f * i / turned));
+        std::vector<int32_t> positions;
+        for (int r = 0; r < rows; ++r)
+          positions.push_back(r == rows - 1 ? 131071 : random.Below(40000));
+        const std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride);
+        std::vector<float> want = x;
+        Reference().Rope(TestStream(), {want.data(), positions.data(), inv_freq.data(), 1.25f, rows,
+                                        heads, dim, stride, turned});
+        for (const Ops* ops : Tables()) {
+          std::vector<float> got = x;
+          ops->Rope(TestStream(), {got.data(), positions.data(), inv_freq.data(), 1.25f, rows,
+                                   heads, dim, stride, turned});
+          ExpectNear(Label("%s rope dim %d rows %d turned %d", ops->name, dim, rows, turned),
+                     got.data(), want.data(), got.size(), 1e-6);
+        }
       }
-    }
 }
 
-QPKV_TEST(Swiglu) {
+QPKV_TEST(Glu) {
   Random random(4);
-  for (int dim : kDims)
-    for (int rows : {1, 9}) {
-      std::vector<float> x = random.Normals(static_cast<size_t>(rows) * 2 * dim, 4.0f);
-      x[0] = 120.0f;  // far out on both sides
-      x[static_cast<size_t>(rows - 1) * 2 * dim] = -120.0f;
-      std::vector<float> want(static_cast<size_t>(rows) * dim), got(want.size());
-      Reference().Swiglu(TestStream(), {x.data(), want.data(), rows, dim});
-      for (const Ops* ops : Tables()) {
-        ops->Swiglu(TestStream(), {x.data(), got.data(), rows, dim});
-        ExpectNear(Label("%s swiglu dim %d", ops->name, dim), got.data(), want.data(), got.size(),
-                   1e-6);
+  for (Activation activation : {Activation::kSilu, Activation::kGeluTanh})
+    for (int dim : kDims)
+      for (int rows : {1, 9}) {
+        std::vector<float> x = random.Normals(static_cast<size_t>(rows) * 2 * dim, 4.0f);
+        x[0] = 120.0f;  // far out on both sides
+        x[static_cast<size_t>(rows - 1) * 2 * dim] = -120.0f;
+        std::vector<float> want(static_cast<size_t>(rows) * dim), got(want.size());
+        Reference().Glu(TestStream(), {x.data(), want.data(), rows, dim, activation});
+        for (const Ops* ops : Tables()) {
+          ops->Glu(TestStream(), {x.data(), got.data(), rows, dim, activation});
+          ExpectNear(Label("%s glu %d dim %d", ops->name, static_cast<int>(activation), dim),
+                     got.data(), want.data(), got.size(), 1e-6);
+        }
       }
-    }
 }
 
 QPKV_TEST(StoreHeads) {

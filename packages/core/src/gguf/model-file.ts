@@ -47,6 +47,7 @@ function withPairedRows(tensors: ModelSource['tensors'], headDim: number): Model
 async function withRopeFactors(config: ModelConfig, { ropeFactors }: GgufContents): Promise<ModelConfig> {
   if (!ropeFactors) return config
   const { path, type, shape, offset, bytes } = ropeFactors
+  const [rope, ...others] = config.ropes
   const pairs = config.headDim / 2
   if (type.name !== 'F32' || shape.length !== 1 || shape[0] !== pairs)
     throw kvError(
@@ -60,7 +61,7 @@ async function withRopeFactors(config: ModelConfig, { ropeFactors }: GgufContent
   } finally {
     await file.close()
   }
-  const inverse = config.rope.inverse.map((frequency, i) => {
+  const inverse = rope?.inverse.map((frequency, i) => {
     const factor = data.readFloatLE(4 * i)
     if (!(factor > 0))
       throw kvError(
@@ -69,5 +70,5 @@ async function withRopeFactors(config: ModelConfig, { ropeFactors }: GgufContent
       )
     return frequency / factor
   })
-  return { ...config, rope: { ...config.rope, type: 'factors', inverse } }
+  return rope && inverse ? { ...config, ropes: [{ ...rope, type: 'factors', inverse }, ...others] } : config
 }

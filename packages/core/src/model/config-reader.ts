@@ -11,6 +11,12 @@ export class ConfigReader {
     this.path = path
   }
 
+  /** The same file with some fields replaced; undefined removes one. */
+  with(fields: Readonly<Record<string, unknown>>): ConfigReader {
+    const kept = Object.entries({ ...this.values, ...fields }).filter(([, value]) => value !== undefined)
+    return new ConfigReader(Object.fromEntries(kept), this.path)
+  }
+
   /** The fields that are there. */
   get names(): readonly string[] {
     return Object.keys(this.values)

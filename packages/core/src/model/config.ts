@@ -1,8 +1,11 @@
 import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
-import { architectures, type Architecture } from './architectures.ts'
+import type { Architecture } from './architecture.ts'
+import { architectures } from './architectures.ts'
+import { readBlock, type BlockConfig } from './block.ts'
 import { ConfigReader } from './config-reader.ts'
-import { ropeFrequencies, type RopeFrequencies } from './rope.ts'
+import { layerRopes, turnedLayers } from './layer-rope.ts'
+import type { RopeFrequencies } from './rope.ts'
 import { slidingWindows } from './sliding-window.ts'
 
 /** What config.json says, checked; sizes in elements. */
@@ -19,7 +22,13 @@ export interface ModelConfig {
   /** Tokens that the model was made for, with the scaling of its rotary embedding. */
   readonly contextTokens: number
   readonly tiedHead: boolean
-  readonly rope: RopeFrequencies
+  /** Projections with a bias. */
+  readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean }
+  readonly block: BlockConfig
+  /** Rotary embeddings; the first is that of the layers that see everything. */
+  readonly ropes: readonly RopeFrequencies[]
+  /** Per layer: index into `ropes`, -1 where positions are not turned. */
+  readonly layerRope: readonly number[]
   /** Per layer: visible tokens, 0 for all. */
   readonly slidingWindow: readonly number[]
   /** Token ids that end a text, as config.json knows them. */
@@ -35,7 +44,7 @@ const big = 1 << 24
 export function readConfig(values: Readonly<Record<string, unknown>>, path: string): ModelConfig {
   const config = new ConfigReader(values, path)
   const architecture = findArchitecture(config)
-  refuseVariants(config)
+  refuseVariants(config, architecture)
   const { defaults } = architecture
   const layers = config.integer('num_hidden_layers', { min: 1, max: 4096 })
   const hiddenSize = config.integer('hidden_size', { min: 1, max: big })
@@ -53,7 +62,14 @@ export function readConfig(values: Readonly<Record<string, unknown>>, path: stri
     defaults.contextTokens,
   )
   const headDim = readHeadDim(config, defaults.headDim ?? hiddenSize / queryHeads)
-  const rope = ropeFrequencies(config, headDim, maxPositions)
+  const turned = turnedLayers(config, architecture, layers)
+  const slidingWindow = slidingWindows(config, architecture, turned)
+  const { ropes, layerRope } = layerRopes(config, architecture, {
+    headDim,
+    maxPositions,
+    turned,
+    slidingWindow,
+  })
   return {
     architecture,
     layers,
@@ -63,11 +79,14 @@ export function readConfig(values: Readonly<Record<string, unknown>>, path: stri
     kvHeads,
     headDim,
     vocabSize: config.integer('vocab_size', { min: 1, max: big }),
-    rmsEpsilon: config.positive('rms_norm_eps', 1e-6),
-    contextTokens: rope.contextTokens,
-    tiedHead: config.boolean('tie_word_embeddings', false),
-    rope,
-    slidingWindow: slidingWindows(config, architecture, layers),
+    rmsEpsilon: config.positive('rms_norm_eps', defaults.rmsEpsilon ?? 1e-6),
+    contextTokens: ropes[0]?.contextTokens ?? maxPositions,
+    tiedHead: config.boolean('tie_word_embeddings', defaults.tiedHead ?? false),
+    biases: readBiases(config, architecture),
+    block: readBlock(config, architecture, { layers, headDim }),
+    ropes,
+    layerRope,
+    slidingWindow,
     stopTokens: readTokenIds(config, 'eos_token_id'),
   }
 }
@@ -89,22 +108,20 @@ function findArchitecture(config: ConfigReader): Architecture {
   )
 }
 
-/** Variants of the supported architectures that the engine does not compute. */
-function refuseVariants(config: ConfigReader): void {
+/** Variants that the engine does not compute: fields of the family at other values than those that it does. */
+function refuseVariants(config: ConfigReader, { bias = {}, only = {} }: Architecture): void {
   const refuse = (name: string, why: string) =>
     kvError(
       'KV_UNSUPPORTED_MODEL',
       `${config.path} has ${name} = ${describeValue(config.raw(name))}; ${why}.`,
       'Use a checkpoint of the plain architecture.',
     )
-  const activation = config.raw('hidden_act')
-  if (activation !== undefined && activation !== 'silu' && activation !== 'swish')
-    throw refuse('hidden_act', 'only silu is supported')
   for (const name of ['attention_bias', 'mlp_bias'])
-    if (config.boolean(name, false))
-      throw refuse(name, 'biases on the output or MLP projections are not supported')
-  if (config.positive('partial_rotary_factor', 1) !== 1)
-    throw refuse('partial_rotary_factor', 'only heads that are rotated whole are supported')
+    if (!Object.values(bias).includes(name) && config.boolean(name, false))
+      throw refuse(name, 'the family has no such biases')
+  for (const [name, values] of Object.entries(only))
+    if (config.raw(name) !== undefined && !values.includes(config.raw(name)))
+      throw refuse(name, `only ${values.map((value) => describeValue(value)).join(' or ')} is computed`)
   // The same under the names of transformers, MLX and compressed-tensors.
   for (const name of ['quantization_config', 'quantization', 'compression_config'])
     if (config.raw(name) !== undefined)
@@ -113,6 +130,12 @@ function refuseVariants(config: ConfigReader): void {
         `${config.path} has ${name} = ${describeValue(config.raw(name))}: the weights are quantized.`,
         'Only unquantized weights (bf16, f16, f32) are read: use the repository that this one was made from.',
       )
+}
+
+function readBiases(config: ConfigReader, { bias = {} }: Architecture): ModelConfig['biases'] {
+  const has = (rule: true | string | undefined) =>
+    rule === true || (rule !== undefined && config.boolean(rule, false))
+  return { qkv: has(bias.qkv), output: has(bias.output), mlp: has(bias.mlp) }
 }
 
 function readHeadDim(config: ConfigReader, fallback: number): number {

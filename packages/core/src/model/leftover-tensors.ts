@@ -1,5 +1,4 @@
 import { kvError } from '../errors.ts'
-import { tensorNames } from './architectures.ts'
 import type { WeightFiles } from './weight-files.ts'
 
 /** Buffers that older libraries saved with the weights; the engine computes them. */
@@ -15,11 +14,7 @@ const QUANTIZED =
  * @throws KV_MODEL_FILE.
  */
 export function checkLeftovers(weights: WeightFiles, used: ReadonlySet<string>, folder: string): void {
-  const left = [...weights.tensors.keys()].filter(
-    // A head beside a table that it is tied to holds the same values.
-    (name) =>
-      !used.has(name) && name !== tensorNames.head && name !== tensorNames.embed && !BUFFERS.test(name),
-  )
+  const left = [...weights.tensors.keys()].filter((name) => !used.has(name) && !BUFFERS.test(name))
   const computed = left.filter((name) => COMPUTED.test(name))
   if (computed.length > 0)
     throw kvError(

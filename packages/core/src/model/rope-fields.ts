@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { describeValue, isPlainObject, nearestName } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
+import type { RopeRule } from './architecture.ts'
 import { ConfigReader } from './config-reader.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -10,6 +11,8 @@ export interface RopeFields {
   /** `rope_type`. */
   readonly type: string
   readonly theta: number
+  /** Part of a head's channels that turn, the first ones. */
+  readonly part: number
   /** The fields of the scaling. */
   readonly scaling: ConfigReader
   /** `original_max_position_embeddings`, where it is given. */
@@ -31,7 +34,10 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
     'mscale_all_dim',
     'truncate',
   ],
+  longrope: ['short_factor', 'long_factor', 'factor', 'attention_factor', 'original_max_position_embeddings'],
 }
+/** Names that files have for the same type. */
+const alias = (type: unknown) => (type === 'su' ? 'longrope' : type)
 /** Names of the type and of theta; `finetuned` is a remark. */
 const common = ['rope_type', 'type', 'rope_theta', 'finetuned', 'partial_rotary_factor']
 /** Settings of rotary embeddings beside those objects that the supported families read. */
@@ -44,24 +50,33 @@ const isNothing = (value: unknown) => value === undefined || value === false || 
  * each other (the pages of several models say to add `rope_scaling`, whatever else is there).
  * @throws KV_UNSUPPORTED_MODEL for types and settings that are not computed; KV_CONFIG for contradictions and unknown fields.
  */
-export function readRopeFields(config: ConfigReader): RopeFields {
+export function readRopeFields(config: ConfigReader, rule: RopeRule = {}): RopeFields {
   for (const name of config.names)
     if (/^(rope|rotary)_/.test(name) && !outside.includes(name) && !isNothing(config.raw(name)))
       throw unsupported(config, name, 'this setting of the rotary embedding is not computed')
   const fields = mergeFields(config)
   const scaling = new ConfigReader(fields, `${ropeField(config)} of ${config.path}`)
-  const type = readType(scaling)
+  const type = readType(scaling, rule.types ?? Object.keys(fieldsOf))
   for (const name of scaling.names)
     if (scaling.raw(name) !== undefined && ![...common, ...(fieldsOf[type] ?? [])].includes(name))
       throw unknownField(scaling, type, name)
-  if (scaling.positive('partial_rotary_factor', 1) !== 1)
-    throw unsupported(scaling, 'partial_rotary_factor', 'only heads that are rotated whole are supported')
   return {
     type,
-    theta: scaling.positive('rope_theta', 10_000),
+    theta: scaling.positive('rope_theta', rule.theta ?? 10_000),
+    part: readPart(config, scaling, rule),
     scaling,
-    originalTokens: readOriginal(config, scaling),
+    originalTokens: readOriginal(config, scaling) ?? rule.originalTokens,
   }
+}
+
+function readPart(config: ConfigReader, scaling: ConfigReader, rule: RopeRule): number {
+  const name = 'partial_rotary_factor'
+  const at = scaling.raw(name) === undefined ? config : scaling
+  const part = at.positive(name, 1)
+  if (part > 1) throw at.wrong('a number above 0 and at most 1', name, part)
+  if (part !== 1 && !rule.partial)
+    throw unsupported(at, name, 'only heads that are rotated whole are supported in this family')
+  return part
 }
 
 const ropeField = (config: ConfigReader) =>
@@ -113,8 +128,8 @@ function sharedByLayers(config: ConfigReader, parameters: Fields): Fields {
   return first
 }
 
-function readType(scaling: ConfigReader): string {
-  const { rope_type: named, type: old } = { rope_type: scaling.raw('rope_type'), type: scaling.raw('type') }
+function readType(scaling: ConfigReader, types: readonly string[]): string {
+  const [named, old] = [alias(scaling.raw('rope_type')), alias(scaling.raw('type'))]
   if (named !== undefined && old !== undefined && named !== old)
     throw kvError(
       'KV_CONFIG',
@@ -122,11 +137,11 @@ function readType(scaling: ConfigReader): string {
       'Remove one of the two.',
     )
   const type = named ?? old ?? 'default'
-  if (typeof type === 'string' && Object.hasOwn(fieldsOf, type)) return type
+  if (typeof type === 'string' && types.includes(type)) return type
   throw kvError(
     'KV_UNSUPPORTED_MODEL',
     `Expected a supported rope_type in ${scaling.path} but received ${describeValue(type)}.`,
-    `Supported are ${Object.keys(fieldsOf).join(', ')}.`,
+    `Supported are ${types.join(', ')}.`,
   )
 }
 

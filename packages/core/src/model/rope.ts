@@ -1,3 +1,4 @@
+import type { RopeRule } from './architecture.ts'
 import type { ConfigReader } from './config-reader.ts'
 import { readRopeFields } from './rope-fields.ts'
 
@@ -6,12 +7,18 @@ export interface RopeFrequencies {
   /** `rope_type`, for messages and reports. */
   readonly type: string
   readonly theta: number
-  /** [headDim / 2] inverse frequencies in radians per token, scaling applied. */
+  /** [turned / 2] inverse frequencies in radians per token, scaling applied; the first `turned` channels of a head turn. */
   readonly inverse: Float32Array
   /** Factor on cos and sin. */
   readonly attentionFactor: number
   /** Tokens that the model was made for with this scaling. */
   readonly contextTokens: number
+  /** What texts of more than `beyond` tokens turn by instead (longrope). */
+  readonly long?: {
+    readonly inverse: Float32Array
+    readonly attentionFactor: number
+    readonly beyond: number
+  }
 }
 
 const f32 = Math.fround
@@ -20,7 +27,8 @@ type Scaling = (inverse: Float32Array, at: RopeSetting) => Omit<RopeFrequencies,
 interface RopeSetting {
   readonly scaling: ConfigReader
   readonly theta: number
-  readonly headDim: number
+  /** Channels that turn. */
+  readonly turned: number
   /** `max_position_embeddings`. */
   readonly maxPositions: number
   /** Tokens before the scaling, where the file says it. */
@@ -29,28 +37,38 @@ interface RopeSetting {
   readonly scaledTokens: number | undefined
 }
 
-const scalings: Readonly<Record<string, Scaling>> = { default: unscaled, linear, llama3, yarn }
+const scalings: Readonly<Record<string, Scaling>> = { default: unscaled, linear, llama3, yarn, longrope }
 
 /**
  * Inverse frequencies as the transformers library computes them in float32, and how far the scaling reaches.
- * @throws KV_UNSUPPORTED_MODEL for scalings that depend on the length of the text (dynamic, longrope).
+ * @throws KV_UNSUPPORTED_MODEL for scalings that are not computed (dynamic).
  */
 export function ropeFrequencies(
   config: ConfigReader,
   headDim: number,
   maxPositions: number,
+  rule: RopeRule = {},
 ): RopeFrequencies {
-  const { type, theta, scaling, originalTokens } = readRopeFields(config)
+  const { type, theta, part, scaling, originalTokens } = readRopeFields(config, rule)
+  const turned = Math.trunc(headDim * part)
+  if (turned < 2 || turned % 2 !== 0)
+    throw config.wrong(
+      `a part of ${headDim} channels that is an even number of them`,
+      'partial_rotary_factor',
+      part,
+    )
   const apply = scalings[type] ?? unscaled
   const scaledTokens =
     config.raw('max_sequence_length') === undefined ? undefined : config.positive('max_sequence_length')
-  const setting = { scaling, theta, headDim, maxPositions, originalTokens, scaledTokens }
-  return { type, theta, ...apply(plainFrequencies(theta, headDim), setting) }
+  const setting = { scaling, theta, turned, maxPositions, originalTokens, scaledTokens }
+  return { type, theta, ...apply(plainFrequencies(theta, turned), setting) }
 }
 
-/** 1 / theta^(2i / headDim). */
-function plainFrequencies(theta: number, headDim: number): Float32Array {
-  return Float32Array.from({ length: headDim / 2 }, (_, i) => f32(1 / f32(theta ** f32((2 * i) / headDim))))
+/** theta^(2i / turned). */
+const period = (theta: number, turned: number, i: number) => f32(theta ** f32((2 * i) / turned))
+
+function plainFrequencies(theta: number, turned: number): Float32Array {
+  return Float32Array.from({ length: turned / 2 }, (_, i) => f32(1 / period(theta, turned, i)))
 }
 
 function unscaled(inverse: Float32Array, { maxPositions }: RopeSetting) {
@@ -83,24 +101,45 @@ function llama3(inverse: Float32Array, { scaling, maxPositions, originalTokens }
 }
 
 /** YaRN (arXiv 2309.00071): channels that turn often keep their frequency, slow ones shrink, and attention is sharpened. */
-function yarn(inverse: Float32Array, { scaling, theta, headDim, maxPositions, originalTokens }: RopeSetting) {
+function yarn(inverse: Float32Array, { scaling, theta, turned, maxPositions, originalTokens }: RopeSetting) {
   const original = originalTokens ?? maxPositions
   const factor = scaling.positive('factor', maxPositions / original)
   const contextTokens = Math.max(maxPositions, Math.floor(original * factor))
   /** Channel pair that turns `rotations` times over the original context. */
   const pairOf = (rotations: number) =>
-    (headDim * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
+    (turned * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
   const truncate = scaling.boolean('truncate', true)
   const fast = pairOf(scaling.positive('beta_fast', 32))
   const slow = pairOf(scaling.positive('beta_slow', 1))
   const low = Math.max(truncate ? Math.floor(fast) : fast, 0)
-  let high = Math.min(truncate ? Math.ceil(slow) : slow, headDim - 1)
+  let high = Math.min(truncate ? Math.ceil(slow) : slow, turned - 1)
   if (low === high) high += 0.001 // as the original: no division by zero
   const blended = inverse.map((f, i) => {
     const shrink = Math.min(Math.max((i - low) / (high - low), 0), 1)
     return (f / factor) * shrink + f * (1 - shrink)
   })
   return { inverse: blended, attentionFactor: yarnAttentionFactor(scaling, factor), contextTokens }
+}
+
+/** LongRoPE (arXiv 2402.13753): a factor per channel pair, one list for texts up to the original context and one beyond. */
+function longrope(_: Float32Array, { scaling, theta, turned, maxPositions, originalTokens }: RopeSetting) {
+  const original = originalTokens ?? maxPositions
+  const factor = scaling.positive('factor', maxPositions / original)
+  const sharpened = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
+  const attentionFactor = scaling.positive('attention_factor', sharpened)
+  const divided = (name: string) => {
+    const factors = scaling.raw(name)
+    const valid = (x: unknown) => typeof x === 'number' && Number.isFinite(x) && x > 0
+    if (!Array.isArray(factors) || factors.length !== turned / 2 || !factors.every(valid))
+      throw scaling.wrong(`a list of ${turned / 2} numbers above 0`, name, factors)
+    return Float32Array.from(factors as number[], (x, i) => f32(1 / f32(f32(x) * period(theta, turned, i))))
+  }
+  return {
+    inverse: divided('short_factor'),
+    attentionFactor,
+    contextTokens: maxPositions,
+    long: { inverse: divided('long_factor'), attentionFactor, beyond: original },
+  }
 }
 
 function yarnAttentionFactor(scaling: ConfigReader, factor: number): number {

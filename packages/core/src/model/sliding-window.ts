@@ -1,34 +1,48 @@
-import type { Architecture } from './architectures.ts'
+import type { Architecture, WindowRule } from './architecture.ts'
 import type { ConfigReader } from './config-reader.ts'
 
 /**
  * Visible tokens per layer, 0 for all. A query at position i sees the keys at j with i - j < window.
- *
- * Mistral: `sliding_window` holds for every layer. Qwen2 and Qwen3: only if `use_sliding_window`, then for the layers that
- * `layer_types` names, or, where a config does not list them, for those from `max_window_layers` on.
+ * @param turned per layer: whether the rotary embedding turns it.
  */
-export function slidingWindows(config: ConfigReader, architecture: Architecture, layers: number): number[] {
-  const { slidingWindow: rule, defaults } = architecture
-  if (rule === 'never') return Array.from({ length: layers }, () => 0)
-  if (rule === 'if-used-by-later-layers' && !config.boolean('use_sliding_window', false))
-    return Array.from({ length: layers }, () => 0)
+export function slidingWindows(
+  config: ConfigReader,
+  { windows: rule, defaults }: Architecture,
+  turned: readonly boolean[],
+): number[] {
+  const off = turned.map(() => 0)
+  if (rule.layers === 'none' || (rule.ifUsed && !config.boolean('use_sliding_window', false))) return off
   // An explicit null means no window; only an absent key takes the family's value.
-  const window = config.isNull('sliding_window')
-    ? 0
-    : config.integer('sliding_window', { min: 1, max: 2 ** 31 - 1 }, defaults.slidingWindow)
-  if (rule === 'every-layer') return Array.from({ length: layers }, () => window)
+  // Layers of two kinds differ in more than the window.
+  if (config.isNull('sliding_window') && rule.layers === 'all-but-every')
+    throw config.wrong('a whole number', 'sliding_window', null)
+  const absent = config.raw('sliding_window') === undefined
+  if (absent && (config.isNull('sliding_window') || defaults.slidingWindow === null)) return off
+  const fallback = defaults.slidingWindow ?? undefined
+  const window = config.integer('sliding_window', { min: 1, max: 2 ** 31 - 1 }, fallback)
+  return windowedLayers(config, rule, turned).map((windowed) => (windowed ? window : 0))
+}
 
-  const types = config.raw('layer_types')
-  if (types !== undefined) {
-    const known = (type: unknown) => type === 'full_attention' || type === 'sliding_attention'
-    if (!Array.isArray(types) || types.length !== layers || !types.every(known))
-      throw config.wrong(
-        `a list of ${layers} times full_attention or sliding_attention`,
-        'layer_types',
-        types,
-      )
-    return types.map((type) => (type === 'sliding_attention' ? window : 0))
+function windowedLayers(config: ConfigReader, rule: WindowRule, turned: readonly boolean[]): boolean[] {
+  if (rule.layers === 'every') return turned.map(() => true)
+  const types = layerTypes(config, turned.length)
+  if (types) return types.map((type) => type === 'sliding_attention')
+  if (rule.layers === 'without-rope') return turned.map((turns) => !turns)
+  if (rule.layers === 'later') {
+    const first = config.integer('max_window_layers', { min: 0, max: 2 ** 31 - 1 }, rule.first)
+    return turned.map((_, layer) => layer >= first)
   }
-  const first = config.integer('max_window_layers', { min: 0, max: 2 ** 31 - 1 }, defaults.maxWindowLayers)
-  return Array.from({ length: layers }, (_, layer) => (layer >= first ? window : 0))
+  const { n, field } = rule as Extract<WindowRule, { layers: 'all-but-every' }>
+  const every = field === undefined ? n : config.integer(field, { min: 1, max: 4096 }, n)
+  return turned.map((_, layer) => (layer + 1) % every !== 0)
+}
+
+/** `layer_types`, where a config lists them. */
+function layerTypes(config: ConfigReader, layers: number): readonly string[] | undefined {
+  const types = config.raw('layer_types')
+  if (types === undefined) return undefined
+  const known = (type: unknown) => type === 'full_attention' || type === 'sliding_attention'
+  if (!Array.isArray(types) || types.length !== layers || !types.every(known))
+    throw config.wrong(`a list of ${layers} times full_attention or sliding_attention`, 'layer_types', types)
+  return types as string[]
 }

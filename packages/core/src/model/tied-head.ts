@@ -1,5 +1,4 @@
 import { open } from 'node:fs/promises'
-import { tensorNames } from './architectures.ts'
 import type { ModelConfig } from './config.ts'
 import type { WeightFiles } from './weight-files.ts'
 
@@ -11,7 +10,9 @@ const CHUNK_BYTES = 4 << 20
  */
 export async function settleTiedHead(config: ModelConfig, weights: WeightFiles): Promise<ModelConfig> {
   if (!config.tiedHead) return config
-  const [embed, head] = [tensorNames.embed, tensorNames.head].map((name) => weights.tensors.get(name))
+  const [embed, head] = ['embed', 'head'].map((part) =>
+    weights.tensors.get(`${config.architecture.tensors[part as 'embed' | 'head']}.weight`),
+  )
   if (!embed || !head || (await sameValues(weights, embed, head))) return config
   return { ...config, tiedHead: false }
 }

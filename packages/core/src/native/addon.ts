@@ -58,17 +58,40 @@ export interface NativeModelDescription {
   headDim: number
   vocabSize: number
   rmsEpsilon: number
-  /** [headDim / 2] inverse frequencies, scaling already applied. */
-  ropeInvFreq: Float32Array
-  /** Factor on cos and sin (yarn); 1 otherwise. */
-  ropeScale: number
+  block: NativeBlock
+  ropes: NativeRope[]
+  /** Per layer: index into `ropes`, -1 where positions are not turned. */
+  layerRope: number[]
   /** Per layer: sliding window in tokens, 0 for none. */
   slidingWindow: number[]
   /**
-   * By role: 'embed', 'norm', 'head' (left out when tied), and per layer `layers.N.` + inputNorm, q, k, v, o,
-   * qBias, kBias, vBias, qNorm, kNorm, postNorm, gate, up, down.
+   * By role: 'embed', 'norm', 'head' (left out when tied), and per layer `layers.N.` + inputNorm, q, k, v, o, qNorm,
+   * kNorm, attentionNorm, postNorm, gate, up, down, mlpNorm, and of projections + Bias; with experts, in place of gate,
+   * up and down, router and `experts.E.` + gate, up, down. What a model lacks is left out.
    */
   tensors: Record<string, NativeTensor>
+}
+
+/** What the blocks of a model compute; native/engine/block_description.h, field by field. */
+export interface NativeBlock {
+  activation: 'silu' | 'gelu-tanh'
+  normOffset: number
+  normWholeRows: boolean
+  embeddingScale: number
+  attentionScale: number
+  attentionCap: number
+  residualScale: number
+  logitScale: number
+  logitCap: number
+  experts?: { count: number; chosen: number; intermediateSize: number; normalize: boolean }
+}
+
+/** A rotary embedding: [turned / 2] inverse frequencies, scaling applied, and a factor on cos and sin. */
+export interface NativeRope {
+  inverse: Float32Array
+  scale: number
+  /** For texts of more than `beyond` tokens. */
+  long?: { inverse: Float32Array; scale: number; beyond: number }
 }
 
 /** Weights, packed and shared by all prefills. */

@@ -91,11 +91,11 @@ function attention(
 const dot = (a: readonly number[], b: readonly number[]) =>
   a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0)
 
-function rotate(x: readonly number[], position: number, { rope, headDim }: ModelConfig): number[] {
+function rotate(x: readonly number[], position: number, { ropes: [rope], headDim }: ModelConfig): number[] {
   const half = headDim / 2
   return x.map((value, i) => {
-    const angle = position * (rope.inverse[i % half] ?? 0)
+    const angle = position * (rope?.inverse[i % half] ?? 0)
     const other = i < half ? -(x[i + half] ?? 0) : (x[i - half] ?? 0)
-    return (value * Math.cos(angle) + other * Math.sin(angle)) * rope.attentionFactor
+    return (value * Math.cos(angle) + other * Math.sin(angle)) * (rope?.attentionFactor ?? 1)
   })
 }

@@ -41,7 +41,8 @@ export function recordActivations(): ActivationRecorder {
 
 /**
  * Turns keys back to what they were before the rotary embedding, rotate-half form: channel i and
- * channel i + headDim / 2 were turned by position x inverseFrequencies[i] and scaled by `scale`.
+ * channel i + n were turned by position x inverseFrequencies[i] and scaled by `scale`, n being the number
+ * of frequencies; the channels from 2n on were left.
  * `key` [heads, tokens, headDim], positions from 0.
  */
 export function undoRope(
@@ -50,8 +51,8 @@ export function undoRope(
   inverseFrequencies: ArrayLike<number>,
   scale = 1,
 ): Float32Array {
-  const half = headDim / 2
-  const before = new Float32Array(key.length)
+  const half = inverseFrequencies.length
+  const before = key.slice()
   for (let row = 0; row < key.length / headDim; row++)
     for (let i = 0; i < half; i++) {
       const angle = (row % tokens) * inverseFrequencies[i]!

@@ -9,8 +9,10 @@
 #include "kernels/argmax.inl.h"
 #include "kernels/decode_attention.inl.h"
 #include "kernels/embed.inl.h"
+#include "kernels/glu.inl.h"
 #include "kernels/group_scores.inl.h"
 #include "kernels/matmul.inl.h"
+#include "kernels/experts.inl.h"
 #include "kernels/observe_attention.inl.h"
 #include "kernels/observe_keys.inl.h"
 #include "kernels/pack.inl.h"
@@ -18,10 +20,10 @@
 #include "kernels/prefill_attention.inl.h"
 #include "kernels/rms_norm.inl.h"
 #include "kernels/rope.inl.h"
+#include "kernels/scale.inl.h"
 #include "kernels/select.inl.h"
 #include "kernels/smooth_scores.inl.h"
 #include "kernels/store_heads.inl.h"
-#include "kernels/swiglu.inl.h"
 #include "kernels/unpack.inl.h"
 // clang-format on
 
@@ -45,7 +47,9 @@ constexpr Ops kOpsOfThisFile = {
     Matmul,
     RmsNorm,
     Rope,
-    Swiglu,
+    Scale,
+    Glu,
+    Experts,
     StoreHeads,
     PrefillAttention,
     ObserveAttention,

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { CompressionPlan, LayerPlan, SegmentPlan } from '@qpkv/spec'
 import { readConfig, type ModelConfig } from '../../../src/model/config.ts'
+import { describeModel as describeConfig } from '../../../src/model/describe-model.ts'
 import { readJsonObject } from '../../../src/model/read-json.ts'
 import { readWeightFiles } from '../../../src/model/weight-files.ts'
 import { mapWeights } from '../../../src/model/weight-map.ts'
@@ -46,23 +47,10 @@ export async function describeModel(
   const path = join(folder, 'config.json')
   const config = readConfig((await readJsonObject(path)) ?? {}, path)
   const weights = await readWeightFiles(folder)
-  const { layers, hiddenSize, intermediateSize, queryHeads, kvHeads, headDim, vocabSize, rmsEpsilon } = config
-  const description: NativeModelDescription = {
-    files: [...weights.files],
+  const description = describeConfig(
+    { config, files: weights.files, tensors: mapWeights(config, weights, folder) },
     precision,
-    layers,
-    hiddenSize,
-    intermediateSize,
-    queryHeads,
-    kvHeads,
-    headDim,
-    vocabSize,
-    rmsEpsilon,
-    ropeInvFreq: config.rope.inverse,
-    ropeScale: config.rope.attentionFactor,
-    slidingWindow: [...config.slidingWindow],
-    tensors: mapWeights(config, weights, folder),
-  }
+  )
   return { config, description }
 }
 

@@ -1,0 +1,31 @@
+import type { ModelPrecision, NativeModelDescription, NativeRope } from '../native/addon.ts'
+import type { ModelSource } from './model-source.ts'
+import type { RopeFrequencies } from './rope.ts'
+
+/** What the engine is told about a model. */
+export const describeModel = (
+  { config, files, tensors }: Pick<ModelSource, 'config' | 'files' | 'tensors'>,
+  precision: ModelPrecision,
+): NativeModelDescription => ({
+  files: [...files],
+  precision,
+  layers: config.layers,
+  hiddenSize: config.hiddenSize,
+  intermediateSize: config.intermediateSize,
+  queryHeads: config.queryHeads,
+  kvHeads: config.kvHeads,
+  headDim: config.headDim,
+  vocabSize: config.vocabSize,
+  rmsEpsilon: config.rmsEpsilon,
+  block: config.block,
+  ropes: config.ropes.map(describeRope),
+  layerRope: [...config.layerRope],
+  slidingWindow: [...config.slidingWindow],
+  tensors: { ...tensors },
+})
+
+const describeRope = ({ inverse, attentionFactor, long }: RopeFrequencies): NativeRope => ({
+  inverse,
+  scale: attentionFactor,
+  ...(long && { long: { inverse: long.inverse, scale: long.attentionFactor, beyond: long.beyond } }),
+})

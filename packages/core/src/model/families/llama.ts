@@ -1,0 +1,11 @@
+import type { Architecture } from '../architecture.ts'
+import { llamaNames } from '../tensor-names.ts'
+
+export const llama: Architecture = {
+  modelType: 'llama',
+  className: 'LlamaForCausalLM',
+  tensors: llamaNames,
+  bias: { qkv: 'attention_bias', output: 'attention_bias', mlp: 'mlp_bias' },
+  windows: { layers: 'none' },
+  defaults: { contextTokens: 2048 },
+}
