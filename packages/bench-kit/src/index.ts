@@ -1,4 +1,4 @@
-export { askModel, type BenchPrompt, type BenchSample } from './ask/ask-model.ts'
+export { askModel, type Asking } from './ask/ask-model.ts'
 export type {
   BenchChatTemplate,
   BenchContext,
@@ -8,13 +8,47 @@ export type {
 } from './ask/bench-model.ts'
 export {
   encodePrompt,
+  promptOf,
   tokenizerOf,
   type BenchProtocol,
   type EncodedPrompt,
   type PromptParts,
 } from './ask/encode-prompt.ts'
-export { prefillRows, type PrefilledRows } from './ask/prefill-rows.ts'
+export { prefillRows } from './ask/prefill-rows.ts'
+export type { BenchPrompt, Question } from './ask/question.ts'
 export { replyOf, type ReplyRule } from './ask/reply.ts'
+export type { BenchSample } from './ask/sample.ts'
+export {
+  choice,
+  either,
+  names,
+  numbers,
+  path,
+  protocol,
+  samples,
+  text,
+  texts,
+  whole,
+  wholes,
+  yesNo,
+  type BenchOption,
+  type OptionFlag,
+  type OptionRole,
+  type OptionSettings,
+} from './benchmark/bench-option.ts'
+export {
+  defineBenchmark,
+  isBenchmark,
+  type Benchmark,
+  type BenchmarkDefinition,
+  type BenchRun,
+  type BenchTools,
+  type Prepared,
+  type Scores,
+} from './benchmark/benchmark.ts'
+export type { BenchOptions, BenchValues } from './benchmark/option-values.ts'
+export { optionsOfRun, type RunAgain } from './benchmark/options-of-run.ts'
+export { prepareRun, type PreparedRun, type RunOptions } from './benchmark/prepare-run.ts'
 export { canonicalJson, contentHash } from './content-hash.ts'
 export { namedChunks, readLines, type TextLine } from './data/read-lines.ts'
 export { countDifferences, type GoldenResult } from './goldens/golden-result.ts'
@@ -34,6 +68,9 @@ export { tradeoffPlotSvg, type TradeoffPlotOptions } from './pictures/tradeoff-p
 export { pythonRound } from './python/round.ts'
 export { pythonSpace, pythonSplit, pythonStrip } from './python/white-space.ts'
 export { SeededRandom } from './random.ts'
+export { fileName } from './report/file-name.ts'
+export { leftTable, orDash, textTable } from './report/text-table.ts'
+export { meanTable } from './report/mean-table.ts'
 export { flatRows, fromJsonDocument, toCsv, toJsonDocument } from './report/export.ts'
 export {
   htmlReport,
@@ -85,6 +122,7 @@ export { runParallel } from './run/run-parallel.ts'
 export {
   runSamples,
   type Ask,
+  type RunSample,
   type AskFailure,
   type AskResult,
   type NamedSpec,

@@ -1,3 +1,5 @@
+export { longBench, longBench as default } from './longbench.ts'
+export { longBenchV2 } from './longbench-v2.ts'
 export { badData, badReference, type Place } from './bad-data.ts'
 export {
   type Category,
@@ -84,10 +86,8 @@ export { configOf, loadOfficialConfig, type OfficialConfig } from './data/offici
 export { type OnBadData, parseLines, readRows } from './data/read-rows.ts'
 export { type LongBenchRow, parseRow } from './data/row.ts'
 export { jiebaTableFiles, longBenchConfigFiles, type OfficialFile } from './data/official-files.ts'
-export { benchSamples } from './run/bench-samples.ts'
-export type { LongBenchInput, LongBenchRules, RunLongBenchOptions } from './run/longbench-run.ts'
+export type { LongBenchInput } from './run/longbench-input.ts'
 export { longBenchBuckets, longBenchScores } from './run/longbench-scores.ts'
+export { longBenchTable } from './run/longbench-table.ts'
 export { readInputs, type ReadOptions, standInInputs } from './run/read-inputs.ts'
-export { longBenchIdentity, runLongBench } from './run/run-longbench.ts'
 export { type PredictionOptions, writePredictions } from './run/write-predictions.ts'
-export { runV2, type RunV2Options, v2Identity, type V2Rules, v2Scores } from './run/run-v2.ts'

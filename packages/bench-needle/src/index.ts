@@ -1,12 +1,5 @@
-export {
-  askNeedle,
-  type AskOptions,
-  type NeedlePrompt,
-  type NeedleSample,
-  type SampleQuestion,
-} from './ask.ts'
+export { needle, needle as default } from './needle.ts'
 export { depthGrid, evenLengths, lengthGrid, type DepthSchedule, type LengthOptions } from './grid/grid.ts'
-export { gridSamples, type GridOptions, type GridProfile } from './grid/grid-samples.ts'
 export { joinEssays, readEssays, worldHaystack, type EssayOrder } from './grid/haystack.ts'
 export {
   insertNeedles,
@@ -15,15 +8,12 @@ export {
   type TextCodec,
 } from './grid/insert-needles.ts'
 export {
-  plainForm,
   promptForms,
   renderPrompt,
   type PromptForm,
   type RenderedPrompt,
 } from './grid/prompt-forms.ts'
-export { gridIdentity, runGrid, type RunGridOptions } from './grid/run-grid.ts'
 export { scoreReply } from './grid/score-reply.ts'
-export type { NeedleContext, NeedleModel, NeedleTokenizer } from './needle-model.ts'
 export {
   originalHeatMap,
   type OriginalHeatMapOptions,
@@ -31,28 +21,20 @@ export {
 } from './original/original-heat-map.ts'
 export { readOriginalFolder, type OriginalFolder, type OriginalResult } from './original/read-original.ts'
 export { originalFileName, toOriginal, writeOriginalFolder } from './original/write-original.ts'
-export { partsOfResults } from './reference/parts-of-results.ts'
 export {
   demoRows,
   needleRow,
   protocolPruner,
   type DemoRowsOptions,
   type NeedleRow,
-} from './reference/rows.ts'
-export {
-  countSamples,
-  referenceIdentity,
-  runReference,
-  type NeedlePart,
-  type NeedleResult,
-  type RunReferenceOptions,
-} from './reference/run-reference.ts'
-export { defaultDepths, referenceSamples, type NeedleTask } from './reference/samples.ts'
+} from './world/rows.ts'
+export { defaultDepths } from './world/world-needle.ts'
 export { checkGoldens } from './scores/check-goldens.ts'
 export { kvpressRouge, type KvpressRouge } from './scores/kvpress-rouge.ts'
 export { needleRougeScore, rouge1, rougeL, type Overlap } from './scores/rouge-score.ts'
 export { NEEDLE_ANSWER, wordOverlap } from './scores/word-overlap.ts'
 export { needleTable } from './summary/needle-table.ts'
+export type { NeedleResult, NeedleTask } from './summary/needle-result.ts'
 export { needleHeatMaps, tradeoffCurves } from './summary/pictures.ts'
 export { summarizeRows, type RowSummary } from './summary/summarize.ts'
 export { tableText } from './summary/table-text.ts'

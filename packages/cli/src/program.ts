@@ -1,3 +1,4 @@
+import type { Benchmark } from '@qpkv/bench-kit'
 import { Command } from 'commander'
 import { addCalibrate } from './commands/calibrate.ts'
 import { addChat } from './commands/chat.ts'
@@ -18,7 +19,7 @@ import type { Io } from './io.ts'
 import { ownVersion } from './package-versions.ts'
 
 /** The command line as a commander program; writes through `io` and never ends the process. */
-export function makeProgram(io: Io): Command {
+export function makeProgram(io: Io, benchmarks: readonly Benchmark[]): Command {
   const program = new Command('qpkv')
     .description('Llama-type language models with a compressed KV cache: more tokens, lower precision.')
     .version(ownVersion())
@@ -30,16 +31,16 @@ export function makeProgram(io: Io): Command {
     .showHelpAfterError('(see qpkv --help)')
   addGenerate(program, io)
   addChat(program, io)
-  addBench(program, io)
+  addBench(program, io, benchmarks)
   addDemo(program, io)
   addCalibrate(program, io)
   addMethods(program, io)
   addDoctor(program, io)
   addVerify(program, io)
-  addSweep(program, io)
+  addSweep(program, io, benchmarks)
   addReport(program, io)
   addCompare(program, io)
-  addRun(program, io)
+  addRun(program, io, benchmarks)
   addHeatMap(program, io)
   addScore(program, io)
   addPull(program, io)

@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { isBenchmark, type Benchmark } from '@qpkv/bench-kit'
 import { methods } from '@qpkv/methods'
 import { createRegistry, type AnyMethod, type Registry } from '@qpkv/spec'
+import { ownBenchmarks } from './bench/benchmarks.ts'
 import { UsageError } from './usage-error.ts'
 
 /**
@@ -13,11 +15,30 @@ export async function readRegistry(
   packages: readonly string[] = [],
   folder = process.cwd(),
 ): Promise<Registry> {
-  const found = await Promise.all(packages.map((name) => importMethods(name, folder)))
-  return createRegistry([...methods, ...found.flat()])
+  const exported = await Promise.all(packages.map((name) => importPackage(name, folder)))
+  return createRegistry([...methods, ...exported.flat().filter(isMethod)])
 }
 
-async function importMethods(name: string, folder: string): Promise<AnyMethod[]> {
+/** The command's own benchmarks and those of the packages that --use names. */
+export async function readBenchmarks(
+  packages: readonly string[] = [],
+  folder = process.cwd(),
+): Promise<readonly Benchmark[]> {
+  const exported = await Promise.all(packages.map((name) => importPackage(name, folder)))
+  return [...ownBenchmarks, ...exported.flat().filter(isBenchmark)]
+}
+
+/** What stands behind --use: read before the command line is parsed, since every benchmark is a command of its own. */
+export function usedPackages(args: readonly string[]): string[] {
+  let used = false
+  return args.flatMap((arg) => {
+    if (arg.startsWith('--use=')) return [arg.slice('--use='.length)]
+    if (arg.startsWith('-')) used = arg === '--use'
+    return used && arg !== '--use' ? [arg] : []
+  })
+}
+
+async function importPackage(name: string, folder: string): Promise<unknown[]> {
   let exported: Record<string, unknown>
   try {
     const path = createRequire(join(folder, 'package.json')).resolve(name)
@@ -29,13 +50,12 @@ async function importMethods(name: string, folder: string): Promise<AnyMethod[]>
       `Install it here: npm install ${name}`,
     )
   }
-  const found = [...new Set(Object.values(exported))].filter(isMethod)
-  if (found.length === 0)
-    throw new UsageError(
-      `--use ${name}: the package exports neither a pruner nor a quantizer.`,
-      'Make one with definePruner or defineQuantizer of @qpkv/spec.',
-    )
-  return found
+  const found = [...new Set(Object.values(exported))].filter((value) => isMethod(value) || isBenchmark(value))
+  if (found.length > 0) return found
+  throw new UsageError(
+    `--use ${name}: the package exports neither a pruner nor a quantizer nor a benchmark.`,
+    'Make one with definePruner or defineQuantizer of @qpkv/spec, or defineBenchmark of @qpkv/bench-kit.',
+  )
 }
 
 const isMethod = (value: unknown): value is AnyMethod =>

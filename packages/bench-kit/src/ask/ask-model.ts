@@ -1,106 +1,133 @@
 import { KvError, type CompressionSpec } from '@qpkv/spec'
-import type { Answer, Facets, Measurement } from '../result/record.ts'
+import type { Answer, Measurement } from '../result/record.ts'
 import type { Ask, AskFailure, AskResult, NamedSpec } from '../run/run-samples.ts'
 import type { BenchContext, BenchModel } from './bench-model.ts'
-import { tokenizerOf, type EncodedPrompt } from './encode-prompt.ts'
+import { tokenizerOf } from './encode-prompt.ts'
 import { prefillRows } from './prefill-rows.ts'
-import { replyOf, type ReplyRule } from './reply.ts'
+import type { BenchPrompt, Question } from './question.ts'
+import { replyOf } from './reply.ts'
+import type { BenchSample } from './sample.ts'
 
-/** A sample of a benchmark; its prompt is made when it is asked, not before. */
-export interface BenchSample {
-  readonly id: string
-  readonly facets: Facets
-  /** Where it comes from, such as `data.jsonl:12`; stands in the message of a failure. */
-  readonly place?: string
-  readonly render: () => Promise<BenchPrompt>
-}
-
-export interface BenchPrompt extends EncodedPrompt {
-  readonly expected: string
-  readonly rule: ReplyRule
-  /** Facets of the answer. */
-  readonly facets?: Facets
-  readonly score: (reply: string) => Readonly<Record<string, number>>
+/** How a benchmark puts its samples and judges replies. */
+export interface Asking<Sample extends BenchSample> {
+  readonly model: BenchModel
+  readonly ask: (sample: Sample) => BenchPrompt | Promise<BenchPrompt>
+  readonly score: (reply: string, question: Question, sample: Sample) => Readonly<Record<string, number>>
 }
 
 /**
- * Asks a sample under every spec at once: one prefill, one context per spec, a greedy answer each. A spec that this
- * prompt cannot be compressed with fails alone; the others go on.
+ * Asks a sample under every spec at once: one prefill, one context per spec, greedy answers. Several questions are asked of a fork each, a
+ * single one of the context itself. A spec that fails on a sample fails alone; the others go on.
  */
-export function askModel(model: BenchModel): Ask<BenchSample> {
+export function askModel<Sample extends BenchSample>(asking: Asking<Sample>): Ask<Sample> {
   return async (sample, rows, signal) => {
     try {
-      return await askSample(model, sample, rows, signal)
+      return await askSample(asking, sample, rows, signal)
     } catch (error) {
       throw placed(error, sample.place)
     }
   }
 }
 
-async function askSample(
-  model: BenchModel,
-  sample: BenchSample,
+async function askSample<Sample extends BenchSample>(
+  { model, ask, score }: Asking<Sample>,
+  sample: Sample,
   rows: readonly NamedSpec[],
   signal: AbortSignal,
 ): Promise<(AskResult | AskFailure)[]> {
-  const prompt = await sample.render()
+  const prompt = await ask(sample)
+  const { ids, userEnd } = prompt
   const prefill = (compression: readonly CompressionSpec[]) =>
-    model.prefill(prompt.ids, {
+    model.prefill(ids, {
       compression,
       signal,
       // That a question follows is the protocol; it needs no warning.
       onWarning: () => undefined,
-      ...(prompt.userEnd === undefined ? {} : { userEnd: prompt.userEnd }),
+      ...(userEnd === undefined ? {} : { userEnd }),
     })
-  const refuses = (spec: CompressionSpec) => model.estimate(prompt.ids.length, [spec])
-  const { contexts, refusals } = await prefillRows(rows, prefill, refuses)
+  const resolve = (spec: CompressionSpec) => model.estimate(ids.length, [spec])
+  const contexts = await prefillRows(rows, prefill, resolve)
   try {
-    const results = new Map<NamedSpec, AskResult | AskFailure>(refusals)
-    for (const [row, context] of contexts) {
-      results.set(row, await askContext(model, context, prompt, sample.facets, row.spec, signal))
+    const results: (AskResult | AskFailure)[] = []
+    for (const [i, context] of contexts.entries()) {
+      if ('error' in context) results.push({ error: placed(context.error, sample.place) })
+      else
+        results.push(
+          await askContext(model, context, prompt, sample, rows[i]?.spec, score, signal).catch(
+            (error: unknown) => {
+              if (signal.aborted) throw error
+              return { error: placed(error, sample.place) }
+            },
+          ),
+        )
     }
-    return rows.map((row) => results.get(row) ?? { error: new KvError('KV_DATA', 'The spec was not asked.') })
+    return results
   } finally {
-    await Promise.all([...contexts.values()].map((context) => context.dispose()))
+    await Promise.all(contexts.map((context) => ('error' in context ? undefined : context.dispose())))
   }
 }
 
-async function askContext(
+/** A question's answer and what it cost. */
+interface Asked {
+  readonly answer: Answer
+  readonly appendMs: number
+  readonly decodeMs: number
+  readonly decodeTokens: number
+  readonly grown: number
+}
+
+async function askContext<Sample extends BenchSample>(
   model: BenchModel,
   context: BenchContext,
-  prompt: BenchPrompt,
-  facets: Facets,
-  spec: CompressionSpec,
+  { questions }: BenchPrompt,
+  sample: Sample,
+  spec: CompressionSpec | undefined,
+  score: Asking<Sample>['score'],
   signal: AbortSignal,
 ): Promise<AskResult> {
-  const report = context.report // before the answer grows it
-  const started = performance.now()
-  if (prompt.rest !== '') await context.append(prompt.rest, { signal })
-  const appendMs = prompt.rest === '' ? 0 : performance.now() - started
-  const reply = await replyOf(context, prompt.rule, tokenizerOf(model), signal)
-  const { bytes, timings } = context.report
-  const { expected, score } = prompt
-  const answer: Answer = { id: 'answer', facets: prompt.facets ?? {}, expected, reply, scores: score(reply) }
+  const report = context.report // before any answer grows it
+  const asked: Asked[] = []
+  for (const question of questions) {
+    const own = questions.length > 1 ? context.fork() : context
+    try {
+      const started = performance.now()
+      if (question.text !== '') await own.append(question.text, { signal })
+      const appendMs = question.text === '' ? 0 : performance.now() - started
+      const reply = await replyOf(own, question.rule, tokenizerOf(model), signal)
+      const { timings, bytes } = own.report
+      const { id = 'answer', facets = {}, expected } = question
+      asked.push({
+        answer: { id, facets, expected, reply, scores: score(reply, question, sample) },
+        appendMs,
+        decodeMs: timings.decodeMs,
+        decodeTokens: timings.decodeTokens,
+        grown: bytes.grown,
+      })
+    } finally {
+      if (own !== context) await own.dispose()
+    }
+  }
+  const total = (value: (one: Asked) => number) => asked.reduce((sum, one) => sum + value(one), 0)
   const measurement: Measurement = {
-    facets,
+    facets: sample.facets,
     promptTokens: report.promptTokens,
     tokensKept: report.keptPerHead,
-    ...(spec.budget ? { spent: { nominal: report.spentNominal, bytes: report.spentBytes } } : {}),
+    ...(spec?.budget ? { spent: { nominal: report.spentNominal, bytes: report.spentBytes } } : {}),
     bits: report.bits,
     bytes: {
       planned: report.bytes.simulated ?? report.bytes.planned,
       allocated: report.bytes.allocated,
-      grown: bytes.grown,
+      grown: Math.max(0, ...asked.map(({ grown }) => grown)),
       full: report.fullBytes,
     },
     timings: {
       prefillMs: report.timings.prefillMs,
-      appendMs,
-      decodeMs: timings.decodeMs,
-      decodeTokens: timings.decodeTokens,
+      appendMs: total(({ appendMs }) => appendMs),
+      decodeMs: total(({ decodeMs }) => decodeMs),
+      decodeTokens: total(({ decodeTokens }) => decodeTokens),
     },
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
-    answers: [answer],
+    answers: asked.map(({ answer }) => answer),
   }
   return { measurement, plan: report.plan }
 }

@@ -2,6 +2,7 @@ import type { CompressionPlan, CompressionSpec } from '@qpkv/spec'
 
 /** What a benchmark needs of a model; `@qpkv/core`'s Model satisfies it. */
 export interface BenchModel {
+  readonly config: { readonly contextTokens: number }
   readonly tokenizer: BenchTokenizer | undefined
   readonly chatTemplate: BenchChatTemplate | undefined
   /** Token ids that end a reply by the model's own files. */

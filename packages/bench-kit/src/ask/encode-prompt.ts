@@ -1,5 +1,6 @@
 import { KvError } from '@qpkv/spec'
 import type { BenchModel, BenchTokenizer } from './bench-model.ts'
+import type { BenchPrompt, Question } from './question.ts'
 
 /** `query-aware`: the question is compressed with the context. `query-agnostic`: the context alone is, the question follows. */
 export type BenchProtocol = 'query-aware' | 'query-agnostic'
@@ -18,11 +19,7 @@ export interface PromptParts {
   readonly special: boolean
 }
 
-export interface EncodedPrompt {
-  /** What is compressed. */
-  readonly ids: readonly number[]
-  /** Chat, query-aware: the token after the user's text. */
-  readonly userEnd?: number
+export interface EncodedPrompt extends Pick<BenchPrompt, 'ids' | 'userEnd'> {
   /** What is appended afterwards, without special tokens; empty when the question is compressed too. */
   readonly rest: string
 }
@@ -49,6 +46,17 @@ export async function encodePrompt(
   if (!parts.chat) return { ids, rest: '' }
   const userEnd = tokensUntil(tokenizer, ids, text.slice(0, from + parts.content.trim().length))
   return { ids, userEnd, rest: '' }
+}
+
+/** A prompt with its one question, as `encodePrompt` renders and cuts it. */
+export async function promptOf(
+  model: Pick<BenchModel, 'tokenizer' | 'chatTemplate'>,
+  parts: PromptParts,
+  protocol: BenchProtocol,
+  question: Omit<Question, 'text'>,
+): Promise<BenchPrompt> {
+  const { rest, ...prompt } = await encodePrompt(model, parts, protocol)
+  return { ...prompt, questions: [{ ...question, text: rest }] }
 }
 
 export function tokenizerOf({ tokenizer }: Pick<BenchModel, 'tokenizer'>): BenchTokenizer {

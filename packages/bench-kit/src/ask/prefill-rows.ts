@@ -1,38 +1,46 @@
 import { KvError, type CompressionSpec } from '@qpkv/spec'
 import type { AskFailure, NamedSpec } from '../run/run-samples.ts'
 
-/** Contexts of the rows that the prompt can be compressed with, and why the others cannot. */
-export interface PrefilledRows<Context> {
-  readonly contexts: ReadonlyMap<NamedSpec, Context>
-  readonly refusals: ReadonlyMap<NamedSpec, AskFailure>
-}
-
 /**
- * One prefill for all rows. Where resolving fails, the specs at fault are set aside and the rest is tried again, so
- * that one budget that is too small for a prompt does not cost the others their result.
+ * One prefill for all rows. A spec that cannot be resolved for this prompt, such as a budget that is too small, is set aside first; where the
+ * prefill of the others fails together, each is tried alone, so that no spec takes the sample from the others.
  * @param prefill gives one context per spec, in order
  * @param resolve throws what resolving a spec for this prompt throws
- * @throws what `prefill` throws, where it is no spec's fault or every spec's
+ * @returns a context or a failure per row, in order
+ * @throws KvError KV_ABORTED
  */
-export async function prefillRows<Context>(
+export async function prefillRows<Context extends object>(
   rows: readonly NamedSpec[],
   prefill: (specs: readonly CompressionSpec[]) => Promise<readonly Context[]>,
   resolve: (spec: CompressionSpec) => unknown,
-): Promise<PrefilledRows<Context>> {
-  const run = async (some: readonly NamedSpec[]) => {
-    const contexts = await prefill(some.map(({ spec }) => spec))
-    return new Map(contexts.flatMap((context, i) => (some[i] ? [[some[i], context] as const] : [])))
-  }
+): Promise<readonly (Context | AskFailure)[]> {
+  const refused = new Map(rows.flatMap((row) => refusal(row, resolve)))
+  const rest = rows.filter((row) => !refused.has(row))
+  const contexts = new Map<NamedSpec, Context | AskFailure>(refused)
+  if (rest.length > 0) for (const [row, context] of await together(rest, prefill)) contexts.set(row, context)
+  return rows.map((row) => contexts.get(row) ?? { error: new KvError('KV_DATA', 'The spec was not asked.') })
+}
+
+async function together<Context extends object>(
+  rows: readonly NamedSpec[],
+  prefill: (specs: readonly CompressionSpec[]) => Promise<readonly Context[]>,
+): Promise<(readonly [NamedSpec, Context | AskFailure])[]> {
   try {
-    return { contexts: await run(rows), refusals: new Map() }
+    const contexts = await prefill(rows.map(({ spec }) => spec))
+    return rows.flatMap((row, i) => (contexts[i] ? [[row, contexts[i]] as const] : []))
   } catch (error) {
-    if (rows.length === 1 || !KvError.isInstance(error) || error.code === 'KV_ABORTED') throw error
-    const refusals = new Map(rows.flatMap((row) => refusal(row, resolve)))
-    const rest = rows.filter((row) => !refusals.has(row))
-    if (refusals.size === 0 || rest.length === 0) throw error
-    return { contexts: await run(rest), refusals }
+    if (isAbort(error)) throw error
+    if (rows.length === 1) return rows.map((row) => [row, { error }] as const)
+    const alone: (readonly [NamedSpec, Context | AskFailure])[] = []
+    for (const row of rows) alone.push(...(await together([row], prefill)))
+    return alone
   }
 }
+
+/** Cancelled, by our error or by Node's own. */
+export const isAbort = (error: unknown): boolean =>
+  (KvError.isInstance(error) && error.code === 'KV_ABORTED') ||
+  (error instanceof Error && error.name === 'AbortError')
 
 function refusal(row: NamedSpec, resolve: (spec: CompressionSpec) => unknown): [NamedSpec, AskFailure][] {
   try {

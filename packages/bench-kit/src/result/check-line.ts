@@ -27,7 +27,7 @@ const shape =
     isPlainObject(value) && Object.entries(members).every(([name, check]) => check(value[name]))
 
 const machine = shape({ cpu: isText, cores: isNumber, memoryBytes: isNumber })
-const origin = { versions: each(isText), machine, startedAt: isText }
+const origin = { versions: each(isText), machine, startedAt: isText, extent: optional(isPlainObject) }
 const answer = shape({
   id: isText,
   facets: isFacets,
@@ -54,6 +54,7 @@ const members: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   sample: {
     id: isText,
     sample: isText,
+    input: optional(isText),
     spec: isText,
     plan: optional(isText),
     facets: isFacets,
@@ -90,7 +91,7 @@ export function checkLine(line: object, where: string): void {
         {
           hint:
             kind === 'sample'
-              ? 'Delete this line; the sample runs again with --resume.'
+              ? 'Delete this line; the sample runs again when the command is repeated.'
               : 'Use a copy of the file.',
         },
       )

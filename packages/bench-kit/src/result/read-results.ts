@@ -8,6 +8,8 @@ import { upgradeLines } from './upgrade.ts'
 export interface Results {
   readonly path: string
   readonly header: RunHeader
+  /** Options that say how many samples, of the last run. */
+  readonly extent: JsonObject
   /** By id, in the order of the file. */
   readonly specs: ReadonlyMap<string, SpecLine>
   readonly plans: ReadonlyMap<string, PlanLine>
@@ -39,7 +41,7 @@ export function parseLines(content: Buffer, path: string): RawResults {
       soundBytes = next
     } else if (next < content.length) {
       throw new KvError('KV_RESULT_FILE', `${path}, line ${lines.length + 1}: expected a JSON object.`, {
-        hint: 'Only the last line can be repaired. Delete this line; the sample runs again with --resume.',
+        hint: 'Only the last line can be repaired. Delete this line; the sample runs again when the command is repeated.',
       })
     }
     at = next
@@ -68,14 +70,16 @@ export function collectResults(lines: readonly ResultLine[], path: string): Resu
   const plans = new Map<string, PlanLine>()
   const records = new Map<string, SampleRecord>()
   const failures: FailureLine[] = []
+  let { extent = {} } = header
   for (const [index, line] of lines.entries()) {
     checkLine(line, `${path}, line ${index + 1}`)
     if (line.kind === 'spec') specs.set(line.id, { ...line, spec: loadSpec(line.spec) })
     else if (line.kind === 'plan') plans.set(line.id, line)
     else if (line.kind === 'failure') failures.push(line)
+    else if (line.kind === 'resume') extent = line.extent ?? extent
     else if (line.kind === 'sample') records.set(line.id, line)
   }
-  return { path, header, specs, plans, records: [...records.values()], failures }
+  return { path, header, extent, specs, plans, records: [...records.values()], failures }
 }
 
 /** Reads a result file of this or an older version; an interrupted last line is left out. Throws KvError KV_RESULT_FILE. */

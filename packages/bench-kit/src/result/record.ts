@@ -8,13 +8,16 @@ import type { MachineFacts } from '../machine.ts'
  */
 
 /** Version of the lines below; older files are upgraded when they are opened. */
-export const RESULT_SCHEMA_VERSION = 1
+export const RESULT_SCHEMA_VERSION = 2
 
-/** Everything beside the spec that changes a result. Two runs with equal identities may share a file. */
+/**
+ * Everything beside the spec that changes a sample's result. Runs with equal identities share a file; how many samples are asked is no part
+ * of it, so that more of them extend the file.
+ */
 export interface RunIdentity {
   /** `needle`, `ruler`, `longbench`, … */
   readonly bench: string
-  /** The task's options: seed, lengths, protocol, templates, …; plain JSON. */
+  /** `{ options, paths, data, notice }`: settings as settled, which options were paths, hashes of what lay there. Plain JSON. */
   readonly task: JsonObject
   readonly model: ModelIdentity
 }
@@ -40,6 +43,8 @@ export interface RunHeader {
   readonly versions: Readonly<Record<string, string>>
   readonly machine: MachineFacts
   readonly startedAt: string
+  /** Options that say how many samples. */
+  readonly extent?: JsonObject
 }
 
 /** Written once per spec that occurs in the file. */
@@ -65,6 +70,8 @@ export interface ResumeLine {
   readonly versions: Readonly<Record<string, string>>
   readonly machine: MachineFacts
   readonly startedAt: string
+  /** Of this run; the last one counts. */
+  readonly extent?: JsonObject
 }
 
 /** A sample that ended with an error; it is tried again on resume. */
@@ -138,6 +145,8 @@ export interface SampleRecord extends Measurement {
   /** Content hash of run, sample and spec: occurs once in a file. */
   readonly id: string
   readonly sample: string
+  /** Content hash of what the sample was read from, where the identity does not say it. */
+  readonly input?: string
   /** {@link SpecLine.id}. */
   readonly spec: string
 }

@@ -1,7 +1,6 @@
-import { closeSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync } from 'node:fs'
-import { renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { KvError, type CompressionPlan, type CompressionSpec } from '@qpkv/spec'
+import { KvError, type CompressionPlan, type CompressionSpec, type JsonObject } from '@qpkv/spec'
 import { machineFacts } from '../machine.ts'
 import { canonicalJson } from '../content-hash.ts'
 import { planIdOf, recordIdOf, runIdOf, specIdOf } from './ids.ts'
@@ -11,15 +10,18 @@ import { RESULT_SCHEMA_VERSION, type FailureLine, type Measurement, type ResultL
 import type { RunIdentity, SampleRecord } from './record.ts'
 import { upgradeLines } from './upgrade.ts'
 
-/** `new`: the file must not exist. `resume`: go on with it, or begin. `replace`: begin again. */
-export type OpenMode = 'new' | 'resume' | 'replace'
+/** `resume`: go on with the file, or begin. `replace`: begin again; what the file held is gone. */
+export type OpenMode = 'resume' | 'replace'
 
 /** Which file, for which run. */
 export interface OpenOptions {
   readonly path: string
   readonly identity: RunIdentity
+  /** Options that say how many samples. */
+  readonly extent?: JsonObject
   readonly versions: Readonly<Record<string, string>>
-  readonly mode: OpenMode
+  /** Default `resume`. */
+  readonly mode?: OpenMode
 }
 
 /**
@@ -44,19 +46,19 @@ export class ResultWriter {
   }
 
   /**
-   * @throws KvError KV_RESULT_LOCKED (another run writes it), KV_RESULT_FILE (exists, broken, newer), KV_CONFLICT (made by another
-   * model or task).
+   * @throws KvError KV_RESULT_LOCKED (another run writes it), KV_RESULT_FILE (no result file, broken, of another version), KV_CONFLICT (made
+   * by another model or task).
    */
-  static open({ path, identity, versions, mode }: OpenOptions): ResultWriter {
+  static open(options: OpenOptions): ResultWriter {
+    const { path, identity, mode = 'resume' } = options
     mkdirSync(dirname(path), { recursive: true })
     const lock = lockFile(path)
     try {
-      if (mode === 'new' && existsSync(path)) throw exists(path)
+      const old = existsSync(path) ? recover(path, mode) : []
       if (mode === 'replace') rmSync(path, { force: true })
-      const old = existsSync(path) ? recover(path) : []
       const writer = new ResultWriter(path, runIdOf(identity), lock, openSync(path, 'a'))
       try {
-        writer.#begin(old, identity, versions)
+        writer.#begin(mode === 'replace' ? [] : old, options)
         return writer
       } catch (error) {
         closeSync(writer.#file)
@@ -68,8 +70,8 @@ export class ResultWriter {
     }
   }
 
-  #begin(old: readonly ResultLine[], identity: RunIdentity, versions: OpenOptions['versions']): void {
-    const start = { versions, machine: machineFacts(), startedAt: new Date().toISOString() }
+  #begin(old: readonly ResultLine[], { identity, versions, extent = {} }: OpenOptions): void {
+    const start = { versions, machine: machineFacts(), startedAt: new Date().toISOString(), extent }
     if (old.length === 0) {
       this.#write([
         { kind: 'run', schemaVersion: RESULT_SCHEMA_VERSION, runId: this.runId, identity, ...start },
@@ -99,7 +101,7 @@ export class ResultWriter {
    * Adds one sample's records, all in one write; those that are there already are left out. Returns what is in the file now.
    * @throws KvError KV_CONFLICT where a spec's calibration file has changed since its first record.
    */
-  add(sample: string, results: readonly SpecResult[]): readonly SampleRecord[] {
+  add(sample: string, results: readonly SpecResult[], input?: string): readonly SampleRecord[] {
     const lines: ResultLine[] = []
     const records = results.map(({ label, spec, plan, measurement }) => {
       const specId = specIdOf(spec)
@@ -114,6 +116,7 @@ export class ResultWriter {
         kind: 'sample',
         id,
         sample,
+        ...(input === undefined ? {} : { input }),
         spec: specId,
         ...measurement,
         ...(planId === undefined ? {} : { plan: planId }),
@@ -164,29 +167,19 @@ export interface SpecResult {
   readonly measurement: Measurement
 }
 
-/** Cuts a broken end off, rewrites an older version, and returns the lines. */
-function recover(path: string): readonly ResultLine[] {
+/** Cuts a broken end off and returns the lines. What is no result file of this version is neither gone on with nor replaced. */
+function recover(path: string, mode: OpenMode): readonly ResultLine[] {
   const { lines, soundBytes, totalBytes } = parseLines(readFileSync(path), path)
-  if (soundBytes < totalBytes) truncate(path, soundBytes)
-  if (lines.length === 0) return []
-  const current = upgradeLines(lines, path)
-  if (lines[0]?.['schemaVersion'] !== RESULT_SCHEMA_VERSION) {
-    const fresh = `${path}.upgraded`
-    writeFileSync(fresh, current.map((line) => `${JSON.stringify(line)}\n`).join(''))
-    renameSync(fresh, path)
-  }
+  const current = lines.length === 0 ? [] : upgradeLines(lines, path)
+  if (mode === 'resume' && current.length > 0 && lines[0]?.['schemaVersion'] !== RESULT_SCHEMA_VERSION)
+    throw earlier(path)
+  if (soundBytes < totalBytes) truncateSync(path, soundBytes)
   return current
 }
 
-function truncate(path: string, bytes: number): void {
-  const file = openSync(path, 'r+')
-  if (fstatSync(file).size > bytes) ftruncateSync(file, bytes)
-  closeSync(file)
-}
-
-const exists = (path: string) =>
-  new KvError('KV_RESULT_FILE', `${path} exists already.`, {
-    hint: 'Add --resume to go on with it, or choose another file.',
+const earlier = (path: string) =>
+  new KvError('KV_RESULT_FILE', `${path} was written by an earlier version of qpkv, whose samples are named otherwise.`, {
+    hint: 'It can be reported and repeated (qpkv report, qpkv run). To measure more, choose another file.',
   })
 
 const otherCalibration = (path: string, first: string, now: string) =>
@@ -205,6 +198,6 @@ function differs(path: string, old: RunIdentity, now: RunIdentity): KvError {
   return new KvError(
     'KV_CONFLICT',
     `${path} was made with another ${fields.join(' and ')}: ${JSON.stringify(old)}.`,
-    { hint: 'Choose another file, or repeat the options of the first run.' },
+    { hint: 'Choose another file with --out, repeat the options of the first run, or give the file up with --replace.' },
   )
 }

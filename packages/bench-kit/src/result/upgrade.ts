@@ -5,7 +5,10 @@ import { RESULT_SCHEMA_VERSION, type ResultLine } from './record.ts'
 export type LineUpgrade = (line: JsonObject) => JsonObject
 
 /** By the version that they start from. A change of the schema adds an entry here and raises RESULT_SCHEMA_VERSION. */
-const upgrades: ReadonlyMap<number, LineUpgrade> = new Map()
+const upgrades: ReadonlyMap<number, LineUpgrade> = new Map([
+  // Version 2 added what the samples were read from, and options in the header: lines of version 1 are read as they are.
+  [1, (line: JsonObject) => line],
+])
 
 /**
  * Lines of an older result file as lines of today's version.

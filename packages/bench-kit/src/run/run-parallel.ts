@@ -31,7 +31,7 @@ export async function runParallel<Job>(
   if (errors.length > 0) throw errors[0]
   if (signal.aborted && next < jobs.length) {
     throw new KvError('KV_ABORTED', `Cancelled after ${next} of ${jobs.length} jobs.`, {
-      hint: 'What is done is saved; go on with --resume.',
+      hint: 'What is done is saved; the same command goes on with it.',
     })
   }
 }

@@ -3,6 +3,7 @@ import { specIdOf } from '../result/ids.ts'
 import type { Measurement, SampleRecord } from '../result/record.ts'
 import type { ResultWriter } from '../result/result-writer.ts'
 import type { Progress } from './progress.ts'
+import { isAbort } from '../ask/prefill-rows.ts'
 import { runParallel } from './run-parallel.ts'
 
 /** A row of a sweep: a spec under a name. */
@@ -21,6 +22,13 @@ export interface AskResult {
 /** One spec failed on a sample; the others of the sample stand. */
 export interface AskFailure {
   readonly error: unknown
+}
+
+/** What a run needs to know of a sample. */
+export interface RunSample {
+  readonly id: string
+  /** Content hash of what it was read from. */
+  readonly input?: string
 }
 
 /** Runs one sample under several specs (one prefill serves them all); one result per spec, in their order. */
@@ -50,10 +58,10 @@ export interface RunSamplesOptions<Sample> {
  * Asks every sample under every spec that the result file does not hold yet.
  * Everything is in the file as soon as its sample is done.
  * @returns the records of these samples and specs, earlier runs included, in the order of samples and specs.
- * @throws KvError KV_CONFLICT for two samples with one id or two labels for one spec,
- * KV_ABORTED, and with `stop` what `ask` throws.
+ * @throws KvError KV_CONFLICT for two samples with one id, two labels for one spec, or a file whose samples were made from other data;
+ * KV_ABORTED; and with `stop` what `ask` throws.
  */
-export async function runSamples<Sample extends { readonly id: string }>(
+export async function runSamples<Sample extends RunSample>(
   options: RunSamplesOptions<Sample>,
 ): Promise<readonly SampleRecord[]> {
   const { samples, specs, ask, writer, workers = 1, progress, onRecords, onError = 'stop' } = options
@@ -66,6 +74,7 @@ export async function runSamples<Sample extends { readonly id: string }>(
     specs.map(({ spec }) => specIdOf(spec)),
     'rows have the spec with the id',
   )
+  refuseOtherInputs(samples, writer)
   const jobs = samples.flatMap((sample) => {
     const missing = specs.filter(({ spec }) => !writer.has(sample.id, specIdOf(spec)))
     return missing.length > 0 ? [{ sample, missing }] : []
@@ -81,7 +90,7 @@ export async function runSamples<Sample extends { readonly id: string }>(
         const result = results[i] as AskResult | AskFailure
         return 'error' in result ? [] : [{ ...row, ...result }]
       })
-      const records = writer.add(sample.id, given)
+      const records = writer.add(sample.id, given, sample.input)
       onRecords?.(records)
       for (const [i, result] of results.entries()) {
         if (!('error' in result)) continue
@@ -107,9 +116,14 @@ function refuseDuplicates(ids: readonly string[], what: string): void {
   if (twice !== undefined) throw new KvError('KV_CONFLICT', `Two ${what} ${twice}.`)
 }
 
-const isAbort = (error: unknown) =>
-  (KvError.isInstance(error) && error.code === 'KV_ABORTED') ||
-  (error instanceof Error && error.name === 'AbortError')
+function refuseOtherInputs(samples: readonly RunSample[], writer: ResultWriter): void {
+  const inputs = new Map(samples.map(({ id, input }) => [id, input]))
+  const other = writer.records.find(({ sample, input }) => inputs.has(sample) && inputs.get(sample) !== input)
+  if (other === undefined) return
+  throw new KvError('KV_CONFLICT', `${writer.path} holds the sample ${other.sample}, made from other data.`, {
+    hint: 'Choose another file with --out, or give the data of the first run.',
+  })
+}
 
 const reason = (error: unknown) => ({
   code: KvError.isInstance(error) ? error.code : 'UNKNOWN',

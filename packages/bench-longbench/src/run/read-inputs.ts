@@ -2,7 +2,7 @@ import { findDataset } from '../data/datasets.ts'
 import type { JsonlSource } from '../data/jsonl-source.ts'
 import { readRows, type OnBadData } from '../data/read-rows.ts'
 import { standInRows } from '../standin/stand-ins.ts'
-import type { LongBenchInput } from './longbench-run.ts'
+import type { LongBenchInput } from './longbench-input.ts'
 
 export interface ReadOptions {
   /** Official names, with or without `_e`. */

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import type { SampleRecord } from '@qpkv/bench-kit'
+import { basename, dirname, join } from 'node:path'
+import { fileName, specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
 import type { PredictionLayout } from '../predictions/find-files.ts'
 import { officialPath, qpruningkvPath } from '../predictions/find-files.ts'
 import { officialLine, qpruningkvLine } from '../predictions/prediction.ts'
-import type { LongBenchInput } from './longbench-run.ts'
+import type { LongBenchInput } from './longbench-input.ts'
 
 export interface PredictionOptions {
   readonly layout: PredictionLayout
@@ -47,3 +47,21 @@ export function writePredictions(
     return file
   })
 }
+
+/** The files of every spec. The official layout has no place for a method: with several specs each has a folder of its own. */
+export const predictionFiles = (
+  { folder, layout }: { readonly folder: string; readonly layout: string },
+  records: readonly SampleRecord[],
+  specs: readonly NamedSpec[],
+  inputs: readonly LongBenchInput[],
+  modelName: string,
+): string[] =>
+  specs.flatMap(({ spec, label }) => {
+    const below = layout === 'official' && specs.length > 1 ? join(folder, fileName(label)) : folder
+    const mine = records.filter((record) => record.spec === specIdOf(spec))
+    return writePredictions(below, mine, inputs, {
+      layout: layout as PredictionLayout,
+      model: basename(modelName),
+      method: fileName(label),
+    })
+  })

@@ -19,8 +19,12 @@ const chat = (name: string, before: string, after: string): PromptForm => ({
   stop: ['\n'],
 })
 
-/** Forms by name: the bare story book of QPruningKV, and the same in the templates of two model families as KVCache-Factory renders them. */
-export const promptForms: Readonly<Record<'story-book' | 'llama-3' | 'mistral', PromptForm>> = {
+/**
+ * Forms by name: `plain` for the bundled model, which knows no other words, the text and the beginning of the answer; the bare story book of
+ * QPruningKV; and the same in the templates of two model families as KVCache-Factory renders them.
+ */
+export const promptForms: Readonly<Record<'plain' | 'story-book' | 'llama-3' | 'mistral', PromptForm>> = {
+  plain: { name: 'plain', text: '{context}\n{question}', special: true, stop: [] },
   'story-book': { name: 'story-book', text: storyBook, special: true, stop: ['\n'] },
   'llama-3': chat(
     'llama-3',
@@ -29,9 +33,6 @@ export const promptForms: Readonly<Record<'story-book' | 'llama-3' | 'mistral', 
   ),
   mistral: chat('mistral', '<s>[INST] ', ' [/INST]'),
 }
-
-/** For the bundled model, which knows no other words: the text and the beginning of the answer. */
-export const plainForm: PromptForm = { name: 'plain', text: '{context}\n{question}', special: true, stop: [] }
 
 /** A rendered prompt, cut after the last character of the context: `prefix` is what the query-agnostic protocol compresses. */
 export interface RenderedPrompt {

@@ -1,6 +1,6 @@
 import { heatMapCells, specIdOf, type HeatMap, type TradeoffCurve, type TradeoffPoint } from '@qpkv/bench-kit'
-import type { NeedleResult } from '../reference/run-reference.ts'
-import type { NeedleRow } from '../reference/rows.ts'
+import type { NeedleResult } from './needle-result.ts'
+import type { NeedleRow } from '../world/rows.ts'
 import type { RowSummary } from './summarize.ts'
 
 /** One heat map per row: depth of the asked number x length of the text. */

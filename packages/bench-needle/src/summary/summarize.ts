@@ -1,5 +1,5 @@
 import { mean, specIdOf, wilsonInterval, type Interval, type SampleRecord } from '@qpkv/bench-kit'
-import type { NeedleRow } from '../reference/rows.ts'
+import type { NeedleRow } from '../world/rows.ts'
 
 /** One row of the table: quality and cost over the samples of one length. */
 export interface RowSummary {

@@ -8,7 +8,7 @@ import {
   tradeoffPlotSvg,
   type ReportSection,
 } from '@qpkv/bench-kit'
-import type { NeedleResult } from '../reference/run-reference.ts'
+import type { NeedleResult } from './needle-result.ts'
 import { needleTable } from './needle-table.ts'
 import { needleHeatMaps, tradeoffCurves } from './pictures.ts'
 import { summarizeRows, type RowSummary } from './summarize.ts'
@@ -46,15 +46,15 @@ export function needleOutcome({ task, rows, records }: NeedleResult): NeedleOutc
 export interface DemoFilesOptions {
   readonly folder: string
   readonly results: readonly NeedleResult[]
-  /** The run's JSON lines, for the JSON document and the page's facts. */
-  readonly resultFile: string
+  /** The JSON lines of each part, for the JSON document and the page's facts. */
+  readonly resultFiles: readonly string[]
 }
 
 /** Writes heat maps, plots, the page and the result document; says where. */
 export async function writeDemoFiles({
   folder,
   results,
-  resultFile,
+  resultFiles,
 }: DemoFilesOptions): Promise<WrittenFile[]> {
   await mkdir(folder, { recursive: true })
   const written: WrittenFile[] = []
@@ -75,13 +75,11 @@ export async function writeDemoFiles({
     await put(`tradeoff-${outcome.protocol}.svg`, `accuracy against bytes, ${outcome.title}`, plot)
     sections.push(sectionOf(result, outcome, plot))
   }
-  const stored = await readResults(resultFile)
-  await put(
-    'results.json',
-    'everything measured, as one JSON document',
-    `${JSON.stringify(toJsonDocument(stored))}\n`,
-  )
-  await put('report.html', 'tables, plots and heat maps on one page', page(sections, stored.header, results))
+  const stored = await Promise.all(resultFiles.map((file) => readResults(file)))
+  const documents = `${JSON.stringify(stored.map(toJsonDocument))}\n`
+  await put('results.json', 'everything measured, as JSON documents', documents)
+  const [first] = stored
+  if (first) await put('report.html', 'tables, plots and heat maps on one page', page(sections, first.header, results))
   return written
 }
 

@@ -2,7 +2,7 @@ import type { RulerAssets } from '../assets/ruler-assets.ts'
 import { generateTask } from '../tasks/generate-task.ts'
 import type { RulerScripts, TokenCounter } from '../tasks/generator-context.ts'
 import type { RulerTask } from '../tasks/task-definitions.ts'
-import type { RulerInput } from './ruler-run.ts'
+import type { RulerInput } from './ruler-input.ts'
 
 export interface GeneratedOptions {
   readonly tasks: readonly RulerTask[]

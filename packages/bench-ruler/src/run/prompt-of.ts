@@ -2,8 +2,17 @@ import { tokenizerOf, type BenchModel, type PromptParts } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import { splitQuestion } from '../readers/split-question.ts'
 import type { RulerSample } from '../readers/ruler-sample.ts'
+import type { ScoringProfile } from '../metrics/score-task.ts'
 import { RUN_PROFILES, type RunProfile } from '../run-profile.ts'
-import type { RulerRules } from './ruler-run.ts'
+
+/** What a prompt depends on beside its sample and the model. */
+export interface PromptRules {
+  readonly profile: ScoringProfile
+  /** longest prompt in tokens, in place of the profile's; longer ones lose their middle */
+  readonly maxPromptTokens?: number | undefined
+  /** in place of the profile's */
+  readonly chatTemplate?: boolean | undefined
+}
 
 /**
  * The prompt of a sample under a profile. Raw profiles end the prompt with the answer prefix; with a chat template it follows the
@@ -12,7 +21,7 @@ import type { RulerRules } from './ruler-run.ts'
  */
 export function promptOf(
   sample: RulerSample,
-  rules: RulerRules,
+  rules: PromptRules,
   modelName: string,
   model: Pick<BenchModel, 'tokenizer'>,
 ): PromptParts {
@@ -45,7 +54,7 @@ const wrapOf = ({ chatTemplate }: RunProfile, modelName: string) =>
  * Longest prompt in tokens, undefined for no limit.
  * @throws KvError KV_INVALID_OPTION where the profile has none for this model and the rules neither
  */
-export function maxPromptTokens(rules: RulerRules, modelName: string): number | undefined {
+export function maxPromptTokens(rules: PromptRules, modelName: string): number | undefined {
   if (rules.maxPromptTokens !== undefined) return rules.maxPromptTokens
   const profile = RUN_PROFILES[rules.profile]
   if (profile.truncation === null) return undefined

@@ -4,7 +4,7 @@ import { readRulerJsonl } from '../readers/read-ruler-jsonl.ts'
 import { readRulerParquet } from '../readers/read-ruler-parquet.ts'
 import type { BadRowHandler, RulerSample } from '../readers/ruler-sample.ts'
 import type { RulerTask } from '../tasks/task-definitions.ts'
-import type { RulerInput } from './ruler-run.ts'
+import type { RulerInput } from './ruler-input.ts'
 
 export interface ReadOptions {
   readonly tasks: readonly RulerTask[]

@@ -6,7 +6,7 @@ export function refuseFailures(results: Results, specs: readonly NamedSpec[], kn
   const text = missingText(results, specs, known)
   if (text === undefined) return
   throw new KvError('KV_DATA', text, {
-    hint: `Every failure stands in ${results.path}; --resume tries them again.`,
+    hint: `Every failure stands in ${results.path}; the same command tries them again.`,
   })
 }
 

@@ -1,59 +1,46 @@
 import { join } from 'node:path'
-import {
-  Progress,
-  readResults,
-  resultFileName,
-  ResultWriter,
-  type NamedSpec,
-  type SampleRecord,
-} from '@qpkv/bench-kit'
+import { Progress, readResults, resultFileName, ResultWriter, type NamedSpec, type PreparedRun } from '@qpkv/bench-kit'
+import type { Results } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 import type { Io } from '../io.ts'
 import { benchVersions } from '../output/bench-versions.ts'
 import { exportResults } from '../output/export-results.ts'
-import { refuseFailures } from './failures.ts'
-import { sayProblems } from './problems.ts'
-import type { PreparedBench } from './prepared-bench.ts'
+import { refuseWrongSpecs } from './refuse-wrong-specs.ts'
 
 export interface RunFlags {
   readonly out?: string
-  readonly resume?: boolean
+  readonly replace?: boolean
   readonly json?: string
   readonly csv?: string
   readonly strict?: boolean
   readonly workers: number
 }
 
-/** Runs a prepared benchmark into its result file and writes what the flags ask for. Failed samples are told and exit with 1. */
-export async function runBench(
-  bench: PreparedBench,
-  specs: readonly NamedSpec[],
-  model: Model,
-  flags: RunFlags,
-  io: Io,
-): Promise<readonly SampleRecord[]> {
-  const { path, records } = await measure(bench, specs, model, flags, io)
-  refuseFailures(await readResults(path), specs)
-  return records
+export interface Measured {
+  readonly results: Results
+  /** Those of this run's samples and specs, earlier runs of it included. */
+  readonly records: Awaited<ReturnType<PreparedRun['run']>>
 }
 
-/** The same without a word about failures. */
+/** Runs a prepared benchmark into its result file, goes on where an earlier run ended, and writes what the flags ask for. */
 export async function measure(
-  bench: PreparedBench,
+  run: PreparedRun,
   specs: readonly NamedSpec[],
   model: Model,
   flags: RunFlags,
   io: Io,
-): Promise<{ readonly path: string; readonly records: readonly SampleRecord[] }> {
-  const { identity, samples, problems } = bench
-  sayProblems(problems, io)
+  label = run.identity.bench,
+): Promise<Measured> {
+  const { identity, extent } = run
+  refuseWrongSpecs(model, run, specs)
   const path = flags.out ?? join('results', resultFileName(identity))
-  const mode = flags.resume === true ? 'resume' : 'replace'
-  const writer = ResultWriter.open({ path, identity, versions: benchVersions(model), mode })
-  let records: readonly SampleRecord[]
+  const mode = flags.replace === true ? 'replace' : 'resume'
+  const writer = ResultWriter.open({ path, identity, extent, versions: benchVersions(model), mode })
+  const before = writer.records.length
+  let records: Measured['records']
   try {
-    const progress = new Progress({ total: samples, label: identity.bench, stream: io.stderr })
-    records = await bench.run({
+    const progress = new Progress({ total: run.sizes.length, label, stream: io.stderr })
+    records = await run.run({
       specs,
       writer,
       workers: flags.workers,
@@ -63,15 +50,14 @@ export async function measure(
     })
     progress.end()
   } catch (error) {
-    if (writer.records.length > 0) io.stderr.write(`what is done is in ${path}; --resume goes on with it\n`)
+    if (writer.records.length > 0) io.stderr.write(`what is done is in ${path}; the same command goes on with it\n`)
     throw error
   } finally {
     writer.close()
   }
-  io.stdout.write(bench.table(records, specs))
-  const notice = identity.task['notice']
-  if (typeof notice === 'string') io.stdout.write(`(${notice})\n`)
+  if (before > 0) io.stderr.write(`${path} held ${before} records already; --replace measures them again\n`)
   io.stderr.write(`results: ${path}\n`)
-  if (flags.json !== undefined || flags.csv !== undefined) await exportResults(await readResults(path), flags)
-  return { path, records }
+  const results = await readResults(path)
+  if (flags.json !== undefined || flags.csv !== undefined) await exportResults(results, flags)
+  return { results, records }
 }

@@ -1,10 +1,9 @@
 import { writeFile } from 'node:fs/promises'
-import { compareRecords, compareResults, readResults, type Comparison, type Results } from '@qpkv/bench-kit'
+import { compareRecords, compareResults, readResults, type Comparison, type Results, textTable } from '@qpkv/bench-kit'
 import { KvError, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { wholeNumber } from '../options/numbers.ts'
-import { table } from '../output/text-table.ts'
 import { UsageError } from '../usage-error.ts'
 
 interface CompareFlags {
@@ -69,7 +68,7 @@ function comparisonText(one: Comparison): string {
   const list =
     lost.length === 0
       ? 'No sample is worse in B.\n'
-      : `Worst in B:\n${table(
+      : `Worst in B:\n${textTable(
           ['sample', 'A', 'B', 'B - A'],
           lost.map((sample) => [
             sample.sample,

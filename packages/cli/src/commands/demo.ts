@@ -1,31 +1,30 @@
 import { join, resolve } from 'node:path'
-import { formatDuration, Progress, ResultWriter } from '@qpkv/bench-kit'
+import { formatDuration } from '@qpkv/bench-kit'
 import {
-  countSamples,
   defaultDepths,
   demoRows,
+  needle,
   needleOutcome,
   needleTable,
-  referenceIdentity,
-  runReference,
   tableText,
   writeDemoFiles,
-  type NeedlePart,
   type NeedleResult,
-  type NeedleTask,
 } from '@qpkv/bench-needle'
+import type { Model } from '@qpkv/core'
 import type { Command } from 'commander'
+import { refuseFailures } from '../bench/failures.ts'
+import { openRun } from '../bench/open-run.ts'
+import { measure } from '../bench/run-bench.ts'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { numberFrom, wholeNumber, wholeNumbers } from '../options/numbers.ts'
-import { benchVersions, modelIdentity } from '../output/bench-versions.ts'
 
 interface DemoFlags extends ModelFlags {
   readonly seed: number
   readonly scale: number
   readonly lengths: number[]
   readonly out: string
-  readonly resume?: boolean
+  readonly replace?: boolean
 }
 
 const LENGTHS = [512, 1024, 2048]
@@ -46,7 +45,7 @@ export function addDemo(program: Command, io: Io): void {
     .option('--scale <X>', 'times as many texts', numberFrom(0.05, 1000), 1)
     .option('--lengths <N,...>', 'tokens of the texts', wholeNumbers(256), LENGTHS)
     .option('--out <DIR>', 'where pictures and results go', 'qpkv-demo')
-    .option('--resume', 'go on with the results of an earlier run')
+    .option('--replace', 'measure again what an earlier run left there (default: go on with it)')
   addModelOptions(command).action(async (flags: DemoFlags) => {
     await demo(flags, io)
   })
@@ -54,44 +53,42 @@ export function addDemo(program: Command, io: Io): void {
 
 async function demo(flags: DemoFlags, io: Io): Promise<void> {
   const started = performance.now()
-  const parts = demoParts(flags)
   await using model = await openModel(flags, io)
-  const identity = referenceIdentity(parts, await modelIdentity(model, flags.model))
-  const path = join(flags.out, 'results.jsonl')
-  const mode = flags.resume === true ? 'resume' : 'replace'
-  const writer = ResultWriter.open({ path, identity, versions: benchVersions(model), mode })
-  let results: NeedleResult[]
-  try {
-    const progress = new Progress({ total: countSamples(parts), label: 'demo', stream: io.stderr })
-    results = await runReference({ model, parts, writer, signal: io.signal, progress })
-    progress.end()
-  } finally {
-    writer.close()
+  const results: NeedleResult[] = []
+  const files: string[] = []
+  for (const protocol of ['query-aware', 'query-agnostic'] as const) {
+    const out = join(flags.out, `${protocol}.jsonl`)
+    results.push(await runPart(protocol, out, model, flags, io))
+    files.push(out)
   }
   printOutcomes(results, io)
-  const files = await writeDemoFiles({ folder: flags.out, results, resultFile: path })
+  const written = await writeDemoFiles({ folder: flags.out, results, resultFiles: files })
   io.stdout.write('\nWritten:\n')
-  for (const file of [{ path, what: 'results as they came' }, ...files])
+  for (const file of [...files.map((path) => ({ path, what: 'results as they came' })), ...written])
     io.stdout.write(`  ${resolve(file.path)}  ${file.what}\n`)
   io.stderr.write(`done in ${formatDuration(performance.now() - started)} on ${model.table}\n`)
 }
 
-const demoParts = (flags: DemoFlags): NeedlePart[] => [
-  { task: demoTask('query-aware', 1, flags), rows: demoRows('query-aware') },
-  { task: demoTask('query-agnostic', QUESTIONS, flags), rows: demoRows('query-agnostic') },
-]
-
-function demoTask(
+async function runPart(
   protocol: keyof typeof TEXTS,
-  questions: number,
-  { seed, scale, lengths }: DemoFlags,
-): NeedleTask {
+  out: string,
+  model: Model,
+  { seed, scale, lengths, model: modelName, replace = false }: DemoFlags,
+  io: Io,
+): Promise<NeedleResult> {
   const { longest, others } = TEXTS[protocol]
   const top = Math.max(...lengths)
   const samples = lengths.map((length) =>
     Math.max(1, Math.round((length === top ? longest : others) * scale)),
   )
-  return { protocol, seed, lengths, samples, keys: KEYS, questions, depths: defaultDepths }
+  const questions = protocol === 'query-aware' ? 1 : QUESTIONS
+  const task = { protocol, seed, lengths, keys: KEYS, questions, depths: defaultDepths }
+  const rows = demoRows(protocol)
+  const run = await openRun(needle, { ...task, samples }, { model, modelName, strict: true, io })
+  const flags = { out, replace, strict: true, workers: 1 }
+  const { results, records } = await measure(run, rows, model, flags, io, `demo, ${protocol}`)
+  refuseFailures(results, rows)
+  return { task, rows, records }
 }
 
 function printOutcomes(results: readonly NeedleResult[], io: Io): void {

@@ -1,7 +1,7 @@
+import { leftTable } from '@qpkv/bench-kit'
 import type { AnyMethod } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { leftTable } from '../output/text-table.ts'
 import { readRegistry } from '../registry.ts'
 import { UsageError } from '../usage-error.ts'
 

@@ -1,76 +1,90 @@
-import { canonicalJson, modelFingerprint, readResults, type Results, type RunIdentity } from '@qpkv/bench-kit'
+import { modelFingerprint, optionsOfRun, type Benchmark, type Results, type RunIdentity } from '@qpkv/bench-kit'
+import { canonicalJson } from '@qpkv/bench-kit'
 import { modelFolder } from '@qpkv/reference-model'
+import type { JsonObject } from '@qpkv/spec'
 import type { Command } from 'commander'
-import { prepareBench } from '../bench/prepare-bench.ts'
-import { prepareNeedleParts } from '../bench/needle-world.ts'
-import type { BenchTools, PreparedBench } from '../bench/prepared-bench.ts'
-import { measure } from '../bench/run-bench.ts'
+import { addBenchFlags, givenOptions } from '../bench/bench-flags.ts'
+import { findBenchmark } from '../bench/benchmarks.ts'
 import { refuseFailures } from '../bench/failures.ts'
+import { openRun } from '../bench/open-run.ts'
+import { measure, type RunFlags } from '../bench/run-bench.ts'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
 import { benchVersions } from '../output/bench-versions.ts'
 import { repeatText } from '../run/compare-repeat.ts'
-import { readExperiment } from '../run/read-experiment.ts'
-import { repeatOptions, type RepeatPaths } from '../run/repeat-options.ts'
+import { readExperiments } from '../run/read-experiments.ts'
 import { UsageError } from '../usage-error.ts'
 
-interface RunFlags extends ModelFlags, RepeatPaths {
-  readonly out?: string
-  readonly resume?: boolean
-  readonly strict?: boolean
-  readonly workers: number
-  readonly json?: string
-  readonly csv?: string
-}
+type Flags = ModelFlags & RunFlags
 
 /** `qpkv run RESULT`: the experiment of a result file once more, and whether it came out alike. */
-export function addRun(program: Command, io: Io): void {
+export function addRun(program: Command, io: Io, benchmarks: readonly Benchmark[]): void {
   const command = program
     .command('run')
     .description('repeat the experiment of a result file (.jsonl, or the .json that --json wrote)')
     .argument('<RESULT>', 'the result file: of a bench, the demo or a sweep')
     .option('--out <FILE>', 'the new result file (default: RESULT-again.jsonl)')
-    .option('--data <PATH>', 'the benchmark data, where the run read files')
-    .option('--config <DIR>', 'longbench: folder of the official config')
-    .option('--assets <DIR>', 'ruler, longbench: the assets folder, where the run had one')
-    .option('--essays <DIR>', 'needle: the essay folder, where the run had one')
-    .option('--prompt <FILE>', 'longbench-v2: the prompt file')
-    .option('--resume', 'go on with the new result file')
+    .option('--replace', 'begin the new result file again (default: go on with it)')
+    .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
     .option('--workers <N>', 'samples at once', wholeNumber(1), 1)
     .option('--strict', 'the first failing sample ends the run')
     .option('--json <FILE>', 'write everything as one JSON document, too')
     .option('--csv <FILE>', 'write one row per answer, too')
-  addModelOptions(command).action(async (path: string, flags: RunFlags) => {
+  const paths = { options: pathsOf(benchmarks) }
+  addBenchFlags(addModelOptions(command), paths).action(async (path: string, flags: Flags) => {
     const named = command.getOptionValueSource('model') !== 'default'
-    await repeat(path, flags, named, io)
+    await repeat(path, flags, { named, paths: givenOptions(command, paths), benchmarks, io })
   })
 }
 
-async function repeat(path: string, flags: RunFlags, named: boolean, io: Io): Promise<void> {
-  const old = await readExperiment(path)
-  const { identity, versions } = old.header
+/** Where things lie now: a result file holds hashes of them, not paths. */
+const pathsOf = (benchmarks: readonly Benchmark[]): Benchmark['options'] =>
+  Object.fromEntries(
+    benchmarks.flatMap(({ options }) => Object.entries(options).filter(([, { role }]) => role === 'path')),
+  )
+
+interface Repeat {
+  /** The user named the model. */
+  readonly named: boolean
+  readonly paths: JsonObject
+  readonly benchmarks: readonly Benchmark[]
+  readonly io: Io
+}
+
+async function repeat(path: string, flags: Flags, { named, paths, benchmarks, io }: Repeat): Promise<void> {
+  const parts = (await readExperiments(path)).flatMap((old) => {
+    const benchmark = findBenchmark(benchmarks, old.header.identity.bench)
+    return optionsOfRun(benchmark, old, paths).map(({ options, results }) => ({ old: results, benchmark, options }))
+  })
+  const [first] = parts
+  if (!first) return
+  const { identity } = first.old.header
   const modelName = named ? flags.model : await modelOf(path, identity)
-  const { precision = flags.precision } = identity.model as { precision?: ModelFlags['precision'] }
-  const wanted = { ...flags, model: modelName, ...(precision === undefined ? {} : { precision }) }
-  await using model = await openModel(wanted, io)
-  const tools = { model, modelName, strict: flags.strict === true }
-  const bench = await prepareAgain(old, flags, tools)
-  if (bench.identity.model.fingerprint !== identity.model.fingerprint)
-    io.stderr.write(`note: the model differs from that of ${path} (${identity.model.name})\n`)
-  if (!sameTask(bench.identity, identity))
-    io.stderr.write(`note: the data or texts differ from those of ${path}\n`)
-  const again = path.replace(/(\.jsonl?)?$/, '-again.jsonl')
-  const specs = [...old.specs.values()]
-  const { path: file, records } = await measure(
-    bench,
-    specs,
-    model,
-    { ...flags, out: flags.out ?? again },
+  const precision = (identity.model.precision ?? flags.precision) as ModelFlags['precision']
+  await using model = await openModel(
+    { ...flags, model: modelName, ...(precision === undefined ? {} : { precision }) },
     io,
   )
-  io.stdout.write(repeatText(old, records, benchVersions(model)['ops'] ?? versions['ops']))
-  refuseFailures(await readResults(file), specs, old)
+  for (const [i, { old, benchmark, options }] of parts.entries()) {
+    const run = await openRun(benchmark, options, { model, modelName, strict: flags.strict === true, io })
+    noteDifferences(old, run.identity, io)
+    const again = flags.out ?? path.replace(/(\.jsonl?)?$/, '-again.jsonl')
+    const out = i === 0 ? again : again.replace(/(\.jsonl)?$/, `-${i + 1}.jsonl`)
+    const specs = [...old.specs.values()]
+    const { results, records } = await measure(run, specs, model, { ...flags, out }, io)
+    io.stdout.write(run.table(records, specs))
+    io.stdout.write(repeatText(old, records, benchVersions(model)['ops'] ?? old.header.versions['ops']))
+    refuseFailures(results, specs, old)
+  }
+}
+
+function noteDifferences({ path, header }: Results, now: RunIdentity, io: Io): void {
+  const { model, task } = header.identity
+  if (now.model.fingerprint !== model.fingerprint)
+    io.stderr.write(`note: the model differs from that of ${path} (${model.name})\n`)
+  if ('options' in task && canonicalJson(now.task) !== canonicalJson(task))
+    io.stderr.write(`note: the data or texts differ from those of ${path}\n`)
 }
 
 /** The model that a file names, where its name says where it is. */
@@ -79,18 +93,3 @@ async function modelOf(path: string, { model }: RunIdentity): Promise<string> {
   if (model.fingerprint === (await modelFingerprint(modelFolder))) return 'reference'
   throw new UsageError(`${path} was made with the model ${model.name}.`, 'Say where it is now: --model PATH.')
 }
-
-async function prepareAgain(old: Results, flags: RunFlags, tools: BenchTools): Promise<PreparedBench> {
-  const { identity } = old.header
-  const { bench, task } = identity
-  if (bench === 'needle' && 'parts' in task) return prepareNeedleParts(old, tools)
-  const options = repeatOptions(identity, flags)
-  const prepared = await prepareBench(bench, options, tools)
-  if (bench !== 'needle' || flags.essays === undefined || sameTask(prepared.identity, identity))
-    return prepared
-  // The file holds the haystack's hash, not how its essays were ordered.
-  const listed = await prepareBench(bench, { ...options, order: 'listed' }, tools)
-  return sameTask(listed.identity, identity) ? listed : prepared
-}
-
-const sameTask = (a: RunIdentity, b: RunIdentity) => canonicalJson(a.task) === canonicalJson(b.task)

@@ -1,3 +1,4 @@
+import { orDash, textTable } from '@qpkv/bench-kit'
 import { writeFile } from 'node:fs/promises'
 import {
   datasets,
@@ -12,7 +13,6 @@ import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import { collectProblems, sayProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
-import { orDash, table } from '../output/text-table.ts'
 import { findRulerPredictions, scoreRulerFiles } from '../score/ruler-predictions.ts'
 import type { ScoredFile } from '../score/scored-file.ts'
 
@@ -90,7 +90,7 @@ const chineseDatasets: ReadonlySet<string> = new Set(
 
 /** A row per file; `_e` files have one per length, as the official scorer gives them. */
 const scoresText = (scored: readonly ScoredFile[]): string =>
-  table(
+  textTable(
     ['task', 'method', 'length', 'rows', 'score'],
     scored.flatMap(({ task, method, length, rows, score, buckets }) =>
       buckets === undefined

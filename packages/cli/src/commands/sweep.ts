@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { contentHash, expandGrid, formatDuration, readResults } from '@qpkv/bench-kit'
+import { contentHash, expandGrid, formatDuration, readResults, type Benchmark } from '@qpkv/bench-kit'
 import { KvError, type Json } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
 import { missingText } from '../bench/failures.ts'
@@ -9,7 +9,7 @@ import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber, wholeNumbers } from '../options/numbers.ts'
 import { exportResults, type ExportFlags } from '../output/export-results.ts'
-import { hours, jobCost, measureSpeed } from '../sweep/estimate-cost.ts'
+import { costText, hours } from '../sweep/estimate-cost.ts'
 import { ModelPool } from '../sweep/model-pool.ts'
 import { paperBudget, paperTable, type PaperOptions } from '../sweep/paper-grids.ts'
 import { readGrid, type NamedGrid } from '../sweep/read-grid.ts'
@@ -26,7 +26,7 @@ interface SweepFlags extends ModelFlags, ExportFlags, Omit<PaperOptions, 'model'
 }
 
 /** `qpkv sweep`: models x tasks x specs, resumable, with a report. */
-export function addSweep(program: Command, io: Io): void {
+export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmark[]): void {
   const command = program
     .command('sweep')
     .description('run a grid of models x tasks x specs; run it again to go on where it ended')
@@ -39,7 +39,8 @@ export function addSweep(program: Command, io: Io): void {
       1,
     )
     .option('--copies <N>', 'load every model so many times and let jobs take turns', wholeNumber(1), 1)
-    .option('--dry-run', 'write jobs.json, say what it would cost, and stop')
+    .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
+    .option('--dry-run', 'check everything, write jobs.json, say what it would cost, and stop')
     .option('--strict', 'the first failing job ends the sweep')
     .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
     .option('--json <FILE>', 'all results as one JSON document, too')
@@ -66,21 +67,26 @@ export function addSweep(program: Command, io: Io): void {
         .default('both'),
     )
   addModelOptions(command).action(async (grid: string, flags: SweepFlags) => {
-    await sweep(grid, flags, io)
+    await sweep(grid, flags, benchmarks, io)
   })
 }
 
-async function sweep(name: string, flags: SweepFlags, io: Io): Promise<void> {
+async function sweep(
+  name: string,
+  flags: SweepFlags,
+  benchmarks: readonly Benchmark[],
+  io: Io,
+): Promise<void> {
   await using pool = new ModelPool((model) => openModel({ ...flags, model }, io), flags.copies)
   const named = await gridOf(name, flags, pool)
   const jobs = expandGrid(named.grid)
   const folder = flags.out ?? `sweep-${contentHash(jobs as unknown as Json)}`
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'jobs.json'), `${JSON.stringify(jobs, undefined, 2)}\n`)
   const { workers, strict = false } = flags
-  const options: SweepOptions = { jobs, pool, folder, workers, strict, io }
+  const options: SweepOptions = { jobs, benchmarks, pool, folder, workers, strict, io }
   const ready: ReadyJob[] = []
   for (const job of jobs) ready.push(await readyJob(job, options))
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'jobs.json'), `${JSON.stringify(jobs, undefined, 2)}\n`)
   await sayCost(ready, pool, io)
   if (flags.dryRun === true) return
   const started = performance.now()
@@ -108,11 +114,10 @@ async function gridOf(name: string, flags: SweepFlags, pool: ModelPool): Promise
 /** Says what the sweep takes at most before it begins. */
 async function sayCost(ready: readonly ReadyJob[], pool: ModelPool, io: Io): Promise<void> {
   let total = 0
-  for (const { job, bench } of ready) {
-    const speed = await measureSpeed(await pool.get(job.model), job)
-    const { samples, specs, milliseconds } = jobCost(bench, job, speed)
+  for (const { job, run } of ready) {
+    const { text, milliseconds } = await costText(await pool.get(job.model), run, job.specs)
     total += milliseconds
-    io.stderr.write(`${labelOf(job)}: ${samples} samples x ${specs} specs, at most ${hours(milliseconds)}\n`)
+    io.stderr.write(`${labelOf(job)}: ${text}\n`)
   }
   io.stderr.write(`in all at most ${hours(total)} on this machine, from a probe of 512 tokens\n`)
 }
@@ -127,11 +132,11 @@ async function report(
   // A job that failed before its first sample has no file.
   const paths = [...new Set(ready.map(({ path }) => path))].filter((path) => existsSync(path))
   const results = await Promise.all(paths.map((path) => readResults(path)))
-  for (const { job, bench, path } of ready) {
+  for (const { job, run, path } of ready) {
     const file = results.find((one) => one.path === path)
     const missing = file && missingText(file, job.specs)
     if (missing !== undefined) io.stderr.write(`${labelOf(job)}: ${missing}\n`)
-    io.stdout.write(`\n${labelOf(job)}\n\n${bench.table(file?.records ?? [], job.specs)}`)
+    io.stdout.write(`\n${labelOf(job)}\n\n${run.table(file?.records ?? [], job.specs)}`)
   }
   const written = await writeReport(results, { folder, title, notes, png: flags.png === true })
   const summary = join(folder, 'summary.json')

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { NamedSpec } from '@qpkv/bench-kit'
 import { parseSpec, printSpec, type CompressionSpec } from '@qpkv/spec'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import type { RunFlags } from '../bench/run-bench.ts'
 import { readCompression, type CompressionFlags } from './compression.ts'
 import { wholeNumber } from './numbers.ts'
@@ -16,7 +16,9 @@ export const addBenchOptions = (command: Command): Command =>
   command
     .option('--specs <FILE>', 'several specs at once, one text form a line; one prefill serves them all')
     .option('--out <FILE>', 'result file, JSON lines (default: results/BENCH-….jsonl)')
-    .option('--resume', 'go on with the result file')
+    .option('--replace', 'begin the result file again; what it held is gone (default: go on with it)')
+    .option('--dry-run', 'check everything, say what it would cost, and stop')
+    .addOption(new Option('--resume', 'what happens anyway').hideHelp())
     .option('--workers <N>', 'samples at once', wholeNumber(1), 1)
     .option('--strict', 'the first bad row or failing sample ends the run')
     .option('--json <FILE>', 'write everything as one JSON document, too')

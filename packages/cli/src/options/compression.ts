@@ -34,7 +34,7 @@ export const addCompressionOptions = (command: Command): Command =>
       'all of it: a JSON file, or a text such as snapkv+kivi:bits=4@128KiB',
       onlyOnce,
     )
-    .option('--use <PACKAGE...>', 'import methods from installed packages')
+    .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
 
 /** The spec that the flags ask for; nothing given is an uncompressed cache. */
 export async function readCompression(flags: CompressionFlags): Promise<CompressionSpec> {

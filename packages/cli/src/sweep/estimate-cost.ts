@@ -1,19 +1,12 @@
-import type { SweepJob } from '@qpkv/bench-kit'
+import type { NamedSpec, PreparedRun } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
-import type { PreparedBench } from '../bench/prepared-bench.ts'
-
-/** What a job takes at most. */
-export interface JobCost {
-  readonly samples: number
-  readonly specs: number
-  readonly milliseconds: number
-}
+import type { CompressionSpec } from '@qpkv/spec'
 
 const PROBE_TOKENS = 512
 const PROBE_DECODE = 16
 
-/** Milliseconds per token, measured on this machine with the job's own specs. */
-export interface Speed {
+/** Milliseconds per token, measured on this machine with the run's own specs. */
+interface Speed {
   /** One prefill that serves all specs. */
   readonly prefillMs: number
   /** One token of one context. */
@@ -21,10 +14,10 @@ export interface Speed {
 }
 
 /** Runs one prompt of 512 arbitrary tokens under all specs that it suits and generates 16 tokens. */
-export async function measureSpeed(model: Model, job: SweepJob): Promise<Speed> {
+async function measureSpeed(model: Model, rows: readonly NamedSpec[]): Promise<Speed> {
   const tokens = Math.min(PROBE_TOKENS, model.config.contextTokens - PROBE_DECODE)
   const ids = Array.from({ length: tokens }, (_, i) => (i * 7919) % model.config.vocabSize)
-  const specs = job.specs.map(({ spec }) => spec).filter((spec) => suits(model, tokens, spec))
+  const specs = rows.map(({ spec }) => spec).filter((spec) => suits(model, tokens, spec))
   const started = performance.now()
   const contexts = await model.prefill(ids, { compression: specs.length === 0 ? [{}] : specs })
   const prefillMs = (performance.now() - started) / tokens
@@ -39,7 +32,7 @@ export async function measureSpeed(model: Model, job: SweepJob): Promise<Speed> 
   }
 }
 
-function suits(model: Model, tokens: number, spec: SweepJob['specs'][number]['spec']): boolean {
+function suits(model: Model, tokens: number, spec: CompressionSpec): boolean {
   try {
     model.estimate(tokens, [spec])
     return true
@@ -49,12 +42,18 @@ function suits(model: Model, tokens: number, spec: SweepJob['specs'][number]['sp
 }
 
 /** An upper bound: every reply at its full length. Attention of very long prompts takes more than the probe says. */
-export const jobCost = (bench: PreparedBench, job: SweepJob, speed: Speed): JobCost => ({
-  samples: bench.samples,
-  specs: job.specs.length,
-  milliseconds:
-    bench.cost.promptTokens * speed.prefillMs + bench.cost.newTokens * job.specs.length * speed.decodeMs,
-})
+export async function costText(
+  model: Model,
+  { sizes }: PreparedRun,
+  specs: readonly NamedSpec[],
+): Promise<{ readonly milliseconds: number; readonly text: string }> {
+  const { prefillMs, decodeMs } = await measureSpeed(model, specs)
+  const milliseconds = sizes.reduce(
+    (sum, { prompt, answers }) => sum + prompt * prefillMs + answers * specs.length * decodeMs,
+    0,
+  )
+  return { milliseconds, text: `${sizes.length} samples x ${specs.length} specs, at most ${hours(milliseconds)}` }
+}
 
 /** `0.7 h`, `12.4 h`; minutes below a tenth of an hour. */
 export function hours(milliseconds: number): string {

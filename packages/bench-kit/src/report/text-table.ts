@@ -1,7 +1,7 @@
 type Rows = readonly (readonly string[])[]
 
 /** A table of text, two spaces between columns: the first one left, the others right, a rule below the head. */
-export function table(head: readonly string[], rows: Rows): string {
+export function textTable(head: readonly string[], rows: Rows): string {
   const widths = columnWidths([head, ...rows])
   const line = (row: readonly string[]) => padded(row, widths, (column) => column > 0)
   return `${[line(head), widths.map((size) => '-'.repeat(size)).join('  '), ...rows.map(line)].join('\n')}\n`

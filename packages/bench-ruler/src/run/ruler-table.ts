@@ -1,6 +1,7 @@
-import { specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
-import { EFFECTIVE_LENGTH_THRESHOLD, RULER_TASKS, rulerScores, summarizeLengths } from '@qpkv/bench-ruler'
-import { orDash, table } from '../output/text-table.ts'
+import { orDash, specIdOf, textTable, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
+import { EFFECTIVE_LENGTH_THRESHOLD, summarizeLengths } from '../metrics/ruler-summary.ts'
+import { RULER_TASKS } from '../tasks/task-definitions.ts'
+import { rulerScores } from './ruler-scores.ts'
 
 /**
  * A row per spec and length, a column per task; with all 13 tasks the figures over lengths below. The mean is called RULER score only
@@ -26,7 +27,7 @@ export function rulerTable(
     orDash(row.average ?? undefined, 1) + (mixed ? ` (${count(row)} of ${RULER_TASKS.length})` : ''),
   ])
   const summaries = standIns ? [] : each.flatMap(({ label, rows }) => lengthsText(label, rows))
-  return table(['spec', 'length', ...tasks, average], lines) + summaries.join('')
+  return textTable(['spec', 'length', ...tasks, average], lines) + summaries.join('')
 }
 
 /** `none+none: effective length 8192 (last with a RULER score above 85.6); …`; nothing where a task is missing. */

@@ -1,14 +1,7 @@
-import { specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
-import {
-  datasets,
-  evenDatasets,
-  flatMean,
-  longBenchBuckets,
-  longBenchScores,
-  sixCategoryMean,
-  type LabelledAverage,
-} from '@qpkv/bench-longbench'
-import { orDash, table } from '../output/text-table.ts'
+import { orDash, specIdOf, textTable, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
+import { datasets, evenDatasets } from '../data/datasets.ts'
+import { flatMean, sixCategoryMean, type LabelledAverage } from '../scores/averages.ts'
+import { longBenchBuckets, longBenchScores } from './longbench-scores.ts'
 
 /** More columns than this carry numbers that a list below explains. */
 const NAMED_COLUMNS = 3
@@ -36,7 +29,7 @@ export function longBenchTable(records: readonly SampleRecord[], specs: readonly
   const many = specs.length > NAMED_COLUMNS
   const head = specs.map(({ label }, i) => (many ? `[${i + 1}]` : label))
   const list = many ? specs.map(({ label }, i) => `[${i + 1}] ${label}\n`).join('') : ''
-  return table(['dataset', ...head], rows) + list
+  return textTable(['dataset', ...head], rows) + list
 }
 
 /**
