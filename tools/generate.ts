@@ -1,3 +1,3 @@
 // Writes everything that is generated from folders and descriptors.
-for (const name of ['generate-statistics', 'generate-architectures', 'generate-methods'])
+for (const name of ['generate-statistics', 'generate-architectures', 'generate-methods', 'generate-bench-options'])
   await import(`./${name}.ts`)

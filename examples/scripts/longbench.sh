@@ -14,5 +14,5 @@ datasets=${datasets:-narrativeqa,qasper,multifieldqa_en,hotpotqa,2wikimqa,musiqu
 make_spec
 if [ -n "$data" ]; then source=(--data "$data"); else source=(--stand-ins); fi
 $qpkv bench longbench --model "$model_path" --profile qpruningkv --datasets "$datasets" "${source[@]}" \
-  --spec "$spec" --out "$save_dir/$(result_name longbench "$data" "$datasets" "$max_num_examples" "$max_prompt_tokens" "$@").jsonl" --resume \
+  --spec "$spec" --out "$save_dir/$(result_name longbench "$data" "$datasets" "$max_num_examples" "$max_prompt_tokens" "$@").jsonl" \
   ${max_prompt_tokens:+--max-prompt-tokens "$max_prompt_tokens"} ${max_num_examples:+--rows "$max_num_examples"} "$@"

@@ -31,7 +31,7 @@ cat > "$out/grid.json" <<GRID
   "models": ["$model_path"],
   "tasks": [{ "bench": "needle", "options": {
     "form": "story-book", "profile": "qpruningkv", "order": "listed", "sentenceEnds": $ends,
-    "from": $s_len, "to": $e_len, "step": $step, "depthCount": 10$extra } }],
+    "from": $s_len, "to": $e_len, "step": $step, "depths": 10$extra } }],
   "specs": ["$spec"]
 }
 GRID

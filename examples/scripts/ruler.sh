@@ -15,5 +15,5 @@ tasks=${tasks:-niah_single_1,niah_single_2,niah_single_3,niah_multikey_1,niah_mu
 make_spec
 $qpkv bench ruler --model "$model_path" --profile qpruningkv --tasks "$tasks" --length "$context_lengths" \
   --samples "$max_num_examples" ${data:+--data "$data"} --spec "$spec" \
-  --out "$save_dir/$(result_name ruler "$data" "$tasks" "$context_lengths" "$max_num_examples" "$max_prompt_tokens" "$@").jsonl" --resume \
+  --out "$save_dir/$(result_name ruler "$data" "$tasks" "$context_lengths" "$max_num_examples" "$max_prompt_tokens" "$@").jsonl" \
   ${max_prompt_tokens:+--max-prompt-tokens "$max_prompt_tokens"} "$@"

@@ -42,7 +42,7 @@ const smaller: Readonly<Record<string, readonly (readonly [written: string, run:
     ['lengths: [2048]', 'lengths: [512]'],
     ['samples: 25', 'samples: 1'],
     ['to: 8001', 'to: 1001'],
-    ['depthGrid(10)', '[50]'],
+    ['depths: 10', 'depths: 1'],
   ],
   'packages/bench-ruler/README.md': [
     ['length: 4096', 'length: 512'],

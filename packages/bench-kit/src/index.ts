@@ -20,7 +20,9 @@ export { replyOf, type ReplyRule } from './ask/reply.ts'
 export type { BenchSample } from './ask/sample.ts'
 export {
   choice,
+  defaultText,
   either,
+  flagText,
   names,
   numbers,
   path,
@@ -49,6 +51,7 @@ export {
 export type { BenchOptions, BenchValues } from './benchmark/option-values.ts'
 export { optionsOfRun, type RunAgain } from './benchmark/options-of-run.ts'
 export { prepareRun, type PreparedRun, type RunOptions } from './benchmark/prepare-run.ts'
+export { runBenchmark, type RunBenchmarkOptions } from './benchmark/run-benchmark.ts'
 export { canonicalJson, contentHash } from './content-hash.ts'
 export { namedChunks, readLines, type TextLine } from './data/read-lines.ts'
 export { countDifferences, type GoldenResult } from './goldens/golden-result.ts'

@@ -94,25 +94,35 @@ describe('a prefill for many rows', () => {
   const resolve = (spec: CompressionSpec) => {
     if (bad(spec)) throw tooSmall
   }
+  const calls: number[] = []
   const prefill = async (specs: readonly CompressionSpec[]) => {
+    calls.push(specs.length)
     if (specs.some(bad)) throw tooSmall
-    return specs.map((_, i) => i)
+    return specs.map((_, i) => ({ context: i }))
   }
 
-  it('sets aside the spec at fault', async () => {
-    const { contexts, refusals } = await prefillRows(rows, prefill, resolve)
-    expect([...contexts]).toEqual([
-      [rows[0], 0],
-      [rows[2], 1],
+  it('sets aside the spec that cannot be resolved, in one prefill', async () => {
+    calls.length = 0
+    expect(await prefillRows(rows, prefill, resolve)).toEqual([
+      { context: 0 },
+      { error: tooSmall },
+      { context: 1 },
     ])
-    expect([...refusals]).toEqual([[rows[1], { error: tooSmall }]])
+    expect(calls).toEqual([2])
   })
 
-  it('throws what is no spec’s fault, what is every spec’s, and cancellation', async () => {
+  it('finds the spec at fault where only the prefill knows, and the others have their contexts', async () => {
+    calls.length = 0
+    const contexts = await prefillRows(rows, prefill, () => undefined)
+    expect(contexts).toEqual([{ context: 0 }, { error: tooSmall }, { context: 0 }])
+    expect(calls).toEqual([3, 1, 1, 1])
+  })
+
+  it('gives every spec its error where all fail, and throws cancellation', async () => {
     const memory = new KvError('KV_MEMORY', 'Full.')
     const full = async () => Promise.reject(memory)
-    await expect(prefillRows(rows, full, () => undefined)).rejects.toBe(memory)
-    await expect(prefillRows(rows.slice(1, 2), prefill, resolve)).rejects.toBe(tooSmall)
+    const failures = await prefillRows(rows, full, () => undefined)
+    expect(failures).toEqual(rows.map(() => ({ error: memory })))
     const aborted = new KvError('KV_ABORTED', 'Cancelled.')
     await expect(prefillRows(rows, async () => Promise.reject(aborted), resolve)).rejects.toBe(aborted)
   })

@@ -15,7 +15,7 @@ import { temporaryFolder } from './temporary-folder.ts'
 
 async function results(count: number, specs = rows) {
   const path = join(temporaryFolder(), 'r.jsonl')
-  const writer = ResultWriter.open({ path, identity, versions, mode: 'new' })
+  const writer = ResultWriter.open({ path, identity, versions, mode: 'resume' })
   await runSamples({
     samples: samples(count),
     specs,

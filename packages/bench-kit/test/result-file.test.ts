@@ -15,7 +15,7 @@ import {
 import { temporaryFolder } from './temporary-folder.ts'
 import { answer, identity, measurement, rows, samples, versions } from './run-data.ts'
 
-const open = (path: string, mode: 'new' | 'resume' | 'replace' = 'resume') =>
+const open = (path: string, mode: 'resume' | 'replace' = 'resume') =>
   ResultWriter.open({ path, identity, versions, mode })
 
 const code = (expected: string) => expect.objectContaining({ code: expected }) as Error
@@ -123,14 +123,48 @@ describe('a result file', () => {
   it('is not overwritten unless asked, and not continued with another task or model', async () => {
     const path = join(temporaryFolder(), 'r.jsonl')
     await run(path, 1)
-    expect(() => open(path, 'new')).toThrow(code('KV_RESULT_FILE'))
     const other = { ...identity, task: { seed: 2, tokens: 512 } }
     expect(() => ResultWriter.open({ path, identity: other, versions, mode: 'resume' })).toThrow(
-      /another task/,
+      /another run: seed 1, now 2/,
     )
     const writer = open(path, 'replace')
     expect(writer.records).toEqual([])
     writer.close()
+    writeFileSync(path, 'a letter to a friend\nwith two lines\n')
+    expect(() => open(path, 'replace')).toThrow(code('KV_RESULT_FILE'))
+    expect(readFileSync(path, 'utf8')).toContain('a letter')
+  })
+
+  it('of an earlier version is read, and neither gone on with nor changed', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await run(path, 1)
+    const old = readFileSync(path, 'utf8').replace('"schemaVersion":2', '"schemaVersion":1')
+    writeFileSync(path, old)
+    expect((await readResults(path)).records).toHaveLength(2)
+    expect(() => open(path)).toThrow(/written by an earlier version/)
+    expect(readFileSync(path, 'utf8')).toBe(old)
+  })
+
+  it('never mixes samples that were made from different data', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    const ask = async (input: string) => {
+      const writer = open(path)
+      try {
+        const some = samples(2).map((sample) => ({ ...sample, input }))
+        return await runSamples({
+          samples: some,
+          specs: rows,
+          writer,
+          ask: async ({ id }, specs) => answer(id, specs),
+        })
+      } finally {
+        writer.close()
+      }
+    }
+    expect(await ask('aaa')).toHaveLength(4)
+    expect(await ask('aaa')).toHaveLength(4)
+    await expect(ask('bbb')).rejects.toThrow(/holds the sample s0, made from other data/)
+    expect((await readResults(path)).records.every(({ input }) => input === 'aaa')).toBe(true)
   })
 
   it('of another kind, of a newer version or with a torn record is refused', async () => {

@@ -28,7 +28,7 @@ import { wellFormed } from './well-formed.ts'
 async function results(name = 'reference') {
   const path = join(temporaryFolder(), 'r.jsonl')
   const model = { name, fingerprint: name }
-  const writer = ResultWriter.open({ path, identity: { ...identity, model }, versions, mode: 'new' })
+  const writer = ResultWriter.open({ path, identity: { ...identity, model }, versions, mode: 'resume' })
   const ask = async ({ id }: { id: string }, asked: typeof rows) => answer(id, asked)
   await runSamples({ samples: samples(10), specs: rows, writer, ask })
   writer.close()
@@ -61,7 +61,7 @@ describe('the report of result files', () => {
   it('tells runs of one model and benchmark apart by their ids', async () => {
     const path = join(temporaryFolder(), 'r.jsonl')
     const other = { ...identity, model: { name: 'a', fingerprint: 'a' }, task: { seed: 2 } }
-    const writer = ResultWriter.open({ path, identity: other, versions, mode: 'new' })
+    const writer = ResultWriter.open({ path, identity: other, versions, mode: 'resume' })
     const ask = async ({ id }: { id: string }, asked: typeof rows) => answer(id, asked)
     await runSamples({ samples: samples(2), specs: rows, writer, ask })
     writer.close()

@@ -18,12 +18,16 @@ import { fillV2Template, v2Run } from './v2/fill-template.ts'
 import { readV2Rows, type LongBenchV2Row } from './v2/row.ts'
 import { v2Table } from './v2/v2-table.ts'
 
-export const longBenchV2Options = {
+const longBenchV2Options = {
   data: path({ doc: 'The official data.json.', flag: { value: '<FILE>' } }),
   prompt: path({ doc: 'An official prompt file, such as prompts/0shot.txt.', flag: { value: '<FILE>' } }),
   rows: samples({ doc: 'First questions. Default: all.' }),
   protocol: protocol(),
-  maxPromptTokens: whole({ min: 2, default: v2Run.maxPromptTokens, doc: 'Cut the middle of longer prompts.' }),
+  maxPromptTokens: whole({
+    min: 2,
+    default: v2Run.maxPromptTokens,
+    doc: 'Cut the middle of longer prompts.',
+  }),
   newTokens: whole({ min: 1, default: v2Run.maxNewTokens, doc: 'Tokens to generate.' }),
 }
 
@@ -71,7 +75,7 @@ export const longBenchV2: Benchmark = defineBenchmark({
     }
   },
   ask({ row }: V2Sample, { options, state, model }) {
-    const filled = fillV2Template(state as string, row)
+    const filled = fillV2Template(state, row)
     const question = filled.text.slice(filled.contextEnd)
     const content = truncateMiddleJoined(filled.text, options.maxPromptTokens, tokenizerOf(model)).text
     const contextEnd = content.endsWith(question) ? content.length - question.length : null
@@ -86,7 +90,7 @@ export const longBenchV2: Benchmark = defineBenchmark({
   table: v2Table,
   upgrade: ({ source, data: _data, prompts: _prompts, ...rules }: JsonObject) => {
     const { files: _files, ...read } = isPlainObject(source) ? source : {}
-    return [{ ...rules, ...read } as JsonObject]
+    return [{ ...rules, ...read }]
   },
 })
 

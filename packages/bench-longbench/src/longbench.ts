@@ -104,7 +104,9 @@ export const longBench: Benchmark = defineBenchmark({
     return {
       samples: inputs.map((input) => sampleOf(input, values, config, limit)),
       state: { inputs, config, scoring, limit },
-      options: standIns ? { datasets: asked, seed, size } : { datasets: asked, seed: undefined, size: undefined },
+      options: standIns
+        ? { datasets: asked, seed, size }
+        : { datasets: asked, seed: undefined, size: undefined },
       data: { prompts: contentHash(JSON.parse(JSON.stringify(config)) as Json) },
       ...(standIns ? { notice: standInNotice } : {}),
     }
@@ -130,7 +132,7 @@ export const longBench: Benchmark = defineBenchmark({
   },
   upgrade: ({ source, data: _data, prompts: _prompts, notice: _notice, ...rules }: JsonObject) => {
     const { files: _files, ...read } = isPlainObject(source) ? source : {}
-    return [{ ...rules, ...read } as JsonObject]
+    return [{ ...rules, ...read }]
   },
 })
 
@@ -157,7 +159,11 @@ function sampleOf(
   }
 }
 
-const aboutModel = (name: string, { maxPromptTokens: official }: OfficialConfig, limit: number | undefined) => ({
+const aboutModel = (
+  name: string,
+  { maxPromptTokens: official }: OfficialConfig,
+  limit: number | undefined,
+) => ({
   name,
   official,
   ...(limit === undefined ? {} : { maxPromptTokens: limit }),
@@ -213,13 +219,21 @@ async function readData(
     meet(error)
   }
   try {
-    const inputs = await readInputs(source, { datasets: asked, onBad, ...(rows === undefined ? {} : { rows }) })
+    const inputs = await readInputs(source, {
+      datasets: asked,
+      onBad,
+      ...(rows === undefined ? {} : { rows }),
+    })
     if (inputs.length > 0) return { inputs, config }
   } finally {
     await source.close()
   }
   const [first] = problems
-  throw new KvError('KV_DATA', first ? `No row of LongBench is left: ${first.message}` : 'There is no row of LongBench.', {
-    hint: 'Point --data to the official data.zip or its folder.',
-  })
+  throw new KvError(
+    'KV_DATA',
+    first ? `No row of LongBench is left: ${first.message}` : 'There is no row of LongBench.',
+    {
+      hint: 'Point --data to the official data.zip or its folder.',
+    },
+  )
 }

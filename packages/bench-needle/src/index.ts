@@ -7,12 +7,7 @@ export {
   type InsertOptions,
   type TextCodec,
 } from './grid/insert-needles.ts'
-export {
-  promptForms,
-  renderPrompt,
-  type PromptForm,
-  type RenderedPrompt,
-} from './grid/prompt-forms.ts'
+export { promptForms, renderPrompt, type PromptForm, type RenderedPrompt } from './grid/prompt-forms.ts'
 export { scoreReply } from './grid/score-reply.ts'
 export {
   originalHeatMap,
@@ -21,13 +16,7 @@ export {
 } from './original/original-heat-map.ts'
 export { readOriginalFolder, type OriginalFolder, type OriginalResult } from './original/read-original.ts'
 export { originalFileName, toOriginal, writeOriginalFolder } from './original/write-original.ts'
-export {
-  demoRows,
-  needleRow,
-  protocolPruner,
-  type DemoRowsOptions,
-  type NeedleRow,
-} from './world/rows.ts'
+export { demoRows, needleRow, protocolPruner, type DemoRowsOptions, type NeedleRow } from './world/rows.ts'
 export { defaultDepths } from './world/world-needle.ts'
 export { checkGoldens } from './scores/check-goldens.ts'
 export { kvpressRouge, type KvpressRouge } from './scores/kvpress-rouge.ts'

@@ -20,7 +20,10 @@ export const needle: Benchmark = defineBenchmark({
     const [stranger] = strangers(kind, values)
     if (stranger !== undefined)
       throw new KvError('KV_INVALID_OPTION', `needle has no option "${stranger}" with the form ${form}.`, {
-        hint: kind === 'world' ? 'Add --form plain, or leave it out.' : `Leave it out, or choose --form ${WORLD_FORM}.`,
+        hint:
+          kind === 'world'
+            ? 'Add --form plain, or leave it out.'
+            : `Leave it out, or choose --form ${WORLD_FORM}.`,
       })
     return form === WORLD_FORM ? prepareWorld(values, tools) : prepareGrid({ ...values, form }, tools)
   },
@@ -44,14 +47,15 @@ function usualForm({ from, to, step, essays, needles }: NeedleValues, { modelNam
 /** Headers of schema 1: one task per protocol under `parts`, or a grid whose prompt form stands there as text. */
 function upgradeTask(task: JsonObject): JsonObject[] {
   const { parts } = task
-  if (Array.isArray(parts)) return parts.map((part) => ({ ...(isPlainObject(part) ? (part as JsonObject) : {}) }))
+  if (Array.isArray(parts))
+    return parts.map((part) => ({ ...(isPlainObject(part) ? (part as JsonObject) : {}) }))
   const { form: text, haystack, maxTokens, sentenceEnds, notice: _, ...same } = task
   const form = Object.values(promptForms).find((one) => one.text === text)?.name
   if (form === undefined)
     throw new KvError('KV_UNSUPPORTED', 'The prompt form of this file has no name here.', {
       hint: `Known: ${Object.keys(promptForms).join(', ')}. Another version of qpkv made this file; repeat it with that one.`,
     })
-  const seed = /^world (\d+)$/.exec(String(haystack))?.[1]
+  const seed = typeof haystack === 'string' ? /^world (\d+)$/.exec(haystack)?.[1] : undefined
   return [
     {
       ...same,

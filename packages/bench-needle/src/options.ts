@@ -5,7 +5,7 @@ import { promptForms } from './grid/prompt-forms.ts'
 /** Numbers hidden in texts of the bundled world. */
 export const WORLD_FORM = 'reference-world'
 
-export const NEEDLE_FORMS = [WORLD_FORM, ...(Object.keys(promptForms) as (keyof typeof promptForms)[])] as const
+const NEEDLE_FORMS = [WORLD_FORM, ...(Object.keys(promptForms) as (keyof typeof promptForms)[])] as const
 
 const counts = {
   doc: 'World: texts per length, one number for all lengths or one for each. Default 100.',
@@ -32,11 +32,17 @@ export const needleOptions = {
   to: whole({ min: 1, doc: 'Grid: longest text. Default 2000.' }),
   step: whole({ min: 1, doc: 'Grid: from one length to the next. Default 1000.' }),
   depthSchedule: choice(['linear', 'sigmoid'], { doc: 'Grid: how depths are spread. Default linear.' }),
-  essays: path({ doc: 'Grid: folder of .txt files as the haystack (qpkv pull needle-essays).', flag: { value: '<DIR>' } }),
+  essays: path({
+    doc: 'Grid: folder of .txt files as the haystack (qpkv pull needle-essays).',
+    flag: { value: '<DIR>' },
+  }),
   order: choice(['sorted', 'listed'], {
     doc: 'Grid: essays sorted, or as the system lists them. Default sorted.',
   }),
-  needles: texts({ doc: "Grid: what is hidden. Default: the originals' sentence.", flag: { name: '--needle' } }),
+  needles: texts({
+    doc: "Grid: what is hidden. Default: the originals' sentence.",
+    flag: { name: '--needle' },
+  }),
   question: text({ doc: 'Grid: what is asked.' }),
   expected: text({ doc: 'Grid: the answer behind overlap and exact.' }),
   buffer: whole({ min: 0, doc: 'Grid: tokens kept free for question and answer. Default 200.' }),
@@ -56,7 +62,17 @@ const belongs = {
   world: [...shared, 'keys', 'samples', 'questions'],
   grid: [
     ...shared,
-    ...(['from', 'to', 'step', 'depthSchedule', 'essays', 'order', 'needles', 'question', 'expected'] as const),
+    ...([
+      'from',
+      'to',
+      'step',
+      'depthSchedule',
+      'essays',
+      'order',
+      'needles',
+      'question',
+      'expected',
+    ] as const),
     ...(['buffer', 'sentenceEnds', 'newTokens', 'profile'] as const),
   ],
 } as const satisfies Record<string, readonly NeedleOption[]>

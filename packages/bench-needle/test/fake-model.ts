@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { BenchContext, BenchModel, BenchTokenizer } from '@qpkv/bench-kit'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { modelFolder } from '@qpkv/reference-model'
 import { budgetBytes, type CompressionPlan, type CompressionSpec } from '@qpkv/spec'
-import type { NeedleContext, NeedleModel, NeedleTokenizer } from '../src/index.ts'
 
 const json = (name: string) => JSON.parse(readFileSync(join(modelFolder, name), 'utf8')) as object
 const bundled = new Tokenizer(json('tokenizer.json'), json('tokenizer_config.json'))
 
-export const tokenizer: NeedleTokenizer = {
+export const tokenizer: BenchTokenizer = {
   encode: (text, { special = true } = {}) => bundled.encode(text, { add_special_tokens: special }).ids,
   decode: (ids, { special = false } = {}) => bundled.decode([...ids], { skip_special_tokens: !special }),
+  idOf: () => undefined,
+  specialTokens: {},
 }
 
 const plan: CompressionPlan = { planVersion: 1, heads: 'kv', promptTokens: 1, layers: [] }
@@ -24,7 +26,7 @@ function cost({ budget, quantize }: CompressionSpec, promptTokens: number) {
   return { bits, kept, bytes: kept * each, full: promptTokens * 2048 }
 }
 
-export interface FakeModel extends NeedleModel {
+export interface FakeModel extends BenchModel {
   /** One entry per prefill: how many specs it served. */
   readonly prefills: readonly number[]
   /** Contexts and forks that were not disposed. */
@@ -36,7 +38,7 @@ export interface FakeModel extends NeedleModel {
 /** Finds the number in the text, and gets it right in a share of the cases that grows with the tokens kept. */
 export function fakeModel(reply?: (text: string, spec: CompressionSpec) => string): FakeModel {
   const state = { prefills: [] as number[], open: 0, asked: [] as string[] }
-  const context = (text: string, promptTokens: number, spec: CompressionSpec): NeedleContext => {
+  const context = (text: string, promptTokens: number, spec: CompressionSpec): BenchContext => {
     state.open += 1
     let whole = text
     let disposed = false
@@ -57,13 +59,14 @@ export function fakeModel(reply?: (text: string, spec: CompressionSpec) => strin
         }
       },
       append: async (more) => {
-        whole += more
+        whole += String(more)
       },
       generate: () => {
         state.asked.push(whole)
         decoded += 8
         return { result: Promise.resolve({ text: (reply ?? answerFromText)(whole, spec) }) }
       },
+      logits: async () => new Float32Array(1),
       fork: () => context(whole, promptTokens, spec),
       dispose: async () => {
         if (!disposed) state.open -= 1
@@ -73,12 +76,13 @@ export function fakeModel(reply?: (text: string, spec: CompressionSpec) => strin
   }
   return {
     tokenizer,
-    table: 'fake',
+    chatTemplate: undefined,
+    config: { contextTokens: 8192 },
+    generationDefaults: { stopTokens: [] },
     estimate: () => undefined,
-    prefill: async (prompt, { compression, special = true }) => {
+    prefill: async (ids, { compression }) => {
       state.prefills.push(compression.length)
-      const tokens = tokenizer.encode(prompt, { special }).length
-      return compression.map((spec) => context(prompt, tokens, spec))
+      return compression.map((spec) => context(tokenizer.decode(ids), ids.length, spec))
     },
     get prefills() {
       return state.prefills

@@ -1,24 +1,20 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ResultWriter } from '@qpkv/bench-kit'
+import { prepareRun, runBenchmark, type BenchPrompt, type BenchRun } from '@qpkv/bench-kit'
 import { describe, expect, it } from 'vitest'
 import {
   demoRows,
   depthGrid,
   evenLengths,
-  gridIdentity,
-  gridSamples,
   insertNeedles,
   joinEssays,
   lengthGrid,
-  plainForm,
+  needle,
   promptForms,
   readEssays,
   renderPrompt,
-  runGrid,
   scoreReply,
   worldHaystack,
-  type GridOptions,
   type TextCodec,
 } from '../src/index.ts'
 import { fakeModel, tokenizer } from './fake-model.ts'
@@ -131,59 +127,97 @@ describe('haystacks', () => {
   })
 })
 
-const grid: GridOptions = {
-  model: fakeModel(),
-  haystack: { seed: 5 },
+const options = {
+  form: 'plain',
+  seed: 5,
   lengths: [400, 600],
   depths: [0, 50, 100],
   needles: [' The special magic number for amber-acorn is: 1234567.'],
   question: 'The special magic number for amber-acorn is',
   expected: '1234567',
-  form: plainForm,
+}
+const identity = { name: 'm', fingerprint: 'f' }
+
+/** The prompts of a grid as they are put, with what is appended to each. */
+async function prompts(given: object) {
+  const model = fakeModel()
+  const tools = { model, modelName: 'm', identity, meet: () => undefined }
+  const values = { ...options, protocol: 'query-aware' as const, ...given }
+  const prepared = await needle.prepare(values, tools)
+  const run: BenchRun<never, unknown> = {
+    options: values as never,
+    state: prepared.state,
+    model,
+    modelName: 'm',
+    notice: undefined,
+  }
+  const asked: (BenchPrompt & { readonly depth: number; readonly length: number; readonly text: string })[] =
+    []
+  for (const sample of prepared.samples) {
+    const prompt = await needle.ask(sample, run)
+    const { depth, length } = sample.facets
+    const text = tokenizer.decode(prompt.ids, { special: true })
+    asked.push({ ...prompt, text, depth: Number(depth), length: Number(length) })
+  }
+  return { asked, ids: prepared.samples.map(({ id }) => id) }
 }
 
 describe('a grid', () => {
-  it('has a sample per length and depth whose prompt holds needle and question', () => {
-    const samples = gridSamples(grid)
-    expect(samples.map(({ id }) => id)).toEqual(
+  it('has a sample per length and depth whose prompt holds needle and question', async () => {
+    const { asked, ids } = await prompts({})
+    expect(ids).toEqual(
       [400, 600].flatMap((length) => [0, 50, 100].map((depth) => `grid/query-aware/${length}-${depth}`)),
     )
-    for (const { render, facets } of samples) {
-      const text = render().prompt
+    for (const { text, depth, length } of asked) {
       const at = text.indexOf('amber-acorn is: 1234567.')
-      expect(Math.abs((100 * at) / text.length - Number(facets['depth']))).toBeLessThan(16)
+      expect(Math.abs((100 * at) / text.length - depth)).toBeLessThan(16)
       expect(text.endsWith('\nThe special magic number for amber-acorn is')).toBe(true)
-      expect(tokenizer.encode(text).length).toBeLessThanOrEqual(Number(facets['length']) - 200 + 20)
+      expect(tokenizer.encode(text).length).toBeLessThanOrEqual(length - 200 + 20)
     }
   })
 
   it('runs with one prefill per cell and all three scores', async () => {
     const model = fakeModel()
     const path = join(temporaryFolder(), 'r.jsonl')
-    const options = { ...grid, model }
-    const identity = gridIdentity(options, { name: 'm', fingerprint: 'f' })
-    const writer = ResultWriter.open({ path, identity, versions: {}, mode: 'new' })
-    const records = await runGrid({ ...options, rows: demoRows('query-aware').slice(0, 2), writer })
-    writer.close()
+    const specs = demoRows('query-aware').slice(0, 2)
+    const { records, table } = await runBenchmark(needle, options, { model, identity, path, specs })
     expect(model.prefills).toEqual([2, 2, 2, 2, 2, 2])
     expect(records).toHaveLength(12)
     expect(records[0]?.answers[0]?.scores).toMatchObject({ exact: 1, rouge1: expect.any(Number) as number })
+    expect(table).toContain('no benchmark score')
   })
 
-  it('asked afterwards compresses the text alone, chat prefix included, and appends the rest', () => {
-    const form = promptForms['llama-3']
-    const aware = gridSamples({ ...grid, form })[1]?.render() ?? expect.fail()
-    const agnostic = gridSamples({ ...grid, form, protocol: 'query-agnostic' })[1]?.render() ?? expect.fail()
+  it('asked afterwards compresses the text alone, chat prefix included, and appends the rest', async () => {
+    const aware = (await prompts({ form: 'llama-3' })).asked[1] ?? expect.fail()
+    const agnostic =
+      (await prompts({ form: 'llama-3', protocol: 'query-agnostic' })).asked[1] ?? expect.fail()
     expect(aware.questions[0]?.text).toBe('')
-    expect(agnostic.prompt + agnostic.questions[0]?.text).toBe(aware.prompt)
-    expect(agnostic.prompt.startsWith('<|begin_of_text|>')).toBe(true)
+    expect(agnostic.text + agnostic.questions[0]?.text).toBe(aware.text)
+    expect(agnostic.text.startsWith('<|begin_of_text|>')).toBe(true)
     expect(agnostic.questions[0]?.text.startsWith(' </book>')).toBe(true)
   })
 
-  it("keeps the special tokens that one of the papers' codes leaves in the text", () => {
-    const count = (profile: 'official' | 'qpruningkv') =>
-      (gridSamples({ ...grid, profile })[1]?.render().prompt ?? '').split('<|begin_of_text|>').length - 1
-    expect([count('official'), count('qpruningkv')]).toEqual([0, 3])
+  it("keeps the special tokens that one of the papers' codes leaves in the text", async () => {
+    const count = async (profile: 'official' | 'qpruningkv') =>
+      ((await prompts({ profile })).asked[1]?.text ?? '').split('<|begin_of_text|>').length - 1
+    expect(await count('qpruningkv')).toBeGreaterThan(await count('official'))
+  })
+
+  it('says which options belong to the other kind of needle, and settles its own', async () => {
+    const tools = { model: fakeModel(), modelName: 'm', identity, meet: () => undefined }
+    await expect(prepareRun(needle, { ...options, keys: 3 }, tools)).rejects.toThrow(
+      /no option "keys" with the form plain/,
+    )
+    await expect(prepareRun(needle, { buffer: 3 }, tools)).rejects.toThrow(
+      /no option "buffer" with the form reference/,
+    )
+    const { identity: run } = await prepareRun(
+      needle,
+      { ...options, lengths: undefined, from: 300, to: 500, step: 100 },
+      tools,
+    )
+    expect(run.task['options']).toMatchObject({ lengths: [300, 400, 500], buffer: 200, newTokens: 30 })
+    expect(Object.keys(run.task['options'] as object)).not.toContain('from')
   })
 })
 

@@ -101,7 +101,7 @@ export const ruler: Benchmark = defineBenchmark({
   table: (records, specs, { notice }) => rulerTable(records, specs, notice !== undefined),
   upgrade: ({ source, data: _data, notice: _notice, ...rules }: JsonObject) => {
     const { files: _files, scripts: _scripts, assets: _assets, ...read } = isPlainObject(source) ? source : {}
-    return [{ ...rules, ...read } as JsonObject]
+    return [{ ...rules, ...read }]
   },
 })
 
@@ -181,7 +181,11 @@ async function generate(
   const chat = (values.chatTemplate ?? chatTemplate === 'model') && scripts === 'current'
   const empty = chat ? ((await model.chatTemplate?.render([{ role: 'user', content: '' }])) ?? '') : undefined
   const shared = {
-    ...{ samples, seed, scripts, assets, tokenizer: { countTokens } },
+    samples,
+    seed,
+    scripts,
+    assets,
+    tokenizer: { countTokens },
     ...(empty === undefined ? {} : { templateTokens: countTokens(empty) }),
     ...(newTokens === undefined ? {} : { newTokens }),
   }

@@ -87,12 +87,12 @@ describe('kill -9', () => {
     expect(files()).toHaveLength(2)
   }, 60_000)
 
-  it('of a bench with two workers costs at most two samples; --resume completes the file', async () => {
+  it('of a bench with two workers costs at most two samples; the same command completes the file', async () => {
     writeFileSync(file('specs.txt'), SPECS.join('\n'))
     const out = file('ruler.jsonl')
     const task = ['--tasks', 'niah_single_1', '--length', '1024', '--samples', String(SAMPLES)]
     const args = ['bench', 'ruler', ...task, '--workers', '2', '--specs', file('specs.txt'), '--out', out]
-    await runAndKill([...args, '--resume'], () => samplesOf(out).length >= 3 * SPECS.length)
+    await runAndKill(args, () => samplesOf(out).length >= 3 * SPECS.length)
     const before = wholeLines(out)
     const done = new Set(samplesOf(out).map(({ sample }) => Number(sample.split('/').at(-1))))
     expect(done.size).toBeLessThan(SAMPLES)
@@ -100,7 +100,7 @@ describe('kill -9', () => {
     const first = Math.min(...done)
     expect(Math.max(...done) - first + 1 - done.size).toBeLessThanOrEqual(1)
     expect(samplesOf(out)).toHaveLength(done.size * SPECS.length)
-    const { code, stdout } = await run([...args, '--resume'])
+    const { code, stdout } = await run(args)
     expect(code).toBe(0)
     expect(stdout).toMatch(/^none\+none +1024 /m)
     expectWhole(out, before, SAMPLES * SPECS.length)

@@ -10,12 +10,29 @@ afterAll(() => {
 })
 const file = (name: string) => join(folder, name)
 
-/** Repeats a file; the result must be equal in every answer and record, and say so. */
-async function expectSame(path: string, answers: number, records = answers) {
-  const { code, stdout, stderr } = await run(['run', path, '--out', file('again.jsonl')])
+interface Line {
+  readonly kind: string
+  readonly answers: readonly unknown[]
+}
+
+const samplesOf = (path: string) =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line)
+    .filter(({ kind }) => kind === 'sample')
+
+/** Repeats files; each result must be equal in every answer and record, and say so. */
+async function expectSame(path: string, files = [path]) {
+  const { code, stdout, stderr } = await run(['run', path, '--out', file('again.jsonl'), '--replace'])
   expect(stderr).not.toMatch(/note:|error/)
-  expect(stdout).toContain(`${answers} of ${answers} answers equal: ids, replies and scores`)
-  expect(stdout).toContain(`${records} of ${records} records equal in tokens kept, plan and bytes`)
+  for (const one of files) {
+    const records = samplesOf(one)
+    const answers = records.flatMap((record) => record.answers).length
+    expect(stdout).toContain(`${answers} of ${answers} answers equal: ids, replies and scores`)
+    const all = `${records.length} of ${records.length}`
+    expect(stdout).toContain(`${all} records equal in tokens kept, plan and bytes`)
+  }
   expect(stdout).not.toContain('changed by')
   expect(code).toBe(0)
 }
@@ -24,14 +41,10 @@ describe('qpkv run repeats', () => {
   it('the demo, whose two parts have rows of their own, from .jsonl and from .json', async () => {
     await run(['demo', '--scale', '0.05', '--lengths', '320,384', '--out', file('demo')])
     // Two lengths: three and one texts known beforehand, one and one asked four times; twelve rows each.
-    const lines = readFileSync(file('demo/results.jsonl'), 'utf8').split('\n')
-    const records = lines
-      .filter((line) => line.startsWith('{"kind":"sample"'))
-      .map((line) => JSON.parse(line))
-    const answers = (records as { answers: unknown[] }[]).reduce((sum, one) => sum + one.answers.length, 0)
-    expect(answers).toBeGreaterThan(records.length)
-    await expectSame(file('demo/results.jsonl'), answers, records.length)
-    await expectSame(file('demo/results.json'), answers, records.length)
+    const files = [file('demo/query-aware.jsonl'), file('demo/query-agnostic.jsonl')]
+    expect(samplesOf(files[1] ?? '')[0]?.answers).toHaveLength(4)
+    for (const one of files) await expectSame(one)
+    await expectSame(file('demo/results.json'), files)
   }, 60_000)
 
   it('every file of a sweep; what failed there fails again and is no surprise', async () => {
@@ -40,7 +53,7 @@ describe('qpkv run repeats', () => {
       { bench: 'needle', options: { ...small, protocol: 'query-agnostic', questions: 2 } },
       {
         bench: 'needle',
-        options: { form: 'plain', lengths: [300], depthCount: 3, depthSchedule: 'sigmoid' },
+        options: { form: 'plain', lengths: [300], depths: 3, depthSchedule: 'sigmoid' },
       },
       { bench: 'ruler', options: { tasks: ['niah_single_1'], lengths: [512], samples: 1 } },
       { bench: 'longbench', options: { standIns: true, datasets: ['lcc', 'lcc_e'], rows: 1, newTokens: 4 } },
@@ -60,9 +73,7 @@ describe('qpkv run repeats', () => {
     const counts = names.map((name) => name.replace(/-[0-9a-f]+\.jsonl$/, ''))
     expect(counts.sort()).toEqual(['longbench', 'needle', 'needle', 'ruler'])
     for (const name of names) {
-      const text = readFileSync(join(file('sweep'), name), 'utf8')
-      const records = text.match(/"kind":"sample"/g)?.length ?? 0
-      await expectSame(join(file('sweep'), name), text.match(/"reply":/g)?.length ?? 0, records)
+      await expectSame(join(file('sweep'), name))
     }
   }, 60_000)
 
@@ -72,12 +83,14 @@ describe('qpkv run repeats', () => {
     const old = readFileSync(out, 'utf8')
     expect(old).toContain('"exact":1')
     writeFileSync(out, old.replace('"exact":1', '"exact":0').replace('"allocated":', '"allocated":1'))
-    const changed = await run(['run', out])
+    const changed = await run(['run', out, '--replace'])
     expect(changed.stdout).toMatch(/^1 of 2 answers equal/m)
     expect(changed.stdout).toMatch(/^1 of 2 records equal/m)
     expect(changed.stdout).toMatch(/^mean exact changed by 0\.5000/m)
     writeFileSync(out, `${old.trim().split('\n').slice(0, -1).join('\n')}\n`)
-    expect((await run(['run', out])).stdout).toMatch(/^1 of 1 answers equal[^]*^1 records are new/m)
+    expect((await run(['run', out, '--replace'])).stdout).toMatch(
+      /^1 of 1 answers equal[^]*^1 records are new/m,
+    )
     writeFileSync(
       out,
       old

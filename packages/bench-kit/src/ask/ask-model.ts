@@ -63,7 +63,7 @@ async function askSample<Sample extends BenchSample>(
     }
     return results
   } finally {
-    await Promise.all(contexts.map((context) => ('error' in context ? undefined : context.dispose())))
+    await Promise.all(contexts.flatMap((context) => ('error' in context ? [] : [context.dispose()])))
   }
 }
 

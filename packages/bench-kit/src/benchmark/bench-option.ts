@@ -1,4 +1,5 @@
-import { expected, type Option } from '@qpkv/spec'
+import { expected, type Json, type Option } from '@qpkv/spec'
+import { canonicalJson } from '../content-hash.ts'
 
 /**
  * What an option is to a result. `setting`: it changes results and stands in the run's identity. `extent`: how many samples; more of them
@@ -22,6 +23,17 @@ export interface OptionFlag {
   /** The text behind the flag as the option's value, which is checked afterwards. */
   readonly read?: (text: string) => unknown
 }
+
+/** `--max-tokens <N>`, `--agnostic`; undefined for an option of JSON only. */
+export function flagText(option: string, { flag }: BenchOption): string | undefined {
+  if (flag.name === null) return undefined
+  const name = flag.name ?? `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  return flag.value === undefined ? name : `${name} ${flag.value}`
+}
+
+/** The default in words; nothing where there is none. */
+export const defaultText = (option: BenchOption): string =>
+  option.default === undefined ? '' : canonicalJson(option.default as Json).replaceAll('"', '')
 
 /** What every kind of option takes. `default` left out: the option may be left out and is undefined. */
 export interface OptionSettings<T> {
@@ -117,7 +129,9 @@ export const choice = <const T extends string, const S extends OptionSettings<No
   )
 
 /** A list of names, each one of `names` where these are known. */
-export const names = <const S extends OptionSettings<readonly string[]> & { readonly known?: readonly string[] }>(
+export const names = <
+  const S extends OptionSettings<readonly string[]> & { readonly known?: readonly string[] },
+>(
   settings: S,
 ) =>
   option<readonly string[], Value<readonly string[], S>>(
@@ -131,10 +145,7 @@ export const names = <const S extends OptionSettings<readonly string[]> & { read
 
 /** A text that is not empty. */
 export const text = <const S extends OptionSettings<string>>(settings: S) =>
-  option<string, Value<string, S>>(
-    { accepts: 'a text', accept: isText, flag: { value: '<TEXT>' } },
-    settings,
-  )
+  option<string, Value<string, S>>({ accepts: 'a text', accept: isText, flag: { value: '<TEXT>' } }, settings)
 
 /** Texts, each behind a flag of its own or one after the other. */
 export const texts = <const S extends OptionSettings<readonly string[]>>(settings: S) =>
@@ -169,8 +180,11 @@ export const protocol = () =>
     flag: { name: '--agnostic', sets: 'query-agnostic' },
   })
 
-/** One kind or another: `10`, or `0,50,100`. A comma or a per cent sign behind the flag means the second. */
-export const either = <A, B>(first: BenchOption<A>, second: BenchOption<B>): BenchOption<A | B> => ({
+/** A single value or a list: `10`, or `0,50,100`. A comma or a per cent sign behind the flag means the list. */
+export const either = <A, B extends readonly unknown[] | undefined>(
+  first: BenchOption<A>,
+  second: BenchOption<B>,
+): BenchOption<A | B> => ({
   ...first,
   accepts: `${first.accepts}, or ${second.accepts}`,
   flag: {

@@ -73,10 +73,13 @@ export interface Benchmark extends BenchmarkDefinition<BenchOptions, unknown, Be
 }
 
 /** Makes a benchmark of its parts. A package that exports one is found by `qpkv bench NAME --use PACKAGE`. */
-export function defineBenchmark<const O extends BenchOptions, State, Sample extends BenchSample = BenchSample>(
-  definition: BenchmarkDefinition<O, State, Sample>,
-): Benchmark {
-  return Object.freeze({ ...definition, role: 'benchmark' }) as unknown as Benchmark
+export function defineBenchmark<
+  const O extends BenchOptions,
+  State,
+  Sample extends BenchSample = BenchSample,
+>(definition: BenchmarkDefinition<O, State, Sample>): Benchmark {
+  const benchmark: unknown = Object.freeze({ ...definition, role: 'benchmark' })
+  return benchmark as Benchmark
 }
 
 export const isBenchmark = (value: unknown): value is Benchmark =>

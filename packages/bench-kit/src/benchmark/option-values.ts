@@ -13,9 +13,16 @@ export type BenchValues<O extends BenchOptions> = {
  * Checks plain JSON against options and fills defaults in.
  * @throws KvError KV_INVALID_OPTION with the path, what is accepted and what came
  */
-export function readOptions<O extends BenchOptions>(options: O, given: unknown, bench: string): BenchValues<O> {
+export function readOptions<O extends BenchOptions>(
+  options: O,
+  given: unknown,
+  bench: string,
+): BenchValues<O> {
   if (!isPlainObject(given))
-    throw new KvError('KV_INVALID_OPTION', `Expected options of ${bench} but received ${describeValue(given)}.`)
+    throw new KvError(
+      'KV_INVALID_OPTION',
+      `Expected options of ${bench} but received ${describeValue(given)}.`,
+    )
   const known = Object.keys(options)
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(options, name))
   if (unknown !== undefined) {
@@ -38,4 +45,7 @@ export const valuesOf = (options: BenchOptions, values: object, role: OptionRole
 
 /** Leaves undefined fields out. */
 export const given = (fields: Readonly<Record<string, unknown>>): JsonObject =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Record<string, Json>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Record<
+    string,
+    Json
+  >

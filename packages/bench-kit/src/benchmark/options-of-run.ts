@@ -28,9 +28,13 @@ export function optionsOfRun(benchmark: Benchmark, results: Results, paths: Json
   const wanted = task['paths'] as readonly string[]
   const missing = wanted.find((name) => usable[name] === undefined)
   if (missing !== undefined)
-    throw new KvError('KV_INVALID_OPTION', `The run read files (${wanted.join(', ')}); say where they are now.`, {
-      hint: `Add --${missing} PATH.`,
-    })
+    throw new KvError(
+      'KV_INVALID_OPTION',
+      `The run read files (${wanted.join(', ')}); say where they are now.`,
+      {
+        hint: `Add --${missing} PATH.`,
+      },
+    )
   return [{ options: { ...(task['options'] as JsonObject), ...results.extent, ...usable }, results }]
 }
 

@@ -35,7 +35,11 @@ export type RunOptions = Pick<
 > & { readonly writer: ResultWriter }
 
 /** Reads options from plain JSON and prepares the samples. @throws KvError KV_INVALID_OPTION, KV_DATA */
-export async function prepareRun(benchmark: Benchmark, options: unknown, tools: BenchTools): Promise<PreparedRun> {
+export async function prepareRun(
+  benchmark: Benchmark,
+  options: unknown,
+  tools: BenchTools,
+): Promise<PreparedRun> {
   const { name } = benchmark
   const values = readOptions(benchmark.options, options, name)
   const prepared = await benchmark.prepare(values, tools)
@@ -106,4 +110,3 @@ function identityOf(
     model: identity,
   }
 }
-

@@ -1,6 +1,16 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
-import { KvError, type CompressionPlan, type CompressionSpec, type JsonObject } from '@qpkv/spec'
+import { isPlainObject, KvError, type CompressionPlan, type CompressionSpec } from '@qpkv/spec'
+import type { Json, JsonObject } from '@qpkv/spec'
 import { machineFacts } from '../machine.ts'
 import { canonicalJson } from '../content-hash.ts'
 import { planIdOf, recordIdOf, runIdOf, specIdOf } from './ids.ts'
@@ -178,9 +188,13 @@ function recover(path: string, mode: OpenMode): readonly ResultLine[] {
 }
 
 const earlier = (path: string) =>
-  new KvError('KV_RESULT_FILE', `${path} was written by an earlier version of qpkv, whose samples are named otherwise.`, {
-    hint: 'It can be reported and repeated (qpkv report, qpkv run). To measure more, choose another file.',
-  })
+  new KvError(
+    'KV_RESULT_FILE',
+    `${path} was written by an earlier version of qpkv, whose samples are named otherwise.`,
+    {
+      hint: 'It can be reported and repeated (qpkv report, qpkv run). To measure more, choose another file.',
+    },
+  )
 
 const otherCalibration = (path: string, first: string, now: string) =>
   new KvError(
@@ -191,13 +205,19 @@ const otherCalibration = (path: string, first: string, now: string) =>
     },
   )
 
+/** Names what differs, option by option. */
 function differs(path: string, old: RunIdentity, now: RunIdentity): KvError {
-  const fields = (['bench', 'task', 'model'] as const).filter(
-    (field) => canonicalJson(old[field] as never) !== canonicalJson(now[field] as never),
-  )
-  return new KvError(
-    'KV_CONFLICT',
-    `${path} was made with another ${fields.join(' and ')}: ${JSON.stringify(old)}.`,
-    { hint: 'Choose another file with --out, repeat the options of the first run, or give the file up with --replace.' },
-  )
+  const flat = ({ bench, task, model }: RunIdentity) => {
+    const { options, ...rest } = task
+    return { bench, ...(isPlainObject(options) ? options : {}), ...rest, ...model } as JsonObject
+  }
+  const [before, after] = [flat(old), flat(now)]
+  const text = (value: Json | undefined) =>
+    value === undefined ? 'nothing' : canonicalJson(value).slice(0, 80)
+  const changes = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    .filter((name) => canonicalJson(before[name]) !== canonicalJson(after[name]))
+    .map((name) => `${name} ${text(before[name])}, now ${text(after[name])}`)
+  return new KvError('KV_CONFLICT', `${path} holds another run: ${changes.join('; ')}.`, {
+    hint: 'Choose another file with --out, repeat the options of the first run, or give the file up with --replace.',
+  })
 }

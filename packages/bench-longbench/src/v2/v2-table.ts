@@ -11,10 +11,15 @@ export function v2Table(records: readonly SampleRecord[], specs: readonly NamedS
       const percent = (group: (typeof groups)[number]) =>
         mean(
           mine
-            .filter(({ facets }) => group === 'overall' || facets['difficulty'] === group || facets['size'] === group)
+            .filter(
+              ({ facets }) =>
+                group === 'overall' || facets['difficulty'] === group || facets['size'] === group,
+            )
             .map(({ answers }) => 100 * (answers[0]?.scores['right'] ?? 0)),
         )
-      const cells = groups.map((group) => (Number.isNaN(percent(group)) ? '-' : pythonRound(percent(group), 1).toFixed(1)))
+      const cells = groups.map((group) =>
+        Number.isNaN(percent(group)) ? '-' : pythonRound(percent(group), 1).toFixed(1),
+      )
       return [label, ...cells, String(mine.length)]
     }),
   )

@@ -1,23 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readResults, ResultWriter, specIdOf, type NamedSpec } from '@qpkv/bench-kit'
+import { prepareRun, readResults, runBenchmark, specIdOf, type NamedSpec } from '@qpkv/bench-kit'
 import { loadModel, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { parseSpec } from '@qpkv/spec'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
-  benchSamples,
   englishDatasets,
   findPredictionFiles,
-  longBenchIdentity,
+  longBench,
   longBenchScores,
-  type LongBenchInput,
-  type LongBenchRules,
-  runLongBench,
   scorePredictionFile,
-  standInConfig,
   standInInputs,
   standInNotice,
   writePredictions,
@@ -37,19 +32,13 @@ const row = (text: string): NamedSpec => ({ label: text, spec: parseSpec(text) }
 const full = row('none+none')
 const joint = row('keydiff:last=8+kivi:bits=8,group=32,recent=8@50%')
 
-async function run(rules: LongBenchRules, inputs: readonly LongBenchInput[], path: string) {
-  const source = { standIns: { seed: 1, rows: 1, size: 4 } }
-  const identity = longBenchIdentity(inputs, standInConfig, rules, source, {
-    name: 'reference',
-    fingerprint: 'test',
-  })
-  const writer = ResultWriter.open({ path, identity, versions: {}, mode: 'resume' })
-  const shared = { model, modelName: 'reference', config: standInConfig, rules, specs: [full, joint], writer }
-  try {
-    return await runLongBench({ ...shared, inputs })
-  } finally {
-    writer.close()
-  }
+const identity = { name: 'reference', fingerprint: 'test' }
+const standIns = { standIns: true, rows: 1, size: 4 }
+
+async function run(options: object, path: string) {
+  const shared = { model, identity, specs: [full, joint], path, onError: 'continue' } as const
+  const given = { ...standIns, datasets: names, ...options }
+  return (await runBenchmark(longBench, given, shared)).records
 }
 
 const names = englishDatasets.map(({ name }) => name)
@@ -65,7 +54,7 @@ describe('LongBench-form rows on the reference model', () => {
     ['kvpress', 'query-agnostic'],
   ] as const)('%s, %s: every dataset gets a score and a cost', async (profile, protocol) => {
     const path = join(folder, `${profile}-${protocol}.jsonl`)
-    const records = await run({ profile, protocol, maxPromptTokens: 2000, newTokens: 4 }, inputs, path)
+    const records = await run({ profile, protocol, maxPromptTokens: 2000, newTokens: 4 }, path)
     const { failures, header } = await readResults(path)
     expect(failures).toEqual([])
     expect(records).toHaveLength(2 * englishDatasets.length)
@@ -81,12 +70,21 @@ describe('LongBench-form rows on the reference model', () => {
 
   it('puts the answer prefix of kvpress behind the template, and cuts after the context', async () => {
     const one = inputs.filter(({ dataset }) => dataset.name === 'hotpotqa')
-    const text = async (rules: LongBenchRules) => {
-      const [sample] = benchSamples(one, { model, modelName: 'reference', config: standInConfig, rules })
-      const prompt = await sample?.render()
+    const text = async (options: object) => {
+      const values = { ...standIns, protocol: 'query-aware', datasets: ['hotpotqa'], ...options }
+      const tools = { model, modelName: 'reference', identity, meet: () => undefined }
+      const prepared = await longBench.prepare(values, tools)
+      const run = {
+        options: values as never,
+        state: prepared.state,
+        model,
+        modelName: 'reference',
+        notice: '',
+      }
+      const prompt = await longBench.ask(prepared.samples[0] ?? expect.fail(), run)
       return {
-        before: model.tokenizer?.decode([...(prompt?.ids ?? [])], { special: true }) ?? '',
-        rest: prompt?.rest ?? '',
+        before: model.tokenizer?.decode([...prompt.ids], { special: true }) ?? '',
+        rest: prompt.questions[0]?.text ?? '',
       }
     }
     const aware = await text({ profile: 'kvpress', protocol: 'query-aware' })
@@ -109,7 +107,7 @@ describe('LongBench-form rows on the reference model', () => {
       maxPromptTokens: 2000,
       newTokens: 3,
     } as const
-    const records = await run(rules, inputs, join(folder, 'min.jsonl'))
+    const records = await run(rules, join(folder, 'min.jsonl'))
     for (const { answers } of records) expect(answers[0]?.reply).not.toBe('')
   })
 
@@ -120,7 +118,7 @@ describe('LongBench-form rows on the reference model', () => {
       maxPromptTokens: 2000,
       newTokens: 4,
     } as const
-    const records = await run(rules, inputs, join(folder, 'official-query-aware.jsonl'))
+    const records = await run(rules, join(folder, 'official-query-aware.jsonl'))
     const mine = records.filter(({ spec }) => spec === specIdOf(full.spec))
     const written = writePredictions(folder, mine, inputs, { layout: 'official', model: 'reference' })
     expect(written).toHaveLength(16)
@@ -132,18 +130,50 @@ describe('LongBench-form rows on the reference model', () => {
   })
 
   it('records a row that fails with its place, and does the rest', async () => {
-    const broken = inputs
-      .slice(0, 4)
-      .map((input, i) =>
-        i === 0
-          ? { ...input, place: 'data.jsonl:7', row: { ...input.row, context: 'word '.repeat(9000) } }
-          : input,
-      )
+    const data = mkdtempSync(join(folder, 'data-'))
+    const row = (id: string, context: string) =>
+      JSON.stringify({
+        input: 'Who?',
+        context,
+        answers: ['a'],
+        length: 3,
+        dataset: 'hotpotqa',
+        language: 'en',
+        all_classes: null,
+        _id: id,
+      })
+    writeFileSync(
+      join(data, 'hotpotqa.jsonl'),
+      `${row('long', 'word '.repeat(9000))}\n${row('short', 'word '.repeat(60))}\n`,
+    )
+    writeFileSync(
+      join(data, 'dataset2prompt.json'),
+      JSON.stringify({ hotpotqa: '{context}\n{input}\nAnswer:' }),
+    )
+    writeFileSync(join(data, 'dataset2maxlen.json'), JSON.stringify({ hotpotqa: 2 }))
     const path = join(folder, 'broken.jsonl')
-    const rules = { profile: 'kvpress', protocol: 'query-aware', newTokens: 2 } as const
-    expect(await run(rules, broken, path)).toHaveLength(6)
+    const options = {
+      standIns: false,
+      rows: 2,
+      size: undefined,
+      data,
+      datasets: ['hotpotqa'],
+      profile: 'kvpress',
+    }
+    expect(await run(options, path)).toHaveLength(2)
     const { failures } = await readResults(path)
     expect(failures[0]).toMatchObject({ code: 'KV_PROMPT_TOO_LONG' })
-    expect(failures[0]?.message).toMatch(/^data\.jsonl:7: The prompt has/)
+    expect(failures[0]?.message).toMatch(/hotpotqa\.jsonl, row 1 \(long\): The prompt has/)
+    // Other rows under the same names are another run.
+    writeFileSync(join(data, 'hotpotqa.jsonl'), `${row('long', 'other')}\n${row('short', 'words')}\n`)
+    await expect(run(options, path)).rejects.toThrow(/holds another run: data/)
+  })
+
+  it('says what is missing before anything is asked', async () => {
+    const tools = { model, modelName: 'reference', identity, meet: () => undefined }
+    await expect(prepareRun(longBench, {}, tools)).rejects.toThrow(/either a data path or stand-ins/)
+    await expect(prepareRun(longBench, { ...standIns, datasets: ['nosuch'] }, tools)).rejects.toThrow(
+      /nosuch/,
+    )
   })
 })

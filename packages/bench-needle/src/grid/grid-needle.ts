@@ -21,7 +21,7 @@ import { toOriginal, writeOriginalFolder } from '../original/write-original.ts'
 import { depthGrid, lengthGrid } from './grid.ts'
 import { joinEssays, readEssays, worldHaystack } from './haystack.ts'
 import { insertNeedles, type TextCodec } from './insert-needles.ts'
-import { promptForms, renderPrompt, type PromptForm } from './prompt-forms.ts'
+import { promptForms, renderPrompt } from './prompt-forms.ts'
 import { scoreReply } from './score-reply.ts'
 
 /** What the papers' codes hide and ask. */
@@ -74,18 +74,31 @@ export async function prepareGrid(
       })),
     ),
     options: {
-      ...{ form, lengths, depths, needles, question, expected, buffer, profile, newTokens },
-      ...{ from: undefined, to: undefined, step: undefined, depthSchedule: undefined },
+      form,
+      lengths,
+      depths,
+      needles,
+      question,
+      expected,
+      buffer,
+      profile,
+      newTokens,
+      from: undefined,
+      to: undefined,
+      step: undefined,
+      depthSchedule: undefined,
       order: texts ? order : undefined,
     },
-    data: texts ? { haystack: contentHash(texts), template: contentHash(text) } : { template: contentHash(text) },
+    data: texts
+      ? { haystack: contentHash(texts), template: contentHash(text) }
+      : { template: contentHash(text) },
     ...(texts ? {} : { notice: 'made with a haystack of our own sentences: no benchmark score' }),
     state: {
       ask({ facets }) {
         const [length, depth] = [Number(facets['length']), Number(facets['depth'])]
         const haystack = codec.decode(ids.slice(0, length))
         const inserted = insertNeedles({ ...settings, haystack, depth, length })
-        return promptOf(promptForms[form], inserted.text, question)
+        return promptOf(inserted.text, depth)
       },
       score: (reply) => scoreReply(reply, { needle: needles.join(' '), expected }),
       table: gridTable,
@@ -103,12 +116,12 @@ export async function prepareGrid(
     },
   }
 
-  function promptOf(one: PromptForm, context: string, asked: string): BenchPrompt {
-    const { prefix, rest } = renderPrompt(one, context, asked)
+  function promptOf(context: string, depth: number): BenchPrompt {
+    const { prefix, rest } = renderPrompt(promptForms[form], context, question)
     const agnostic = protocol === 'query-agnostic'
     return {
       ids: tokenizerOf(model).encode(agnostic ? prefix : prefix + rest, { special }),
-      questions: [{ id: 'needle', text: agnostic ? rest : '', expected, rule }],
+      questions: [{ id: 'needle', facets: { depth }, text: agnostic ? rest : '', expected, rule }],
     }
   }
 }

@@ -79,7 +79,8 @@ export async function writeDemoFiles({
   const documents = `${JSON.stringify(stored.map(toJsonDocument))}\n`
   await put('results.json', 'everything measured, as JSON documents', documents)
   const [first] = stored
-  if (first) await put('report.html', 'tables, plots and heat maps on one page', page(sections, first.header, results))
+  if (first)
+    await put('report.html', 'tables, plots and heat maps on one page', page(sections, first.header, results))
   return written
 }
 

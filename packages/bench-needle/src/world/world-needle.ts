@@ -1,4 +1,10 @@
-import { tokenizerOf, type BenchPrompt, type BenchSample, type BenchTools, type NamedSpec } from '@qpkv/bench-kit'
+import {
+  tokenizerOf,
+  type BenchPrompt,
+  type BenchSample,
+  type BenchTools,
+  type NamedSpec,
+} from '@qpkv/bench-kit'
 import type { Prepared, Question, SampleRecord, Scores } from '@qpkv/bench-kit'
 import { isRight, needleCaseId, needleCases, type NeedleCaseOptions } from '@qpkv/reference-model'
 import { KvError } from '@qpkv/spec'
@@ -18,7 +24,8 @@ const MAX_TOKENS = 14
 export const defaultDepths: readonly number[] = [10, 30, 50, 70, 90]
 
 /** The middles of equal parts, per cent. */
-const middles = (count: number) => Array.from({ length: count }, (_, i) => Math.round(((i + 0.5) * 100) / count))
+const middles = (count: number) =>
+  Array.from({ length: count }, (_, i) => Math.round(((i + 0.5) * 100) / count))
 
 export interface WorldSample extends BenchSample {
   readonly options: NeedleCaseOptions
@@ -85,7 +92,10 @@ export async function prepareWorld(
       table: (records, specs) => {
         const rows = specs.map(({ spec, label }) => needleRow(spec, label))
         return lengths
-          .map((length) => `${tableText(needleTable(summarizeRows(records, rows, length), `${length} tokens`))}\n`)
+          .map(
+            (length) =>
+              `${tableText(needleTable(summarizeRows(records, rows, length), `${length} tokens`))}\n`,
+          )
           .join('\n')
       },
     },
@@ -95,7 +105,8 @@ export async function prepareWorld(
 function depthsOf(given: NeedleValues['depths']): readonly number[] {
   if (given === undefined) return defaultDepths
   const depths = typeof given === 'number' ? middles(given) : given
-  if (depths.every((depth) => Number.isInteger(depth)) && new Set(depths).size === depths.length) return depths
+  if (depths.every((depth) => Number.isInteger(depth)) && new Set(depths).size === depths.length)
+    return depths
   throw new KvError('KV_INVALID_OPTION', 'Expected whole depths that differ from each other.')
 }
 

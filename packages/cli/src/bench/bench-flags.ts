@@ -1,4 +1,4 @@
-import type { Benchmark, BenchOption } from '@qpkv/bench-kit'
+import { defaultText, flagText, type Benchmark, type BenchOption } from '@qpkv/bench-kit'
 import type { JsonObject } from '@qpkv/spec'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 
@@ -24,11 +24,11 @@ export function givenOptions(command: Command, { options }: Pick<Benchmark, 'opt
 
 function flagOf(name: string, option: BenchOption): Option | undefined {
   const { flag, doc, accepts } = option
-  if (flag.name === null) return undefined
-  const text = flag.name ?? `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-  const usual = option.default === undefined || flag.value === undefined ? '' : ` Default ${String(option.default)}.`
+  const text = flagText(name, option)
+  if (text === undefined) return undefined
+  const usual = flag.value === undefined ? '' : defaultText(option)
   const about = flag.value === '<NAME>' ? `${doc} ${accepts.replace('one of ', 'One of ')}.` : doc
-  const made = new Option(flag.value === undefined ? text : `${text} ${flag.value}`, about + usual)
+  const made = new Option(text, usual === '' ? about : `${about} Default ${usual}.`)
   if (made.variadic || flag.value === undefined) return made
   return made.argParser((given) => {
     try {

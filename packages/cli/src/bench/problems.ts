@@ -15,19 +15,6 @@ export function collectProblems(strict: boolean) {
   return { problems, meet }
 }
 
-/** Nothing is left: the first problem says why. @throws KvError KV_DATA */
-export function refuseEmpty(samples: number, what: string, problems: readonly string[], hint: string): void {
-  if (samples > 0) return
-  const [first] = problems
-  throw new KvError(
-    'KV_DATA',
-    first === undefined ? `There is no ${what}.` : `No ${what} is left: ${first}`,
-    {
-      hint,
-    },
-  )
-}
-
 /** Says on stderr what was left out. */
 export function sayProblems(problems: readonly string[], io: Io): void {
   for (const problem of problems.slice(0, LISTED)) io.stderr.write(`left out: ${problem}\n`)

@@ -1,5 +1,12 @@
 import { join } from 'node:path'
-import { Progress, readResults, resultFileName, ResultWriter, type NamedSpec, type PreparedRun } from '@qpkv/bench-kit'
+import {
+  Progress,
+  readResults,
+  resultFileName,
+  ResultWriter,
+  type NamedSpec,
+  type PreparedRun,
+} from '@qpkv/bench-kit'
 import type { Results } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 import type { Io } from '../io.ts'
@@ -50,7 +57,8 @@ export async function measure(
     })
     progress.end()
   } catch (error) {
-    if (writer.records.length > 0) io.stderr.write(`what is done is in ${path}; the same command goes on with it\n`)
+    if (writer.records.length > 0)
+      io.stderr.write(`what is done is in ${path}; the same command goes on with it\n`)
     throw error
   } finally {
     writer.close()

@@ -1,5 +1,12 @@
 import { writeFile } from 'node:fs/promises'
-import { compareRecords, compareResults, readResults, type Comparison, type Results, textTable } from '@qpkv/bench-kit'
+import {
+  compareRecords,
+  compareResults,
+  readResults,
+  type Comparison,
+  type Results,
+  textTable,
+} from '@qpkv/bench-kit'
 import { KvError, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'

@@ -1,4 +1,10 @@
-import { modelFingerprint, optionsOfRun, type Benchmark, type Results, type RunIdentity } from '@qpkv/bench-kit'
+import {
+  modelFingerprint,
+  optionsOfRun,
+  type Benchmark,
+  type Results,
+  type RunIdentity,
+} from '@qpkv/bench-kit'
 import { canonicalJson } from '@qpkv/bench-kit'
 import { modelFolder } from '@qpkv/reference-model'
 import type { JsonObject } from '@qpkv/spec'
@@ -55,7 +61,11 @@ interface Repeat {
 async function repeat(path: string, flags: Flags, { named, paths, benchmarks, io }: Repeat): Promise<void> {
   const parts = (await readExperiments(path)).flatMap((old) => {
     const benchmark = findBenchmark(benchmarks, old.header.identity.bench)
-    return optionsOfRun(benchmark, old, paths).map(({ options, results }) => ({ old: results, benchmark, options }))
+    return optionsOfRun(benchmark, old, paths).map(({ options, results }) => ({
+      old: results,
+      benchmark,
+      options,
+    }))
   })
   const [first] = parts
   if (!first) return

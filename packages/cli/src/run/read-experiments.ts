@@ -7,7 +7,9 @@ export async function readExperiments(path: string): Promise<readonly Results[]>
   if (path.endsWith('.jsonl')) return [await readResults(path)]
   try {
     const value: unknown = JSON.parse(await readFile(path, 'utf8'))
-    return (Array.isArray(value) && value.length > 0 ? value : [value]).map((one) => fromJsonDocument(one, path))
+    return (Array.isArray(value) && value.length > 0 ? value : [value]).map((one) =>
+      fromJsonDocument(one, path),
+    )
   } catch (cause) {
     if (KvError.isInstance(cause)) throw cause
     throw new KvError('KV_RESULT_FILE', `Cannot read ${path}: ${(cause as Error).message}.`, {

@@ -52,7 +52,10 @@ export async function costText(
     (sum, { prompt, answers }) => sum + prompt * prefillMs + answers * specs.length * decodeMs,
     0,
   )
-  return { milliseconds, text: `${sizes.length} samples x ${specs.length} specs, at most ${hours(milliseconds)}` }
+  return {
+    milliseconds,
+    text: `${sizes.length} samples x ${specs.length} specs, at most ${hours(milliseconds)}`,
+  }
 }
 
 /** `0.7 h`, `12.4 h`; minutes below a tenth of an hour. */

@@ -79,5 +79,7 @@ export async function runSweep(
 /** `reference needle query-agnostic`, `reference needle plain query-aware` */
 export const labelOf = ({ model, task }: SweepJob): string => {
   const { protocol, form } = task.options
-  return [model, task.bench, form, protocol ?? 'query-aware'].filter((part) => typeof part === 'string').join(' ')
+  return [model, task.bench, form, protocol ?? 'query-aware']
+    .filter((part) => typeof part === 'string')
+    .join(' ')
 }

@@ -1,58 +1,48 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readResults, ResultWriter } from '@qpkv/bench-kit'
+import { optionsOfRun, prepareRun, readResults, runBenchmark, type BenchModel } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 import { printSpec } from '@qpkv/spec'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import {
-  countSamples,
   defaultDepths,
   demoRows,
+  needle,
   needleHeatMaps,
   needleOutcome,
   needleRow,
   needleTable,
-  partsOfResults,
-  referenceIdentity,
-  referenceSamples,
-  runReference,
   summarizeRows,
   tableText,
   tradeoffCurves,
   writeDemoFiles,
-  type NeedleModel,
-  type NeedlePart,
+  type NeedleResult,
   type NeedleTask,
 } from '../src/index.ts'
 import { fakeModel } from './fake-model.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-const task = (protocol: NeedleTask['protocol'], samples = 5): NeedleTask => ({
+const protocols = ['query-aware', 'query-agnostic'] as const
+const task = (protocol: NeedleTask['protocol']): NeedleTask => ({
   protocol,
   seed: 3,
   lengths: [512, 1024],
-  samples,
   keys: 8,
-  questions: 4,
+  questions: protocol === 'query-aware' ? 1 : 4,
   depths: defaultDepths,
 })
+const identity = { name: 'reference', fingerprint: 'abc' }
 
-const parts: NeedlePart[] = (['query-aware', 'query-agnostic'] as const).map((protocol) => ({
-  task: task(protocol),
-  rows: demoRows(protocol),
-}))
-
-const identityModel = { name: 'reference', fingerprint: 'abc' }
-
-function openWriter(path: string) {
-  const identity = referenceIdentity(parts, identityModel)
-  return ResultWriter.open({ path, identity, versions: { '@qpkv/core': '0' }, mode: 'resume' })
-}
-
-async function runAll(path: string, model = fakeModel()) {
-  const writer = openWriter(path)
-  const results = await runReference({ model, parts, writer, workers: 2 })
-  writer.close()
+/** Both protocols, a file each. */
+async function runAll(folder: string, model = fakeModel(), samples: number | readonly number[] = 5) {
+  const results: NeedleResult[] = []
+  for (const protocol of protocols) {
+    const rows = demoRows(protocol)
+    const path = join(folder, `${protocol}.jsonl`)
+    const shared = { model, identity, path, specs: rows, workers: 2 }
+    const { records } = await runBenchmark(needle, { ...task(protocol), samples }, shared)
+    results.push({ task: task(protocol), rows, records })
+  }
   return { model, results }
 }
 
@@ -89,8 +79,7 @@ describe('the rows of the demo', () => {
 
 describe('a run', () => {
   it('prefills each text once for all rows, asks each question on its own fork, and frees everything', async () => {
-    const { model, results } = await runAll(join(temporaryFolder(), 'r.jsonl'))
-    expect(countSamples(parts)).toBe(20)
+    const { model, results } = await runAll(temporaryFolder())
     expect(model.prefills).toEqual(Array.from({ length: 20 }, () => 12))
     expect(model.open).toBe(0)
     expect(results.map(({ records }) => records.length)).toEqual([120, 120])
@@ -99,62 +88,85 @@ describe('a run', () => {
   })
 
   it('keeps quality and cost in every record', async () => {
-    const path = join(temporaryFolder(), 'r.jsonl')
-    await runAll(path)
-    const { records, plans, header } = await readResults(path)
-    expect(header.identity).toMatchObject({ bench: 'needle', task: { maxTokens: 14 } })
+    const folder = temporaryFolder()
+    await runAll(folder)
+    const { records, plans, header } = await readResults(join(folder, 'query-agnostic.jsonl'))
+    expect(header.identity).toMatchObject({ bench: 'needle', task: { options: { keys: 8 } } })
     expect(plans.size).toBe(1)
-    const agnostic = records.filter(({ facets }) => facets['protocol'] === 'query-agnostic')
-    for (const record of agnostic) {
+    for (const record of records) {
       expect(record.answers).toHaveLength(4)
       expect(record.timings).toMatchObject({ prefillMs: 10, decodeMs: 32, decodeTokens: 32 })
       expect(record.bytes.grown).toBe(8 * 64)
       expect(record.peakRssBytes).toBeGreaterThan(1e6)
     }
     const specs = new Set(records.filter(({ spent }) => spent).map(({ spec }) => spec))
-    expect(specs.size).toBe(16)
+    expect(specs.size).toBe(8)
   })
 
-  it('goes on in the same file without asking again', async () => {
-    const path = join(temporaryFolder(), 'r.jsonl')
-    await runAll(path)
-    const { model, results } = await runAll(path)
-    expect(model.prefills).toEqual([])
-    expect(results[0]?.records).toHaveLength(120)
+  it('goes on in the same file without asking again, also with more texts', async () => {
+    const folder = temporaryFolder()
+    await runAll(folder)
+    expect((await runAll(folder)).model.prefills).toEqual([])
+    const { model, results } = await runAll(folder, fakeModel(), [5, 7])
+    expect(model.prefills).toHaveLength(2 * 2)
+    expect(results[0]?.records).toHaveLength(12 * 12)
   })
 
   it('can be repeated from its file', async () => {
-    const path = join(temporaryFolder(), 'r.jsonl')
-    const { results } = await runAll(path)
-    const file = await readResults(path)
-    const again = partsOfResults(file)
-    expect(again).toEqual(results.map(({ task, rows }) => ({ task, rows })))
-    expect(referenceIdentity(again, identityModel)).toEqual(file.header.identity)
-    const other = { ...file.header, identity: { ...file.header.identity, bench: 'ruler' } }
-    expect(() => partsOfResults({ ...file, header: other })).toThrow(/no needle run/)
+    const folder = temporaryFolder()
+    await runAll(folder)
+    const file = await readResults(join(folder, 'query-agnostic.jsonl'))
+    const [again] = optionsOfRun(needle, file, {})
+    expect(again?.options).toEqual({ ...task('query-agnostic'), form: 'reference-world', samples: 5 })
+    const tools = { model: fakeModel(), modelName: 'reference', identity, meet: () => undefined }
+    expect((await prepareRun(needle, again?.options, tools)).identity).toEqual(file.header.identity)
+  })
+
+  it('knows the two parts of a file of schema 1, each with its own rows', async () => {
+    const folder = temporaryFolder()
+    await runAll(folder)
+    const [aware, agnostic] = await Promise.all(
+      protocols.map((one) => readResults(join(folder, `${one}.jsonl`))),
+    )
+    if (!aware || !agnostic) expect.fail()
+    const parts = protocols.map((one) => ({ ...task(one), samples: 5 }))
+    const old = {
+      ...aware,
+      header: {
+        ...aware.header,
+        identity: { bench: 'needle', model: identity, task: { form: 'reference-world', parts } },
+      },
+      specs: new Map([...aware.specs, ...agnostic.specs]),
+      records: [...aware.records, ...agnostic.records],
+    }
+    const again = optionsOfRun(needle, old, {})
+    expect(again.map(({ options }) => options)).toEqual(parts)
+    expect(again.map(({ results }) => results.specs.size)).toEqual([12, 12])
+    expect(again[1]?.results.records).toEqual(agnostic.records)
   })
 
   it('frees contexts also when an answer fails', async () => {
     const model = fakeModel(() => {
       throw new Error('lost')
     })
-    await expect(runAll(join(temporaryFolder(), 'r.jsonl'), model)).rejects.toThrow('lost')
+    await expect(runAll(temporaryFolder(), model)).rejects.toThrow('lost')
     expect(model.open).toBe(0)
   })
 
-  it('without a tokenizer says so', () => {
+  it('without a tokenizer says so', async () => {
     const model = { ...fakeModel(), tokenizer: undefined }
-    expect(() => referenceSamples(task('query-aware'), model)).toThrow(/tokenizer/)
+    const tools = { model, modelName: 'm', identity, meet: () => undefined }
+    await expect(prepareRun(needle, {}, tools)).rejects.toThrow(/tokenizer/)
   })
 
   it("takes @qpkv/core's model as it is", () => {
-    expectTypeOf<Model>().toExtend<NeedleModel>()
+    expectTypeOf<Model>().toExtend<BenchModel>()
   })
 })
 
 describe('the summary', () => {
   it('has the numbers of the records, at one length', async () => {
-    const { results } = await runAll(join(temporaryFolder(), 'r.jsonl'))
+    const { results } = await runAll(temporaryFolder())
     const agnostic = results[1] ?? expect.fail()
     const rows = summarizeRows(agnostic.records, agnostic.rows, 1024)
     expect(rows).toHaveLength(12)
@@ -172,7 +184,7 @@ describe('the summary', () => {
   })
 
   it('becomes a table for the page and the terminal, with the best row of each budget marked', async () => {
-    const { results } = await runAll(join(temporaryFolder(), 'r.jsonl'))
+    const { results } = await runAll(temporaryFolder())
     const { summaries, title, verdict } = needleOutcome(results[1] ?? expect.fail())
     expect(title).toBe('text compressed once, asked 4 times (keydiff)')
     expect(verdict).toMatch(/^At 64 KiB .*; at 128 KiB .*\.$/)
@@ -187,7 +199,7 @@ describe('the summary', () => {
   })
 
   it('becomes one heat map per row and the curves of the plot', async () => {
-    const { results } = await runAll(join(temporaryFolder(), 'r.jsonl'))
+    const { results } = await runAll(temporaryFolder())
     const [first] = results
     const maps = needleHeatMaps(first ?? expect.fail())
     expect(maps).toHaveLength(12)
@@ -206,11 +218,11 @@ describe('the summary', () => {
 
   it('is written as pictures, page and JSON document', async () => {
     const folder = temporaryFolder()
-    const { results } = await runAll(join(folder, 'r.jsonl'))
+    const { results } = await runAll(folder)
     const files = await writeDemoFiles({
       folder: join(folder, 'out'),
       results,
-      resultFile: join(folder, 'r.jsonl'),
+      resultFiles: protocols.map((one) => join(folder, `${one}.jsonl`)),
     })
     expect(files.map(({ path }) => path.slice(path.lastIndexOf('/') + 1))).toEqual([
       'heatmaps.svg',
@@ -222,6 +234,7 @@ describe('the summary', () => {
     const text = (name: string) => readFileSync(join(folder, 'out', name), 'utf8')
     expect(text('heatmaps.svg').match(/<g transform/g)).toHaveLength(24)
     expect(text('report.html')).toContain('128 KiB: joint, 2 bit')
-    expect((JSON.parse(text('results.json')) as { records: unknown[] }).records).toHaveLength(240)
+    const documents = JSON.parse(text('results.json')) as { records: unknown[] }[]
+    expect(documents.map(({ records }) => records.length)).toEqual([120, 120])
   })
 })

@@ -1,8 +1,7 @@
 import { specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
-import { RULER_TASKS } from '@qpkv/bench-ruler'
+import { RULER_TASKS, rulerTable } from '../../src/index.ts'
 import { parseSpec } from '@qpkv/spec'
 import { describe, expect, it } from 'vitest'
-import { rulerTable } from '../src/bench/ruler-table.ts'
 
 const row: NamedSpec = { label: 'none+none', spec: parseSpec('none+none') }
 
