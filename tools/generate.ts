@@ -1,3 +1,8 @@
 // Writes everything that is generated from folders and descriptors.
-for (const name of ['generate-statistics', 'generate-architectures', 'generate-methods', 'generate-bench-options'])
+for (const name of [
+  'generate-statistics',
+  'generate-architectures',
+  'generate-methods',
+  'generate-bench-options',
+])
   await import(`./${name}.ts`)
