@@ -33,7 +33,7 @@ describe('the command line', () => {
     const { code, stderr } = await run(['generate', '--prompt', 'x', '--model', '/no/such/model'])
     expect(code).toBe(1)
     expect(stderr).toBe(
-      'error: Expected a model folder with a config.json at /no/such/model. [KV_CONFIG]\nhint: Check the path; a model of the hub is written org/name.\n',
+      'error: Expected a model folder at /no/such/model, but there is nothing of that name. [KV_CONFIG]\nhint: Check the path; a model of the hub is written org/name.\n',
     )
   })
 })
