@@ -13,6 +13,7 @@ import {
   tokenizePrompt,
   type TokenizedPrompt,
 } from './prompt/tokenize-prompt.ts'
+import { contextLimit, shortLimit } from './prompt/context-limit.ts'
 import { QueryAwareWarning, type WarningHandler } from './query-aware.ts'
 import { makeReport, type ContextReport } from './report.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
@@ -35,6 +36,8 @@ export interface ContextParts {
   readonly prompt: TokenizedPrompt
   readonly prefillMs: number
   readonly onWarning: WarningHandler | undefined
+  /** Tokens that the prefill was told to expect, at least those of the prompt. */
+  readonly expected: number
   /** Tokens at most; Infinity where the prompt was allowed to be longer than the model was made for. */
   readonly limit: number
 }
@@ -261,10 +264,16 @@ export class Context {
 
   /** What prefill says of a prompt holds for what follows it. */
   private requireRoom(added: number, { allowLongPrompt }: AppendOptions): void {
-    const { contextTokens } = this.parts.model.config
+    const { model, expected } = this.parts
     const limit =
-      allowLongPrompt === true ? Infinity : allowLongPrompt === false ? contextTokens : this.parts.limit
+      allowLongPrompt === undefined ? this.parts.limit : contextLimit(model.config, expected, allowLongPrompt)
     const tokens = this.currentTokens() + added
+    if (tokens > limit && limit === shortLimit(model.config, expected))
+      throw kvError(
+        'KV_PROMPT_TOO_LONG',
+        `The context would have ${tokens} tokens with these ${added}; it began with the rotary factors for texts of at most ${limit}.`,
+        `Prefill with { expectTokens: ${tokens} } or more: the factors for long texts are taken from the start then.`,
+      )
     if (tokens > limit)
       throw kvError(
         'KV_PROMPT_TOO_LONG',

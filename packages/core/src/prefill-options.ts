@@ -14,6 +14,12 @@ export interface PrefillOptions extends TemplateOptions {
   readonly onProgress?: (progress: PrefillProgress) => void
   /** Allow prompts longer than the model was made for. */
   readonly allowLongPrompt?: boolean
+  /**
+   * Tokens that the context will hold in the end, where that is known; default: those of the prompt. Models with longrope
+   * (Phi-3, Phi-4-mini) turn positions otherwise in long texts: a context that is to grow beyond their original length must
+   * say so here.
+   */
+  readonly expectTokens?: number
   /** Text prompts: put the tokenizer's special tokens around it (default true). */
   readonly special?: boolean
   /**

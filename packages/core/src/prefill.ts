@@ -13,6 +13,7 @@ import { fromNative, kvError } from './errors.ts'
 import type { ModelParts } from './model-parts.ts'
 import type { NativeModel, NativePrefill } from './native/addon.ts'
 import type { PrefillOptions } from './prefill-options.ts'
+import { contextLimit } from './prompt/context-limit.ts'
 import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 import { roundTripLayer } from './round-trip.ts'
@@ -31,7 +32,8 @@ export async function runPrefill(
   const { signal, onProgress } = options
   throwIfAborted(signal)
   const started = performance.now()
-  const prefill = start(native, prompt.ids, specs)
+  const expected = Math.max(prompt.ids.length, options.expectTokens ?? 0)
+  const prefill = start(native, prompt.ids, specs, expected)
   const stop = () => {
     prefill.abort()
   }
@@ -66,7 +68,8 @@ export async function runPrefill(
         prompt,
         prefillMs,
         onWarning: options.onWarning,
-        limit: options.allowLongPrompt === true ? Infinity : parts.config.contextTokens,
+        expected,
+        limit: contextLimit(parts.config, expected, options.allowLongPrompt === true),
       })
     })
   } catch (cause) {
@@ -89,11 +92,17 @@ function countSimulated(
 }
 
 /** What no engine can run yet is refused here, by the name of the plan's field. */
-function start(native: NativeModel, ids: Int32Array, specs: readonly ResolvedSpec[]): NativePrefill {
+function start(
+  native: NativeModel,
+  ids: Int32Array,
+  specs: readonly ResolvedSpec[],
+  expected: number,
+): NativePrefill {
   try {
     return native.startPrefill(
       ids,
       specs.map(({ plan }) => plan),
+      expected,
     )
   } catch (cause) {
     throw fromNative(cause)

@@ -25,8 +25,9 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     const Napi::Array contexts = info[1].As<Napi::Array>();
     for (uint32_t i = 0; i < contexts.Length(); ++i)
       plans.push_back(ReadPlan(contexts.Get(i).As<Napi::Object>()));
+    const int expected = info[2].IsNumber() ? info[2].As<Napi::Number>().Int32Value() : 0;
     return Guarded(env, [&] {
-      auto prefill = std::make_shared<Prefill>(model, std::move(ids), std::move(plans));
+      auto prefill = std::make_shared<Prefill>(model, std::move(ids), std::move(plans), expected);
       return MakeObject(env, env.GetInstanceData<Instance>()->prefill, std::move(prefill));
     });
   }

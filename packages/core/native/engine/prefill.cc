@@ -9,9 +9,10 @@
 namespace qpkv {
 
 Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
-                 std::vector<CompressionPlan> plans)
+                 std::vector<CompressionPlan> plans, int expected)
     : model_(std::move(model)),
       ids_(std::move(ids)),
+      expected_(std::max(expected, static_cast<int>(ids_.size()))),
       plans_(std::move(plans)),
       caches_(plans_.size()) {
   const ModelDescription& d = model_->description;
@@ -118,7 +119,7 @@ void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
                    {x, to.floats(), rows, d.kv_heads, d.head_dim, qkv.stride, tokens(), first});
   };
   if (keys_before_.data() != nullptr) store(qkv.k, keys_before_);
-  const RopeTable rope = model_->RopeOf(layer_, tokens());
+  const RopeTable rope = model_->RopeOf(layer_, expected_);
   TurnRows(*model_, qkv, Turn::kQueries, rope, positions, rows);
   TurnRows(*model_, qkv, Turn::kKeys, rope, positions, rows);
   store(qkv.k, keys_);
@@ -215,7 +216,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   }
   auto stored = std::make_unique<KvLayer>(
       model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
-      model_->RopeOf(layer, tokens()), exact, selection.kept, false);
+      model_->RopeOf(layer, expected_), exact, selection.kept, false);
   if (what.evict == Evict::kLowestScore)
     stored->StartScores(DownloadFloats(engine, scores), tokens());
   cache.push_back(std::move(stored));  // last: whatever failed above may be tried again

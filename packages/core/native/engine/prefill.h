@@ -23,8 +23,9 @@ struct Replacements {
 
 class Prefill {
  public:
+  // expected: tokens that the contexts will hold, if more than the prompt's.
   Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
-          std::vector<CompressionPlan> plans);
+          std::vector<CompressionPlan> plans, int expected = 0);
 
   void RunLayer();  // throws KV_ABORTED, KV_NUMERIC
   std::vector<float> Scores(int plan);
@@ -56,6 +57,7 @@ class Prefill {
 
   std::shared_ptr<Model> model_;
   std::vector<int32_t> ids_;
+  int expected_;
   std::vector<CompressionPlan> plans_;
   std::vector<std::vector<std::unique_ptr<KvLayer>>> caches_;  // [plan][layer]
   std::atomic<int> layer_{0};  // the event loop reads it while a step runs

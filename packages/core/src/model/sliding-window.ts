@@ -44,5 +44,5 @@ function layerTypes(config: ConfigReader, layers: number): readonly string[] | u
   const known = (type: unknown) => type === 'full_attention' || type === 'sliding_attention'
   if (!Array.isArray(types) || types.length !== layers || !types.every(known))
     throw config.wrong(`a list of ${layers} times full_attention or sliding_attention`, 'layer_types', types)
-  return types as string[]
+  return types.map(String)
 }

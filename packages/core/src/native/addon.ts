@@ -98,7 +98,8 @@ export interface NativeRope {
 export interface NativeModel {
   /** Bytes of packed weights held in memory. */
   readonly weightBytes: number
-  startPrefill(ids: Int32Array, contexts: CompressionPlan[]): NativePrefill
+  /** `expected`: tokens that the contexts will hold; it settles which rotary frequencies they keep. Default: those of the prompt. */
+  startPrefill(ids: Int32Array, contexts: CompressionPlan[], expected?: number): NativePrefill
   dispose(): void
 }
 

@@ -1,0 +1,17 @@
+import type { Architecture } from '../architecture.ts'
+import { llamaNames } from '../tensor-names.ts'
+
+export const granite: Architecture = {
+  modelType: 'granite',
+  className: 'GraniteForCausalLM',
+  tensors: llamaNames,
+  bias: { qkv: 'attention_bias', output: 'attention_bias', mlp: 'mlp_bias' },
+  windows: { layers: 'none' },
+  factors: {
+    embedding: { field: 'embedding_multiplier', fallback: 1 },
+    residual: { field: 'residual_multiplier', fallback: 1 },
+    logits: { field: 'logits_scaling', fallback: 1, power: -1 },
+    attention: { field: 'attention_multiplier', fallback: 1 },
+  },
+  defaults: { contextTokens: 2048 },
+}
