@@ -4,12 +4,14 @@ import { abortedBy, endedBy, throwIfAborted } from './aborted.ts'
 import { fromNative, kvError } from './errors.ts'
 import { generate, settleGenerate, type GenerateOptions } from './generate/generate.ts'
 import { Run } from './generate/run.ts'
-import type { Message, TemplateOptions } from './model/chat-template.ts'
+import { checkMessages, type Message, type TemplateOptions } from './model/chat-template.ts'
 import type { ModelParts } from './model-parts.ts'
 import type { NativeContext, NativeTileExport } from './native/addon.ts'
+import { tokenizeContinuation } from './prompt/continuation.ts'
 import {
+  checkTokenized,
+  requireTemplate,
   requireTokenizer,
-  tokenizeContinuation,
   tokenizePrompt,
   type TokenizedPrompt,
 } from './prompt/tokenize-prompt.ts'
@@ -152,12 +154,13 @@ export class Context {
     options: AppendOptions = {},
   ): Promise<void> {
     await this.exclusive('append', async () => {
-      const ids = await this.tokenizeAppended(input, options)
-      this.requireRoom(ids.length, options)
+      const { ids, dropsPending } = await this.tokenizeAppended(input, options)
+      const pending = dropsPending ? undefined : this.pending
+      this.requireRoom(ids.length, this.parts.native.tokens + (pending === undefined ? 0 : 1), options)
       this.warning.warn()
       if (ids.length === 0) return
       throwIfAborted(options.signal)
-      const fed = this.pending === undefined ? ids : Int32Array.of(this.pending, ...ids)
+      const fed = pending === undefined ? ids : Int32Array.of(pending, ...ids)
       const before = this.parts.native.tokens
       try {
         await this.appendNative(fed, options.signal)
@@ -215,22 +218,29 @@ export class Context {
   private async tokenizeAppended(
     input: string | readonly Message[] | readonly number[] | Int32Array,
     options: TemplateOptions,
-  ): Promise<Int32Array> {
-    const { tokenizer, chatTemplate, config } = this.parts.model
+  ): Promise<{ readonly ids: Int32Array; readonly dropsPending?: boolean }> {
+    const { tokenizer, chatTemplate, config, generation } = this.parts.model
     const readers = { tokenizer, chatTemplate, vocabSize: config.vocabSize }
-    if (typeof input === 'string')
-      return Int32Array.from(requireTokenizer(readers).encode(input, { special: false }))
-    if (input.length === 0) return new Int32Array(0)
-    const messages =
-      !(input instanceof Int32Array) && typeof input[0] === 'object'
-        ? (input as readonly Message[])
-        : undefined
-    if (messages && this.parts.prompt.chat)
-      return tokenizeContinuation(messages, readers, this.pending ?? this.recentIds.at(-1), options)
+    const { recentIds: fed, pending } = this
+    if (typeof input === 'string') {
+      const after = pending === undefined ? fed : [...fed, pending]
+      const ids = await requireTokenizer(readers).encodeLong(input, { special: false, after })
+      return { ids: checkTokenized(ids, readers) }
+    }
+    if (isEmptyList(input)) return { ids: new Int32Array(0) }
+    const messages = isMessages(input) ? input : undefined
+    if (messages && this.parts.prompt.chat) {
+      checkMessages(messages)
+      const own = requireTokenizer(readers)
+      const ends = (id: number) => own.isSpecial(id) || generation.stopTokens.includes(id)
+      const end = { fed, pending, ends }
+      const next = await tokenizeContinuation(messages, own, requireTemplate(readers), end, options)
+      return { ids: checkTokenized(next.ids, readers), dropsPending: next.dropsPending }
+    }
     const { ids } = await tokenizePrompt(input, readers, options)
     // A rendered conversation brings its own beginning of text; the context already has one.
     const begin = tokenizer?.idOf(tokenizer.specialTokens['bos_token'] ?? '')
-    return messages && ids[0] === begin ? ids.subarray(1) : ids
+    return { ids: messages && ids[0] === begin ? ids.subarray(1) : ids }
   }
 
   /** Feeds the token chosen last, so that the logits are those after it. */
@@ -263,11 +273,11 @@ export class Context {
   }
 
   /** What prefill says of a prompt holds for what follows it. */
-  private requireRoom(added: number, { allowLongPrompt }: AppendOptions): void {
+  private requireRoom(added: number, present: number, { allowLongPrompt }: AppendOptions): void {
     const { model, expected } = this.parts
     const limit =
       allowLongPrompt === undefined ? this.parts.limit : contextLimit(model.config, expected, allowLongPrompt)
-    const tokens = this.currentTokens() + added
+    const tokens = present + added
     if (tokens > limit && limit === shortLimit(model.config, expected))
       throw kvError(
         'KV_PROMPT_TOO_LONG',
@@ -313,3 +323,9 @@ export class Context {
     if (this.disposing) throw kvError('KV_DISPOSED', 'The context was disposed.')
   }
 }
+
+const isEmptyList = (input: unknown) =>
+  (Array.isArray(input) || input instanceof Int32Array) && input.length === 0
+
+const isMessages = (input: unknown): input is readonly Message[] =>
+  Array.isArray(input) && typeof input[0] === 'object'

@@ -33,33 +33,33 @@ export class Model {
 
   /** What methods and planners know about the model. */
   get facts(): ModelFacts {
-    return this.alive().facts
+    return this.parts.facts
   }
 
   /** config.json, checked. */
   get config(): ModelConfig {
-    return this.alive().config
+    return this.parts.config
   }
 
   get folder(): string {
-    return this.alive().folder
+    return this.parts.folder
   }
 
   get tokenizer(): Tokenizer | undefined {
-    return this.alive().tokenizer
+    return this.parts.tokenizer
   }
 
   get chatTemplate(): ChatTemplate | undefined {
-    return this.alive().chatTemplate
+    return this.parts.chatTemplate
   }
 
   /** Sampling and stop tokens as the model's files suggest. */
   get generationDefaults(): GenerationDefaults {
-    return this.alive().generation
+    return this.parts.generation
   }
 
   get precision(): ModelPrecision {
-    return this.alive().precision
+    return this.parts.precision
   }
 
   /** Token ids of a prompt, as prefill would see them. */
@@ -171,7 +171,9 @@ export class Model {
         `The prompt has ${tokens} tokens; the model was made for ${contextTokens}.`,
         'Shorten it, or allow it with { allowLongPrompt: true }.',
       )
-    const userEnd = options.userEnd ?? tokenized.userEnd
+    const { userEnd = tokenized.userEnd } = options
+    if (userEnd !== undefined && !(Number.isSafeInteger(userEnd) && userEnd >= 1 && userEnd <= tokens))
+      throw expected(`a whole number from 1 to the prompt's ${tokens} tokens`, 'userEnd', userEnd)
     return { tokens, ...(userEnd !== undefined && { userEnd }) }
   }
 

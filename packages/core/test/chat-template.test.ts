@@ -4,7 +4,8 @@ import { modelFolder } from '@qpkv/reference-model'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ChatTemplate, loadChatTemplate } from '../src/model/chat-template.ts'
 import { loadTokenizer } from '../src/model/tokenizer.ts'
-import { tokenizeContinuation, tokenizePrompt } from '../src/prompt/tokenize-prompt.ts'
+import { tokenizeContinuation } from '../src/prompt/continuation.ts'
+import { tokenizePrompt } from '../src/prompt/tokenize-prompt.ts'
 import { temporaryFolder } from './support/model-folder.ts'
 import { throwsKv } from './support/throws.ts'
 
@@ -122,13 +123,19 @@ describe('prompts', () => {
   it('continue a conversation without repeating what closed the reply', async () => {
     const at = await readers()
     const messages = [{ role: 'user', content: 'Next?' } as const]
-    const text = async (last: number | undefined) =>
-      at.tokenizer?.decode([...(await tokenizeContinuation(messages, at, last))], { special: true })
+    const text = async (pending: number | undefined) => {
+      const end = { fed: [], pending, ends: (id: number) => id > 3696 }
+      const { ids, dropsPending } = await tokenizeContinuation(messages, at.tokenizer!, at.chatTemplate!, end)
+      return { text: at.tokenizer?.decode(ids, { special: true }), dropsPending }
+    }
     const next =
       '<|start_header_id|>user<|end_header_id|>\n\nNext?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n'
-    expect(await text(3701)).toBe(next)
-    expect(await text(17)).toBe(`<|eot_id|>${next}`)
-    expect(await text(undefined)).toBe(`<|eot_id|>${next}`)
+    expect(await text(3701)).toEqual({ text: next, dropsPending: false })
+    const whole = `<|eot_id|>${next}`
+    expect(await text(17)).toEqual({ text: whole, dropsPending: false })
+    expect(await text(undefined)).toEqual({ text: whole, dropsPending: false })
+    // The reply ended in another way than the template closes its turn.
+    expect(await text(3698)).toEqual({ text: whole, dropsPending: true })
   })
 
   it('that cannot be read are refused', async () => {
@@ -142,6 +149,13 @@ describe('prompts', () => {
     await throwsKv('KV_INVALID_OPTION', /position 0 but received NaN/, () => tokenizePrompt([Number.NaN], at))
     await throwsKv('KV_INVALID_OPTION', /at least one token/, () => tokenizePrompt([], at))
     await throwsKv('KV_INVALID_OPTION', /received number/, () => tokenizePrompt(7 as never, at))
+    await throwsKv('KV_INVALID_OPTION', /Int32Array.*received BigInt64Array[^]*Convert/, () =>
+      tokenizePrompt(BigInt64Array.of(1n) as never, at),
+    )
+    await throwsKv('KV_INVALID_OPTION', /prompt is empty/, () => tokenizePrompt('', at, { special: false }))
+    await throwsKv('KV_TOKENIZER', /token .* with the id \d+, but the model has 5 tokens/, () =>
+      tokenizePrompt('Hello', { ...at, vocabSize: 5 }),
+    )
     const bare = { tokenizer: undefined, chatTemplate: undefined, vocabSize: 9 }
     await throwsKv('KV_TOKENIZER', /no tokenizer.json[^]*token ids/, () => tokenizePrompt('x', bare))
     await throwsKv('KV_TOKENIZER', /no chat template/, () =>

@@ -170,15 +170,7 @@ describe('prefill', () => {
     await model.dispose()
     await model.dispose()
     await throwsKv('KV_DISPOSED', /model was disposed/, () => model.prefill(ids))
-    for (const name of [
-      'facts',
-      'config',
-      'folder',
-      'tokenizer',
-      'chatTemplate',
-      'generationDefaults',
-    ] as const)
-      await throwsKv('KV_DISPOSED', /model was disposed/, () => model[name])
+    expect(model.tokenizer?.decode([100])).not.toBe('') // what needs no weights stays
     await throwsKv('KV_DISPOSED', /model was disposed/, () => model.tokenize('text'))
   })
 })

@@ -5,7 +5,6 @@ import { kvError } from '../errors.ts'
 import type { GenerationDefaults } from '../model/generation-config.ts'
 import type { Tokenizer } from '../model/tokenizer.ts'
 import type { NativeSampling } from '../native/addon.ts'
-import { Detokenizer } from './detokenizer.ts'
 import type { RunControl, RunResult } from './run.ts'
 import { settleSampling, type SamplingOptions } from './sampling.ts'
 import { StopStrings } from './stop-strings.ts'
@@ -82,7 +81,7 @@ export async function generate(
     )
   const { signal } = settings
   const started = performance.now()
-  const detokenizer = target.tokenizer && new Detokenizer(target.tokenizer, target.recentIds)
+  const stream = target.tokenizer?.stream(target.recentIds)
   const stops = new StopStrings(settings.stop)
   const contextTokens = target.tokens
   const tokens: number[] = []
@@ -108,11 +107,14 @@ export async function generate(
     tokens.push(token)
     if (tokens.length === 1) firstTokenMs = performance.now() - started
     const stopped = settings.stopTokens.has(token)
-    let out = stopped ? '' : stops.push(detokenizer?.push(token) ?? '')
+    let out = stopped ? '' : stops.push(stream?.push(token) ?? '')
+    // No text, but a stop string may name it.
+    if (!stopped && target.tokenizer?.isSpecial(token))
+      out += stops.pushHidden(target.tokenizer.tokenOf(token) ?? '')
     if (stopped || stops.done) finishReason = 'stop'
     else if (tokens.length >= settings.maxTokens) finishReason = 'length'
     else if (contextTokens + tokens.length >= target.limit) finishReason = 'context'
-    if (finishReason) out += stops.push(detokenizer?.flush() ?? '') + stops.flush()
+    if (finishReason) out += stops.push(stream?.flush() ?? '') + stops.flush()
     text += out
     control.push({ text: out, token })
   }

@@ -1,9 +1,12 @@
 /**
- * Holds back text that could be the beginning of a stop string, and cuts at the first one that is complete.
+ * Holds back text that could be the beginning of a stop string, and cuts at the first one that is complete. Special tokens
+ * take part in the search, though they are no text to show.
  */
 export class StopStrings {
   private readonly stops: readonly string[]
   private held = ''
+  /** For each unit of `held` whether it is shown. */
+  private shown: boolean[] = []
   private stopped = false
 
   constructor(stops: readonly string[]) {
@@ -17,8 +20,23 @@ export class StopStrings {
 
   /** Takes new text, gives back what is safe to show. */
   push(text: string): string {
+    return this.take(text, true)
+  }
+
+  /** Takes the text of a token that is not shown. */
+  pushHidden(text: string): string {
+    return this.stops.length > 0 ? this.take(text, false) : ''
+  }
+
+  /** The rest, when no more text comes. */
+  flush(): string {
+    return this.stopped ? '' : this.release(this.held.length)
+  }
+
+  private take(text: string, shown: boolean): string {
     if (this.stopped) return ''
     this.held += text
+    for (let i = 0; i < text.length; i++) this.shown.push(shown)
     const at = this.firstStop()
     if (at >= 0) {
       this.stopped = true
@@ -27,14 +45,11 @@ export class StopStrings {
     return this.release(this.held.length - this.openLength())
   }
 
-  /** The rest, when no more text comes. */
-  flush(): string {
-    return this.stopped ? '' : this.release(this.held.length)
-  }
-
   private release(length: number): string {
-    const out = this.held.slice(0, length)
+    let out = ''
+    for (let i = 0; i < length; i++) if (this.shown[i]) out += this.held[i]
     this.held = this.held.slice(length)
+    this.shown = this.shown.slice(length)
     return out
   }
 

@@ -1,33 +1,60 @@
 import { join } from 'node:path'
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
-import { isPlainObject } from '@qpkv/spec'
+import { isPlainObject, KvError } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
+import type { AddedToken } from '../tokenizer/added-tokens.ts'
+import type { TextStream } from '../tokenizer/decoders.ts'
+import { ADVICE } from '../tokenizer/part.ts'
+import { readPipeline } from '../tokenizer/pipeline.ts'
+import type { TokenFiles } from '../tokenizer/special-tokens.ts'
 import { readJsonObject } from './read-json.ts'
+
+/** How a text is read. */
+export interface EncodeOptions {
+  /** With the tokens that the tokenizer puts around a text (usually one in front); default true. */
+  readonly special?: boolean
+  /** The tokens before: the text goes on where they end, and no space is put before its first word. */
+  readonly after?: readonly number[]
+  /** Stretches `[from, to)` of the text in which special tokens are plain text, in order. */
+  readonly plain?: readonly (readonly [number, number])[]
+}
 
 /** Text to token ids and back. */
 export interface Tokenizer {
-  /** `special`: with the tokens that the tokenizer puts around a text (usually one in front). */
-  encode(text: string, options?: { special?: boolean }): number[]
+  encode(text: string, options?: EncodeOptions): number[]
+  /** The same without keeping the event loop busy for long: for texts of any length. */
+  encodeLong(text: string, options?: EncodeOptions): Promise<number[]>
   /** Special tokens are left out unless asked for. */
-  decode(ids: readonly number[], options?: { special?: boolean }): string
+  decode(ids: readonly number[], options?: { readonly special?: boolean }): string
+  /** Text of tokens that come one by one after others. Special tokens have none. */
+  stream(before?: readonly number[]): TextStream<number>
   /** The id of a token's exact text, such as `<|eot_id|>`. */
   idOf(token: string): number | undefined
-  /** Named special tokens of tokenizer_config.json (`bos_token`, `eos_token`, ...). */
+  /** The text of a token as the vocabulary writes it. */
+  tokenOf(id: number): string | undefined
+  /** Tokens that are found in a text before it is cut into words. */
+  readonly addedTokens: readonly AddedToken[]
+  /** Whether the token is left out of decoded text. */
+  isSpecial(id: number): boolean
+  /** Named special tokens of the folder's files (`bos_token`, `eos_token`, ...). */
   readonly specialTokens: Readonly<Record<string, string>>
   /** tokenizer_config.json, for the chat template. */
   readonly config: Readonly<Record<string, unknown>>
 }
 
 /**
- * Loads tokenizer.json and tokenizer_config.json; undefined when the folder has no tokenizer.json.
+ * Loads tokenizer.json and the files beside it that add tokens; undefined when the folder has no tokenizer.json.
  * @throws KV_TOKENIZER when the files are there but cannot be used.
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer | undefined> {
   const path = join(folder, 'tokenizer.json')
   const definition = await readJsonObject(path)
   if (!definition) return undefined
-  const config = (await readJsonObject(join(folder, 'tokenizer_config.json'))) ?? {}
-  return createTokenizer(definition, config, path)
+  const [config, specialTokensMap, addedTokens] = await Promise.all(
+    ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'].map((name) =>
+      readJsonObject(join(folder, name)),
+    ),
+  )
+  return createTokenizer(definition, config ?? {}, path, { specialTokensMap, addedTokens })
 }
 
 /**
@@ -38,56 +65,18 @@ export function createTokenizer(
   definition: Record<string, unknown>,
   config: Record<string, unknown>,
   path: string,
+  more: Omit<TokenFiles, 'config'> = {},
 ): Tokenizer {
+  if (!isPlainObject(definition['model']))
+    throw kvError('KV_TOKENIZER', `Expected an object model in ${path}.`, ADVICE)
   try {
-    return wrap(new HuggingFaceTokenizer(definition, config), config, path)
+    return { ...readPipeline(definition, { config, ...more }, path), config }
   } catch (cause) {
-    throw unusable(path, cause)
+    if (KvError.isInstance(cause)) throw cause
+    throw kvError(
+      'KV_TOKENIZER',
+      `Could not use the tokenizer in ${path}: ${(cause as Error).message}.`,
+      ADVICE,
+    )
   }
-}
-
-const unusable = (path: string, cause: unknown) =>
-  kvError(
-    'KV_TOKENIZER',
-    `Could not use the tokenizer in ${path}: ${(cause as Error).message}.`,
-    'Download it again (only tokenizer.json of Hugging Face is read); without the file, code can work with token ids.',
-  )
-
-function wrap(tokenizer: HuggingFaceTokenizer, config: Record<string, unknown>, path: string): Tokenizer {
-  // Parts of a broken file that loading does not look at are found when they are used.
-  const guard = <T>(work: () => T): T => {
-    try {
-      return work()
-    } catch (cause) {
-      throw unusable(path, cause)
-    }
-  }
-  return {
-    encode: (text, { special = true } = {}) =>
-      guard(() => tokenizer.encode(text, { add_special_tokens: special }).ids),
-    // Cleaning up spaces would change text that is already out when the next token comes.
-    decode: (ids, { special = false } = {}) =>
-      ids.length === 0
-        ? ''
-        : guard(() =>
-            tokenizer.decode([...ids], {
-              skip_special_tokens: !special,
-              clean_up_tokenization_spaces: false,
-            }),
-          ),
-    idOf: (token) => tokenizer.token_to_id(token),
-    specialTokens: readSpecialTokens(config),
-    config,
-  }
-}
-
-/** Entries `…_token` hold a text or an object with `content`. */
-function readSpecialTokens(config: Record<string, unknown>): Record<string, string> {
-  const tokens: Record<string, string> = {}
-  for (const [name, value] of Object.entries(config)) {
-    if (!name.endsWith('_token')) continue
-    const text = isPlainObject(value) ? value['content'] : value
-    if (typeof text === 'string') tokens[name] = text
-  }
-  return tokens
 }
