@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
+import { samplesOf, startCommand, wholeLines } from './result-lines.ts'
 import { run } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'qpkv-kill-'))
@@ -13,28 +12,11 @@ afterAll(() => {
   rmSync(folder, { recursive: true })
 })
 const file = (name: string) => join(folder, name)
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
-
-interface Line {
-  readonly kind: string
-  readonly id: string
-  readonly sample: string
-}
-
-/** The whole lines of a file; what a kill cut off is left out. */
-const wholeLines = (path: string): string[] =>
-  existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : []
-const samplesOf = (path: string): Line[] =>
-  wholeLines(path)
-    .map((line) => JSON.parse(line) as Line)
-    .filter(({ kind }) => kind === 'sample')
-
 /** Starts the command line as a process of its own and kills it as soon as `ready` holds. */
 async function runAndKill(args: readonly string[], ready: () => boolean): Promise<void> {
-  const node = ['--conditions=@qpkv/source', '--import', 'tsx', main, ...args]
-  const child = spawn(process.execPath, node, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = startCommand(args)
   let stderr = ''
-  child.stderr.on('data', (chunk) => (stderr += String(chunk)))
+  child.stderr?.on('data', (chunk) => (stderr += String(chunk)))
   const ended = once(child, 'exit')
   while (child.exitCode === null && !ready()) await setTimeout(5)
   child.kill('SIGKILL')
