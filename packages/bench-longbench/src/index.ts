@@ -13,7 +13,6 @@ export {
   type Language,
   type MetricName,
 } from './data/datasets.ts'
-export { checkGoldens } from './goldens/check-goldens.ts'
 export { type Dictionary, parseDictionary } from './jieba/dictionary.ts'
 export { type HmmTables, parseHmmModel, parseProbFiles } from './jieba/hmm-tables.ts'
 export { loadSegmenter } from './jieba/load-segmenter.ts'

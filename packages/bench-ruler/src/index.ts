@@ -50,9 +50,6 @@ export { PythonRandom } from './python/python-random.ts'
 export type { Sequence } from './python/python-random.ts'
 export { randomUuid } from './python/python-uuid.ts'
 
-export { checkGoldens } from './goldens/check-goldens.ts'
-export { loadGoldenAssets } from './goldens/load-golden-assets.ts'
-export type { GoldenAssets } from './goldens/check-file-goldens.ts'
 
 export { generatedInputs, type GeneratedOptions } from './run/generated-inputs.ts'
 export { maxPromptTokens, type PromptRules } from './run/prompt-of.ts'

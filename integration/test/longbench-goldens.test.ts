@@ -1,10 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { checkGoldens } from '../src/index.ts'
+import { checkGoldens } from '../src/check-goldens/longbench/check-goldens.ts'
 
-const goldens = join(import.meta.dirname, 'goldens')
+const goldens = fileURLToPath(new URL('../../packages/bench-longbench/test/goldens', import.meta.url))
 
 let scratch = ''
 beforeAll(async () => {

@@ -1,13 +1,13 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { checkGoldens } from '../src/goldens/check-goldens.ts'
-import type { GoldenAssets } from '../src/goldens/check-file-goldens.ts'
-import { loadGoldenAssets } from '../src/goldens/load-golden-assets.ts'
-import { loadOwnAssets, ownAssetsFolder } from '../src/own-assets.ts'
-import { generateTask } from '../src/tasks/generate-task.ts'
-import { rulerRowLine } from '../src/tasks/ruler-row.ts'
+import { generateTask, loadOwnAssets, ownAssetsFolder, rulerRowLine } from '@qpkv/bench-ruler'
+import type { GoldenAssets } from '../src/check-goldens/ruler/check-file-goldens.ts'
+import { checkGoldens } from '../src/check-goldens/ruler/check-goldens.ts'
+import { checkMetricGoldens } from '../src/check-goldens/ruler/check-metric-goldens.ts'
+import { loadGoldenAssets } from '../src/check-goldens/ruler/load-golden-assets.ts'
 
 let folder = ''
 let golden: GoldenAssets
@@ -68,5 +68,48 @@ describe('checkGoldens', () => {
     await writeFile(join(assets, 'tokenizer.json'), JSON.stringify(definition))
     const { tokenizer } = await loadGoldenAssets(join(folder, 'assets'))
     expect(tokenizer.countTokens('a b\nc')).toBe(3)
+  })
+})
+
+let metrics = ''
+
+beforeAll(async () => {
+  metrics = await mkdtemp(join(tmpdir(), 'ruler-'))
+  await mkdir(join(metrics, 'metrics'))
+  for (const name of ['ruler_single.jsonl', 'ruler_batch.jsonl']) {
+    await cp(
+      fileURLToPath(new URL(`../../packages/bench-ruler/test/goldens/${name}`, import.meta.url)),
+      join(metrics, 'metrics', name),
+    )
+  }
+})
+
+afterAll(async () => {
+  await rm(metrics, { recursive: true })
+})
+
+describe('RULER metrics', () => {
+  it('equal the recorded ones of RULER, QPruningKV and kvpress', async () => {
+    expect(await checkMetricGoldens(metrics)).toEqual([
+      { family: 'ruler_single', passed: 46, failed: 0, firstDifferences: [] },
+      { family: 'ruler_batch', passed: 40, failed: 0, firstDifferences: [] },
+    ])
+  })
+
+  it('name row and values where a recorded score differs, and say which lines they could not read', async () => {
+    const path = join(metrics, 'metrics', 'ruler_batch.jsonl')
+    const text = await readFile(path, 'utf8')
+    const broken = await mkdtemp(join(tmpdir(), 'ruler-'))
+    await mkdir(join(broken, 'metrics'))
+    await writeFile(
+      join(broken, 'metrics', 'ruler_batch.jsonl'),
+      text.replace('"nulls": "', '"nulls": "9') + 'x\n',
+    )
+    const [single, batch] = await checkMetricGoldens(broken)
+    await rm(broken, { recursive: true })
+    expect(single?.notChecked).toContain('is missing')
+    expect(batch?.failed).toBe(1)
+    expect(batch?.firstDifferences[0]).toMatch(/^ruler_batch-\d+: nulls: expected "9/)
+    expect(batch?.notChecked).toContain('1 lines')
   })
 })

@@ -1,11 +1,16 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { countDifferences, type GoldenResult } from '@qpkv/bench-kit'
-import { kvpressRouge } from './kvpress-rouge.ts'
-import { porterStem } from './porter-stemmer.ts'
-import { needleRougeScore, rouge1, rougeL, type Overlap } from './rouge-score.ts'
-import { wordOverlap } from './word-overlap.ts'
+import {
+  kvpressRouge,
+  needleRougeScore,
+  porterStem,
+  rouge1,
+  rougeL,
+  wordOverlap,
+  type Overlap,
+} from '@qpkv/bench-needle'
+import { countDifferences, type GoldenResult } from '../golden-result.ts'
 
 interface NeedleRow {
   readonly id: string

@@ -1,7 +1,7 @@
+import { type GoldenResult } from '../golden-result.ts'
 import { KvError } from '@qpkv/spec'
 import { checkFileGoldens, type GoldenAssets } from './check-file-goldens.ts'
 import { checkMetricGoldens } from './check-metric-goldens.ts'
-import type { GoldenResult } from '@qpkv/bench-kit'
 import { loadGoldenAssets } from './load-golden-assets.ts'
 
 /**

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { countDifferences, readLines, type GoldenResult } from '@qpkv/bench-kit'
+import { loadSegmenter, type Segment } from '@qpkv/bench-longbench'
+import { countDifferences, type GoldenResult } from '../golden-result.ts'
+import { readLines } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
-import { loadSegmenter } from '../jieba/load-segmenter.ts'
-import type { Segment } from '../metrics/segment.ts'
 import { type GoldenFamily, goldenFamilies } from './families.ts'
 import type { GoldenRow } from './golden-row.ts'
 
@@ -16,10 +16,17 @@ function agrees(expected: unknown, received: unknown): boolean {
     if (Number.isNaN(received)) return expected === null
     return typeof expected === 'number' && Math.abs(expected - received) <= tolerance
   }
-  if (typeof received === 'object' && received !== null && typeof expected === 'object' && expected !== null) {
+  if (
+    typeof received === 'object' &&
+    received !== null &&
+    typeof expected === 'object' &&
+    expected !== null
+  ) {
     const [left, right] = [expected as GoldenRow, received as GoldenRow]
     const names = Object.keys(left)
-    return names.length === Object.keys(right).length && names.every((name) => agrees(left[name], right[name]))
+    return (
+      names.length === Object.keys(right).length && names.every((name) => agrees(left[name], right[name]))
+    )
   }
   return expected === received
 }
@@ -44,7 +51,9 @@ function differenceIn(row: GoldenRow, family: GoldenFamily, segment: Segment): s
 function parseRow(text: string): GoldenRow | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as GoldenRow) : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as GoldenRow)
+      : undefined
   } catch {
     return undefined
   }

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadAssets } from '../assets/load-assets.ts'
-import { dataError } from '../ruler-error.ts'
-import type { TokenCounter } from '../tasks/generator-context.ts'
+import { loadAssets, type TokenCounter } from '@qpkv/bench-ruler'
+import { loadTokenizer } from '@qpkv/core'
+import { KvError } from '@qpkv/spec'
 import type { GoldenAssets } from './check-file-goldens.ts'
 
 /**
@@ -19,12 +19,11 @@ export async function loadGoldenAssets(folder: string): Promise<GoldenAssets> {
 
 /** Counts with the tokenizer.json of a folder, without special tokens. */
 async function loadTokenCounter(folder: string): Promise<TokenCounter> {
-  // Loaded here only: generators, readers and metrics work without the engine.
-  const { loadTokenizer } = await import('@qpkv/core')
   const tokenizer = await loadTokenizer(folder)
   if (tokenizer === undefined) {
-    const hint = 'Put the tokenizer.json that the files were made with (Llama-3) there.'
-    throw dataError(join(folder, 'tokenizer.json'), 'the golden files need this file.', hint)
+    throw new KvError('KV_DATA', `${join(folder, 'tokenizer.json')}: the golden files need this file.`, {
+      hint: 'Put the tokenizer.json that the files were made with (Llama-3) there.',
+    })
   }
   return { countTokens: (text) => tokenizer.encode(text, { special: false }).length }
 }

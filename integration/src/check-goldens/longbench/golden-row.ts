@@ -14,7 +14,8 @@ export function textOf(row: GoldenRow, field: string): string {
 
 export function textsOf(row: GoldenRow, field: string): string[] {
   const value = row[field]
-  if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) throw wrong(row, field, 'a list of texts')
+  if (!Array.isArray(value) || !value.every((one) => typeof one === 'string'))
+    throw wrong(row, field, 'a list of texts')
   return value
 }
 

@@ -1,12 +1,21 @@
-import { findDataset } from '../data/datasets.ts'
-import type { ScoringTools } from '../metrics/score-answer.ts'
-import { type ScoredRow, bucketScores, datasetScore, rowScores } from '../scores/scorer.ts'
+import {
+  bucketScores,
+  datasetScore,
+  findDataset,
+  rowScores,
+  type ScoredRow,
+  type ScoringTools,
+} from '@qpkv/bench-longbench'
 import { type GoldenRow, listOf, textOf, textsOf } from './golden-row.ts'
 
 const isNumber = (value: unknown): value is number => typeof value === 'number'
-const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((one) => typeof one === 'string')
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string')
 const isRepeat = (value: unknown): value is [string, string, number] =>
-  Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'string' && typeof value[2] === 'number'
+  Array.isArray(value) &&
+  typeof value[0] === 'string' &&
+  typeof value[1] === 'string' &&
+  typeof value[2] === 'number'
 
 function rowsOf(row: GoldenRow): ScoredRow[] {
   if (row['repeat'] !== undefined) {

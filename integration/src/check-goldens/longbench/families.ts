@@ -1,15 +1,20 @@
-import { findDataset } from '../data/datasets.ts'
-import { classification } from '../metrics/classification.ts'
-import { codeSimilarity } from '../metrics/code-similarity.ts'
-import { countScore } from '../metrics/count.ts'
-import { chineseTokens, qaF1Zh } from '../metrics/qa-f1-zh.ts'
-import { normalizeAnswer, qaF1 } from '../metrics/qa-f1.ts'
-import { retrievalZh } from '../metrics/retrieval-zh.ts'
-import { retrieval } from '../metrics/retrieval.ts'
-import { rougeLZh } from '../metrics/rouge-l-zh.ts'
-import { rougeL } from '../metrics/rouge-l.ts'
-import type { Segment } from '../metrics/segment.ts'
-import { extractAnswer, kvpressAccepts } from '../v2/extract-answer.ts'
+import {
+  chineseTokens,
+  classification,
+  codeSimilarity,
+  countScore,
+  extractAnswer,
+  findDataset,
+  kvpressAccepts,
+  normalizeAnswer,
+  qaF1,
+  qaF1Zh,
+  retrieval,
+  retrievalZh,
+  rougeL,
+  rougeLZh,
+  type Segment,
+} from '@qpkv/bench-longbench'
 import { type GoldenRow, textOf, textsOf } from './golden-row.ts'
 import { scoreGolden } from './scorer-goldens.ts'
 
@@ -29,7 +34,10 @@ const chinese = (compute: GoldenFamily['compute']): GoldenFamily => ({ needsSegm
 export const goldenFamilies: Readonly<Record<string, GoldenFamily>> = {
   longbench_qa_f1: plain((row) => {
     const [prediction, reference] = pair(row)
-    const normalized = { norm_prediction: normalizeAnswer(prediction), norm_ground_truth: normalizeAnswer(reference) }
+    const normalized = {
+      norm_prediction: normalizeAnswer(prediction),
+      norm_ground_truth: normalizeAnswer(reference),
+    }
     return { score: qaF1(prediction, reference), ...normalized }
   }),
   longbench_qa_f1_zh: chinese((row, segment) => {
@@ -42,7 +50,9 @@ export const goldenFamilies: Readonly<Record<string, GoldenFamily>> = {
   }),
   longbench_rouge_l: plain((row) => ({ score: rougeL(...pair(row)) })),
   longbench_rouge_zh: chinese((row, segment) => ({ score: rougeLZh(...pair(row), segment) })),
-  longbench_classification: plain((row) => ({ score: classification(...pair(row), textsOf(row, 'all_classes')) })),
+  longbench_classification: plain((row) => ({
+    score: classification(...pair(row), textsOf(row, 'all_classes')),
+  })),
   longbench_count: plain((row) => ({ score: countScore(...pair(row)) })),
   longbench_retrieval: plain((row) => ({
     score: row['fn'] === 'retrieval_zh_score' ? retrievalZh(...pair(row)) : retrieval(...pair(row)),
@@ -52,7 +62,8 @@ export const goldenFamilies: Readonly<Record<string, GoldenFamily>> = {
     score_difflib: codeSimilarity(...pair(row), 'difflib'),
   })),
   longbench_scorer: {
-    needsSegmenter: (row) => ['qa-f1-zh', 'rouge-l-zh'].includes(findDataset(textOf(row, 'dataset')).facts.metric),
+    needsSegmenter: (row) =>
+      ['qa-f1-zh', 'rouge-l-zh'].includes(findDataset(textOf(row, 'dataset')).facts.metric),
     compute: (row, segment) => scoreGolden(row, { segment }),
   },
   longbench_v2_extract: plain((row) => {

@@ -1,12 +1,15 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import {
+  generateTask,
+  isRulerTask,
+  rulerRowLine,
+  type RulerAssets,
+  type RulerTask,
+  type TokenCounter,
+} from '@qpkv/bench-ruler'
+import { countDifferences, type GoldenResult } from '../golden-result.ts'
 import { KvError } from '@qpkv/spec'
-import type { RulerAssets } from '../assets/ruler-assets.ts'
-import { generateTask } from '../tasks/generate-task.ts'
-import type { TokenCounter } from '../tasks/generator-context.ts'
-import { rulerRowLine } from '../tasks/ruler-row.ts'
-import { isRulerTask, type RulerTask } from '../tasks/task-definitions.ts'
-import { countDifferences, type GoldenResult } from '@qpkv/bench-kit'
 
 /** What it takes to rebuild official files byte for byte. */
 export interface GoldenAssets {

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { postProcessKvpress, postProcessOfficial } from '../metrics/post-process.ts'
-import { scoreTask } from '../metrics/score-task.ts'
-import { countDifferences, type GoldenResult } from '@qpkv/bench-kit'
+import { postProcess, scoreTask } from '@qpkv/bench-ruler'
+import { countDifferences, type GoldenResult } from '../golden-result.ts'
 
 type Comparison = readonly [name: string, wanted: unknown, ours: unknown]
 
@@ -32,8 +31,8 @@ function compareSingle(row: SingleRow): Comparison[] {
   const score = (profile: 'official' | 'qpruningkv' | 'kvpress', match: 'all' | 'part'): number =>
     scoreTask(profile, match, [row.prediction], [row.refs]).score
   return [
-    ['postprocessed', row['postprocessed'], postProcessOfficial(row.prediction)],
-    ['postprocessed_kvpress', row['postprocessed_kvpress'], postProcessKvpress(row.prediction)],
+    ['postprocessed', row['postprocessed'], postProcess('official', row.prediction)],
+    ['postprocessed_kvpress', row['postprocessed_kvpress'], postProcess('kvpress', row.prediction)],
     ['string_match_all', row['string_match_all'], score('official', 'all')],
     ['string_match_part', row['string_match_part'], score('official', 'part')],
     ['qpruning_string_match_all_raw', row['qpruning_string_match_all_raw'], score('qpruningkv', 'all')],
