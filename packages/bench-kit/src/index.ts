@@ -145,7 +145,9 @@ export {
   type BootstrapOptions,
   type Interval,
 } from './stats/intervals.ts'
-export { mcnemarExact } from './stats/mcnemar.ts'
+export { holm } from './stats/holm.ts'
+export { mcnemarExact, pairedShareInterval } from './stats/mcnemar.ts'
+export { designEffect, stratifiedMean } from './stats/student.ts'
 export {
   localExecutor,
   type Executor,

@@ -58,7 +58,7 @@ describe('the report of result files', () => {
     expect(() => resultsReport([])).toThrow(/Nothing to report/)
   })
 
-  it('tells runs of one model and benchmark apart by their ids', async () => {
+  it('tells runs of one model and benchmark apart by what differs', async () => {
     const path = join(temporaryFolder(), 'r.jsonl')
     const other = { ...identity, model: { name: 'a', fingerprint: 'a' }, task: { seed: 2 } }
     const writer = ResultWriter.open({ path, identity: other, versions, mode: 'resume' })
@@ -67,12 +67,82 @@ describe('the report of result files', () => {
     writer.close()
     const parts = reportParts([await results('a'), await readResults(path), await results('b')])
     const titles = parts.map(({ title }) => title)
-    expect(titles).toEqual([
-      expect.stringMatching(/^a, needle, run [0-9a-f]{6}$/),
-      expect.stringMatching(/^a, needle, run [0-9a-f]{6}$/),
-      'b, needle',
-    ])
+    expect(titles).toEqual(['a, needle, seed 1, tokens 512', 'a, needle, seed 2', 'b, needle'])
     expect(new Set(titles).size).toBe(3)
+  })
+
+  it('makes one part of runs that differ in their seed alone', async () => {
+    const seeded = async (seed: number, keys: number) => {
+      const path = join(temporaryFolder(), 'r.jsonl')
+      const task = { options: { seed, keys }, paths: [], data: { first: String(seed) } }
+      const writer = ResultWriter.open({ path, identity: { ...identity, task }, versions })
+      const ask = async ({ id }: { id: string }, asked: typeof rows) => answer(id, asked)
+      await runSamples({ samples: samples(3), specs: rows, writer, ask })
+      writer.close()
+      return readResults(path)
+    }
+    const parts = reportParts([await seeded(1, 4), await seeded(2, 4), await seeded(1, 8)])
+    expect(parts.map(({ title, summaries }) => [title, summaries[0]?.samples])).toEqual([
+      ['reference, needle, seeds 1 2', 6],
+      ['reference, needle', 3],
+    ])
+  })
+
+  it('averages datasets and tasks, not rows, and widens intervals where questions share a text', async () => {
+    const file = await results()
+    const first = file.records[0] ?? expect.fail()
+    const of = (dataset: string, scores: readonly number[]) =>
+      scores.map((score, i) => ({
+        ...first,
+        sample: `${dataset}/${i}`,
+        facets: { dataset },
+        answers: [{ ...(first.answers[0] ?? expect.fail()), scores: { score } }],
+      }))
+    // Nine rows of one dataset at 0.1 and three of another at 0.9: the official score is 0.5.
+    const mixed = {
+      ...file,
+      records: [...of('a', Array(9).fill(0.1) as number[]), ...of('b', [0.8, 0.9, 1])],
+    }
+    const [summary] = summarizeSpecs(mixed, 'score')
+    expect(summary?.score).toBeCloseTo(0.5, 10)
+    const asked = (right: readonly (readonly number[])[]) => ({
+      ...file,
+      records: right.map((scores, i) => ({
+        ...first,
+        sample: `s${i}`,
+        facets: {},
+        answers: scores.map((exact) => ({ ...(first.answers[0] ?? expect.fail()), scores: { exact } })),
+      })),
+    })
+    const alike =
+      summarizeSpecs(
+        asked([
+          [1, 1],
+          [0, 0],
+          [1, 1],
+          [0, 0],
+          [1, 1],
+          [0, 0],
+        ]),
+        'exact',
+      )[0] ?? expect.fail()
+    const mixedUp =
+      summarizeSpecs(
+        asked([
+          [1, 0],
+          [0, 1],
+          [1, 0],
+          [0, 1],
+          [1, 0],
+          [0, 1],
+        ]),
+        'exact',
+      )[0] ?? expect.fail()
+    expect(alike.designEffect).toBeGreaterThan(1.8)
+    expect(mixedUp.designEffect).toBe(1)
+    expect(alike.interval.high - alike.interval.low).toBeGreaterThan(
+      mixedUp.interval.high - mixedUp.interval.low,
+    )
   })
 
   it('lets long specs break behind their punctuation', () => {
@@ -111,6 +181,27 @@ describe('the report of result files', () => {
     expect(curves).toMatchObject([
       { label: 'full cache', kind: 'full' },
       { label: 'snapkv + 4 bit', kind: 'joint', bits: 4, points: [{ bytes: 65_536, score: 0.5 }] },
+    ])
+  })
+
+  it('never joins different quantizers or group sizes into one curve', async () => {
+    const [, joint] = summarizeSpecs(await results(), 'exact')
+    const row = (text: string) => ({
+      ...(joint ?? expect.fail()),
+      spec: { ...(joint ?? expect.fail()).spec, spec: parseSpec(text) },
+    })
+    const curves = curvesOf(
+      [
+        'snapkv+kivi:bits=4@64KiB',
+        'snapkv+kivi:bits=4@128KiB',
+        'snapkv+kivi:bits=4,group=64@64KiB',
+        'snapkv+x:bits=2@64KiB',
+      ].map(row),
+    )
+    expect(curves.map(({ label, points }) => [label, points.length])).toEqual([
+      ['snapkv + kivi:bits=4', 2],
+      ['snapkv + kivi:bits=4,group=64', 1],
+      ['snapkv + 2 bit', 1],
     ])
   })
 

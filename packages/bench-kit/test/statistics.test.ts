@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { bootstrapMean, mcnemarExact, mean, median, SeededRandom, wilsonInterval } from '../src/index.ts'
+import {
+  bootstrapMean,
+  designEffect,
+  holm,
+  mcnemarExact,
+  mean,
+  median,
+  pairedShareInterval,
+  SeededRandom,
+  stratifiedMean,
+  wilsonInterval,
+} from '../src/index.ts'
+import { studentQuantile } from '../src/stats/student.ts'
 
 describe('statistics', () => {
   it("Wilson's interval has the published values", () => {
@@ -20,6 +32,59 @@ describe('statistics', () => {
     expect(mcnemarExact(1, 9)).toBeCloseTo((2 * 11) / 1024, 10)
     expect(mcnemarExact(9, 1)).toBe(mcnemarExact(1, 9))
     expect(mcnemarExact(400, 600)).toBeLessThan(1e-9)
+  })
+
+  it('the interval of a paired difference never claims more than the test', () => {
+    for (let total = 1; total <= 40; total++)
+      for (let onlyA = 0; onlyA <= total; onlyA++) {
+        const { low, high } = pairedShareInterval(onlyA, total - onlyA, 60)
+        if (low > 0 || high < 0) expect(mcnemarExact(onlyA, total - onlyA)).toBeLessThan(0.05)
+      }
+    // A case that a bootstrap got wrong: of 20 pairs seven differ.
+    expect(mcnemarExact(1, 6)).toBeCloseTo(0.125, 3)
+    const { low, high } = pairedShareInterval(1, 6, 20)
+    expect(low).toBeLessThan(0)
+    expect(high).toBeGreaterThan(0.25)
+    expect(pairedShareInterval(0, 0, 20).high).toBeCloseTo(0.161, 3)
+  })
+
+  it('a paired interval covers the truth at n = 20', () => {
+    const random = new SeededRandom(3)
+    let covered = 0
+    for (let run = 0; run < 1000; run++) {
+      let onlyA = 0
+      let onlyB = 0
+      for (let i = 0; i < 20; i++) {
+        const draw = random.unit()
+        if (draw < 0.1) onlyA++
+        else if (draw < 0.4) onlyB++
+      }
+      const { low, high } = pairedShareInterval(onlyA, onlyB, 20)
+      if (low <= 0.2 && high >= 0.2) covered++
+    }
+    expect(covered / 1000).toBeGreaterThan(0.93)
+  })
+
+  it("Student's quantiles are those of the tables, and the stratified mean weighs strata alike", () => {
+    expect([1, 4, 19, 1000].map((degrees) => studentQuantile(degrees))).toEqual(
+      [12.706, 2.776, 2.093, 1.962].map((value) => expect.closeTo(value, 2) as number),
+    )
+    const values = [1, 2, 3, 4, 5]
+    const half = 2.776 * Math.sqrt(2.5 / 5)
+    expect(stratifiedMean([values])).toEqual({
+      mean: 3,
+      low: expect.closeTo(3 - half, 2) as number,
+      high: expect.closeTo(3 + half, 2) as number,
+    })
+    expect(stratifiedMean([[0, 0, 0, 0], [1]]).mean).toBe(0.5)
+    expect(stratifiedMean([[1]]).low).toBeNaN()
+    expect(designEffect([[1], [0], [1]])).toBe(1)
+  })
+
+  it('Holm multiplies the smallest p by the number of tests and never turns the order round', () => {
+    expect(holm([0.01, 0.04, 0.03])).toEqual([0.03, 0.06, 0.06])
+    expect(holm([0.5, 0.9])).toEqual([1, 1])
+    expect(holm([])).toEqual([])
   })
 
   it('the bootstrap interval is near the normal one, and the same for the same seed', () => {

@@ -45,7 +45,7 @@ export function toCsv(rows: readonly Readonly<Record<string, string | number>>[]
 export const toJsonDocument = (results: Results): JsonObject =>
   JSON.parse(
     JSON.stringify({
-      header: results.header,
+      header: { ...results.header, extent: results.extent },
       specs: Object.fromEntries(results.specs),
       plans: Object.fromEntries(results.plans),
       records: results.records,

@@ -1,4 +1,5 @@
-import { mean, bootstrapMean, wilsonInterval } from '../stats/intervals.ts'
+import { mean, wilsonInterval } from '../stats/intervals.ts'
+import { stratifiedMean } from '../stats/student.ts'
 import { specIdOf } from '../result/ids.ts'
 import type { SampleRecord } from '../result/record.ts'
 import type { NamedSpec } from '../run/run-samples.ts'
@@ -23,6 +24,6 @@ function intervalText(scores: readonly number[]): string {
   if (scores.length === 0) return '-'
   const right = scores.filter((score) => score === 1).length
   const binary = scores.every((score) => score === 0 || score === 1)
-  const { low, high } = binary ? wilsonInterval(right, scores.length) : bootstrapMean(scores)
+  const { low, high } = binary ? wilsonInterval(right, scores.length) : stratifiedMean([scores])
   return `${low.toFixed(3)} to ${high.toFixed(3)}`
 }

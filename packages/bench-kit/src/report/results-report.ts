@@ -1,4 +1,5 @@
-import { KvError } from '@qpkv/spec'
+import { isPlainObject, KvError, type Json, type JsonObject } from '@qpkv/spec'
+import { canonicalJson } from '../content-hash.ts'
 import type { Results } from '../result/read-results.ts'
 import type { Report, ReportSection, Table } from './html-report.ts'
 import { budgetTables } from './budget-tables.ts'
@@ -57,15 +58,68 @@ export function resultsReport(files: readonly Results[], options: ResultsReportO
 
 const modelName = ({ header }: Results) => header.identity.model.name
 
-/** Parts sorted by model, one per protocol of a file. Titles that occur twice carry the run's id, as the files' names do. */
+/**
+ * Parts sorted by model, one per protocol of a file. Files that differ in their seed alone are one part. Titles that occur twice name the
+ * options that differ.
+ */
 export function reportParts(files: readonly Results[], metric?: string): ReportPart[] {
   const order = (a: Results, b: Results) =>
     modelName(a) < modelName(b) ? -1 : modelName(a) > modelName(b) ? 1 : 0
-  const parts = [...files].sort(order).flatMap((file) => protocolsOf(file))
-  const titles = parts.map((part) => part.title)
+  const parts = pooled([...files].sort(order)).flatMap((file) => protocolsOf(file))
   return parts.flatMap(({ title, results }) => {
-    const again = titles.filter((one) => one === title).length > 1
-    return reportPart(results, again ? `${title}, run ${results.header.runId.slice(0, 6)}` : title, metric)
+    const alike = parts.filter((one) => one.title === title).map((one) => optionsOf(one.results))
+    return reportPart(results, alike.length > 1 ? `${title}, ${differences(results, alike)}` : title, metric)
+  })
+}
+
+const optionsOf = ({ header: { identity } }: Results): JsonObject => {
+  const { options } = identity.task
+  return isPlainObject(options) ? (options as JsonObject) : identity.task
+}
+
+/** `lengths [512], keys 8`: what tells a run from others of its title; its id where that is no option. */
+function differences(results: Results, alike: readonly JsonObject[]): string {
+  const mine = optionsOf(results)
+  const names = Object.keys(mine).filter((name) =>
+    alike.some((other) => canonicalJson(other[name]) !== canonicalJson(mine[name])),
+  )
+  const text = names.map((name) => `${name} ${canonicalJson(mine[name]).replaceAll('"', '')}`).join(', ')
+  return text === '' || text.length > 80 ? `run ${results.header.runId.slice(0, 6)}` : text
+}
+
+/** Results that differ in their seed alone become one; the seeds stand in the title. */
+function pooled(files: readonly Results[]): Results[] {
+  const groups = new Map<string, Results[]>()
+  for (const file of files) {
+    const { bench, task, model } = file.header.identity
+    const { seed: _, ...options } = optionsOf(file)
+    const same = 'options' in task && 'seed' in optionsOf(file)
+    const { options: _options, data, ...rest } = task
+    const { first: _first, ...read } = isPlainObject(data) ? data : {}
+    const key = same ? canonicalJson({ bench, model, options, read, rest } as unknown as Json) : file.path
+    groups.set(key, [...(groups.get(key) ?? []), file])
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    if (!first || group.length === 1) return group
+    const seeds = group.map((file) => canonicalJson(optionsOf(file)['seed']))
+    return [
+      {
+        ...first,
+        path: group.map(({ path }) => path).join(', '),
+        header: {
+          ...first.header,
+          identity: {
+            ...first.header.identity,
+            bench: `${first.header.identity.bench}, seeds ${seeds.join(' ')}`,
+          },
+        },
+        specs: new Map(group.flatMap(({ specs }) => [...specs])),
+        plans: new Map(group.flatMap(({ plans }) => [...plans])),
+        records: group.flatMap(({ records }) => records),
+        failures: group.flatMap(({ failures }) => failures),
+      },
+    ]
   })
 }
 

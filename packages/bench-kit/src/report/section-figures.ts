@@ -74,32 +74,60 @@ export function sectionFigures(
 const isNominal = ({ spec }: SpecSummary) =>
   spec.spec.budget !== undefined && 'fp16Tokens' in spec.spec.budget
 
-/** Joint curves per pruner and width, prune-only per pruner and width, quantize-only per quantizer. */
+/** Joint curves per pruner and quantizer, prune-only per pruner, quantize-only per quantizer; options that differ stand in the label. */
 export function curvesOf(summaries: readonly SpecSummary[], count: ByteCount = 'real'): TradeoffCurve[] {
-  const curves = new Map<string, TradeoffCurve & { points: TradeoffCurve['points'][number][] }>()
+  const curves = new Map<string, SpecSummary[]>()
   for (const summary of summaries) {
-    const { spec } = summary.spec
-    const kind = specKind(spec)
-    const bits = specBits(spec)
-    const width = bits === undefined ? printMethod(spec.quantize) : `${bits} bit`
-    const label = {
-      full: 'full cache',
-      quantize: `${spec.quantize.method} only`,
-      prune: `${spec.prune.method} only`,
-      joint: `${spec.prune.method} + ${width}`,
-    }[kind]
-    const curve = curves.get(label) ?? {
-      label,
+    const key = curveKey(summary)
+    curves.set(key, [...(curves.get(key) ?? []), summary])
+  }
+  const keys = [...curves.keys()]
+  const short = keys.map((key) => shortLabel(curves.get(key)?.[0]))
+  return keys.map((key, i): TradeoffCurve => {
+    const members = curves.get(key) ?? []
+    const spec = members[0]?.spec.spec
+    const kind = spec ? specKind(spec) : 'full'
+    const bits = spec && specBits(spec)
+    const twice = short.filter((label) => label === short[i]).length > 1
+    return {
+      label: (twice ? key : short[i]) ?? key,
       kind,
       ...(kind === 'joint' && bits !== undefined ? { bits } : {}),
-      points: [],
+      points: members.map((summary) => ({
+        bytes: bytesOf(summary, count),
+        score: summary.score,
+        ...summary.interval,
+        ...(kind === 'quantize' ? { label: widthOf(summary) } : {}),
+      })),
     }
-    const { score, interval } = summary
-    const bytes = bytesOf(summary, count)
-    curve.points.push({ bytes, score, ...interval, ...(kind === 'quantize' ? { label: width } : {}) })
-    curves.set(label, curve)
-  }
-  return [...curves.values()]
+  })
+}
+
+const widthOf = ({ spec: { spec } }: SpecSummary): string => {
+  const bits = specBits(spec)
+  return bits === undefined ? printMethod(spec.quantize) : `${bits} bit`
+}
+
+/** Everything that tells a curve's methods apart: all options, but not the budget, and not the width that a quantize-only curve runs over. */
+function curveKey({ spec: { spec } }: SpecSummary): string {
+  const { bits: _, ...rest } = spec.quantize
+  return {
+    full: 'full cache',
+    quantize: `${printMethod(rest as typeof spec.quantize)} only`,
+    prune: `${printMethod(spec.prune)} only`,
+    joint: `${printMethod(spec.prune)} + ${printMethod(spec.quantize)}`,
+  }[specKind(spec)]
+}
+
+function shortLabel(summary: SpecSummary | undefined): string {
+  if (!summary) return ''
+  const { prune, quantize } = summary.spec.spec
+  return {
+    full: 'full cache',
+    quantize: `${quantize.method} only`,
+    prune: `${prune.method} only`,
+    joint: `${prune.method} + ${widthOf(summary)}`,
+  }[specKind(summary.spec.spec)]
 }
 
 /** Per spec, where answers or samples say length and depth. */

@@ -1,16 +1,19 @@
 import type { Results } from '../result/read-results.ts'
 import type { SampleRecord, SpecLine } from '../result/record.ts'
-import { bootstrapMean, mean, wilsonInterval, type Interval } from '../stats/intervals.ts'
+import { mean, wilsonInterval, type Interval } from '../stats/intervals.ts'
+import { designEffect, stratifiedMean } from '../stats/student.ts'
 
 /** Quality and cost of one spec over a file's samples. */
 export interface SpecSummary {
   readonly spec: SpecLine
   readonly samples: number
   readonly answers: number
-  /** Mean over answers. */
+  /** Mean over answers; where samples are of datasets or tasks, the mean over these of the mean within each, as the official scores. */
   readonly score: number
-  /** 95 %: Wilson's where every score is 0 or 1, else bootstrapped over samples. */
+  /** 95 %: Wilson's where every score is 0 or 1, else Student's over samples, within datasets or tasks where there are any. */
   readonly interval: Interval
+  /** How much less the answers of one text say than as many independent ones; 1: no less. */
+  readonly designEffect: number
   readonly promptTokens: number
   readonly tokensKept: number
   readonly bits: { readonly nominal: number; readonly true: number } | undefined
@@ -33,24 +36,21 @@ export function summarizeSpecs(results: Results, metric: string): SpecSummary[] 
 }
 
 function summarize(spec: SpecLine, records: readonly SampleRecord[], metric: string): SpecSummary {
-  const perSample = records.map(({ answers }) => answers.map(({ scores }) => scores[metric] ?? Number.NaN))
+  const scoresOf = ({ answers }: SampleRecord) => answers.map(({ scores }) => scores[metric] ?? Number.NaN)
+  const perSample = records.map(scoresOf)
   const scores = perSample.flat()
   const of = (value: (record: SampleRecord) => number) => mean(records.map(value))
-  const binary = scores.every((score) => score === 0 || score === 1)
-  const right = scores.filter((score) => score === 1).length
+  const effect = designEffect(perSample)
+  const { score, interval } = scoreOf(records, perSample, effect, scoresOf)
   const widths = records.flatMap(({ bits }) => bits ?? [])
   const perSecond = (tokens: number, ms: number) => (ms > 0 ? (tokens * 1000) / ms : 0)
   return {
     spec,
     samples: records.length,
     answers: scores.length,
-    score: mean(scores),
-    interval: binary
-      ? wilsonInterval(right, scores.length)
-      : bootstrapMean(
-          perSample.map((sample) => mean(sample)),
-          { resamples: 2000 },
-        ),
+    score,
+    interval,
+    designEffect: effect,
     promptTokens: of(({ promptTokens }) => promptTokens),
     tokensKept: of(({ tokensKept }) => tokensKept),
     bits:
@@ -73,4 +73,33 @@ function summarize(spec: SpecLine, records: readonly SampleRecord[], metric: str
     ),
     peakRssBytes: Math.max(0, ...records.map(({ peakRssBytes }) => peakRssBytes ?? 0)),
   }
+}
+
+function scoreOf(
+  records: readonly SampleRecord[],
+  perSample: readonly (readonly number[])[],
+  effect: number,
+  scoresOf: (record: SampleRecord) => readonly number[],
+): { readonly score: number; readonly interval: Interval } {
+  const strata = strataOf(records).map((members) => members.map((record) => mean(scoresOf(record))))
+  const scores = perSample.flat()
+  if (strata.length === 1 && scores.every((score) => score === 0 || score === 1)) {
+    const right = scores.filter((score) => score === 1).length
+    return { score: mean(scores), interval: wilsonInterval(right / effect, scores.length / effect) }
+  }
+  const { mean: score, low, high } = stratifiedMean(strata)
+  const inside = scores.every((one) => one >= 0 && one <= 1)
+  const within = (value: number) => (inside ? Math.min(1, Math.max(0, value)) : value)
+  return { score, interval: { low: within(low), high: within(high) } }
+}
+
+/** Samples that the official scores average first: those of one dataset, or of one task at one length. */
+export function strataOf(records: readonly SampleRecord[]): SampleRecord[][] {
+  const strata = new Map<string, SampleRecord[]>()
+  for (const record of records) {
+    const { dataset, task, length } = record.facets
+    const key = JSON.stringify([dataset ?? null, task ?? null, task === undefined ? null : (length ?? null)])
+    strata.set(key, [...(strata.get(key) ?? []), record])
+  }
+  return [...strata.values()]
 }

@@ -1,14 +1,16 @@
 import { KvError } from '@qpkv/spec'
 import type { SampleRecord } from '../result/record.ts'
 import type { Results } from '../result/read-results.ts'
-import { bootstrapMean, mean, type Interval } from './intervals.ts'
-import { mcnemarExact } from './mcnemar.ts'
+import { strataOf } from '../report/spec-summary.ts'
+import { holm } from './holm.ts'
+import { mean, type Interval } from './intervals.ts'
+import { mcnemarExact, pairedShareInterval } from './mcnemar.ts'
+import { designEffect, stratifiedMean } from './student.ts'
 
 /** What is compared. */
 export interface CompareOptions {
   /** Which score; must be in every answer of both sides. */
   readonly metric: string
-  readonly seed?: number
   /** How many of the largest differences are listed. Default 10. */
   readonly worst?: number
 }
@@ -21,11 +23,20 @@ export interface Comparison {
   readonly samples: number
   readonly meanA: number
   readonly meanB: number
-  /** Mean of b - a per sample, with a paired bootstrap interval (samples are resampled, answers of one sample stay together). */
+  /** Mean of b - a per sample; where samples are of datasets or tasks, the mean over these of the mean within each. */
   readonly delta: number
+  /**
+   * 95 %. Scores of 0 or 1 with one answer a sample: `pairedShareInterval`, which never claims more than McNemar's test. Else Student's over samples, so that answers of
+   * one text count together.
+   */
   readonly interval: Interval
-  /** Exact McNemar over answers; only for metrics that are 0 or 1. */
+  /** Exact McNemar over answers; only for metrics that are 0 or 1. Answers of one text are taken as independent. */
   readonly mcnemar?: { readonly onlyA: number; readonly onlyB: number; readonly p: number }
+  /** p of the test after Holm, where several rows are compared at once. */
+  readonly pHolm?: number
+  readonly answers: number
+  /** See `designEffect`; of the differences. */
+  readonly designEffect: number
   /** Where B loses most, then where it gains most is at the other end: sorted by b - a, ascending. */
   readonly worst: readonly SampleDelta[]
 }
@@ -53,7 +64,7 @@ export function compareRecords(
   b: { readonly label: string; readonly records: readonly SampleRecord[] },
   options: CompareOptions,
 ): Comparison {
-  const { metric, seed = 1, worst = 10 } = options
+  const { metric, worst = 10 } = options
   const bySample = new Map(b.records.map((record) => [record.sample, record]))
   const pairs = a.records.flatMap((record) => {
     const other = bySample.get(record.sample)
@@ -68,20 +79,33 @@ export function compareRecords(
     const [scoreA, scoreB] = [scoreOf(pair.a, metric), scoreOf(pair.b, metric)]
     return { sample: pair.a.sample, a: scoreA, b: scoreB, delta: scoreB - scoreA }
   })
-  const differences = deltas.map(({ delta }) => delta)
+  const bySampleId = new Map(deltas.map((one) => [one.sample, one.delta]))
+  const strata = strataOf(pairs.map((pair) => pair.a)).map((members) =>
+    members.map(({ sample }) => bySampleId.get(sample) ?? 0),
+  )
+  const { mean: delta, ...student } = stratifiedMean(strata)
   const mcnemar = pairedSplit(pairs, metric)
+  const answers = pairs.reduce((sum, pair) => sum + pair.a.answers.length, 0)
+  const exact = mcnemar !== undefined && strata.length === 1 && answers === pairs.length
   return {
     a: a.label,
     b: b.label,
     metric,
     samples: pairs.length,
+    answers,
     meanA: mean(deltas.map((sample) => sample.a)),
     meanB: mean(deltas.map((sample) => sample.b)),
-    delta: mean(differences),
-    interval: bootstrapMean(differences, { seed }),
+    delta,
+    interval: exact ? pairedShareInterval(mcnemar.onlyA, mcnemar.onlyB, pairs.length) : student,
+    designEffect: designEffect(pairs.map((pair) => differencesOf(pair, metric))),
     ...(mcnemar ? { mcnemar } : {}),
     worst: [...deltas].sort((x, y) => x.delta - y.delta).slice(0, worst),
   }
+}
+
+const differencesOf = (pair: { a: SampleRecord; b: SampleRecord }, metric: string): number[] => {
+  const others = new Map(pair.b.answers.map((answer) => [answer.id, answer.scores[metric] ?? 0]))
+  return pair.a.answers.map((answer) => (others.get(answer.id) ?? 0) - (answer.scores[metric] ?? 0))
 }
 
 function pairedSplit(pairs: readonly { a: SampleRecord; b: SampleRecord }[], metric: string) {
@@ -109,7 +133,8 @@ export function compareResults(a: Results, b: Results, options: CompareOptions):
     records: results.records.filter((record) => record.spec === id),
   })
   const shared = [...a.specs.keys()].filter((id) => b.specs.has(id))
-  if (shared.length > 0) return shared.map((id) => compareRecords(side(a, id), side(b, id), options))
+  if (shared.length > 0)
+    return withHolm(shared.map((id) => compareRecords(side(a, id), side(b, id), options)))
   const [onlyA, moreA] = [...a.specs.keys()]
   const [onlyB, moreB] = [...b.specs.keys()]
   if (onlyA !== undefined && onlyB !== undefined && moreA === undefined && moreB === undefined) {
@@ -118,4 +143,12 @@ export function compareResults(a: Results, b: Results, options: CompareOptions):
   throw new KvError('KV_CONFLICT', `${a.path} and ${b.path} have no spec in common.`, {
     hint: 'Two files with one spec each are compared as they are; otherwise at least one spec must be in both.',
   })
+}
+
+/** Adjusts the tests of several rows for each other. */
+function withHolm(comparisons: readonly Comparison[]): Comparison[] {
+  const tested = comparisons.flatMap(({ mcnemar }) => mcnemar?.p ?? [])
+  if (comparisons.length < 2 || tested.length < comparisons.length) return [...comparisons]
+  const adjusted = holm(tested)
+  return comparisons.map((one, i) => ({ ...one, pHolm: adjusted[i] ?? 1 }))
 }

@@ -6,10 +6,12 @@ export interface Interval {
   readonly high: number
 }
 
-const Z95 = 1.959963984540054
+/** Standard errors of a 95 % interval. */
+export const Z95 = 1.959963984540054
 
 /**
- * Wilson's 95 % interval of a share: `right` of `total` answers. [0, 1] without answers.
+ * Wilson's 95 % interval of a share: `right` of `total` answers; both divided by the design effect where answers come in clusters. [0, 1]
+ * without answers.
  * E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
  */
 export function wilsonInterval(right: number, total: number, z = Z95): Interval {

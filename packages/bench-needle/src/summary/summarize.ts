@@ -1,4 +1,11 @@
-import { mean, specIdOf, wilsonInterval, type Interval, type SampleRecord } from '@qpkv/bench-kit'
+import {
+  designEffect,
+  mean,
+  specIdOf,
+  wilsonInterval,
+  type Interval,
+  type SampleRecord,
+} from '@qpkv/bench-kit'
 import type { NeedleRow } from '../world/rows.ts'
 
 /** One row of the table: quality and cost over the samples of one length. */
@@ -10,7 +17,7 @@ export interface RowSummary {
   readonly answers: number
   readonly texts: number
   readonly accuracy: number
-  /** Wilson's 95 % interval. */
+  /** Wilson's 95 % interval, widened by the design effect where a text has several questions. */
   readonly interval: Interval
   /** Means over texts. */
   readonly tokensKept: number
@@ -45,6 +52,7 @@ function summarizeRow(row: NeedleRow, length: number, records: readonly SampleRe
     answers.map((answer) => ({ id: `${sample}/${answer.id}`, right: answer.scores['exact'] === 1 })),
   )
   const right = outcomes.filter((outcome) => outcome.right).length
+  const effect = designEffect(records.map(({ answers }) => answers.map(({ scores }) => scores['exact'] ?? 0)))
   const of = (value: (record: SampleRecord) => number) => mean(records.map(value))
   const decodeMs = of(({ timings }) => timings.decodeMs)
   return {
@@ -54,7 +62,7 @@ function summarizeRow(row: NeedleRow, length: number, records: readonly SampleRe
     answers: outcomes.length,
     texts: records.length,
     accuracy: outcomes.length === 0 ? 0 : right / outcomes.length,
-    interval: wilsonInterval(right, outcomes.length),
+    interval: wilsonInterval(right / effect, outcomes.length / effect),
     tokensKept: of(({ tokensKept }) => tokensKept),
     bitsNominal: of(({ bits }) => bits?.nominal ?? 16),
     bitsTrue: of(({ bits }) => bits?.true ?? 16),

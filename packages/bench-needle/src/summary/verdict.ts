@@ -1,4 +1,4 @@
-import { mcnemarExact } from '@qpkv/bench-kit'
+import { holm, mcnemarExact } from '@qpkv/bench-kit'
 import { formatBytes } from '@qpkv/spec'
 import type { RowSummary } from './summarize.ts'
 
@@ -8,7 +8,7 @@ export interface Winner {
   readonly best: RowSummary
   /** The next one, if there is more than one row at this budget. */
   readonly second?: RowSummary
-  /** Exact McNemar between the two; 1 when they answered alike. */
+  /** Exact McNemar between the two, by Holm for the best against every other at this budget; 1 when they answered alike. */
   readonly p: number
   /** The prune-only row at 16 bit, if there is one. */
   readonly pruneOnly?: RowSummary
@@ -21,9 +21,10 @@ export function winners(summaries: readonly RowSummary[]): Winner[] {
   const budgets = [...new Set(summaries.flatMap(({ row }) => row.budgetBytes ?? []))].sort((a, b) => a - b)
   return budgets.flatMap((budgetBytes): Winner[] => {
     const here = summaries.filter(({ row }) => row.budgetBytes === budgetBytes)
-    const [best, second] = [...here].sort(
+    const [best, ...others] = [...here].sort(
       (a, b) => b.accuracy - a.accuracy || a.bytesPlanned - b.bytesPlanned,
     )
+    const [second] = others
     const pruneOnly = here.find(({ row }) => row.kind === 'prune')
     if (!best) return []
     return [
@@ -31,7 +32,7 @@ export function winners(summaries: readonly RowSummary[]): Winner[] {
         budgetBytes,
         best,
         ...(second ? { second } : {}),
-        p: second ? pairedP(best, second) : 1,
+        p: holm(others.map((other) => pairedP(best, other)))[0] ?? 1,
         ...(pruneOnly ? { pruneOnly } : {}),
       },
     ]

@@ -15,7 +15,6 @@ import { UsageError } from '../usage-error.ts'
 
 interface CompareFlags {
   readonly metric?: string
-  readonly seed: number
   readonly worst: number
   readonly json?: string
   readonly specA?: string
@@ -32,17 +31,16 @@ export function addCompare(program: Command, io: Io): void {
     .option('--spec-a <TEXT>', 'this row of A only, by its label or text form')
     .option('--spec-b <TEXT>', 'against this row of B')
     .option('--metric <NAME>', 'which score (default: the first)')
-    .option('--seed <N>', 'of the bootstrap', wholeNumber(0), 1)
     .option('--worst <N>', 'how many of the worst samples are listed', wholeNumber(0), 10)
     .option('--json <FILE>', 'write the comparisons as JSON, too')
     .action(async (a: string, b: string | undefined, flags: CompareFlags) => {
-      const { metric, seed, worst, json, specA, specB } = flags
+      const { metric, worst, json, specA, specB } = flags
       if (b === undefined && (specA === undefined || specB === undefined))
         throw new UsageError('Expected a second file, or --spec-a and --spec-b.')
       const first = await readResults(a)
       const second = b === undefined ? first : await readResults(b)
       const name = metric ?? Object.keys(first.records[0]?.answers[0]?.scores ?? {})[0] ?? 'exact'
-      const options = { metric: name, seed, worst }
+      const options = { metric: name, worst }
       const comparisons =
         specA === undefined && specB === undefined
           ? compareResults(first, second, options)
@@ -66,11 +64,11 @@ function rowOf({ path, specs, records }: Results, text = '') {
 const signed = (value: number) => `${value >= 0 ? '+' : ''}${value.toFixed(4)}`
 
 function comparisonText(one: Comparison): string {
-  const { delta, interval, mcnemar, worst } = one
+  const { delta, interval, mcnemar, worst, pHolm, designEffect, answers } = one
   const test =
     mcnemar === undefined
       ? ''
-      : `, only A right ${mcnemar.onlyA}, only B right ${mcnemar.onlyB} (exact McNemar p = ${mcnemar.p.toPrecision(2)})`
+      : `, only A right ${mcnemar.onlyA}, only B right ${mcnemar.onlyB} (exact McNemar p = ${mcnemar.p.toPrecision(2)}${pHolm === undefined ? '' : `, ${pHolm.toPrecision(2)} by Holm over all rows`})`
   const lost = worst.filter((sample) => sample.delta < 0)
   const list =
     lost.length === 0
@@ -86,7 +84,7 @@ function comparisonText(one: Comparison): string {
         )}`
   return [
     `A: ${one.a}\nB: ${one.b}\n`,
-    `${one.metric} on ${one.samples} samples: A ${one.meanA.toFixed(4)}, B ${one.meanB.toFixed(4)}, `,
+    `${one.metric} on ${one.samples} samples${answers === one.samples ? '' : ` (${answers} answers, design effect ${designEffect.toFixed(1)})`}: A ${one.meanA.toFixed(4)}, B ${one.meanB.toFixed(4)}, `,
     `B - A ${signed(delta)} (95 % ${signed(interval.low)} to ${signed(interval.high)})${test}\n`,
     `${list}\n`,
   ].join('')
