@@ -1,5 +1,5 @@
 /** ln of n choose k. */
-export function logChoose(n: number, k: number): number {
+function logChoose(n: number, k: number): number {
   let sum = 0
   for (let i = 1; i <= k; i++) sum += Math.log(n - k + i) - Math.log(i)
   return sum
