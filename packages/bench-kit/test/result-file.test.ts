@@ -64,7 +64,7 @@ describe('a result file', () => {
         sample,
         rows.slice(1).map((row) => ({
           ...row,
-          plan: { planVersion: 1, heads: 'kv', promptTokens: 500, calibration, layers: [] },
+          plan: { planVersion: 2, heads: 'kv', promptTokens: 500, calibration, layers: [] },
           measurement: measurement([1]),
         })),
       )

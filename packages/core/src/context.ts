@@ -16,7 +16,8 @@ import {
   type TokenizedPrompt,
 } from './prompt/tokenize-prompt.ts'
 import { contextLimit, shortLimit } from './prompt/context-limit.ts'
-import { QueryAwareWarning, type WarningHandler } from './query-aware.ts'
+import { QueryAwareWarning } from './query-aware.ts'
+import type { WarningHandler } from './warnings.ts'
 import { makeReport, type ContextReport } from './report.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 

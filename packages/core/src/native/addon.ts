@@ -1,4 +1,4 @@
-import type { CompressionPlan, LayerPlan, Observation } from '@qpkv/spec'
+import type { LayerPlan1, Plan1 } from '@qpkv/spec'
 
 /**
  * The JS-visible surface of the C++ addon, one to one. Arguments are validated in TypeScript before a call; native code only
@@ -99,7 +99,7 @@ export interface NativeModel {
   /** Bytes of packed weights held in memory. */
   readonly weightBytes: number
   /** `expected`: tokens that the contexts will hold; it settles which rotary frequencies they keep. Default: those of the prompt. */
-  startPrefill(ids: Int32Array, contexts: CompressionPlan[], expected?: number): NativePrefill
+  startPrefill(ids: Int32Array, contexts: Plan1[], expected?: number): NativePrefill
   dispose(): void
 }
 
@@ -222,7 +222,7 @@ export interface ObserveOptions {
   kvHeads: number
   headDim: number
   heads: 'kv' | 'query'
-  observe: Observation
+  observe: LayerPlan1['observe']
   /** For window-block masks: the block's size. */
   protectLast: number
   slidingWindow?: number
@@ -232,7 +232,7 @@ export interface ObserveOptions {
 export interface LayerCacheOptions extends ObserveOptions {
   /** [kvHeads, tokens, headDim] */
   v: Float32Array
-  plan: LayerPlan
+  plan: LayerPlan1
   precision: 'bf16' | 'f32'
   /** Replaces the observed scores, [storedHeads, tokens]. */
   scores?: Float32Array

@@ -1,4 +1,4 @@
-import type { LayerPlan } from '@qpkv/spec'
+import type { LayerPlan1 as LayerPlan } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { NativeContext } from '../../src/native/addon.ts'
 import { randomModel } from '../support/random-model.ts'

@@ -1,5 +1,5 @@
-import { tokenToEvict } from '@qpkv/reference'
-import { type ExactFormat, type LayerPlan } from '@qpkv/spec'
+import { tokensToEvict } from '@qpkv/reference'
+import { upgradeLayerPlan, type ExactFormat1 as ExactFormat, type LayerPlan1 as LayerPlan } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { randomModel } from '../support/random-model.ts'
 import { exact, layerCase, sliceTokens } from './support/layer-cases.ts'
@@ -69,7 +69,7 @@ test.each(['lowest-score', 'fifo'] as const)(
         tokens.scores.push(0)
         const mass = newMass(q, whole.k, prompt + steps, head, tokens.positions)
         tokens.scores = tokens.scores.map((score, i) => score + mass[i]!)
-        const index = tokenToEvict(tokens, options.plan)
+        const [index] = tokensToEvict(tokens, upgradeLayerPlan(options.plan))
         if (index !== undefined) {
           tokens.positions.splice(index, 1)
           tokens.scores.splice(index, 1)

@@ -1,5 +1,12 @@
 import { modelFolder } from '@qpkv/reference-model'
-import { headBytes, storedHeads, type AnyMethod, type CompressionPlan, createRegistry } from '@qpkv/spec'
+import {
+  headBytes,
+  upgradeLayerPlan,
+  storedHeads,
+  type AnyMethod,
+  type Plan1 as CompressionPlan,
+  createRegistry,
+} from '@qpkv/spec'
 import { onTestFinished } from 'vitest'
 import { modelFacts } from '../../src/load-model.ts'
 import { Model } from '../../src/model.ts'
@@ -128,7 +135,8 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
     },
     bytes: () => ({
       planned: plan.layers.reduce(
-        (sum, at) => sum + storedHeads(plan.heads, facts) * headBytes(at, at.tokens.perHead, 32),
+        (sum, at) =>
+          sum + storedHeads(plan.heads, facts) * headBytes(upgradeLayerPlan(at), at.tokens.perHead, 32),
         0,
       ),
       grown: 64 * (ids.length - plan.promptTokens),

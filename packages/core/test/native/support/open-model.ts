@@ -1,5 +1,9 @@
 import { join } from 'node:path'
-import type { CompressionPlan, LayerPlan, SegmentPlan } from '@qpkv/spec'
+import type {
+  Plan1 as CompressionPlan,
+  LayerPlan1 as LayerPlan,
+  SegmentPlan1 as SegmentPlan,
+} from '@qpkv/spec'
 import { readConfig, type ModelConfig } from '../../../src/model/config.ts'
 import { describeModel as describeConfig } from '../../../src/model/describe-model.ts'
 import { readJsonObject } from '../../../src/model/read-json.ts'
