@@ -3,7 +3,7 @@ import { defineAllocator } from '@qpkv/spec'
 /** The same number of tokens in every layer, whatever its bits are. */
 export const uniform = defineAllocator({
   name: 'uniform',
-  paper: '',
+  paper: 'https://arxiv.org/abs/2404.14469',
   options: {},
   allocate: (_, { layers }) => {
     const free = layers.filter((layer) => !layer.fixed)
