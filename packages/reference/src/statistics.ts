@@ -17,8 +17,8 @@ type Interpreter<N extends StatisticNode['stat']> = (
   context: StatisticContext,
 ) => Rows
 
-/** Every statistic, written for reading. */
-const interpreters: { readonly [N in StatisticNode['stat']]: Interpreter<N> } = {
+/** Statistics written for reading; those that are not here have their reference beside the engine's only. */
+const interpreters: { readonly [N in StatisticNode['stat']]?: Interpreter<N> } = {
   attention: attentionStatistic,
   'key-norm': (_, tensors) =>
     perKvHead(tensors, (head, token) => normOf(rowOf(tensors.k, tensors, head, token), 2)),

@@ -61,9 +61,12 @@ function conflict(
   return undefined
 }
 
+/** Statistics that may be below 0: cosines and logits. */
+const belowZero: ReadonlySet<string> = new Set(['key-similarity', 'expected-attention'])
+
 /** Whether a score cannot be below 0, so that a part of a sum is a share. */
 export function neverNegative(node: ScoreNode): boolean {
-  if ('stat' in node) return node.stat !== 'key-similarity'
+  if ('stat' in node) return !belowZero.has(node.stat)
   switch (node.op) {
     case 'softmax':
     case 'rank-in-blocks':
