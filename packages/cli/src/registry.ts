@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { isBenchmark, type Benchmark } from '@qpkv/bench-kit'
 import { methods } from '@qpkv/methods'
 import { createRegistry, roleNames, type AnyMethod, type Registry, type Role } from '@qpkv/spec'
-import { ownBenchmarks } from './bench/benchmarks.ts'
+import { ownBenchmarks } from './bench/own-benchmarks.ts'
 import { UsageError } from './usage-error.ts'
 
 /**
