@@ -84,7 +84,9 @@ async function repeat(path: string, flags: Flags, { named, paths, benchmarks, io
     const specs = [...old.specs.values()]
     const { results, records } = await measure(run, specs, model, { ...flags, out }, io)
     io.stdout.write(run.table(records, specs))
-    io.stdout.write(repeatText(old, records, benchVersions(model)['ops'] ?? old.header.versions['ops']))
+    io.stdout.write(
+      repeatText(old, results, records, benchVersions(model)['ops'] ?? old.header.versions['ops']),
+    )
     refuseFailures(results, specs, old)
   }
 }
