@@ -138,7 +138,7 @@ async function compressLayer(
           tokenIds,
           places: headTokens(layerPlan.tokens, heads),
           protect: layerPlan.protect,
-          scores: prefill.scores(index),
+          scores: await prefill.scores(index),
         })
       : undefined
   const given = scores && { scores }

@@ -52,8 +52,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value LoadModel(const Napi::CallbackInfo& info) {
     auto description = std::make_shared<ModelDescription>(ReadModel(info[0].As<Napi::Object>()));
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), description]() -> Finish {
-      std::lock_guard<FairMutex> lock(engine->mutex);
+      EngineTurn turn(*engine);
       auto model = std::make_shared<Model>(engine, std::move(*description));
+      turn.Finish();
       return [model](Napi::Env env) {
         return MakeObject(env, env.GetInstanceData<Instance>()->model, model);
       };
@@ -85,8 +86,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value Observe(const Napi::CallbackInfo& info) {
     auto input = std::make_shared<LayerInput>(ReadLayerInput(info[0].As<Napi::Object>()));
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input]() -> Finish {
-      std::lock_guard<FairMutex> lock(engine->mutex);
+      EngineTurn turn(*engine);
       std::vector<float> out = DownloadFloats(*engine, ObserveLayer(engine, *input));
+      turn.Finish();
       return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
     });
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/layer_forward.h"
+#include "engine/step.h"
 
 namespace qpkv {
 namespace {
@@ -71,7 +72,7 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
       precision_(input.precision),
       scale_(ScaleOf(input.shape.head_dim)),
       tokens_(input.tokens) {
-  std::lock_guard<FairMutex> lock(engine_->mutex);
+  EngineTurn turn(*engine_);
   const Buffer scores =
       input.scores.empty() ? ObserveLayer(engine_, input) : Upload(*engine_, input.scores);
   SelectionInput wanted;
@@ -99,7 +100,7 @@ void LayerCache::CheckUsable() const {
 }
 
 void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v, int count) {
-  std::lock_guard<FairMutex> lock(engine_->mutex);
+  EngineTurn turn(*engine_);
   CheckUsable();
   const Buffer keys = Upload(*engine_, k), values = Upload(*engine_, v);
   ExactTokens exact;
@@ -109,6 +110,7 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
   exact.first_position = tokens_;
   broken_ = true;
   layer_->Append(exact);
+  turn.Finish();
   tokens_ += count;
   // Running scores know the new tokens only after their queries: attend() evicts then, as
   // generation does.
@@ -117,7 +119,7 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
-  std::lock_guard<FairMutex> lock(engine_->mutex);
+  EngineTurn turn(*engine_);
   CheckUsable();
   if (layer_->plan().RopeBefore())
     throw Error(
@@ -132,6 +134,7 @@ std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   std::vector<float> result(q.size());
   engine_->Download(result.data(), out.data(), q.size() * sizeof(float));
   if (layer_->plan().evict == Evict::kLowestScore) layer_->Flush(tokens_);
+  turn.Finish();
   broken_ = false;
   return result;
 }

@@ -21,7 +21,7 @@ struct Replacements {
   std::vector<float> keys, values;  // [storedHeads, tokens, headDim]
 };
 
-class Prefill {
+class Prefill : public Sequence {
  public:
   // expected: tokens that the contexts will hold, if more than the prompt's.
   Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
@@ -35,6 +35,14 @@ class Prefill {
                                                   bool select_only);
   std::vector<float> AllLogits();
   std::vector<std::shared_ptr<Context>> Finish();  // nothing else may follow
+
+  float* HiddenAt(int first) override;
+  int RopePosition(int, int first) const override { return first; }
+  RopeTable RopeAt(int layer) const override { return model_->RopeOf(layer, expected_); }
+  bool TurnsKeys(int) const override { return true; }
+  void BeforeRope(const LayerRows& rows) override;
+  void Attend(const LayerRows& rows) override;
+  void AfterLayers(int tokens) override;
 
   int layer() const { return layer_; }  // the one that runLayer() passes next
   int tokens() const { return static_cast<int>(ids_.size()); }
@@ -53,7 +61,9 @@ class Prefill {
   void CheckUsable() const;  // throws where a step can no longer be right
   void CheckAbort() const;
   void StartObserver();
-  void RunChunk(int first, int rows, const int32_t* positions);
+  void StoreRows(const LayerRows& rows, const float* x, const Buffer& to);
+  void RunChunk(int first, int rows);
+  void LogitsOf(int first, int rows, float* all, float* last);
 
   std::shared_ptr<Model> model_;
   std::vector<int32_t> ids_;

@@ -83,7 +83,9 @@ struct Ops {
   void (*Unpack)(Stream&, const UnpackArgs&);
   void (*DecodeAttention)(Stream&, const DecodeAttentionArgs&);
 
-  void (*Argmax)(Stream&, const ArgmaxArgs&);
+  void (*NoteNan)(Stream&, const NoteNanArgs&);
+  void (*CountTokens)(Stream&, const CountTokensArgs&);
+  void (*Sample)(Stream&, const SampleArgs&);
 };
 
 }  // namespace qpkv

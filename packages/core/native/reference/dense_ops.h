@@ -27,7 +27,9 @@ void ObserveKeys(Stream&, const ObserveKeysArgs& args);
 void GroupScores(Stream&, const GroupScoresArgs& args);
 void SmoothScores(Stream&, const SmoothScoresArgs& args);
 void Select(Stream&, const SelectArgs& args);
-void Argmax(Stream&, const ArgmaxArgs& args);
+void NoteNan(Stream&, const NoteNanArgs& args);
+void CountTokens(Stream&, const CountTokensArgs& args);
+void Sample(Stream&, const SampleArgs& args);
 
 // x as a matrix product sees it.
 inline double Factor(float x, Precision precision) {

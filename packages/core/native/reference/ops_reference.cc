@@ -35,6 +35,8 @@ const Ops kReferenceOps = {
     reference::Pack,
     reference::Unpack,
     reference::DecodeAttention,
-    reference::Argmax,
+    reference::NoteNan,
+    reference::CountTokens,
+    reference::Sample,
 };
 }  // namespace qpkv

@@ -9,7 +9,8 @@ export interface Addon {
   opTables(): string[]
   /** CPU features found at run time, for messages and result files. */
   cpuFeatures(): string[]
-  createEngine(options: { threads: number; table?: string }): NativeEngine
+  /** `library`: a backend's shared library (native/ops/backend.h); `device`: which of its devices. */
+  createEngine(options: { threads: number; table?: string; library?: string; device?: number }): NativeEngine
 }
 
 /** A thread pool, an op table and their workspace. */
@@ -115,9 +116,9 @@ export interface NativePrefill {
    */
   runLayer(): Promise<void>
   /** Scores of plan `index` for the layer just run, [storedHeads, tokens], grouped, not smoothed. Only if it observes something. */
-  scores(index: number): Float32Array
+  scores(index: number): Promise<Float32Array>
   /** Exact K or V of the layer just run, [kvHeads, tokens, headDim]; for roundTrip hooks. */
-  exact(tensor: 'key' | 'value'): Float32Array
+  exact(tensor: 'key' | 'value'): Promise<Float32Array>
   /**
    * Selects, gathers, quantizes and packs the layer just run for plan `index`. `scores` replaces the
    * observed ones (before smoothing); `replacement` stores these values instead of the exact ones
@@ -166,17 +167,21 @@ export interface NativeSampling {
 export interface NativeContext {
   /** Tokens seen so far: the position of the next one. */
   readonly tokens: number
+  /** As of the last step, like tokens and kept(): none of them waits for the engine. */
   bytes(): NativeBytes
   /** Per layer and stored head: tokens kept now. */
   kept(): Int32Array[]
   /** Starts the generator's random numbers; the same seed gives the same tokens. */
   seed(seed: number): void
   /** Chooses a token from the current logits. */
-  sample(sampling: NativeSampling): number
+  sample(sampling: NativeSampling): Promise<number>
   /** Current logits, [vocab]. */
-  logits(): Float32Array
-  /** Feeds tokens at the true positions; afterwards the logits are those of the last one. One token is a decode step. */
-  append(ids: Int32Array): Promise<void>
+  logits(): Promise<Float32Array>
+  /**
+   * Feeds tokens at the true positions; afterwards the logits are those of the last one. One token is a decode step.
+   * With `sampling` the step also chooses the next token, which is returned.
+   */
+  append(ids: Int32Array, sampling?: NativeSampling): Promise<number | undefined>
   /** Like append, returning the logits of every fed token [ids, vocab]. */
   appendAll(ids: Int32Array): Promise<Float32Array>
   fork(): NativeContext

@@ -103,11 +103,13 @@ function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: Fa
       layer++
     },
     scores: (index) =>
-      Float32Array.from(
-        { length: heads(index) * ids.length },
-        (_, i) => (i % ids.length) + Math.floor(i / ids.length) / 10,
+      Promise.resolve(
+        Float32Array.from(
+          { length: heads(index) * ids.length },
+          (_, i) => (i % ids.length) + Math.floor(i / ids.length) / 10,
+        ),
       ),
-    exact: () => Float32Array.from({ length: 2 * ids.length * 32 }, (_, i) => i),
+    exact: () => Promise.resolve(Float32Array.from({ length: 2 * ids.length * 32 }, (_, i) => i)),
     compressLayer(index, options) {
       log.compress.push({ index, options })
       const keep = plans[index]?.layers[layer]?.tokens.perHead ?? 0
@@ -128,6 +130,7 @@ function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: Fa
 
 function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): NativeContext {
   let stopped = false
+  const next = () => ((ids.at(-1) ?? 0) + 1) % VOCAB
   const facts = { layers: LAYERS, queryHeads: 4, kvHeads: 2, headDim: 32 }
   return {
     get tokens() {
@@ -144,13 +147,14 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
     }),
     kept: () => plan.layers.map((at) => Int32Array.of(at.tokens.perHead, at.tokens.perHead)),
     seed: () => undefined,
-    sample: () => ((ids.at(-1) ?? 0) + 1) % VOCAB,
-    logits: () => new Float32Array(VOCAB),
-    async append(more) {
+    sample: () => Promise.resolve(next()),
+    logits: () => Promise.resolve(new Float32Array(VOCAB)),
+    async append(more, sampling) {
       await pause(log.stepMs)
       if (stopped) throw aborted()
       log.fed.push(...more)
       ids.push(...more)
+      return sampling && next()
     },
     appendAll: () => Promise.reject(new Error('fake')),
     fork: () => fakeContext([...ids], plan, log),

@@ -5,14 +5,15 @@
 // clang-format off
 #include "base/stream.h"
 #include "ops/host_device.h"
+#include "ops/host_sample.h"
 #include "ops/ops.h"
-#include "kernels/argmax.inl.h"
 #include "kernels/decode_attention.inl.h"
 #include "kernels/embed.inl.h"
 #include "kernels/glu.inl.h"
 #include "kernels/group_scores.inl.h"
 #include "kernels/matmul.inl.h"
 #include "kernels/experts.inl.h"
+#include "kernels/note_nan.inl.h"
 #include "kernels/observe_attention.inl.h"
 #include "kernels/observe_keys.inl.h"
 #include "kernels/pack.inl.h"
@@ -60,7 +61,9 @@ constexpr Ops kOpsOfThisFile = {
     Pack,
     Unpack,
     DecodeAttention,
-    Argmax,
+    NoteNan,
+    CountTokensOnHost,
+    SampleOnHost,
 };
 
 }  // namespace
