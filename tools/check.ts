@@ -8,7 +8,7 @@ for (const name of [
   'generate-statistics',
   'generate-architectures',
   'generate-methods',
-  'generate-benchmarks',
+  'generate-bench-options',
   'make-memory-table',
   'make-error-table',
   'format-native',

@@ -3,6 +3,6 @@ for (const name of [
   'generate-statistics',
   'generate-architectures',
   'generate-methods',
-  'generate-benchmarks',
+  'generate-bench-options',
 ])
   await import(`./${name}.ts`)

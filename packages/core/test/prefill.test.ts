@@ -7,12 +7,15 @@ const half = definePruner({
   name: 'half',
   paper: '',
   options: {},
-  layer: () => ({
-    score: {
-      op: 'group',
-      of: [{ stat: 'attention', queries: { last: 1, before: 'user-end' } }],
+  select: () => ({
+    observe: {
+      what: 'attention',
+      queries: { last: 1, before: 'user-end' },
+      mask: 'causal',
+      reduce: 'sum',
+      group: 'mean',
     },
-    protect: { last: 1 },
+    protect: { first: 0, last: 1 },
   }),
   score: (_, { scores }) => scores.map((value) => -value),
 })
@@ -20,7 +23,7 @@ const broken = definePruner({
   options: {},
   name: 'broken',
   paper: '',
-  layer: (_, at) => half.bind({}, 'prune').layer(at),
+  select: () => half.bind({}, 'prune').select({} as never),
   score: () => new Float32Array(1),
 })
 const doubling = defineQuantizer({
@@ -50,7 +53,7 @@ describe('prefill', () => {
     expect(full?.bytes.planned).toBe(full?.bytes.allocated)
     expect(full?.fullBytes).toBe(20 * 2 * 2 * 32 * 4)
     expect(five?.spec).toEqual({
-      specVersion: 2,
+      specVersion: 1,
       budget: { tokens: 5 },
       prune: { method: 'half' },
       quantize: { method: 'none' },

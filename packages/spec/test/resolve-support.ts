@@ -1,11 +1,9 @@
 import {
-  defineAllocator,
   definePruner,
   defineQuantizer,
   integer,
   kiviStorage,
   type KvError,
-  meanTokens,
   oneOf,
   resolve,
   windowAttention,
@@ -21,26 +19,19 @@ export const window = definePruner({
   name: 'window',
   paper: '',
   options: { window: integer({ default: 16, min: 1, doc: 'w' }) },
-  layer: ({ window }, at) =>
+  select: ({ window }, at) =>
     windowAttention({ window, kernel: 7, pool: 'max', group: 'mean', order: 'position' }, at),
 })
-/** A falling line of tokens. */
-export const falling = defineAllocator({
-  name: 'falling',
+/** A falling line of tokens, as allocating pruners make. */
+export const slope = definePruner({
+  name: 'slope',
   paper: '',
   options: { steep: integer({ default: 3, min: 0, doc: 's' }) },
   allocate: ({ steep }, { layers }) =>
     layers.map(({ capacity }, l) =>
       Math.max(0, Math.floor(capacity + steep * ((layers.length - 1) / 2 - l))),
     ),
-})
-/** A preset with this line. */
-export const slope = definePruner({
-  name: 'slope',
-  paper: '',
-  options: { steep: integer({ default: 3, min: 0, doc: 's' }) },
-  allocate: ({ steep }) => falling({ steep }),
-  layer: () => ({ score: { stat: 'key-norm' }, protect: { last: 4 } }),
+  select: () => ({ observe: { what: 'key-norm' }, protect: { first: 0, last: 4 } }),
 })
 export const packed = defineQuantizer({
   name: 'packed',
@@ -54,7 +45,7 @@ export const packed = defineQuantizer({
 })
 
 export const tokensOf = (spec: SpecInput, facts: { tokens: number } = prompt) =>
-  resolve(spec, undefined, model, facts).plan.layers.map((layer) => meanTokens(layer.tokens.perHead))
+  resolve(spec, undefined, model, facts).plan.layers.map((layer) => layer.tokens.perHead)
 export const errorOf = (spec: SpecInput): KvError => {
   try {
     resolve(spec, undefined, model, prompt)

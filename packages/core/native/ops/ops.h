@@ -73,19 +73,15 @@ struct Ops {
   void (*StoreHeads)(Stream&, const StoreHeadsArgs&);
 
   void (*PrefillAttention)(Stream&, const PrefillAttentionArgs&);
-  void (*ObserveAttention)(Stream&, const ObserveAttentionArgs&);
-  void (*ObserveKeys)(Stream&, const ObserveKeysArgs&);
-  void (*GroupScores)(Stream&, const GroupScoresArgs&);
-  void (*SmoothScores)(Stream&, const SmoothScoresArgs&);
+  void (*ScoreOperation)(Stream&, const ScoreOperationArgs&);
+  void (*ShareHeads)(Stream&, const ShareHeadsArgs&);
   void (*Select)(Stream&, const SelectArgs&);
 
   void (*Pack)(Stream&, const PackArgs&);
   void (*Unpack)(Stream&, const UnpackArgs&);
   void (*DecodeAttention)(Stream&, const DecodeAttentionArgs&);
 
-  void (*NoteNan)(Stream&, const NoteNanArgs&);
-  void (*CountTokens)(Stream&, const CountTokensArgs&);
-  void (*Sample)(Stream&, const SampleArgs&);
+  void (*Argmax)(Stream&, const ArgmaxArgs&);
 };
 
 }  // namespace qpkv

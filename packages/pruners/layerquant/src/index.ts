@@ -1,2 +1,1 @@
 export { layerquant, layerquant as default } from './layerquant.ts'
-export { layerRange } from './layer-range.ts'

@@ -1,6 +1,5 @@
-import { roundF16 } from '@qpkv/reference'
+import { quantizeHqq, roundF16, type HqqVersion } from '@qpkv/reference'
 import { KvError, type Block, type RoundTrip } from '@qpkv/spec'
-import { quantizeHqq, type HqqVersion } from './hqq-solver.ts'
 
 /*
  * The storage that the paper's released code really runs (HQQ over a whole [heads, tokens, headDim] block,

@@ -1,0 +1,70 @@
+/** Bits of one stored value. 16 stands for an exact element, see {@link ExactFormat}. */
+export type Bits = 16 | 8 | 4 | 3 | 2 | 1
+
+/** A floating-point storage type. `f32` is used by the float32 mode only. */
+export type Element = 'bf16' | 'f16' | 'f32'
+
+/** A tensor stored value by value. "16 bit" in the papers' sense; `element: 'f32'` is the float32 mode. */
+export interface ExactFormat {
+  readonly bits: 16
+  readonly element: Element
+  /** Whether keys are stored after or before the rotary embedding. Values ignore it. */
+  readonly rope: 'after' | 'before'
+}
+
+/**
+ * A tensor stored in codes of 1, 2, 3, 4 or 8 bits with a scale and an offset per group: `value = level[code] * scale + minimum`.
+ * Scale and minimum are rounded to `metadata` first and codes are computed with the rounded ones (true division, half to even).
+ * A group whose scale is 0 takes its minimum.
+ */
+export interface PackedFormat {
+  readonly bits: 8 | 4 | 3 | 2 | 1
+  /** Per `channel`: one scale for a channel over `group` tokens. Per `token`: one scale for a token over `group` channels. */
+  readonly scalePer: 'channel' | 'token'
+  /**
+   * Tokens (16, 32, 64 or 128) or channels (a multiple of 8 below the head dimension, or all)
+   * that share a scale. The last group may be short.
+   */
+  readonly group: number
+  readonly metadata: 'f16' | 'f32'
+  /** How the offset is stored: a float minimum, or an integer zero point `z` in a byte with `value = (code - z) * scale`. */
+  readonly zero: 'float-minimum' | 'integer'
+  /**
+   * `uniform`: level[code] = code. A codebook: 2^bits ascending levels, for a group scaled to
+   * [-1, 1] (then minimum is the group's centre).
+   */
+  readonly levels: 'uniform' | { readonly codebook: readonly number[] }
+  readonly solver: Solver
+  readonly rope: 'after' | 'before'
+  /** Values kept exactly beside the codes: at most ceil(fraction * tokens * headDim) per tile; 0 for none. */
+  readonly outliers: number
+  /**
+   * Which values these are; left out: those farthest from their group's mean, in units of its
+   * mean deviation. Only with `outliers` above 0.
+   */
+  readonly outlierRule?: OutlierRule
+  /** Reserved: refused by name until the kernels exist. */
+  readonly center: 'none' | 'mean'
+  /** Reserved: refused by name until the kernels exist. */
+  readonly rotate: 'none' | 'hadamard'
+}
+
+/**
+ * How scale and offset are found. `hqq` refines the float zero by proximal iterations over the block
+ * quantized at once (arXiv 2309.15531 and its code).
+ */
+export type Solver =
+  { readonly kind: 'min-max' } | { readonly kind: 'hqq'; readonly version: '0.2.2' | '0.2.8' }
+
+/**
+ * `beyond`: per tile the values whose size is greater than `threshold`, the largest first where there are more than
+ * the capacity (ties: the earlier token, then the lower channel). Such a value is coded, and counts in its group's
+ * range, as 0. Others that are beyond are coded as they are.
+ */
+export interface OutlierRule {
+  readonly kind: 'beyond'
+  readonly threshold: number
+}
+
+/** How K or V of one layer is stored in one segment. The native kernels understand exactly these fields. */
+export type TensorFormat = ExactFormat | PackedFormat
