@@ -4,7 +4,7 @@ import { collectResults, parseLines } from '../../packages/bench-kit/src/result/
 import { resultsReport } from '../../packages/bench-kit/src/report/results-report.ts'
 import { readGguf } from '../../packages/core/src/gguf/read-gguf.ts'
 import { readConfig } from '../../packages/core/src/model/config.ts'
-import { loadChatTemplate } from '../../packages/core/src/model/chat-template.ts'
+import { ChatTemplate, loadChatTemplate } from '../../packages/core/src/model/chat-template.ts'
 import { readGenerationConfig } from '../../packages/core/src/model/generation-config.ts'
 import { readJsonObject } from '../../packages/core/src/model/read-json.ts'
 import { parseSafetensorsHeader, readSafetensorsHeader } from '../../packages/core/src/model/safetensors.ts'
@@ -67,10 +67,21 @@ export const targetsIn: FuzzTargets = (folder) => ({
       const tokenizer = await loadTokenizer(folder)
       if (!tokenizer) return
       const chat = await loadChatTemplate(folder, tokenizer)
-      await chat?.dispose()
+      await chat?.render([{ role: 'user', content: 'Hi' }])
       const ids = tokenizer.encode('Hello, world 123\n  é 💥<|eot_id|>')
       tokenizer.decode(ids)
       tokenizer.decode([0, 1, 2, 99, 100_000], { special: true })
+    },
+  },
+  template: {
+    async read(bytes) {
+      const chat = new ChatTemplate(
+        new Map([['default', text(bytes)]]),
+        { bos_token: '<s>' },
+        { timeoutMs: 500 },
+      )
+      const messages = ['user', 'assistant', 'user'] as const
+      await chat.render(messages.map((role, i) => ({ role, content: ` text ${i} "\u00e9"\n` })))
     },
   },
   'spec-text': {

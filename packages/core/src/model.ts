@@ -145,12 +145,13 @@ export class Model {
   }
 
   /** Frees weights and threads once the last context is gone. Safe to call twice. */
-  async dispose(): Promise<void> {
-    if (this.disposed) return
-    this.disposed = true
-    this.parts.native.dispose()
-    this.parts.engine.dispose()
-    await this.parts.chatTemplate?.dispose()
+  dispose(): Promise<void> {
+    if (!this.disposed) {
+      this.disposed = true
+      this.parts.native.dispose()
+      this.parts.engine.dispose()
+    }
+    return Promise.resolve()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

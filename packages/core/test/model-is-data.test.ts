@@ -15,8 +15,8 @@ const places = [
   'modeling_llama.py',
   'tokenizer.py',
   'build/Release/qpkv_core.node',
-  'node_modules/@huggingface/jinja/index.js',
-  'node_modules/@huggingface/tokenizers/index.js',
+  'node_modules/oniguruma-to-es/index.js',
+  'node_modules/regex/index.js',
   'node_modules/@qpkv/core-linux-x64-gnu/index.js',
 ]
 
@@ -47,8 +47,8 @@ it('no code of a model folder is executed, not even in that folder and where its
   await model.dispose()
   expect(readdirSync(trace)).toEqual([])
 
-  createRequire(join(folder, 'x.js'))('@huggingface/jinja') // the marks work
-  expect(readdirSync(trace)).toEqual(['node_modules-@huggingface-jinja-index.js'])
+  createRequire(join(folder, 'x.js'))('oniguruma-to-es') // the marks work
+  expect(readdirSync(trace)).toEqual(['node_modules-oniguruma-to-es-index.js'])
 })
 
 function addTo(file: string, values: object): void {

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeValue, isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
+import { Template, TemplateError, TemplateSyntaxError } from '../jinja/template.ts'
 import { readJsonObject } from './read-json.ts'
-import { TemplateWorker } from './template-worker.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
 /** A stretch of a message's text, as OpenAI's format has it. */
@@ -40,12 +40,16 @@ export interface TemplateOptions {
   readonly controlTokens?: 'read' | 'text'
 }
 
-/** Chat templates of a model folder by name. They are data from outside and run in a worker, ended when it takes too long. */
+/** What a template may take; they need a few milliseconds. */
+const TIMEOUT_MS = 1000
+
+/** Chat templates of a model folder by name. They are data from outside and are ended when they take too long. */
 export class ChatTemplate {
   readonly names: readonly string[]
   private readonly sources: ReadonlyMap<string, string>
   private readonly tokens: Readonly<Record<string, string>>
-  private readonly worker: TemplateWorker
+  private readonly parsed = new Map<string, Template>()
+  private readonly timeoutMs: number
 
   constructor(
     sources: ReadonlyMap<string, string>,
@@ -55,7 +59,7 @@ export class ChatTemplate {
     this.sources = sources
     this.names = [...sources.keys()]
     this.tokens = tokens
-    this.worker = new TemplateWorker(options.timeoutMs)
+    this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
   }
 
   /** The text of a template; default: the one that is used. */
@@ -68,20 +72,32 @@ export class ChatTemplate {
     )
   }
 
-  /** The text that the model sees for these messages, special tokens spelled out. */
+  /**
+   * The text that the model sees for these messages, special tokens spelled out.
+   * @throws KV_TOKENIZER when the template cannot be read, fails, or takes too long.
+   */
   async render(messages: readonly Message[], options: TemplateOptions = {}): Promise<string> {
-    return this.worker.render(this.source(options.template), {
-      ...this.tokens,
-      tools: null,
-      documents: null,
-      ...options.variables,
-      messages,
-      add_generation_prompt: options.addGenerationPrompt ?? true,
-    })
-  }
-
-  async dispose(): Promise<void> {
-    await this.worker.dispose()
+    const source = this.source(options.template)
+    try {
+      const template = this.parsed.get(source) ?? new Template(source)
+      this.parsed.set(source, template)
+      const variables = {
+        ...this.tokens,
+        tools: null,
+        documents: null,
+        ...options.variables,
+        messages,
+        add_generation_prompt: options.addGenerationPrompt ?? true,
+      }
+      return template.render(variables, this.timeoutMs)
+    } catch (cause) {
+      if (!(cause instanceof TemplateError || cause instanceof TemplateSyntaxError)) throw cause
+      throw kvError(
+        'KV_TOKENIZER',
+        `The model's chat template failed: ${cause.message}.`,
+        'Pass the prompt as text or token ids instead of messages.',
+      )
+    }
   }
 }
 
