@@ -7,6 +7,7 @@ import { loadTokenizer } from '../src/model/tokenizer.ts'
 import { tokenizeContinuation } from '../src/prompt/continuation.ts'
 import { tokenizePrompt } from '../src/prompt/tokenize-prompt.ts'
 import { temporaryFolder } from './support/model-folder.ts'
+import { byteTokenizer } from './support/small-tokenizer.ts'
 import { throwsKv } from './support/throws.ts'
 
 const template = (sources: Record<string, string>, timeoutMs?: number) =>
@@ -165,5 +166,116 @@ describe('prompts', () => {
       tokenizePrompt([{ role: 'user', content: 'x' }], { ...at, chatTemplate: undefined }),
     )
     expect((await tokenizePrompt(Int32Array.of(1, 2), bare)).ids).toEqual(Int32Array.of(1, 2))
+  })
+})
+
+describe('the next turn of a chat', () => {
+  const tokenizer = byteTokenizer([], ['<s>', '</s>', '<|end|>'])
+  const eos = 257
+  const next = [{ role: 'user', content: 'More' } as const]
+  const loop = (reply: string) =>
+    `{% for m in messages %}{% if m.role == 'user' %}{{ bos_token + '[' + m.content + ']' }}{% else %}${reply}{% endif %}{% endfor %}`
+  it.each([
+    ['a closing token', "{{ m.content + '</s>' }}", '<s>[More]', '</s><s>[More]'],
+    ['spaces around the reply', "{{ ' ' + m.content.strip() + ' </s>' }}", '<s>[More]', ' </s><s>[More]'],
+    ['a line break behind the closing', "{{ m.content }}</s>{{ '\\n' }}", '\n<s>[More]', '</s>\n<s>[More]'],
+    ['another closing token', '{{ m.content }}<|end|>', '<|end|><s>[More]', '<|end|><s>[More]'],
+    ['text that closes', '{{ m.content }} ###', ' ###<s>[More]', ' ###<s>[More]'],
+    ['no closing', '{{ m.content }}', '<s>[More]', '<s>[More]'],
+    [
+      'a closing before the next turn alone',
+      '{{ m.content }}{% if not loop.last %}</s>{% endif %}',
+      '<s>[More]',
+      '</s><s>[More]',
+    ],
+  ])('closes the reply once, with %s', async (_, reply, ended, open) => {
+    const made = template({ default: loop(reply) })
+    const ends = (id: number) => tokenizer.isSpecial(id)
+    const after = async (pending: number | undefined) => {
+      const { ids, dropsPending } = await tokenizeContinuation(next, tokenizer, made, {
+        fed: [97],
+        pending,
+        ends,
+      })
+      return { text: tokenizer.decode(ids, { special: true }), dropsPending }
+    }
+    expect(await after(eos)).toEqual({ text: ended, dropsPending: ended === open })
+    expect(await after(98)).toEqual({ text: open, dropsPending: false })
+    expect(await after(undefined)).toEqual({ text: open, dropsPending: false })
+  })
+})
+
+describe('control tokens that messages spell out', () => {
+  const tokenizer = byteTokenizer([], ['<s>', '</s>', '<|end|>'])
+  const made = template({ default: '{% for m in messages %}<s>{{ m.content | trim }}<|end|>{% endfor %}' })
+  const at = { tokenizer, chatTemplate: made, vocabSize: 512 }
+  const messages = [{ role: 'user', content: ' x<|end|><s>y ' } as const]
+
+  it('are read as such, or stay text', async () => {
+    expect([...(await tokenizePrompt(messages, at)).ids]).toEqual([256, 120, 258, 256, 121, 258])
+    const { ids, userEnd } = await tokenizePrompt(messages, at, { controlTokens: 'text' })
+    expect([...ids]).toEqual([256, ...Buffer.from('x<|end|><s>y'), 258])
+    expect(userEnd).toBe(ids.length - 1)
+    const inside = [{ role: 'user', content: [{ type: 'text', text: 'a<s>' }] } as const]
+    const parts = template({ default: '{% for m in messages %}{{ m.content[0].text }}{% endfor %}' })
+    const plain = await tokenizePrompt(inside, { ...at, chatTemplate: parts }, { controlTokens: 'text' })
+    expect([...plain.ids]).toEqual([...Buffer.from('a<s>')])
+  })
+
+  it('stay text in the next turn too', async () => {
+    const end = { fed: [97], pending: 258, ends: (id: number) => id > 255 }
+    const { ids } = await tokenizeContinuation(messages, tokenizer, made, end, { controlTokens: 'text' })
+    expect([...ids]).toEqual([256, ...Buffer.from('x<|end|><s>y'), 258])
+  })
+})
+
+describe('a reply that is begun', () => {
+  const tokenizer = byteTokenizer()
+  const at = (source: string) => ({ tokenizer, chatTemplate: template({ default: source }), vocabSize: 512 })
+  const messages = [
+    { role: 'user', content: 'Q' } as const,
+    { role: 'assistant', content: 'Well, ' } as const,
+  ]
+  const text = async (source: string) =>
+    tokenizer.decode([...(await tokenizePrompt(messages, at(source), { continueFinalMessage: true })).ids], {
+      special: true,
+    })
+
+  it('goes on where the last message ends', async () => {
+    const rest = '{% if add_generation_prompt %}<s>{% endif %}'
+    expect(await text(`{% for m in messages %}<s>{{ m.content }}</s>{% endfor %}${rest}`)).toBe(
+      '<s>Q</s><s>Well, ',
+    )
+    expect(await text(`{% for m in messages %}<s>{{ m.content | trim }}</s>{% endfor %}${rest}`)).toBe(
+      '<s>Q</s><s>Well,',
+    )
+  })
+
+  it('needs one', async () => {
+    await throwsKv('KV_INVALID_OPTION', /last message of the assistant but received one of user/, () =>
+      tokenizePrompt(messages.slice(0, 1), at('{{ messages[0].content }}'), { continueFinalMessage: true }),
+    )
+  })
+})
+
+describe('messages', () => {
+  it('are passed on with all their fields', async () => {
+    const made = template({
+      default:
+        '{{ messages[0].tool_calls[0].name }}|{{ messages[1].tool_call_id }}|{{ messages[0].content }}',
+    })
+    const messages = [
+      { role: 'assistant', content: null, tool_calls: [{ name: 'f' }] } as const,
+      { role: 'tool', content: '4', tool_call_id: 'id' } as const,
+    ]
+    expect(await made.render(messages)).toBe('f|id|None')
+    const at = { tokenizer: byteTokenizer(), chatTemplate: made, vocabSize: 512 }
+    expect((await tokenizePrompt(messages, at)).ids).toHaveLength('f|id|None'.length)
+    await throwsKv('KV_INVALID_OPTION', /messages\[0\]/, () =>
+      tokenizePrompt([{ role: 'user', content: null }], at),
+    )
+    await throwsKv('KV_INVALID_OPTION', /messages\[0\]/, () =>
+      tokenizePrompt([{ role: 'user', content: [{ type: 'image' }] } as never], at),
+    )
   })
 })

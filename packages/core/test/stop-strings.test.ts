@@ -32,4 +32,28 @@ describe('stop strings', () => {
   it('see a stop whose beginning repeats', () => {
     expect(feed(['aab'], ['a', 'a', 'a', 'b'])).toEqual({ out: ['', '', 'a', ''], end: '', done: true })
   })
+
+  it('find special tokens, which are not shown', () => {
+    const read = (stops: readonly string[], ...steps: readonly (readonly [string, boolean])[]) => {
+      const matcher = new StopStrings(stops)
+      const out = steps.map(([text, shown]) => (shown ? matcher.push(text) : matcher.pushHidden(text)))
+      return { out, end: matcher.flush(), done: matcher.done }
+    }
+    expect(read(['<|end|>'], ['Yes', true], ['<|end|>', false], ['x', true])).toEqual({
+      out: ['Yes', '', ''],
+      end: '',
+      done: true,
+    })
+    expect(read(['s<|end|>'], ['Yes', true], ['<|end|>', false])).toEqual({
+      out: ['Ye', ''],
+      end: '',
+      done: true,
+    })
+    expect(read(['<|end|>\nQ'], ['a', true], ['<|end|>', false], ['\nR', true])).toEqual({
+      out: ['a', '', '\nR'],
+      end: '',
+      done: false,
+    })
+    expect(read([], ['a', true], ['<|end|>', false])).toEqual({ out: ['a', ''], end: '', done: false })
+  })
 })

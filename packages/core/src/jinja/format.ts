@@ -1,5 +1,6 @@
 import { requireText } from './limits.ts'
 import {
+  characters,
   Float,
   floatText,
   isNumber,
@@ -36,7 +37,7 @@ export function formatPercent(pattern: string, values: Value): string {
       const kind = type === 'i' || type === 'u' ? 'd' : type
       const shown =
         kind === 's' || kind === 'r'
-          ? [...(kind === 's' ? text(value) : represent(value))]
+          ? characters(kind === 's' ? text(value) : represent(value))
               .slice(0, precision === undefined ? undefined : Number(precision))
               .join('')
           : formatNumber(value, kind, sign, precision === undefined ? undefined : Number(precision), '')
@@ -73,7 +74,7 @@ function formatSpec(value: Value, spec: string): string {
   const shown =
     number && type !== 's'
       ? formatNumber(value, type, sign, digits, comma)
-      : [...text(value)].slice(0, digits).join('')
+      : characters(text(value)).slice(0, digits).join('')
   return pad(
     shown,
     fill ?? (zero ? '0' : ' '),
@@ -112,7 +113,7 @@ function formatNumber(
 }
 
 function pad(shown: string, fill: string, align: string, width: number): string {
-  const missing = Math.max(0, width - [...shown].length)
+  const missing = Math.max(0, width - characters(shown).length)
   if (missing === 0) return shown
   requireText(missing)
   if (align === '<') return shown + fill.repeat(missing)

@@ -269,7 +269,7 @@ export class Interpreter implements FilterHost {
   test(name: string, value: Value, args: readonly Value[]): boolean {
     this.limits.step()
     if (name === 'filter' || name === 'test')
-      return Object.hasOwn(name === 'filter' ? filters : tests, String(value))
+      return Object.hasOwn(name === 'filter' ? filters : tests, text(value))
     const test = Object.hasOwn(tests, name) ? tests[name] : undefined
     if (!test) throw new TemplateError(`No test named '${name}' is supported`)
     return test(value, args)

@@ -92,8 +92,8 @@ const strip = (self: string, call: Call, left: boolean, right: boolean): string 
     character !== undefined && (given ? given.has(character) : new RegExp(SPACE, 'u').test(character))
   const all = characters(self)
   let [from, to] = [0, all.length]
-  while (left && from < to && isOut(all[from])) from++
-  while (right && to > from && isOut(all[to - 1])) to--
+  if (left) while (from < to && isOut(all[from])) from++
+  if (right) while (to > from && isOut(all[to - 1])) to--
   return all.slice(from, to).join('')
 }
 
@@ -123,6 +123,10 @@ function split(self: string, call: Call, fromRight: boolean): Value {
   }
   return fromRight ? words.reverse() : words
 }
+
+const BREAKS = '\\n\\r\\v\\f\\x1c-\\x1e\\x85\\u2028\\u2029'
+const LINE = new RegExp(`[^${BREAKS}]*(?:\\r\\n|[${BREAKS}])|[^${BREAKS}]+$`, 'g')
+const LINE_END = new RegExp(`(?:\\r\\n|[${BREAKS}])$`)
 
 const NO_ARGUMENTS: Call = { positional: [], named: new Map() }
 
@@ -202,13 +206,8 @@ const texts: Readonly<Record<string, Method<string>>> = {
   rsplit: (self, call) => split(self, call, true),
   splitlines: (self, call) => {
     const keep = args('splitlines', call, 'keepends').flag('keepends')
-    const lines =
-      self.match(
-        /[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*(?:\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])|[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+$/g,
-      ) ?? []
-    return keep
-      ? [...lines]
-      : lines.map((line) => line.replace(/(?:\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])$/, ''))
+    const lines = self.match(LINE) ?? []
+    return keep ? [...lines] : lines.map((line) => line.replace(LINE_END, ''))
   },
   join: (self, call) => checkText(iterate(call.positional[0]).map(onlyText).join(self)),
   replace,
@@ -256,7 +255,7 @@ const texts: Readonly<Record<string, Method<string>>> = {
   isdigit: are(/^[\p{Nd}²³¹\u2070-\u2089]+$/u),
   isdecimal: are(/^\p{Nd}+$/u),
   isnumeric: are(/^\p{N}+$/u),
-  isascii: (self) => [...self].every((c) => (c.codePointAt(0) ?? 0) < 128),
+  isascii: (self) => characters(self).every((c) => (c.codePointAt(0) ?? 0) < 128),
   isspace: are(new RegExp(`^${SPACE}+$`, 'u')),
   islower: (self) => self === self.toLowerCase() && self !== self.toUpperCase(),
   isupper: (self) => self === self.toUpperCase() && self !== self.toLowerCase(),

@@ -73,6 +73,7 @@ const globals = (): [string, Value][] => [
     const count = Math.max(0, Math.ceil((stop - start) / step))
     if (count > MAX_RANGE)
       throw new TemplateError(`Range too big. The sandbox blocks ranges larger than ${MAX_RANGE}.`)
+    requireList(count)
     return new View(
       'range',
       Array.from({ length: count }, (_, i) => start + i * step),

@@ -23,8 +23,8 @@ const against =
   (value, [other]) =>
     compares(operator, value, other)
 const isInteger = (value: Value) => typeof value === 'number'
-const lower = (value: Value) => String(value).toLowerCase()
-const upper = (value: Value) => String(value).toUpperCase()
+const lower = (value: string) => value.toLowerCase()
+const upper = (value: string) => value.toUpperCase()
 
 export const tests: Readonly<Record<string, Test>> = {
   defined: (value) => value !== undefined,

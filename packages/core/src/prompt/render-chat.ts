@@ -13,13 +13,12 @@ export async function renderChat(
   template: ChatTemplate,
   options: TemplateOptions,
 ): Promise<MarkedText> {
-  const rendered = await render(messages, tokenizer, template, options)
-  if (options.continueFinalMessage !== true) return rendered
-  // A mark at the end of the last message shows where the template goes on to close it.
+  if (options.continueFinalMessage !== true) return render(messages, tokenizer, template, options)
+  // A mark behind the last message shows where the template goes on to close it; a space behind the mark, whether it trims.
   const last = messages.at(-1)
-  const at = (
-    await render(withMark(messages, messages.length - 1), tokenizer, template, options)
-  ).text.lastIndexOf(MARK)
+  const marked = withMark(messages, messages.length - 1, (text) => `${text}${MARK} `)
+  const { text, plain } = await render(marked, tokenizer, template, options)
+  const at = text.lastIndexOf(MARK)
   if (!last || last.role !== 'assistant' || at < 0)
     throw kvError(
       'KV_INVALID_OPTION',
@@ -28,7 +27,9 @@ export async function renderChat(
         : `continueFinalMessage expects a last message of the assistant but received one of ${last?.role ?? 'nobody'}.`,
       'Add an assistant message with the beginning of the reply.',
     )
-  return { text: rendered.text.slice(0, at), plain: rendered.plain.filter(([, to]) => to <= at) }
+  const begun = text.slice(0, at)
+  const kept = text.startsWith(' ', at + MARK.length) ? begun : begun.trimEnd()
+  return { text: kept, plain: plain.filter(([, to]) => to <= kept.length) }
 }
 
 async function render(
@@ -47,11 +48,14 @@ async function render(
 }
 
 /** The messages with a mark after the text of one of them. */
-export function withMark(messages: readonly Message[], index: number): readonly Message[] {
+function withMark(
+  messages: readonly Message[],
+  index: number,
+  marked = (text: string) => text.trimEnd() + MARK,
+): readonly Message[] {
   const message = messages[index]
   if (!message) return messages
   const { content } = message
-  const marked = (text: string) => text.trimEnd() + MARK
   const part = Array.isArray(content) ? content.findLastIndex(({ text }) => typeof text === 'string') : -1
   return messages.with(index, {
     ...message,

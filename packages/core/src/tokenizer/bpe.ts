@@ -19,7 +19,7 @@ export function readBpe(part: Part): WordModel {
   const fuse = part.flag('fuse_unk', false)
   const bytes = part.flag('byte_fallback', false) ? byteTokens(vocab) : undefined
   const whole = part.flag('ignore_merges', false)
-  part.raw('dropout') // drops merges at random in training; 0 and null are none
+  if (part.raw('dropout')) throw wrong('none', `dropout in ${part.path}`, part.raw('dropout')) // drops merges at random, in training
   const merges = readMerges(part, vocab, prefix)
   const cache = new Map<string, readonly number[]>()
 

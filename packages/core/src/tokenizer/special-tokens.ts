@@ -37,10 +37,13 @@ export function joinSpecialTokens(
   const taken = new Map<number, string>()
   const put = (token: AddedToken) => {
     const other = taken.get(token.id)
-    if (other !== undefined && other !== token.content)
+    const known = vocab.get(token.content)
+    if ((other !== undefined && other !== token.content) || (known !== undefined && known !== token.id))
       throw kvError(
         'KV_TOKENIZER',
-        `Id ${token.id} is ${JSON.stringify(other)} and ${JSON.stringify(token.content)} in the files beside ${path}.`,
+        known === undefined || known === token.id
+          ? `Id ${token.id} is ${JSON.stringify(other)} and ${JSON.stringify(token.content)} in the files of ${path}.`
+          : `The token ${JSON.stringify(token.content)} has the ids ${known} and ${token.id} in the files of ${path}.`,
         'tokenizer.json and its neighbors belong to different models: download them again.',
       )
     taken.set(token.id, token.content)

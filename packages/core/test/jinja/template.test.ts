@@ -12,7 +12,8 @@ const [variables, ...cases] = readFileSync(join(import.meta.dirname, 'expected.j
 /** What jinja2 does and we refuse. */
 const refused = ['{{ d|urlencode }}', "{% autoescape true %}{{ '<' }}{% endautoescape %}"]
 
-const render = (source: string, more: object = {}) => new Template(source).render({ ...variables, ...more }, 5000)
+const render = (source: string, more: object = {}) =>
+  new Template(source).render({ ...variables, ...more }, 5000)
 const isRefusal = (cause: unknown) => cause instanceof TemplateError || cause instanceof TemplateSyntaxError
 
 describe('a template', () => {
@@ -23,8 +24,8 @@ describe('a template', () => {
 
   it.each([
     ['{{ a.b }}', "'a' is undefined"],
-    ["{{ messages[0].content.nope() }}", "'NoneType' object is not callable|not callable|is undefined"],
-    ["{{ 'a' + 1 }}", "unsupported operand type"],
+    ['{{ messages[0].content.nope() }}', "'NoneType' object is not callable|not callable|is undefined"],
+    ["{{ 'a' + 1 }}", 'unsupported operand type'],
     ["{{ 'a' | nope }}", "No filter named 'nope'"],
     ['{{ 1 is nope }}', "No test named 'nope'"],
     ["{{ raise_exception('roles must alternate') }}", 'roles must alternate'],
@@ -37,7 +38,13 @@ describe('a template', () => {
   })
 
   it('reaches nothing but its variables', () => {
-    for (const source of ['{{ process }}', '{{ require }}', '{{ messages.constructor }}', '{{ s.__proto__ }}', '{{ d.toString }}'])
+    for (const source of [
+      '{{ process }}',
+      '{{ require }}',
+      '{{ messages.constructor }}',
+      '{{ s.__proto__ }}',
+      '{{ d.toString }}',
+    ])
       expect(render(source)).toBe('')
     expect(render('{{ d.__proto__ }}', { d: JSON.parse('{"__proto__": 1}') as object })).toBe('1')
   })
@@ -53,7 +60,9 @@ describe('strftime_now', () => {
     const at = (format: string) => render(`{{ strftime_now('${format}') }}`)
     expect(at('%d %b %Y')).toBe('03 Feb 2026')
     expect(at('%A, %B %-d, %Y')).toBe('Tuesday, February 3, 2026')
-    expect(at('%Y-%m-%d %H:%M:%S|%I:%M %p|%j|%y|%e|%a|%%')).toBe('2026-02-03 14:05:09|02:05 PM|034|26| 3|Tue|%')
+    expect(at('%Y-%m-%d %H:%M:%S|%I:%M %p|%j|%y|%e|%a|%%')).toBe(
+      '2026-02-03 14:05:09|02:05 PM|034|26| 3|Tue|%',
+    )
     expect(at('%F %T')).toBe('2026-02-03 14:05:09')
   })
 })
