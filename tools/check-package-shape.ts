@@ -40,9 +40,9 @@ for (const { name, folder, manifest } of workspacePackages()) {
   if (method) {
     expect(`the keyword kv-${method}`, manifest.keywords?.includes(`kv-${method}`) === true)
     expect(
-      'dependencies on @qpkv/spec only',
+      'dependencies on @qpkv/spec and @qpkv/reference only',
       Object.keys(manifest.dependencies ?? {}).every(
-        (d) => d === '@qpkv/spec' || d.startsWith(`@qpkv/${method}-`),
+        (d) => d === '@qpkv/spec' || d === '@qpkv/reference' || d.startsWith(`@qpkv/${method}-`),
       ),
     )
     expect(

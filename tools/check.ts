@@ -8,7 +8,7 @@ for (const name of [
   'generate-statistics',
   'generate-architectures',
   'generate-methods',
-  'generate-bench-options',
+  'generate-benchmarks',
   'make-memory-table',
   'make-error-table',
   'format-native',

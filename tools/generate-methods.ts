@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
+import { roleNames, type AnyMethod, type Role } from '../packages/spec/src/index.ts'
 import { conclude, root } from './workspace.ts'
 
 const check = process.argv.includes('--check')
@@ -21,33 +22,51 @@ async function put(path: string, draft: string): Promise<void> {
 }
 
 interface Method {
-  readonly role: 'pruner' | 'quantizer'
+  readonly role: Role
   readonly name: string
-  readonly packageName: string
+  /** What its package calls it, and what the umbrella package does. */
+  readonly exported: string
   readonly local: string
+  readonly packageName: string
+  readonly folder: string
 }
 
-const methods: Method[] = [
-  ...list('pruners').map((name) => ({ role: 'pruner' as const, name })),
-  ...list('quantizers').map((name) => ({ role: 'quantizer' as const, name })),
-].map(({ role, name }) => ({
-  role,
-  name,
-  packageName: `@qpkv/${role}-${name}`,
+/** Every method that a package exports, in the order of its exports; two roles of one name are told apart by their role. */
+async function methodsIn(group: 'pruners' | 'quantizers', folder: string): Promise<Omit<Method, 'local'>[]> {
+  const path = `packages/${group}/${folder}`
+  const exports = (await import(join(root, path, 'src/index.ts'))) as Record<string, unknown>
+  return Object.entries(exports)
+    .filter(([exported, value]) => exported !== 'default' && isMethod(value))
+    .map(([exported, value]) => {
+      const { role, name } = value as AnyMethod
+      return { role, name, exported, packageName: `@qpkv/${group.slice(0, -1)}-${folder}`, folder: path }
+    })
+}
+
+const isMethod = (value: unknown): value is AnyMethod =>
+  typeof value === 'function' && roleNames.includes((value as Partial<AnyMethod>).role as Role)
+
+const found: Omit<Method, 'local'>[] = []
+for (const group of ['pruners', 'quantizers'] as const)
+  for (const folder of list(group)) found.push(...(await methodsIn(group, folder)))
+const byRole = roleNames.flatMap((role) => found.filter((method) => method.role === role))
+const methods: readonly Method[] = byRole.map((method) => ({
+  ...method,
   local:
-    list('pruners').includes(name) && list('quantizers').includes(name)
-      ? camel(`${name}-${role}`)
-      : camel(name),
+    byRole.filter(({ exported }) => exported === method.exported).length > 1
+      ? camel(`${method.exported}-${method.role}`)
+      : method.exported,
 }))
 
 const note =
   '// Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.'
 
 function registryFile(): string {
-  const imports = methods.map(
-    ({ packageName, local, name }) =>
-      `import { ${camel(name) === local ? local : `${camel(name)} as ${local}`} } from '${packageName}'`,
-  )
+  const specifier = ({ local, exported }: Method) => (exported === local ? local : `${exported} as ${local}`)
+  const imports = [...new Set(methods.map(({ packageName }) => packageName))].map((packageName) => {
+    const own = methods.filter((method) => method.packageName === packageName).map(specifier)
+    return `import { ${own.sort().join(', ')} } from '${packageName}'`
+  })
   const locals = methods.map(({ local }) => local).join(', ')
   return `${note}
 ${imports.join('\n')}
@@ -70,7 +89,7 @@ function dependencies(): string {
   const manifest = JSON.parse(readFileSync(join(root, 'packages/methods/package.json'), 'utf8')) as {
     dependencies: Record<string, string>
   }
-  const names = ['@qpkv/spec', ...methods.map(({ packageName }) => packageName)].sort()
+  const names = [...new Set(['@qpkv/spec', ...methods.map(({ packageName }) => packageName)])].sort()
   manifest.dependencies = Object.fromEntries(names.map((name) => [name, 'workspace:^']))
   return `${JSON.stringify(manifest, null, 2)}\n`
 }
@@ -82,6 +101,7 @@ const measured = readFileSync(join(root, 'docs/measured-methods.md'), 'utf8')
  * eighth of the memory in 16 bit, of a quantizer at 4 bit or as it comes. The first row wins.
  */
 function laterQuestions({ role, name }: Method): string {
+  if (role !== 'pruner' && role !== 'quantizer') return '–'
   const specs =
     role === 'pruner' ? [`${name}(?::[^+\`]*)?\\+none@128t`] : [`none\\+${name}:bits=4`, `none\\+${name}`]
   for (const spec of specs) {
@@ -91,16 +111,25 @@ function laterQuestions({ role, name }: Method): string {
   return 'not measured'
 }
 
-/** First sentence of the method's README under "## What", its paper and its folder. */
-function tableRow(method: Method): string {
-  const { role, name, packageName } = method
-  const folder = `packages/${role}s/${name}`
+/** First sentence: of a README under "## What" for what its package is named after, of the comment above any other method. */
+function whatItDoes({ name, exported, folder }: Method, source: string): string {
   const readme = readFileSync(join(root, folder, 'README.md'), 'utf8')
-  const what = /^## What\n+([\s\S]*?)(?:\n\n|\n## )/m.exec(readme)?.[1]?.replaceAll('\n', ' ') ?? ''
-  const sentence = (/^.*?[.:](?= |$)/.exec(what)?.[0] ?? what).replace(/:$/, '.').replaceAll('|', '\\|')
+  const comment = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export const ${exported}\\b`).exec(
+    source,
+  )?.[1]
+  const what = folder.endsWith(`/${name}`)
+    ? /^## What\n+([\s\S]*?)(?:\n\n|\n## )/m.exec(readme)?.[1]
+    : comment?.replaceAll(/^\s*\* ?/gm, '')
+  const text = (what ?? '').replaceAll(/\s+/g, ' ').trim()
+  return (/^.*?[.:](?= |$)/.exec(text)?.[0] ?? text).replace(/:$/, '.').replaceAll('|', '\\|')
+}
+
+/** A method's row: what it does, its paper and its package. */
+function tableRow(method: Method): string {
+  const { role, name, folder, packageName } = method
   const source = readFileSync(join(root, folder, 'src', `${name}.ts`), 'utf8')
   const paper = /paper: '([^']+)'/.exec(source)?.[1]
-  return `| [\`${name}\`](${folder}) | ${role} | ${sentence} | ${laterQuestions(method)} | ${paper ? `[paper](${paper})` : ''} | \`${packageName}\` |`
+  return `| [\`${name}\`](${folder}) | ${role} | ${whatItDoes(method, source)} | ${laterQuestions(method)} | ${paper ? `[paper](${paper})` : ''} | \`${packageName}\` |`
 }
 
 function readmeWithTable(): string {

@@ -3,6 +3,6 @@ for (const name of [
   'generate-statistics',
   'generate-architectures',
   'generate-methods',
-  'generate-bench-options',
+  'generate-benchmarks',
 ])
   await import(`./${name}.ts`)

@@ -1,42 +1,24 @@
-// `pnpm new pruner NAME` or `pnpm new quantizer NAME`: a package that passes the conformance suite at once.
+// `pnpm new pruner|quantizer|benchmark NAME`: a package that passes its tests at once.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { newBenchmarkFiles } from './new-benchmark.ts'
+import { packageManifest } from './package-manifest.ts'
 import { root } from './workspace.ts'
 
 type Role = 'pruner' | 'quantizer'
 
 const camel = (name: string) => name.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 
-function manifest(role: Role, name: string): object {
-  const folder = `packages/${role}s/${name}`
-  return {
+const manifest = (role: Role, name: string) =>
+  packageManifest({
     name: `@qpkv/${role}-${name}`,
-    version: '0.1.0',
     description: `${name} ${role === 'pruner' ? 'token selection for' : 'storage of'} the KV cache, as a qpkv ${role}.`,
-    license: 'MIT',
-    type: 'module',
-    sideEffects: false,
-    engines: { node: '>=20.19.0' },
-    repository: { type: 'git', url: 'git+https://github.com/qpkv/qpkv.git', directory: folder },
-    keywords: ['kv-cache', 'llm', `kv-${role}`],
-    files: ['dist'],
-    exports: {
-      '.': { '@qpkv/source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' },
-      './package.json': './package.json',
-    },
-    publishConfig: {
-      access: 'public',
-      exports: {
-        '.': { types: './dist/index.d.ts', default: './dist/index.js' },
-        './package.json': './package.json',
-      },
-    },
-    scripts: { build: 'tsup' },
+    folder: `packages/${role}s/${name}`,
+    keywords: [`kv-${role}`],
     dependencies: { '@qpkv/spec': 'workspace:^' },
     devDependencies: { '@qpkv/conformance': 'workspace:^' },
-  }
-}
+  })
 
 const prunerSource = (name: string) => `import { closingTokens, definePruner, integer } from '@qpkv/spec'
 
@@ -153,18 +135,19 @@ ${suite}({ test, ${role}: ${symbol} })
 }
 
 /** Writes the package; refuses a taken or unusable name. Returns its folder relative to the root. */
-export function createMethod(role: string | undefined, name: string | undefined, base = root): string {
-  if (role !== 'pruner' && role !== 'quantizer')
+export function createPackage(role: string | undefined, name: string | undefined, base = root): string {
+  if (role !== 'pruner' && role !== 'quantizer' && role !== 'benchmark')
     throw new Error(
-      `Expected "pruner" or "quantizer" but received ${role ?? 'nothing'}. Try: pnpm new pruner my-method`,
+      `Expected "pruner", "quantizer" or "benchmark" but received ${role ?? 'nothing'}. Try: pnpm new pruner my-method`,
     )
   if (name === undefined || !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name))
     throw new Error(
-      `Expected a name in kebab-case but received ${name ?? 'nothing'}. Try: pnpm new ${role} my-method`,
+      `Expected a name in kebab-case but received ${name ?? 'nothing'}. Try: pnpm new ${role} my-${role}`,
     )
-  const folder = join('packages', `${role}s`, name)
+  const folder = join('packages', role === 'benchmark' ? `bench-${name}` : `${role}s/${name}`)
   if (existsSync(join(base, folder))) throw new Error(`${folder} exists already; choose another name.`)
-  for (const [path, text] of Object.entries(newMethodFiles(role, name))) {
+  const files = role === 'benchmark' ? newBenchmarkFiles(name, camel(name)) : newMethodFiles(role, name)
+  for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(base, folder, path)), { recursive: true })
     writeFileSync(join(base, folder, path), text)
   }
@@ -177,9 +160,8 @@ const run = (command: string, ...args: string[]) =>
 
 if (process.argv[1]?.endsWith('new-method.ts')) {
   try {
-    const folder = createMethod(process.argv[2], process.argv[3])
+    const folder = createPackage(process.argv[2], process.argv[3])
     run('prettier', '--write', '--log-level=warn', folder)
-    await import('./generate-methods.ts')
     run(
       'pnpm',
       'install',
@@ -188,6 +170,9 @@ if (process.argv[1]?.endsWith('new-method.ts')) {
       '--reporter=append-only',
       '--loglevel=warn',
     )
+    // The new package is linked before what lists it is written and links it again.
+    await import('./generate.ts')
+    run('pnpm', 'install', '--no-frozen-lockfile', '--prefer-offline', '--loglevel=warn')
     console.log(`${folder}: written`)
   } catch (error) {
     console.error((error as Error).message)

@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { testPruner, testQuantizer } from '@qpkv/conformance'
 import type { AnyMethod, AnyPruner, AnyQuantizer } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createMethod } from '../../tools/new-method.ts'
+import { createPackage } from '../../tools/new-method.ts'
 
 /*
  * `pnpm new`: what it writes passes the suite as it is. The folder lies here, where the packages that it imports are found.
@@ -13,7 +13,7 @@ const work = mkdtempSync(join(fileURLToPath(new URL('.', import.meta.url)), '.ne
 afterAll(() => rmSync(work, { recursive: true, force: true }))
 
 describe.each(['pruner', 'quantizer'])('pnpm new %s', async (role) => {
-  const folder = join(work, createMethod(role, 'my-method', work))
+  const folder = join(work, createPackage(role, 'my-method', work))
   const index = pathToFileURL(join(folder, 'src', 'index.ts')).href
   const { myMethod } = (await import(/* @vite-ignore */ index)) as { myMethod: AnyMethod }
 
@@ -30,7 +30,7 @@ describe.each(['pruner', 'quantizer'])('pnpm new %s', async (role) => {
 
   test('a taken name and a bad one are refused', () => {
     mkdirSync(join(work, 'packages', `${role}s`, 'taken'), { recursive: true })
-    expect(() => createMethod(role, 'taken', work)).toThrow('exists already')
-    expect(() => createMethod(role, 'MyMethod', work)).toThrow('kebab-case')
+    expect(() => createPackage(role, 'taken', work)).toThrow('exists already')
+    expect(() => createPackage(role, 'MyMethod', work)).toThrow('kebab-case')
   })
 })

@@ -1,6 +1,6 @@
 import type { NativeEngine } from '@qpkv/core'
 import { codeHqq, packHqq } from '@qpkv/quantizer-kivi'
-import { type LayerPlan, type PackedFormat } from '@qpkv/spec'
+import { solverOf, type LayerPlan, type PackedFormat } from '@qpkv/spec'
 import { readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
 import { joinValues, kiviPlan } from './kivi.ts'
 import { Tally, type FamilyResult } from './report.ts'
@@ -50,7 +50,7 @@ function planFor(test: HqqCase, tokens: number, headDim: number): LayerPlan {
     ...packed,
     scalePer: 'token',
     group: test.group_size,
-    solver: test.optimize ? { kind: 'hqq', version: versionOf(test) } : { kind: 'min-max' },
+    solver: solverOf(test.optimize ? `hqq-${versionOf(test)}` : 'min-max'),
   })
   const segments = base.segments.map((s) =>
     s.key.bits === 16 || s.value.bits === 16 ? s : { ...s, key: format(s.key), value: format(s.value) },

@@ -5,6 +5,7 @@ import { registry } from '@qpkv/methods'
 import { resolve, type MethodRef } from '@qpkv/spec'
 import { readFloats, readJson, sliceTokens } from './arrays.ts'
 import { headsLast } from './pruners.ts'
+import { layerOptions } from './store-layer.ts'
 import { Tally, type FamilyResult } from './report.ts'
 
 interface Trace<Kept> {
@@ -54,9 +55,7 @@ async function startCache(
     ...tensors,
     tokens,
     heads: 'kv',
-    plan: layer,
-    observe: layer.observe,
-    protectLast: layer.protect.last,
+    ...layerOptions(layer),
     precision: 'f32',
   })
 }

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { compareKept } from '@qpkv/conformance'
 import type { NativeEngine } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
-import { resolve, type LayerPlan, type MethodRef } from '@qpkv/spec'
+import { meanTokens, resolve, type LayerPlan, type MethodRef } from '@qpkv/spec'
 import { readFloats, readIntegers, readJson } from './arrays.ts'
 import type { PrunerCase, PrunerManifest } from './pruner-case.ts'
 import { Tally, type FamilyResult } from './report.ts'
+import { layerOptions } from './store-layer.ts'
 
 /** The case as a method with options, under the profile of the code that made it. */
 function methodOf({ method, reference, params, gqa_score_agg: group }: PrunerCase): MethodRef {
@@ -133,11 +134,9 @@ async function checkCase(
     k,
     v: k,
     tokens,
-    plan,
+    ...layerOptions(plan),
     precision: 'f32',
     heads: test.gqa_mode === 'kv_head' ? 'kv' : 'query',
-    observe: plan.observe,
-    protectLast: plan.protect.last,
   })
   try {
     const kept = cache.kept()
@@ -147,9 +146,7 @@ async function checkCase(
     for (const [head, recorded] of recordedHeads(folder, manifest, test).entries()) {
       const scores = smoothed.subarray(head * width, (head + 1) * width)
       const difference =
-        (recorded.scores && plan.observe.what !== 'nothing'
-          ? compareScores(recorded.scores, scores)
-          : undefined) ??
+        (recorded.scores && plan.stages.length > 0 ? compareScores(recorded.scores, scores) : undefined) ??
         compareBoth(
           kept[head] ?? new Int32Array(),
           unscored.has(test.method) ? { kept: recorded.kept, scores, unique: false } : recorded,
@@ -212,7 +209,7 @@ export function checkPyramidTables(folder: string): FamilyResult {
       const { plan } = resolve({ budget: { tokens: t.max_capacity_prompt }, prune }, registry, facts, {
         tokens: t.q_len,
       })
-      const ours = plan.layers.map((layer) => Math.min(layer.tokens.perHead, t.q_len))
+      const ours = plan.layers.map((layer) => Math.min(meanTokens(layer.tokens.perHead), t.q_len))
       const at = t.kept_per_layer.findIndex((n, layer) => n !== ours[layer])
       tally.record(id, at < 0 ? undefined : `layer ${at} keeps ${ours[at]}, theirs ${t.kept_per_layer[at]}`)
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { NativeEngine, NativeLayerCache } from '@qpkv/core'
+import { layerForAddon, type NativeEngine, type NativeLayerCache } from '@qpkv/core'
 import type { LayerPlan } from '@qpkv/spec'
 
 /** Keys and values of one layer, both `[heads, tokens, headDim]`. */
@@ -8,6 +8,12 @@ export interface LayerTensors {
   readonly heads: number
   readonly tokens: number
   readonly headDim: number
+}
+
+/** A layer's plan as options of createLayerCache(). */
+export const layerOptions = (layer: LayerPlan) => {
+  const plan = layerForAddon(layer)
+  return { plan, observe: plan.observe, protectLast: plan.protect.last }
 }
 
 /** One layer stored by a plan that looks at no query, in float32. The caller disposes of it. */
@@ -25,8 +31,6 @@ export const storeLayer = (
     kvHeads: heads,
     headDim,
     heads: 'kv',
-    plan,
-    observe: plan.observe,
-    protectLast: plan.protect.last,
+    ...layerOptions(plan),
     precision: 'f32',
   })

@@ -66,7 +66,7 @@ function parrot(fails: (spec: CompressionSpec) => boolean = () => false) {
     state.open++
     return {
       report: {
-        plan: { planVersion: 1, heads: 'kv', promptTokens: 1, layers: [] },
+        plan: { planVersion: 2, heads: 'kv', promptTokens: 1, layers: [] },
         promptTokens: text.length,
         keptPerHead: 1,
         bits: { nominal: 16, true: 16 },

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { SPEC_VERSION } from '@qpkv/spec'
 import { describe, expect, it } from 'vitest'
 import {
   lockFile,
@@ -64,7 +65,7 @@ describe('a result file', () => {
         sample,
         rows.slice(1).map((row) => ({
           ...row,
-          plan: { planVersion: 1, heads: 'kv', promptTokens: 500, calibration, layers: [] },
+          plan: { planVersion: 2, heads: 'kv', promptTokens: 500, calibration, layers: [] },
           measurement: measurement([1]),
         })),
       )
@@ -143,6 +144,23 @@ describe('a result file', () => {
     expect((await readResults(path)).records).toHaveLength(2)
     expect(() => open(path)).toThrow(/written by an earlier version/)
     expect(readFileSync(path, 'utf8')).toBe(old)
+  })
+
+  it('whose specs are of an older version has the ids of today, and keeps the old ones', async () => {
+    const path = join(temporaryFolder(), 'r.jsonl')
+    await run(path, 2)
+    const today = await readResults(path)
+    const old = readFileSync(path, 'utf8')
+      .replaceAll(`"specVersion":${SPEC_VERSION}`, '"specVersion":1')
+      .replaceAll([...today.specs.keys()][0] ?? '', 'a'.repeat(16))
+    writeFileSync(path, old)
+    const read = await readResults(path)
+    expect([...read.specs.keys()]).toEqual([...today.specs.keys()])
+    expect(read.specs.get([...today.specs.keys()][0] ?? '')).toMatchObject({ legacyId: 'a'.repeat(16) })
+    expect(read.records.map(({ id, spec }) => [id, spec])).toEqual(
+      today.records.map(({ id, spec }) => [id, spec]),
+    )
+    expect(await run(path, 2)).toEqual([])
   })
 
   it('never mixes samples that were made from different data', async () => {

@@ -35,5 +35,5 @@ export const samples = (count: number) => Array.from({ length: count }, (_, i) =
 export const answer = (id: string, rows: readonly NamedSpec[]): AskResult[] =>
   rows.map(({ label }) => ({
     measurement: measurement([label === 'full' || Number(id.slice(1)) % 2 === 0 ? 1 : 0]),
-    plan: { planVersion: 1, heads: 'kv', promptTokens: 500, layers: [] },
+    plan: { planVersion: 2, heads: 'kv', promptTokens: 500, layers: [] },
   }))

@@ -15,7 +15,7 @@ export const tokenizer: BenchTokenizer = {
   specialTokens: {},
 }
 
-const plan: CompressionPlan = { planVersion: 1, heads: 'kv', promptTokens: 1, layers: [] }
+const plan: CompressionPlan = { planVersion: 2, heads: 'kv', promptTokens: 1, layers: [] }
 
 /** Bytes and tokens as if a token took 2 KiB at 16 bit. */
 function cost({ budget, quantize }: CompressionSpec, promptTokens: number) {

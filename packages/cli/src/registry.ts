@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isBenchmark, type Benchmark } from '@qpkv/bench-kit'
 import { methods } from '@qpkv/methods'
-import { createRegistry, type AnyMethod, type Registry } from '@qpkv/spec'
-import { ownBenchmarks } from './bench/benchmarks.ts'
+import { createRegistry, roleNames, type AnyMethod, type Registry, type Role } from '@qpkv/spec'
+import { ownBenchmarks } from './bench/own-benchmarks.ts'
 import { UsageError } from './usage-error.ts'
 
 /**
@@ -53,10 +53,10 @@ async function importPackage(name: string, folder: string): Promise<unknown[]> {
   const found = [...new Set(Object.values(exported))].filter((value) => isMethod(value) || isBenchmark(value))
   if (found.length > 0) return found
   throw new UsageError(
-    `--use ${name}: the package exports neither a pruner nor a quantizer nor a benchmark.`,
-    'Make one with definePruner or defineQuantizer of @qpkv/spec, or defineBenchmark of @qpkv/bench-kit.',
+    `--use ${name}: the package exports neither a method nor a benchmark.`,
+    'Make one with definePruner, defineAllocator, defineSharing or defineQuantizer of @qpkv/spec, or defineBenchmark of @qpkv/bench-kit.',
   )
 }
 
 const isMethod = (value: unknown): value is AnyMethod =>
-  typeof value === 'function' && ['pruner', 'quantizer'].includes((value as { role?: string }).role ?? '')
+  typeof value === 'function' && roleNames.includes((value as { role?: Role }).role as Role)

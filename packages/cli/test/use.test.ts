@@ -37,7 +37,7 @@ describe('--use', () => {
   it('adds the methods of a package that is installed where the command runs', async () => {
     install(
       'kv-pruner-mine',
-      `export const mine = Object.assign(() => ({ method: 'mine' }), { contract: 1, role: 'pruner', paper: '', options: {}, profiles: {}, bind: () => ({}) })
+      `export const mine = Object.assign(() => ({ method: 'mine' }), { contract: 2, role: 'pruner', paper: '', options: {}, profiles: {}, bind: () => ({}) })
        Object.defineProperty(mine, 'name', { value: 'mine' })
        export default mine`,
     )
@@ -83,7 +83,7 @@ describe('--use', () => {
   it('says what is wrong with a package', async () => {
     install('no-methods', 'export const x = 1')
     await expect(readRegistry(['no-methods'], folder)).rejects.toThrow(
-      /exports neither a pruner nor a quantizer nor a benchmark/,
+      /exports neither a method nor a benchmark/,
     )
     const { code, stderr } = await run(['methods', '--use', 'not-installed-anywhere'])
     expect(code).toBe(2)

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import {
+  bindMethods,
+  checkSpec,
+  headTokens,
   KvError,
   planBytes,
+  readBudget,
   resolve,
+  storedHeads,
   type ModelFacts,
   type PromptFacts,
   type Registry,
@@ -39,8 +44,12 @@ export function tryResolve(
   }
 }
 
-const hasProfile = ({ prune, quantize }: SpecInput) =>
-  prune?.['profile'] !== undefined || quantize?.['profile'] !== undefined
+const hasProfile = ({ prune, allocate, share, quantize }: SpecInput) =>
+  [prune, allocate, share, quantize].some((ref) => ref?.['profile'] !== undefined)
+
+/** Whether the allocator in use may keep more than the budget. */
+export const mayOverspend = (spec: SpecInput, registry: Registry): boolean =>
+  bindMethods(checkSpec(spec), registry).allocator.overspends
 
 /** What holds for every plan, whatever made it. */
 export function checkResolved(
@@ -56,20 +65,26 @@ export function checkResolved(
   for (const [l, layer] of plan.layers.entries()) {
     const window = model.slidingWindow?.[l]
     const candidates = Math.min(prompt.tokens, window ?? prompt.tokens)
-    const { perHead } = layer.tokens
-    assert.ok(perHead >= 1 && perHead <= candidates, `layer ${l} keeps ${perHead} of ${candidates}`)
     const { first, last } = layer.protect
-    assert.ok(
-      Math.min(first + last, candidates) <= perHead,
-      `layer ${l} protects ${first} + ${last} of ${perHead}`,
-    )
-    if (perHead === candidates && layer.evict === 'never' && layer.order === 'position')
-      assert.deepEqual(layer.observe, { what: 'nothing' }, 'nothing is observed where everything is kept')
+    const heads = storedHeads(plan.heads, model)
+    const perHead = headTokens(layer.tokens, heads)
+    assert.equal(perHead.length, heads)
+    for (const tokens of perHead) {
+      assert.ok(tokens >= 1 && tokens <= candidates, `layer ${l} keeps ${tokens} of ${candidates}`)
+      assert.ok(
+        Math.min(first + last, candidates) <= tokens,
+        `layer ${l} protects ${first} + ${last} of ${tokens}`,
+      )
+    }
+    const whole = perHead.every((tokens) => tokens === candidates)
+    if (whole && layer.evict === 'never' && layer.order === 'position')
+      assert.deepEqual(layer.stages, [], 'nothing is observed where everything is kept')
   }
   if (!plan.layers.some((layer) => layer.simulated))
     assert.equal(planBytes(plan, model).total, resolved.bytes)
   assert.ok(Number.isFinite(resolved.spentNominal) && Number.isFinite(resolved.spentBytes))
   if (spec.budget === undefined) return
-  const spent = 'bytes' in spec.budget ? resolved.spentBytes : resolved.spentNominal
-  if (!overspends || 'bytes' in spec.budget) assert.ok(spent <= 1 + 1e-9, `spends ${spent} of the budget`)
+  const bytes = readBudget(spec.budget).kind.measure === 'bytes'
+  const spent = bytes ? resolved.spentBytes : resolved.spentNominal
+  if (!overspends || bytes) assert.ok(spent <= 1 + 1e-9, `spends ${spent} of the budget`)
 }

@@ -1,4 +1,4 @@
-import { observe, pooledScores, selectTokens } from '@qpkv/reference'
+import { selectLayer } from '@qpkv/reference'
 import { resolve, type SpecInput } from '@qpkv/spec'
 import type { SelectionCase, SelectionInput } from './selection-goldens.ts'
 
@@ -19,12 +19,8 @@ export function runSelection(
   const layers = recorded.params.num_hidden_layers ?? 1
   const { plan } = resolve({ heads: recorded.heads, ...spec }, undefined, { ...input, layers }, input)
   const layer = plan.layers[recorded.params.layer_idx ?? 0]!
-  const heads = recorded.heads === 'kv' ? input.kvHeads : input.queryHeads
-  const scores = observe(layer.observe, recorded.heads, { ...input, block: layer.protect.last })
-  return {
-    scores: pooledScores(scores, heads, input.tokens, layer),
-    kept: selectTokens(scores, heads, input.tokens, layer),
-  }
+  const { scores, kept } = selectLayer(layer, recorded.heads, input)
+  return { scores: scores[0] ?? [], kept }
 }
 
 /** Largest |ours - recorded| / recorded over all heads; 0 where the case recorded no scores. */

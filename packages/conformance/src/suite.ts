@@ -1,4 +1,4 @@
-import type { AnyMethod, ModelFacts } from '@qpkv/spec'
+import { createRegistry, type AnyMethod, type ModelFacts, type Registry } from '@qpkv/spec'
 
 /** Any runner's test function: vitest's, node:test's, … */
 export type TestFunction = (name: string, body: () => void) => unknown
@@ -46,6 +46,15 @@ export const renamed = <M extends AnyMethod>(method: M, name: string): M =>
     profiles: method.profiles,
     bind: (options: unknown, path: string) => method.bind(options, path),
   }) as unknown as M
+
+/** A registry with every method under another name, and these names. */
+export function renameAll(registry: Registry): { other: Registry; rename: ReadonlyMap<AnyMethod, string> } {
+  const methods = Object.values(registry).flatMap((map) => [
+    ...(map as ReadonlyMap<string, AnyMethod>).values(),
+  ])
+  const rename = new Map(methods.map((method, i) => [method, `method-${(i * 7919) % 1000}`]))
+  return { other: createRegistry([...rename].map(([method, name]) => renamed(method, name))), rename }
+}
 
 /** Values that no option should crash on. */
 export const hostileValues: readonly unknown[] = [

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
 import {
   checkSpec,
+  CONTRACT,
   createRegistry,
   KvError,
   parseSpec,
   printSpec,
+  roles,
   type AnyMethod,
   type MethodRef,
 } from '@qpkv/spec'
@@ -13,13 +15,13 @@ import { hostileValues, optionSets, type TestFunction } from './suite.ts'
 
 type Call = (given?: Record<string, unknown>) => MethodRef
 
-/** What pruners and quantizers have in common: facts, options, the factory, JSON and text. */
+/** What methods of every role have in common: facts, options, the factory, JSON and text. */
 export function testMethod(test: TestFunction, method: AnyMethod): void {
   const call = method as unknown as Call
-  const slot = method.role === 'pruner' ? 'prune' : 'quantize'
+  const { slot, plural } = roles[method.role]
 
   test(`${method.name} says what it is`, () => {
-    assert.equal(method.contract, 1)
+    assert.equal(method.contract, CONTRACT)
     assert.match(method.name, /^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/)
     assert.ok(method.paper === '' || method.paper.startsWith('https://'), 'paper is a link')
     assert.ok(Object.isFrozen(method), 'methods are frozen')
@@ -73,7 +75,7 @@ export function testMethod(test: TestFunction, method: AnyMethod): void {
 
   test(`${method.name} registers once per role`, () => {
     const registry = createRegistry([method, method])
-    assert.equal((method.role === 'pruner' ? registry.pruners : registry.quantizers).get(method.name), method)
+    assert.equal(registry[plural].get(method.name), method)
   })
 }
 

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict'
 import {
   checkSpec,
-  createRegistry,
   KvError,
   parseSpec,
   printSpec,
   resolve,
-  type AnyMethod,
   type Budget,
   type Registry,
   type SpecInput,
 } from '@qpkv/spec'
-import { checkResolved, tryResolve } from './check-resolved.ts'
-import { models, optionSets, renamed, type TestFunction } from './suite.ts'
+import { checkResolved, mayOverspend, tryResolve } from './check-resolved.ts'
+import { models, optionSets, renameAll, type TestFunction } from './suite.ts'
 
 const budgets: readonly (Budget | undefined)[] = [
   { tokens: 96 },
@@ -32,10 +30,7 @@ const overrides: readonly SpecInput['layers'][] = [
  * Each pair resolves (or says in words that it cannot), keeps to its budget, counts its bytes and survives JSON, text and renaming.
  */
 export function testPairs({ test, registry }: { test: TestFunction; registry: Registry }): void {
-  const rename = new Map<AnyMethod, string>()
-  for (const [i, method] of [...registry.pruners.values(), ...registry.quantizers.values()].entries())
-    rename.set(method, `method-${(i * 7919) % 1000}`)
-  const other = createRegistry([...rename].map(([method, name]) => renamed(method, name)))
+  const { other, rename } = renameAll(registry)
   for (const pruner of registry.pruners.values())
     for (const quantizer of registry.quantizers.values())
       test(`${pruner.name} + ${quantizer.name}`, () => {
@@ -57,7 +52,7 @@ export function testPairs({ test, registry }: { test: TestFunction; registry: Re
                     prune: { ...pruneOptions, method: rename.get(pruner)! },
                     quantize: { ...quantizeOptions, method: rename.get(quantizer)! },
                   }
-                  const overspends = pruner.bind(pruneOptions, 'prune').overspends
+                  const overspends = mayOverspend(spec, registry)
                   if (
                     checkPair(
                       spec,

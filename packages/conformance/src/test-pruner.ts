@@ -2,34 +2,18 @@ import assert from 'node:assert/strict'
 import { selectTokens } from '@qpkv/reference'
 import {
   createRegistry,
-  definePruner,
-  defineQuantizer,
+  meanTokens,
   none,
-  packedFormat,
   resolve,
   type AnyPruner,
   type Budget,
   type ModelFacts,
   type PromptFacts,
 } from '@qpkv/spec'
-import { checkResolved, tryResolve } from './check-resolved.ts'
+import { checkResolved, mayOverspend, tryResolve } from './check-resolved.ts'
+import { mixedBits } from './partners.ts'
 import { models, optionSets, randomNumbers, renamed, type TestFunction } from './suite.ts'
 import { testMethod } from './test-method.ts'
-
-/** A quantizer whose layers differ in width, to try pruners on: 8 bit in layer 0, 4 elsewhere. */
-const mixedBits = defineQuantizer({
-  name: 'mixed-bits',
-  paper: '',
-  options: {},
-  format: (_, { layer }) => {
-    const bits = layer === 0 ? 8 : 4
-    return {
-      key: packedFormat({ bits, scalePer: 'channel', group: 32 }),
-      value: packedFormat({ bits, scalePer: 'token', group: 8 }),
-      recent: 16,
-    }
-  },
-})
 
 const budgets: readonly Budget[] = [
   { tokens: 64 },
@@ -55,7 +39,6 @@ export function testPruner({ test, pruner }: { test: TestFunction; pruner: AnyPr
   testMethod(test, pruner)
   const registry = createRegistry([pruner, mixedBits])
   const refs = optionSets(pruner).map((given) => ({ method: pruner.name, ...given }))
-  const methodOf = (ref: { method: string }) => pruner.bind(withoutMethod(ref), 'prune')
 
   test(`${pruner.name} keeps to every kind of budget on every shape of model`, () => {
     let resolved = 0
@@ -66,7 +49,7 @@ export function testPruner({ test, pruner }: { test: TestFunction; pruner: AnyPr
           const result = tryResolve(spec, registry, model, prompt)
           if (!result) continue
           resolved++
-          checkResolved(result, spec, model, prompt, methodOf(prune).overspends)
+          checkResolved(result, spec, model, prompt, mayOverspend(spec, registry))
         }
     })
     assert.ok(resolved > 100, `only ${resolved} cases resolved`)
@@ -109,10 +92,18 @@ export function testPruner({ test, pruner }: { test: TestFunction; pruner: AnyPr
         const result = tryResolve({ budget, prune }, registry, model, prompt)
         for (const [l, layer] of result?.plan.layers.entries() ?? []) {
           const next = randomNumbers(l + prompt.tokens)
-          const scores = Float32Array.from({ length: 2 * prompt.tokens }, () => next())
+          const random = () => Float32Array.from({ length: 2 * prompt.tokens }, () => next())
+          const scores = layer.stages.map(random)
           const candidates = Math.min(prompt.tokens, model.slidingWindow?.[l] ?? prompt.tokens)
           const { perHead, pool, rounding } = layer.tokens
-          const all = selectTokens(scores, 2, prompt.tokens, layer, candidates)
+          if (typeof perHead !== 'number') continue
+          const all = selectTokens(
+            scores.length === 0 ? undefined : scores,
+            2,
+            prompt.tokens,
+            layer,
+            candidates,
+          )
           const sum = all.reduce((total, kept) => total + kept.length, 0)
           // Heads that share a pool keep different numbers; rounding head by head may miss the sum by one a head.
           assert.ok(
@@ -153,8 +144,37 @@ export function testPruner({ test, pruner }: { test: TestFunction; pruner: AnyPr
         userEnd: 693,
       })
       for (const layer of plan.layers)
-        if (layer.tokens.perHead < 700)
+        if (meanTokens(layer.tokens.perHead) < 700)
           assert.ok(layer.protect.last >= 7, `protects ${layer.protect.last} of 7`)
+    }
+  })
+
+  test(`${pruner.name} replaces scores with as many numbers, where it has a score()`, () => {
+    for (const { method: _, ...given } of refs) {
+      const { score } = pruner.bind(given, 'prune')
+      if (!score) continue
+      for (const [heads, tokens] of [
+        [2, 300],
+        [1, 17],
+      ] as const) {
+        const scores = randomScores(heads * tokens)
+        const observed = {
+          layer: 0,
+          heads,
+          tokens,
+          tokenIds: Int32Array.from({ length: tokens }, (_, t) => (t * 31) % 97),
+          places: Array.from({ length: heads }, () => Math.ceil(tokens / 3)),
+          protect: { first: 0, last: 8 },
+        }
+        const first = score({ ...observed, scores: scores.slice() })
+        assert.ok(first instanceof Float32Array, 'score() returns a Float32Array')
+        assert.equal(first.length, scores.length, 'score() returns one number per head and token')
+        assert.ok(
+          first.every((x) => !Number.isNaN(x)),
+          'score() returns numbers',
+        )
+        assert.deepEqual(score({ ...observed, scores: scores.slice() }), first, 'score() has no memory')
+      }
     }
   })
 
@@ -170,13 +190,7 @@ function forEachCase(body: (model: ModelFacts, prompt: PromptFacts, budget: Budg
     for (const prompt of prompts) for (const budget of budgets) body(model, prompt, budget)
 }
 
-const withoutMethod = (ref: { method: string }) =>
-  Object.fromEntries(Object.entries(ref).filter(([name]) => name !== 'method'))
-
-/** A pruner that keeps the newest tokens, to try quantizers on. */
-export const newest = definePruner({
-  name: 'newest',
-  paper: '',
-  options: {},
-  select: (_, { tokens }) => ({ observe: { what: 'nothing' }, protect: { first: 0, last: tokens } }),
-})
+function randomScores(length: number): Float32Array {
+  const next = randomNumbers(5)
+  return Float32Array.from({ length }, () => next())
+}

@@ -12,7 +12,7 @@ import {
 } from '@qpkv/spec'
 import { checkResolved, tryResolve } from './check-resolved.ts'
 import { models, optionSets, randomValues, renamed, type TestFunction } from './suite.ts'
-import { newest } from './test-pruner.ts'
+import { newest } from './partners.ts'
 import { testMethod, thrown } from './test-method.ts'
 
 /**

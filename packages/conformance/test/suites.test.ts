@@ -1,5 +1,6 @@
 import {
   createRegistry,
+  defineAllocator,
   definePruner,
   defineQuantizer,
   integer,
@@ -22,33 +23,41 @@ function failures(suite: (run: (name: string, body: () => void) => void) => void
   return failed
 }
 
-const last = (n: number): Selection => ({ observe: { what: 'key-norm' }, protect: { first: 0, last: n } })
+const last = (n: number) =>
+  ({ score: { stat: 'key-norm' }, protect: { last: n } }) as const satisfies Selection
 const good = {
   name: 'good',
   paper: 'https://arxiv.org/abs/0000.00000',
   options: { last: integer({ default: 9, min: 1, max: 99, doc: 'Newest tokens.' }) },
-  select: ({ last: n }: { last: number }) => last(n),
+  layer: ({ last: n }: { last: number }) => last(n),
 } as const
 const packed = (bits: 8 | 4, extra = {}) => packedFormat({ bits, scalePer: 'token', group: 8, ...extra })
+
+const greedy = defineAllocator({
+  name: 'greedy',
+  paper: '',
+  options: {},
+  allocate: (_, { layers }) => layers.map((l) => l.capacity * 2),
+})
 
 test('a good pruner passes', () => {
   expect(failures((run) => testPruner({ test: run, pruner: definePruner(good) }))).toEqual([])
 })
 
 test.each([
+  ['keeps to every kind of budget', { allocate: () => greedy() }],
+  ['gives the same plan again', { layer: () => last(1 + Math.floor(Math.random() * 9)) }],
+  ['always keeps the closing tokens', { layer: () => last(1) }],
+  ['keeps to every kind of budget', { layer: () => ({ ...last(9), smooth: { kernel: 7 } }) as never }],
   [
-    'keeps to every kind of budget',
+    'replaces scores',
     {
-      allocate: (_: unknown, { layers }: { layers: readonly { capacity: number }[] }) =>
-        layers.map((l) => l.capacity * 2),
+      score: () => {
+        throw new Error('broken')
+      },
     },
   ],
-  ['gives the same plan again', { select: () => last(1 + Math.floor(Math.random() * 9)) }],
-  ['always keeps the closing tokens', { select: () => last(1) }],
-  [
-    'keeps to every kind of budget',
-    { select: () => ({ ...last(9), observe: { what: 'key-norm', extra: undefined } }) as never },
-  ],
+  ['replaces scores', { score: () => new Float32Array(3) }],
 ])('a pruner that breaks "%s" is caught', (words, broken) => {
   const names = failures((run) => testPruner({ test: run, pruner: definePruner({ ...good, ...broken }) }))
   expect(names.some((name) => name.includes(words))).toBe(true)
@@ -72,7 +81,11 @@ test('a good quantizer passes, one that reads back badly or forgets its bits is 
 })
 
 test('pairs that never resolve are caught', () => {
-  const never = definePruner({ ...good, name: 'never', select: () => ({ ...last(1), pool: 'model' }) })
+  const never = definePruner({
+    ...good,
+    name: 'never',
+    layer: () => ({ ...last(1), order: 'reverse' as never }),
+  })
   const names = failures((run) => testPairs({ test: run, registry: createRegistry([never]) }))
   expect(names).toContain('never + none')
   expect(names).not.toContain('none + none')

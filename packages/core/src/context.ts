@@ -6,7 +6,7 @@ import { generate, settleGenerate, type GenerateOptions } from './generate/gener
 import { Run } from './generate/run.ts'
 import { checkMessages, type Message, type TemplateOptions } from './model/chat-template.ts'
 import type { ModelParts } from './model-parts.ts'
-import type { NativeContext, NativeTileExport } from './native/addon.ts'
+import type { NativeContext, NativeSampling, NativeTileExport } from './native/addon.ts'
 import { tokenizeContinuation } from './prompt/continuation.ts'
 import {
   checkTokenized,
@@ -16,7 +16,8 @@ import {
   type TokenizedPrompt,
 } from './prompt/tokenize-prompt.ts'
 import { contextLimit, shortLimit } from './prompt/context-limit.ts'
-import { QueryAwareWarning, type WarningHandler } from './query-aware.ts'
+import { QueryAwareWarning } from './query-aware.ts'
+import type { WarningHandler } from './warnings.ts'
 import { makeReport, type ContextReport } from './report.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 
@@ -107,8 +108,10 @@ export class Context {
 
   /** Logits of the next token, [vocab] in float32. */
   async logits(): Promise<Float32Array> {
-    await this.exclusive('logits', () => this.feed())
-    return this.parts.native.logits()
+    return this.exclusive('logits', async () => {
+      await this.feed()
+      return this.parts.native.logits()
+    })
   }
 
   /**
@@ -124,7 +127,6 @@ export class Context {
     const signal = settings.signal ? AbortSignal.any([settings.signal, ends]) : ends
     return new Run((control) =>
       this.exclusive('generate', async () => {
-        await this.feed(signal)
         const target = {
           tokens: this.currentTokens(),
           limit,
@@ -133,11 +135,7 @@ export class Context {
           seed: (seed: number) => {
             native.seed(seed)
           },
-          sample: (sampling: Parameters<NativeContext['sample']>[0]) => {
-            this.pending = native.sample(sampling)
-            return this.pending
-          },
-          feed: () => this.feed(signal),
+          next: (sampling: NativeSampling) => this.next(sampling, signal),
         }
         return generate(target, { ...settings, signal }, control)
       }),
@@ -243,19 +241,38 @@ export class Context {
     return { ids: messages && ids[0] === begin ? ids.subarray(1) : ids }
   }
 
-  /** Feeds the token chosen last, so that the logits are those after it. */
-  private async feed(signal?: AbortSignal): Promise<void> {
+  /** Feeds the token chosen last, so that the logits are those after it; with `sampling` the same step chooses the next one. */
+  private async feed(signal?: AbortSignal, sampling?: NativeSampling): Promise<void> {
     if (this.pending === undefined) return
     const ids = Int32Array.of(this.pending)
     const before = performance.now()
-    await this.appendNative(ids, signal)
+    const next = await this.appendNative(ids, signal, sampling)
     this.decode.ms += performance.now() - before
     this.decode.tokens += 1
     this.remember(ids)
-    this.pending = undefined
+    this.pending = next
   }
 
-  private async appendNative(ids: Int32Array, signal: AbortSignal | undefined): Promise<void> {
+  /** Chooses the next token; it stays pending. */
+  private async next(sampling: NativeSampling, signal: AbortSignal): Promise<number> {
+    if (this.pending === undefined) this.pending = await this.sampleNative(sampling)
+    else await this.feed(signal, sampling)
+    return this.pending as number
+  }
+
+  private async sampleNative(sampling: NativeSampling): Promise<number> {
+    try {
+      return await this.parts.native.sample(sampling)
+    } catch (cause) {
+      throw fromNative(cause)
+    }
+  }
+
+  private async appendNative(
+    ids: Int32Array,
+    signal: AbortSignal | undefined,
+    sampling?: NativeSampling,
+  ): Promise<number | undefined> {
     throwIfAborted(signal)
     if (this.disposing) throw abortedBy(this.ending.signal)
     const { native } = this.parts
@@ -264,7 +281,7 @@ export class Context {
     }
     signal?.addEventListener('abort', stop, { once: true })
     try {
-      await native.append(ids)
+      return await native.append(ids, sampling)
     } catch (cause) {
       throw endedBy(cause, signal)
     } finally {

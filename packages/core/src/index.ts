@@ -22,6 +22,7 @@ export { loadTokenizer } from './model/tokenizer.ts'
 export { availableMemory } from './memory/available-memory.ts'
 export { findAddon, loadAddon } from './native/load-addon.ts'
 export type { AddonSource } from './native/load-addon.ts'
+export { layerForAddon } from './native/plan-for-addon.ts'
 export type {
   Addon,
   LayerCacheOptions,

@@ -8,10 +8,12 @@ import type { ModelConfig } from './model/config.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
 import type { Tokenizer } from './model/tokenizer.ts'
 import type { ModelPrecision } from './native/addon.ts'
+import { planForAddon } from './native/plan-for-addon.ts'
 import { resolveAll, type CompressionInput } from './resolve-all.ts'
 import type { ModelParts } from './model-parts.ts'
 import { runPrefill } from './prefill.ts'
 import type { PrefillOptions } from './prefill-options.ts'
+import { warn } from './warnings.ts'
 import { tokenizePrompt, type Prompt, type TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 
 /** A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model. */
@@ -101,6 +103,7 @@ export class Model {
       tokenized.ids.length,
       resolved.map(({ bytes }) => bytes),
     )
+    for (const { warnings } of resolved) for (const warning of warnings) warn(warning, options.onWarning)
     this.alive()
     const contexts = await runPrefill(this.parts, tokenized, resolved, options)
     return many ? contexts : (contexts[0] as Context)
@@ -121,7 +124,7 @@ export class Model {
       this.parts.precision === 'f32' ? 'f32' : 'bf16',
     )
     if (!full) throw new Error('unreachable')
-    const prefill = native.startPrefill(tokenized.ids, [full.plan])
+    const prefill = native.startPrefill(tokenized.ids, [planForAddon(full.plan)])
     try {
       for (let layer = 0; layer < config.layers; layer++) {
         await prefill.runLayer()
@@ -175,7 +178,7 @@ export class Model {
     const { userEnd = tokenized.userEnd } = options
     if (userEnd !== undefined && !(Number.isSafeInteger(userEnd) && userEnd >= 1 && userEnd <= tokens))
       throw expected(`a whole number from 1 to the prompt's ${tokens} tokens`, 'userEnd', userEnd)
-    return { tokens, ...(userEnd !== undefined && { userEnd }) }
+    return { tokens, tokenIds: tokenized.ids, ...(userEnd !== undefined && { userEnd }) }
   }
 
   private requireMemory(tokens: number, caches: readonly number[]): void {

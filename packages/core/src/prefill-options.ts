@@ -1,4 +1,5 @@
 import type { TemplateOptions } from './model/chat-template.ts'
+import type { WarningHandler } from './warnings.ts'
 
 /** How far a prefill is. */
 export interface PrefillProgress {
@@ -29,6 +30,6 @@ export interface PrefillOptions extends TemplateOptions {
   readonly userEnd?: number
   /** What 16 bit means in the cache; default bf16, f32 in the float32 mode. */
   readonly element?: 'bf16' | 'f16'
-  /** Receives warnings instead of process.emitWarning. */
-  readonly onWarning?: (warning: { code: 'KV_QUERY_AWARE'; message: string }) => void
+  /** Receives warnings (KV_QUERY_AWARE, KV_NO_BUDGET) instead of process.emitWarning. */
+  readonly onWarning?: WarningHandler
 }

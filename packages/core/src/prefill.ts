@@ -1,17 +1,20 @@
 import { performance } from 'node:perf_hooks'
 import {
   finalPlan,
+  headTokens,
   planBytes,
   storedHeads,
   type CompressionPlan,
   type Hooks,
   type ModelFacts,
+  type Observed,
 } from '@qpkv/spec'
 import { endedBy, throwIfAborted } from './aborted.ts'
 import { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import type { ModelParts } from './model-parts.ts'
 import type { NativeModel, NativePrefill } from './native/addon.ts'
+import { planForAddon } from './native/plan-for-addon.ts'
 import type { PrefillOptions } from './prefill-options.ts'
 import { contextLimit } from './prompt/context-limit.ts'
 import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
@@ -45,7 +48,7 @@ export async function runPrefill(
       await prefill.runLayer()
       for (const [index, spec] of specs.entries()) {
         throwIfAborted(signal)
-        const { positions, bytes } = await compressLayer(prefill, index, layer, spec, parts)
+        const { positions, bytes } = await compressLayer(prefill, index, layer, spec, parts, prompt.ids)
         kept[index]?.push(positions.map((head) => head.length))
         if (bytes !== undefined) simulated[index]?.push(bytes)
       }
@@ -101,7 +104,7 @@ function start(
   try {
     return native.startPrefill(
       ids,
-      specs.map(({ plan }) => plan),
+      specs.map(({ plan, hooks }) => planForAddon(plan, hooks.score !== undefined)),
       expected,
     )
   } catch (cause) {
@@ -122,11 +125,22 @@ async function compressLayer(
   layer: number,
   { plan, hooks }: ResolvedSpec,
   { facts }: ModelParts,
+  tokenIds: Int32Array,
 ): Promise<CompressedLayer> {
-  const observes = plan.layers[layer]?.observe.what !== 'nothing'
   const heads = storedHeads(plan.heads, facts)
+  const layerPlan = plan.layers[layer]
   const scores =
-    hooks.score && observes ? hookScores(hooks.score, prefill.scores(index), layer, heads) : undefined
+    hooks.score && layerPlan && layerPlan.stages.length > 0
+      ? hookScores(hooks.score, {
+          layer,
+          heads,
+          tokens: tokenIds.length,
+          tokenIds,
+          places: headTokens(layerPlan.tokens, heads),
+          protect: layerPlan.protect,
+          scores: await prefill.scores(index),
+        })
+      : undefined
   const given = scores && { scores }
   if (!hooks.roundTrip || !plan.layers[layer]?.simulated) {
     return { positions: await prefill.compressLayer(index, given) }
@@ -134,13 +148,9 @@ async function compressLayer(
   return roundTripLayer(prefill, index, layer, heads, facts, hooks.roundTrip, given)
 }
 
-function hookScores(
-  score: NonNullable<Hooks['score']>,
-  scores: Float32Array,
-  layer: number,
-  heads: number,
-): Float32Array {
-  const replaced: unknown = score({ layer, heads, tokens: scores.length / heads, scores })
+function hookScores(score: NonNullable<Hooks['score']>, observed: Observed): Float32Array {
+  const { layer, heads, scores } = observed
+  const replaced: unknown = score(observed)
   if (!(replaced instanceof Float32Array) || replaced.length !== scores.length)
     throw kvError(
       'KV_METHOD',

@@ -1,11 +1,19 @@
-import type { CompressionPlan } from '@qpkv/spec'
+import { statisticsOf, type CompressionPlan } from '@qpkv/spec'
+import { warn, type WarningHandler } from './warnings.ts'
 
 /** Whether tokens were dropped because of what the end of the prompt asked for: a later question may need others. */
 const isQueryAware = (plan: CompressionPlan): boolean =>
-  plan.layers.some(
-    ({ observe, tokens }) =>
-      observe.what === 'attention' && observe.queries !== 'all' && tokens.perHead < plan.promptTokens,
-  )
+  plan.layers.some(({ stages, tokens }) => {
+    const fewest = typeof tokens.perHead === 'number' ? tokens.perHead : Math.min(...tokens.perHead)
+    return (
+      fewest < plan.promptTokens &&
+      stages.some(({ score }) =>
+        statisticsOf(score).some(
+          ({ stat, ...at }) => stat === 'attention' && 'queries' in at && at.queries !== 'all',
+        ),
+      )
+    )
+  })
 
 const queryAwareWarning = {
   code: 'KV_QUERY_AWARE',
@@ -13,9 +21,6 @@ const queryAwareWarning = {
     'This context was pruned by a method that looked at the end of its prompt: what a later question needs may be gone. ' +
     'For several questions about one text choose a pruner that needs no question.',
 } as const
-
-/** Receives warnings instead of process.emitWarning. */
-export type WarningHandler = (warning: typeof queryAwareWarning) => void
 
 /** Warns once for a context and all its forks. */
 export class QueryAwareWarning {
@@ -30,7 +35,6 @@ export class QueryAwareWarning {
   warn(): void {
     if (!this.pending) return
     this.pending = false
-    if (this.handler) this.handler(queryAwareWarning)
-    else process.emitWarning(queryAwareWarning.message, { code: queryAwareWarning.code, type: 'KvWarning' })
+    warn(queryAwareWarning, this.handler)
   }
 }

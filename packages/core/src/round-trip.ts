@@ -17,8 +17,8 @@ export async function roundTripLayer(
 ): Promise<{ positions: readonly Int32Array[]; bytes: number }> {
   const positions = await prefill.compressLayer(index, { ...given, selectOnly: true })
   let bytes = 0
-  const code = (tensor: 'key' | 'value'): Float32Array => {
-    const exact = prefill.exact(tensor) // [kvHeads, tokens, headDim]
+  const code = async (tensor: 'key' | 'value'): Promise<Float32Array> => {
+    const exact = await prefill.exact(tensor) // [kvHeads, tokens, headDim]
     const { stored, counted } = codeKept(
       exact,
       { layer, tensor, heads, headDim: facts.headDim },
@@ -29,7 +29,7 @@ export async function roundTripLayer(
     bytes += counted
     return stored
   }
-  const replacement = { key: code('key'), value: code('value') }
+  const replacement = { key: await code('key'), value: await code('value') }
   return { positions: await prefill.compressLayer(index, { ...given, replacement }), bytes }
 }
 

@@ -2,8 +2,10 @@ import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { loadModel } from '../src/index.ts'
 import { architectures } from '../src/model/architectures.ts'
+import { readConfig } from '../src/model/config.ts'
 import { goldenFloats, goldenFolder, goldenJson, largestDifference } from './support/golden.ts'
 import { namedModel } from './support/named-weights.ts'
+import { throwsKv } from './support/throws.ts'
 
 /** A tiny model with the logits of the transformers library; tools/goldens/make_family_logits.py made them. */
 interface FamilyCase {
@@ -54,3 +56,92 @@ it('every family has a case', () => {
   const tested = new Set(names.map((name) => read(name).config['model_type']))
   expect(architectures.map(({ modelType }) => modelType).filter((type) => !tested.has(type))).toEqual([])
 })
+
+/** What stands in for a field where it is given. */
+const before: Readonly<Record<string, string>> = {
+  model_type: 'architectures',
+  max_window_layers: 'layer_types',
+  no_rope_layer_interval: 'no_rope_layers',
+}
+
+/** Fields that change nothing that is computed, or nothing in inference. */
+const inert = [
+  'architectures', // else model_type is
+  'attention_dropout',
+  'bos_token_id',
+  'dtype',
+  'embd_pdrop',
+  'initializer_range',
+  'output_router_logits',
+  'pad_token_id',
+  'pretraining_tp',
+  'resid_pdrop',
+  'router_aux_loss_coef',
+  'router_jitter_noise',
+  'transformers_version',
+  'use_cache',
+  '_sliding_window_pattern', // what layer_types was made from
+]
+
+it.each(architectures.map(({ modelType }) => modelType))(
+  'every field that the library writes for %s is read, or known to change nothing',
+  (modelType) => {
+    const cases = names.map(read).filter(({ config }) => config['model_type'] === modelType)
+    const forms = cases
+      .flatMap(({ config, old_config: old }) => (old ? [config, old] : [config]))
+      .map((form) => ({
+        ...form,
+        ...('use_sliding_window' in form && { use_sliding_window: true, sliding_window: 16 }),
+      }))
+    const isRead = (field: string) =>
+      forms.some((form) => {
+        if (!(field in form)) return false
+        try {
+          // No field holds this.
+          readConfig({ ...form, [before[field] ?? '']: null, [field]: { no: 1 } }, 'x')
+          return false
+        } catch {
+          return true
+        }
+      })
+    const fields = [...new Set(forms.flatMap((form) => Object.keys(form)))]
+    expect(fields.filter((field) => !inert.includes(field) && !isRead(field))).toEqual([])
+  },
+)
+
+const active: Readonly<Record<string, unknown>> = {
+  attn_logit_softcapping: 50,
+  final_logit_softcapping: 30,
+  query_pre_attn_scalar: 256,
+  embedding_multiplier: 12,
+  residual_multiplier: 0.22,
+  logits_scaling: 8,
+  attention_multiplier: 0.0078,
+  attention_bias: true,
+  mlp_bias: true,
+  num_local_experts: 8,
+  num_experts_per_tok: 2,
+  moe_intermediate_size: 768,
+  no_rope_layers: [1, 1, 1, 0],
+  n_shared_experts: 1,
+  use_qk_norm: true,
+  rope_local_base_freq: 10_000,
+  partial_rotary_factor: 0.5,
+}
+it.each(Object.entries(active))(
+  '%s is computed where the family has it, and refused elsewhere',
+  async (field, value) => {
+    let refused = 0
+    for (const name of names) {
+      const { config, old_config: old = config } = read(name)
+      if (field in config || field in old || JSON.stringify(config).includes(`"${field}"`)) continue
+      const known = architectures.find(({ modelType }) => modelType === config['model_type'])
+      if (JSON.stringify(known).includes(`"${field}"`)) continue
+      refused++
+      await throwsKv('KV_UNSUPPORTED_MODEL', new RegExp(field), () =>
+        readConfig({ ...config, [field]: value }, 'x'),
+      )
+    }
+    expect(refused).toBeGreaterThan(5)
+  },
+)

@@ -7,15 +7,12 @@ const half = definePruner({
   name: 'half',
   paper: '',
   options: {},
-  select: () => ({
-    observe: {
-      what: 'attention',
-      queries: { last: 1, before: 'user-end' },
-      mask: 'causal',
-      reduce: 'sum',
-      group: 'mean',
+  layer: () => ({
+    score: {
+      op: 'group',
+      of: [{ stat: 'attention', queries: { last: 1, before: 'user-end' } }],
     },
-    protect: { first: 0, last: 1 },
+    protect: { last: 1 },
   }),
   score: (_, { scores }) => scores.map((value) => -value),
 })
@@ -23,7 +20,7 @@ const broken = definePruner({
   options: {},
   name: 'broken',
   paper: '',
-  select: () => half.bind({}, 'prune').select({} as never),
+  layer: (_, at) => half.bind({}, 'prune').layer(at),
   score: () => new Float32Array(1),
 })
 const doubling = defineQuantizer({
@@ -53,7 +50,7 @@ describe('prefill', () => {
     expect(full?.bytes.planned).toBe(full?.bytes.allocated)
     expect(full?.fullBytes).toBe(20 * 2 * 2 * 32 * 4)
     expect(five?.spec).toEqual({
-      specVersion: 1,
+      specVersion: 2,
       budget: { tokens: 5 },
       prune: { method: 'half' },
       quantize: { method: 'none' },

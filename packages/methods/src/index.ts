@@ -1,17 +1,23 @@
 // Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
 export {
+  ada,
   adakv,
+  equalMemory,
   h2o,
   int8,
   keydiff,
   kivi,
   kvquant,
   l2norm,
+  layerRange,
   layerquantPruner,
   layerquantQuantizer,
   methods,
+  pyramid,
   pyramidkv,
   registry,
   snapkv,
   streamingllm,
+  uniform,
+  wholeFirst,
 } from './methods.ts'

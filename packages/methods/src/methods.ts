@@ -1,12 +1,13 @@
 // Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
-import { adakv } from '@qpkv/pruner-adakv'
+import { ada, adakv } from '@qpkv/pruner-adakv'
 import { h2o } from '@qpkv/pruner-h2o'
 import { keydiff } from '@qpkv/pruner-keydiff'
-import { l2norm } from '@qpkv/pruner-l2norm'
-import { layerquant as layerquantPruner } from '@qpkv/pruner-layerquant'
-import { pyramidkv } from '@qpkv/pruner-pyramidkv'
+import { l2norm, wholeFirst } from '@qpkv/pruner-l2norm'
+import { layerRange, layerquant as layerquantPruner } from '@qpkv/pruner-layerquant'
+import { pyramid, pyramidkv } from '@qpkv/pruner-pyramidkv'
 import { snapkv } from '@qpkv/pruner-snapkv'
 import { streamingllm } from '@qpkv/pruner-streamingllm'
+import { equalMemory, uniform } from '@qpkv/pruner-uniform'
 import { int8 } from '@qpkv/quantizer-int8'
 import { kivi } from '@qpkv/quantizer-kivi'
 import { kvquant } from '@qpkv/quantizer-kvquant'
@@ -23,6 +24,12 @@ export const methods: readonly AnyMethod[] = Object.freeze([
   pyramidkv,
   snapkv,
   streamingllm,
+  wholeFirst,
+  layerRange,
+  pyramid,
+  equalMemory,
+  uniform,
+  ada,
   int8,
   kivi,
   kvquant,
@@ -41,6 +48,12 @@ export {
   pyramidkv,
   snapkv,
   streamingllm,
+  wholeFirst,
+  layerRange,
+  pyramid,
+  equalMemory,
+  uniform,
+  ada,
   int8,
   kivi,
   kvquant,

@@ -1,12 +1,13 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { methods } from '../src/index.ts'
 
 test.each(methods.map((method) => [method.role, method.name, method] as const))(
   'the README of the %s %s lists every option with its default, and every profile with what it sets',
   (role, name, method) => {
-    const file = new URL(`../../${role}s/${name}/README.md`, import.meta.url)
-    const rows = readFileSync(file, 'utf8')
+    const group = new URL(role === 'quantizer' ? '../../quantizers/' : '../../pruners/', import.meta.url)
+    const folder = readdirSync(group).find((entry) => existsSync(new URL(`${entry}/src/${name}.ts`, group)))
+    const rows = readFileSync(new URL(`${folder}/README.md`, group), 'utf8')
       .split('\n')
       .filter((line) => line.startsWith('|'))
       .map((line) => line.split('|').map((cell) => cell.trim()))

@@ -1,7 +1,12 @@
-import type { PackedFormat, TensorFormat } from '@qpkv/spec'
-import { solveZeros } from './hqq-solver.ts'
+import {
+  outlierCapacity,
+  TILE_TOKENS,
+  type PackedFormat,
+  type ProximalSolver,
+  type TensorFormat,
+} from '@qpkv/spec'
+import { SCALE_LIMIT, solveZeros } from './proximal-solver.ts'
 import { roundHalfEven, roundTo } from './round-float.ts'
-import { outlierCapacity, TILE_TOKENS } from '@qpkv/spec'
 
 /*
  * The reference quantizer: what packing a head's tokens of one segment must give in float32, written for reading. Groups of tokens
@@ -38,7 +43,7 @@ export function quantizeReference(
   const offsets = new Float32Array(rows * columns)
   const outliers = markOutliers(source, tokens, headDim, format)
   const { x, aside } = setAside(source, outliers, format)
-  const zeros = hqqZeros(x, tokens, headDim, format, aside)
+  const zeros = proximalZeros(x, tokens, headDim, format, aside)
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       const members = groupMembers(format, row, column, tokens, headDim)
@@ -96,7 +101,7 @@ const f = Math.fround
 const meta = (type: PackedFormat['metadata'], value: number) =>
   type === 'f16' ? Math.max(-65504, Math.min(65504, roundTo(type, value))) : f(value)
 
-/** Scale and offset of one group, rounded to the metadata type. `zero`: HQQ's, for the format's solver. */
+/** Scale and offset of one group, rounded to the metadata type. `zero`: the solver's, for the format's solver. */
 function fitGroup(group: readonly number[], format: PackedFormat, zero: number | undefined): Fit {
   const { metadata, bits, solver } = format
   let low = Math.min(...group)
@@ -104,8 +109,8 @@ function fitGroup(group: readonly number[], format: PackedFormat, zero: number |
   if (format.levels !== 'uniform')
     return { scale: meta(metadata, f(f(high - low) / 2)), offset: meta(metadata, f(f(high + low) / 2)) }
   const top = 2 ** bits - 1
-  if (solver.kind === 'hqq' && zero !== undefined) {
-    const scale = hqqScale(group, format, solver.version)
+  if (solver.kind === 'proximal' && zero !== undefined) {
+    const scale = proximalScale(group, format, solver)
     return { scale, offset: meta(metadata, scale === 0 ? low : f(-f(zero) * scale)) }
   }
   if (format.zero === 'integer') {
@@ -190,8 +195,8 @@ function deviations(x: Float32Array, tokens: number, headDim: number, format: Pa
   return distance
 }
 
-/** HQQ's zeros of all groups, in the order of `scales`. The solver looks at all groups of a tile at once; outliers take no part. */
-function hqqZeros(
+/** The proximal solver's zeros of all groups, in the order of `scales`. The solver looks at all groups of a tile at once; outliers take no part. */
+function proximalZeros(
   x: Float32Array,
   tokens: number,
   headDim: number,
@@ -199,7 +204,7 @@ function hqqZeros(
   outliers: Uint8Array,
 ): Float64Array | undefined {
   const { solver, scalePer, group } = format
-  if (solver.kind !== 'hqq') return undefined
+  if (solver.kind !== 'proximal') return undefined
   const perChannel = scalePer === 'channel'
   const rows = Math.ceil((perChannel ? tokens : headDim) / group)
   const columns = perChannel ? headDim : tokens
@@ -214,29 +219,27 @@ function hqqZeros(
       const inliers = members.filter((i) => outliers[i] === 0)
       return (inliers.length > 0 ? inliers : members).map((i) => x[i]!)
     })
-    const scales = groups.map((members) => hqqScale(members, format, solver.version))
+    const scales = groups.map((members) => proximalScale(members, format, solver))
     const inverse = scales.map((scale) => f(1 / scale))
     const start = groups.map((members, g) => (scales[g] === 0 ? 0 : f(-Math.min(...members) / scales[g]!)))
-    solveZeros(groups, inverse, start, format.bits, solver.version).forEach(
-      (zero, i) => (zeros[ids[i]!] = zero),
-    )
+    solveZeros(groups, inverse, start, format.bits, solver).forEach((zero, i) => (zeros[ids[i]!] = zero))
   }
   return zeros
 }
 
 /**
- * HQQ's scale of a group, rounded: capped at the inverse 2e4; version 0.2.8 takes 1 for a
- * range that is nearly 0; 0 for a constant group.
+ * The proximal solver's scale of a group, rounded: capped at the inverse 2e4; 1 for a range that is nearly 0 where the
+ * solver says so; 0 for a constant group.
  */
-function hqqScale(
+function proximalScale(
   group: readonly number[],
   { bits, metadata }: PackedFormat,
-  version: '0.2.2' | '0.2.8',
+  { flat }: ProximalSolver,
 ): number {
   const range = f(Math.max(...group) - Math.min(...group))
   if (range === 0) return 0
-  if (version === '0.2.8' && range <= 1e-4) return 1
-  return meta(metadata, f(1 / Math.min(f((2 ** bits - 1) / range), 2e4)))
+  if (range <= flat) return 1
+  return meta(metadata, f(1 / Math.min(f((2 ** bits - 1) / range), SCALE_LIMIT)))
 }
 
 /**

@@ -1,81 +1,94 @@
-import { KvError } from '@qpkv/spec'
-import type { LayerPlan, Smoothing } from '@qpkv/spec'
+import { headTokens, KvError, type LayerPlan } from '@qpkv/spec'
 import { shareAmongHeads } from './share-among-heads.ts'
 
 /*
- * The reference selection: what every engine's observe -> smooth -> select must give, written for reading. Scores are float32;
- * sums of a pooling run in double and are rounded once.
+ * The reference selection: what every engine's choice of tokens must be, written for reading. Scores are float32.
  */
 
 /** The fields of a layer's plan that decide which tokens stay. */
-export type SelectionPlan = Pick<LayerPlan, 'tokens' | 'protect' | 'prefer' | 'order' | 'smooth'>
-
-/** Pools one head's scores along the tokens. Shape [tokens] in and out; stride 1, the window centered, clipped at the ends. */
-export function smoothScores(scores: Float32Array, smooth: Smoothing): Float32Array {
-  const { pool, kernel, padding } = smooth
-  const half = (kernel - 1) / 2
-  return scores.map((_, t) => {
-    const from = Math.max(0, t - half)
-    const to = Math.min(scores.length, t + half + 1)
-    if (pool === 'max') return scores.subarray(from, to).reduce((best, s) => Math.max(best, s), -Infinity)
-    let sum = 0
-    for (let i = from; i < to; i++) sum += scores[i]!
-    return sum / (padding === 'zeros-count' ? kernel : to - from)
-  })
-}
+export type SelectionPlan = Pick<LayerPlan, 'tokens' | 'protect' | 'order' | 'stages'>
 
 /**
- * The scores that selection compares: of tokens before the last `protect.last`,
- * pooled. `scores` [heads, tokens] -> [heads][scored].
- */
-export function pooledScores(
-  scores: Float32Array,
-  heads: number,
-  tokens: number,
-  plan: SelectionPlan,
-): Float32Array[] {
-  const scored = Math.max(0, tokens - plan.protect.last)
-  return Array.from({ length: heads }, (_, h) => {
-    const own = scores.slice(h * tokens, h * tokens + scored)
-    const bad = own.findIndex((s) => Number.isNaN(s))
-    if (bad >= 0) throw new KvError('KV_NUMERIC', `The score of head ${h}, token ${bad} is not a number.`)
-    return plan.smooth ? smoothScores(own, plan.smooth) : own
-  })
-}
-
-/**
- * Kept positions per head, in storage order. `scores` [heads, tokens] as observed; undefined stands for equal
- * scores. Candidates are the last `candidates` positions (all by default; fewer under a sliding window). Ties go to
- * the lower position. Throws KV_NUMERIC for NaN.
+ * Kept positions per head, in storage order. `scores`: per stage [heads, tokens] as its score gives them (those of the
+ * last protected tokens are not read), higher is kept; undefined stands for equal ones. Candidates are the last
+ * `candidates` positions (all by default; fewer under a sliding window). Ties go to the lower position. Throws
+ * KV_NUMERIC for NaN.
  */
 export function selectTokens(
-  scores: Float32Array | undefined,
+  scores: Float32Array | readonly Float32Array[] | undefined,
   heads: number,
   tokens: number,
   plan: SelectionPlan,
   candidates: number = tokens,
 ): Int32Array[] {
+  const stages =
+    scores === undefined
+      ? [new Float32Array(heads * tokens)]
+      : scores instanceof Float32Array
+        ? [scores]
+        : scores
+  const { protect } = plan
   const begin = tokens - Math.min(candidates, tokens)
-  const keep = Math.min(plan.tokens.perHead, tokens - begin)
-  const lastBegin = Math.max(begin, tokens - plan.protect.last)
-  const firstEnd = Math.min(Math.max(begin, plan.protect.first), lastBegin)
-  const pooled = pooledScores(scores ?? new Float32Array(heads * tokens), heads, tokens, plan)
-  const sign = plan.prefer === 'lowest' ? -1 : 1
+  const lastBegin = Math.max(begin, tokens - protect.last)
+  const firstEnd = Math.min(Math.max(begin, protect.first), lastBegin)
+  for (const stage of stages) refuseNan(stage, heads, tokens, lastBegin)
   const range = (from: number, to: number) =>
     Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
   const first = range(begin, firstEnd)
   const last = range(lastBegin, tokens)
-  const equal = Math.max(0, keep - first.length - last.length)
-  const candidatesOf = (own: Float32Array) => own.slice(firstEnd, lastBegin).map((score) => sign * score)
-  const places =
+  const between = (protect.positions ?? []).filter((t) => t >= firstEnd && t < lastBegin)
+  const named = new Set(between)
+  const open = range(firstEnd, lastBegin).filter((t) => !named.has(t))
+  const places = headTokens(plan.tokens, heads).map((keep) =>
+    Math.max(0, Math.min(keep, tokens - begin) - first.length - last.length - between.length),
+  )
+  const row = (stage: Float32Array, head: number) => stage.subarray(head * tokens, (head + 1) * tokens)
+  const shared =
     plan.tokens.pool === 'layer'
-      ? shareAmongHeads(pooled.map(candidatesOf), equal, plan.tokens)
-      : pooled.map(() => equal)
-  return pooled.map((own, head) => {
-    const best = range(firstEnd, lastBegin)
-      .sort((a, b) => sign * (own[b]! - own[a]!) || a - b)
-      .slice(0, places[head])
-    const order = plan.order === 'score' ? best : best.sort((a, b) => a - b)
+      ? shareAmongHeads(
+          Array.from({ length: heads }, (_, head) => {
+            const own = row(stages[0]!, head)
+            return Float32Array.from(open, (t) => own[t]!)
+          }),
+          places[0]!,
+          plan.tokens,
+        )
+      : places
+  return Array.from({ length: heads }, (_, head) => {
+    const best = fill(
+      stages.map((stage) => row(stage, head)),
+      open,
+      shared[head]!,
+      plan.stages.map(({ share }) => share),
+    )
+    const order = plan.order === 'score' ? [...between, ...best] : [...between, ...best].sort((a, b) => a - b)
     return Int32Array.from([...first, ...order, ...last])
   })
+}
+
+/** Fills places stage by stage, each with the best of the tokens that are left. */
+function fill(
+  stages: readonly Float32Array[],
+  open: readonly number[],
+  places: number,
+  shares: readonly number[],
+): number[] {
+  const taken: number[] = []
+  let left = open
+  for (const [i, scores] of stages.entries()) {
+    const rest = places - taken.length
+    const count = i === stages.length - 1 ? rest : Math.min(rest, Math.floor((shares[i] ?? 1) * places))
+    const best = [...left].sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count)
+    taken.push(...best)
+    const gone = new Set(best)
+    left = left.filter((t) => !gone.has(t))
+  }
+  return taken
+}
+
+function refuseNan(scores: Float32Array, heads: number, tokens: number, scored: number): void {
+  for (let head = 0; head < heads; head++)
+    for (let t = 0; t < scored; t++)
+      if (Number.isNaN(scores[head * tokens + t]))
+        throw new KvError('KV_NUMERIC', `The score of head ${head}, token ${t} is not a number.`)
 }

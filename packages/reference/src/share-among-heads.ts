@@ -1,4 +1,4 @@
-import type { LayerPlan } from '@qpkv/spec'
+import type { TokenShare } from '@qpkv/spec'
 import { roundHalfEven } from './round-float.ts'
 
 /*
@@ -7,7 +7,7 @@ import { roundHalfEven } from './round-float.ts'
  */
 
 /** What sharing needs of a plan. */
-export type Sharing = Pick<LayerPlan['tokens'], 'floor' | 'weigh' | 'rounding'>
+export type Sharing = Pick<TokenShare, 'floor' | 'weigh' | 'rounding'>
 
 /**
  * Places per head. `candidates[head]` holds the scores of the tokens that compete, higher is better, equally many per head; `places` are a

@@ -8,12 +8,12 @@ import {
   smoothScores,
   type SelectionPlan,
 } from '../src/index.ts'
-import { packedFormat } from '@qpkv/spec'
+import { packedFormat, solverOf } from '@qpkv/spec'
 
 const plan = (extra: Partial<SelectionPlan>): SelectionPlan => ({
   tokens: { perHead: 4, pool: 'head', floor: 0 },
   protect: { first: 0, last: 1 },
-  prefer: 'highest',
+  stages: [],
   order: 'position',
   ...extra,
 })
@@ -23,10 +23,12 @@ test('selection keeps the best, protects the ends and breaks ties to the lower p
   const kept = (extra: Partial<SelectionPlan>) => [...selectTokens(scores, 1, 7, plan(extra))[0]!]
   expect(kept({})).toEqual([1, 2, 3, 6])
   expect(kept({ tokens: { perHead: 3, pool: 'head', floor: 0 } })).toEqual([1, 2, 6])
-  expect(kept({ prefer: 'lowest' })).toEqual([0, 4, 5, 6])
   expect(kept({ protect: { first: 2, last: 1 } })).toEqual([0, 1, 2, 6])
   expect(kept({ order: 'score', protect: { first: 0, last: 2 } })).toEqual([1, 2, 5, 6])
-  expect(kept({ smooth: { pool: 'max', kernel: 3, padding: 'valid' } })).toEqual([0, 1, 2, 6])
+  expect(kept({ tokens: { perHead: [5], pool: 'head', floor: 0 } })).toEqual([1, 2, 3, 5, 6])
+  // Named positions are kept whatever their score, the others compete for what is left.
+  expect(kept({ protect: { first: 0, last: 1, positions: [0, 4] } })).toEqual([0, 1, 4, 6])
+  expect(kept({ order: 'score', protect: { first: 0, last: 1, positions: [4] } })).toEqual([4, 1, 2, 6])
   expect([...selectTokens(scores, 1, 7, plan({}), 4)[0]!]).toEqual([3, 4, 5, 6])
 })
 
@@ -93,7 +95,7 @@ test('outliers are exact, within their capacity, and leave the range to the othe
   values.forEach((v, i) => expect(Math.abs(v - x[i]!)).toBeLessThan(0.4))
 })
 
-test('the hqq solver brings packed values closer in its norm than min-max, and leaves constant groups alone', () => {
+test('the proximal solver brings packed values closer in its norm than min-max, and leaves constant groups alone', () => {
   const x = Float32Array.from({ length: 200 * 16 }, (_, i) => Math.sin(i * 1.7) ** 3 + (i % 97 === 0 ? 2 : 0))
   x.fill(0.5, 0, 16)
   const format = (version?: '0.2.2' | '0.2.8') =>
@@ -101,7 +103,7 @@ test('the hqq solver brings packed values closer in its norm than min-max, and l
       bits: 2,
       scalePer: 'token',
       group: 16,
-      ...(version && { solver: { kind: 'hqq', version } }),
+      ...(version && { solver: solverOf(`hqq-${version}`) }),
     })
   const norm = (values: Float32Array) => values.reduce((sum, v, i) => sum + Math.abs(v - x[i]!) ** 0.7, 0)
   const plain = quantizeReference(x, 200, 16, format())

@@ -61,15 +61,19 @@ const packed = (bits: 2 | 3 | 4, recent: number, sinks = 0): StoredLayer['segmen
   { role: 'packed', tokens: 'rest', key: format(bits, 'channel'), value: format(bits, 'token') },
   { role: 'recent', tokens: recent, key: exactFormat(), value: exactFormat() },
 ]
+const byGroups = {
+  keys: { rope: 'after', transform: 'none' },
+  residual: { keys: 'group', values: 'group' },
+  evict: 'never',
+} as const
 const layers: Record<string, StoredLayer> = {
   exact: {
     segments: [{ role: 'recent', tokens: 'rest', key: exactFormat(), value: exactFormat() }],
-    residual: 'unified',
-    evict: 'never',
+    ...byGroups,
   },
-  '4 bit': { segments: packed(4, 8), residual: 'unified', evict: 'never' },
-  '3 bit, sinks and a long window': { segments: packed(3, 200, 5), residual: 'unified', evict: 'never' },
-  'the KIVI rule': { segments: packed(2, 96), residual: 'kivi', evict: 'never' },
+  '4 bit': { segments: packed(4, 8), ...byGroups },
+  '3 bit, sinks and a long window': { segments: packed(3, 200, 5), ...byGroups },
+  'the block rule': { segments: packed(2, 96), ...byGroups, residual: { keys: 'block', values: 'token' } },
 }
 
 test.each(Object.keys(layers))('no way of sharing takes more bytes than the plan says: %s', (name) => {

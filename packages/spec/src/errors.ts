@@ -7,6 +7,8 @@ export const errorCodes = {
   KV_CONFIG:
     'A configuration file (config.json, generation_config.json, …) is missing, broken or contradicts itself.',
   KV_CONFLICT: 'Two parts of a spec contradict each other.',
+  KV_CONTRACT:
+    'A method was made for another version of the contract; docs/from-0.1-to-0.2.md says what to change.',
   KV_DATA: 'A data file of a benchmark or a calibration file is missing or broken.',
   KV_DISPOSED: 'The model or context was disposed.',
   KV_DOWNLOAD:
@@ -18,6 +20,7 @@ export const errorCodes = {
   KV_MEMORY: 'The work would not fit in memory; refused before it began, with the figures.',
   KV_METHOD: 'A pruner or quantizer returned something that the contract forbids.',
   KV_MODEL_FILE: 'A weight file is missing, truncated or inconsistent.',
+  KV_NO_BUDGET: 'Warning: a pruner without a budget keeps every token.',
   KV_NUMERIC: 'NaN or infinity in weights, scores or values.',
   KV_PROMPT_TOO_LONG: 'The prompt is longer than the context that the model was made for.',
   KV_QUERY_AWARE:

@@ -15,4 +15,6 @@ export interface PromptFacts {
   readonly tokens: number
   /** Index after the last token of the last user turn's text; left out: the end of the prompt. */
   readonly userEnd?: number
+  /** [tokens]; needed by methods that protect tokens by their ids. */
+  readonly tokenIds?: ArrayLike<number>
 }

@@ -4,17 +4,34 @@ export type {
   ExactFormat,
   OutlierRule,
   PackedFormat,
+  ProximalSolver,
   Solver,
   TensorFormat,
-} from './tensor-format.ts'
+} from './plan/tensor-format.ts'
 export type {
-  AttentionObservation,
   CompressionPlan,
+  Eviction,
+  KeyStorage,
   LayerPlan,
-  Observation,
+  Protection,
+  Residual,
+  ScoreEviction,
   SegmentPlan,
-  Smoothing,
-} from './layer-plan.ts'
+  SelectionStage,
+  TierShare,
+  TokenShare,
+  Transform,
+  ValueStorage,
+} from './plan/layer-plan.ts'
+export type {
+  ExactFormat1,
+  LayerPlan1,
+  PackedFormat1,
+  Plan1,
+  SegmentPlan1,
+  TensorFormat1,
+} from './plan/plan-1.ts'
+export { loadPlan, PLAN_VERSION, upgradeFormat, upgradeLayerPlan, upgradePlan } from './plan/load-plan.ts'
 export type * from './plan/score.ts'
 export { checkScore, statisticsOf } from './plan/check-score.ts'
 export { scoreOperations, type Operation } from './plan/score-operations.ts'
@@ -33,55 +50,71 @@ export {
   type OptionValues,
   type Profiles,
 } from './options/option-shape.ts'
+export { refuseUnknown } from './options/refuse-unknown.ts'
+export { CONTRACT, type AnyMethod, type MethodFacts, type MethodsByRole } from './method/method.ts'
+export { roleNames, roles, type Role, type Slot } from './method/roles.ts'
+export type {
+  AnyPruner,
+  BoundPruner,
+  LastShare,
+  LayerContext,
+  Observed,
+  ProtectionRule,
+  ScoreEvictionInput,
+  Selection,
+  StageInput,
+} from './method/pruner.ts'
+export type { OperationInput, ScoreInput, StatisticInput } from './method/score-input.ts'
 export type {
   Allocation,
   AllocationLayer,
-  AnyMethod,
-  AnyPruner,
+  AnyAllocator,
+  BoundAllocator,
+  LayerTokens,
+} from './method/allocator.ts'
+export type { AnySharing, BoundSharing, SharingContext, SharingRule } from './method/sharing.ts'
+export type {
   AnyQuantizer,
   Block,
-  BoundPruner,
   BoundQuantizer,
   FormatContext,
   LayerStorage,
-  MethodFacts,
-  Observed,
   RoundTrip,
-  Selection,
-  SelectionContext,
-} from './method/method.ts'
+} from './method/quantizer.ts'
 export { carriedMethod, type MethodRef } from './method/method-ref.ts'
-export type { MethodFactory } from './method/define-method.ts'
+export type { MethodDefinition, MethodFactory, NoExcess } from './method/define-method.ts'
 export { definePruner, type Pruner, type PrunerDefinition } from './method/define-pruner.ts'
+export { defineAllocator, type Allocator, type AllocatorDefinition } from './method/define-allocator.ts'
+export { defineSharing, type Sharing, type SharingDefinition } from './method/define-sharing.ts'
 export {
   defineQuantizer,
   type Quantizer,
   type QuantizerDefinition,
   type Simulation,
 } from './method/define-quantizer.ts'
-export { none, nonePruner, noneQuantizer } from './method/none.ts'
-export { checkFormat, exactFormat, packedFormat } from './plan/formats.ts'
-export { budgetBytes, checkBudget, formatBytes, type Budget } from './spec/budget.ts'
+export { none, noMethods } from './method/none.ts'
+export { exactFormat, packedFormat } from './plan/formats.ts'
+export { checkFormat } from './plan/check-format.ts'
+export { budgetBytes, checkBudget, formatBytes, readBudget, type Budget } from './spec/budget.ts'
+export { budgetKinds, type BudgetKind, type BudgetMeasure, type BudgetName } from './spec/budget-kinds.ts'
 export {
   checkSpec,
+  methodsOf,
   SPEC_VERSION,
   type CompressionSpec,
-  type LayerOverride,
   type SpecInput,
 } from './spec/compression-spec.ts'
+export type { LayerOverride, LayerSettings } from './spec/layer-override.ts'
 export { loadSpec } from './spec/load-spec.ts'
-export { createRegistry, findPruner, findQuantizer, type Registry } from './method/registry.ts'
-export {
-  parseBudgetText,
-  parseMethodText,
-  parseSpec,
-  printBudget,
-  printMethod,
-  printSpec,
-} from './text/spec-text.ts'
+export { createRegistry, findMethod, type Registry } from './method/registry.ts'
+export { parseBudgetText } from './text/parse-budget.ts'
+export { parseMethodText, parsePruneText, type PruneAxes } from './text/parse-methods.ts'
+export { parseSpec } from './text/parse-spec.ts'
+export { printBudget, printMethod, printPrune, printSpec } from './text/print-spec.ts'
 export {
   finalPlan,
   headBytes,
+  headTokens,
   layerBytes,
   nominalBits,
   nominalBytes,
@@ -95,8 +128,10 @@ export {
   type SharedTokens,
   type StoredLayer,
 } from './plan/plan-bytes.ts'
-export type { StoragePrecision } from './resolve/layer-storage.ts'
-export { resolve, type Hooks, type Resolved, type ResolveOptions } from './resolve/resolve.ts'
+export { clampTokens, meanTokens } from './resolve/layer-tokens.ts'
+export type { StoragePrecision } from './resolve/settle-storage.ts'
+export type { KvWarning } from './resolve/warnings.ts'
+export { bindMethods, resolve, type Hooks, type Resolved, type ResolveOptions } from './resolve/resolve.ts'
 export {
   closingTokens,
   windowAttention,

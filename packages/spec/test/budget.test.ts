@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import {
+  defineAllocator,
   definePruner,
+  meanTokens,
   defineQuantizer,
   packedFormat,
   planBytes,
@@ -110,7 +112,7 @@ test('a bytes budget is used to the last token: uniform, overridden and allocati
     const quantize = packed()
     const prune = slope()
     const result = resolve({ budget: { bytes }, prune, quantize }, undefined, model, prompt)
-    const kept = result.plan.layers.map((layer) => layer.tokens.perHead)
+    const kept = result.plan.layers.map((layer) => meanTokens(layer.tokens.perHead))
     expect(result.spentBytes).toBeLessThanOrEqual(1)
     // No larger line fits: the sloped allocation of one more token per layer is too large.
     expect(
@@ -127,7 +129,7 @@ test('a bytes budget is used to the last token: uniform, overridden and allocati
     model,
     prompt,
   )
-  const kept = result.plan.layers.map((layer) => layer.tokens.perHead)
+  const kept = result.plan.layers.map((layer) => meanTokens(layer.tokens.perHead))
   expect(kept[1]).toBe(300)
   expect(result.spentBytes).toBeLessThanOrEqual(1)
   expect(
@@ -144,9 +146,15 @@ test('a pruner that spends more than it was given is refused unless it says so',
       name: 'greedy',
       paper: '',
       options: {},
-      allocate: (_, { layers }) => layers.map(({ capacity }) => capacity + 1),
-      select: () => ({ observe: { what: 'key-norm' }, protect: { first: 0, last: 1 } }),
-      overspends: () => overspends,
+      allocate: () =>
+        defineAllocator({
+          name: 'greedy',
+          paper: '',
+          options: {},
+          allocate: (_, { layers }) => layers.map(({ capacity }) => capacity + 1),
+          overspends: () => overspends,
+        })(),
+      layer: () => ({ score: { stat: 'key-norm' }, protect: { last: 1 } }),
     })
   const spec = (overspends: boolean) => ({ budget: { tokens: 100 }, prune: greedy(overspends)() })
   expect(errorOf(spec(false)).code).toBe('KV_METHOD')
@@ -186,9 +194,15 @@ test('bytes are kept to even where a pruner hands out tokens whatever the shares
     name: 'greedy',
     paper: '',
     options: {},
-    allocate: (_, { layers }) => layers.map(({ candidates }) => candidates),
-    select: () => ({ observe: { what: 'nothing' }, protect: { first: 0, last: 1 } }),
-    overspends: () => true,
+    allocate: () =>
+      defineAllocator({
+        name: 'greedy',
+        paper: '',
+        options: {},
+        allocate: (_, { layers }) => layers.map(({ candidates }) => candidates),
+        overspends: () => true,
+      })(),
+    layer: () => ({ score: null, protect: { last: 1 } }),
   })
   const { message, hint } = errorOf({ budget: { bytes: '1MiB' }, prune: greedy() })
   expect(message).toContain('the least that greedy hands out')

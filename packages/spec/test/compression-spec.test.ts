@@ -14,14 +14,19 @@ import { upgradeSpec } from '../src/spec/load-spec.ts'
 const model = { layers: 4, queryHeads: 4, kvHeads: 2, headDim: 64 }
 
 test('methods default to none, nothing else is filled in', () => {
-  expect(checkSpec({})).toEqual({ specVersion: 1, prune: { method: 'none' }, quantize: { method: 'none' } })
+  expect(checkSpec({})).toEqual({ specVersion: 2, prune: { method: 'none' }, quantize: { method: 'none' } })
   expect(none()).toEqual({ method: 'none' })
 })
 
 test.each([
   [null, 'the spec'],
   [{ bugdet: {} }, 'budget'],
-  [{ specVersion: 2 }, 'specVersion'],
+  [{ specVersion: 3 }, 'specVersion'],
+  [{ allocate: 'pyramid' }, 'allocate'],
+  [{ share: { mehtod: 'ada' } }, 'share.method'],
+  [{ layers: [{ from: 1, keyBits: 8 }] }, 'layers[0].to'],
+  [{ layers: [{ tokens: [] }] }, 'layers[0].tokens'],
+  [{ layers: [{ tokens: [3, 0] }] }, 'layers[0].tokens'],
   [{ heads: 'all' }, 'heads'],
   [{ budget: {} }, 'budget'],
   [{ budget: { tokens: 1, bytes: 2 } }, 'budget'],
@@ -59,7 +64,7 @@ test('overrides that contradict each other are refused, overlapping ones that ag
 
 test('files load with their version; newer ones are refused, older ones are upgraded step by step', () => {
   expect(loadSpec('{"specVersion":1,"prune":{"method":"h2o"}}').prune).toEqual({ method: 'h2o' })
-  expect(() => loadSpec('{"specVersion":2}')).toThrow(/reads up to 1/)
+  expect(() => loadSpec('{"specVersion":3}')).toThrow(/reads up to 2/)
   expect(() => loadSpec('{}')).toThrow(/specVersion/)
   expect(() => loadSpec('{')).toThrow(/not valid JSON/)
   const steps = [
@@ -75,10 +80,7 @@ const tail = definePruner({
   paper: '',
   options: { extra: integer({ default: 2, min: 0, max: 9, doc: 'More.' }) },
   profiles: { old: { extra: 5 } },
-  select: ({ extra }, { tokens }) => ({
-    observe: { what: 'key-norm' },
-    protect: { first: extra, last: tokens - extra },
-  }),
+  layer: ({ extra }) => ({ score: { stat: 'key-norm' }, protect: { first: extra, last: 'rest' } }),
 })
 
 test('a factory value is its JSON and carries its method; JSON alone needs a registry', () => {
@@ -134,7 +136,7 @@ test('an unknown method suggests the nearest name and knows the other role', () 
     }
   }
   expect(hint({ prune: { method: 'tial' } })).toContain('tail')
-  expect(hint({ quantize: { method: 'tail' } })).toContain('is a pruner')
+  expect(hint({ quantize: { method: 'tail' } })).toContain('is a pruner: prune, not quantize')
   expect(() =>
     createRegistry([
       tail,
@@ -142,7 +144,7 @@ test('an unknown method suggests the nearest name and knows the other role', () 
         name: 'tail',
         paper: '',
         options: {},
-        select: () => ({ observe: { what: 'nothing' }, protect: { first: 0, last: 0 } }),
+        layer: () => ({ score: null, protect: {} }),
       }),
     ]),
   ).toThrow(expect.objectContaining({ code: 'KV_CONFLICT' }))

@@ -1,9 +1,11 @@
 import {
+  defineAllocator,
   definePruner,
   defineQuantizer,
   integer,
   kiviStorage,
   type KvError,
+  meanTokens,
   oneOf,
   resolve,
   windowAttention,
@@ -19,19 +21,26 @@ export const window = definePruner({
   name: 'window',
   paper: '',
   options: { window: integer({ default: 16, min: 1, doc: 'w' }) },
-  select: ({ window }, at) =>
+  layer: ({ window }, at) =>
     windowAttention({ window, kernel: 7, pool: 'max', group: 'mean', order: 'position' }, at),
 })
-/** A falling line of tokens, as allocating pruners make. */
-export const slope = definePruner({
-  name: 'slope',
+/** A falling line of tokens. */
+export const falling = defineAllocator({
+  name: 'falling',
   paper: '',
   options: { steep: integer({ default: 3, min: 0, doc: 's' }) },
   allocate: ({ steep }, { layers }) =>
     layers.map(({ capacity }, l) =>
       Math.max(0, Math.floor(capacity + steep * ((layers.length - 1) / 2 - l))),
     ),
-  select: () => ({ observe: { what: 'key-norm' }, protect: { first: 0, last: 4 } }),
+})
+/** A preset with this line. */
+export const slope = definePruner({
+  name: 'slope',
+  paper: '',
+  options: { steep: integer({ default: 3, min: 0, doc: 's' }) },
+  allocate: ({ steep }) => falling({ steep }),
+  layer: () => ({ score: { stat: 'key-norm' }, protect: { last: 4 } }),
 })
 export const packed = defineQuantizer({
   name: 'packed',
@@ -45,7 +54,7 @@ export const packed = defineQuantizer({
 })
 
 export const tokensOf = (spec: SpecInput, facts: { tokens: number } = prompt) =>
-  resolve(spec, undefined, model, facts).plan.layers.map((layer) => layer.tokens.perHead)
+  resolve(spec, undefined, model, facts).plan.layers.map((layer) => meanTokens(layer.tokens.perHead))
 export const errorOf = (spec: SpecInput): KvError => {
   try {
     resolve(spec, undefined, model, prompt)

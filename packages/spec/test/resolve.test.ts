@@ -1,14 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  definePruner,
-  defineQuantizer,
-  finalPlan,
-  oneOf,
-  packedFormat,
-  planBytes,
-  resolve,
-} from '../src/index.ts'
-import { simulated } from './simulated.ts'
+import { finalPlan, planBytes, resolve } from '../src/index.ts'
 import { model, prompt, window, packed, errorOf } from './resolve-support.ts'
 
 test('sliding-window layers offer only what is still visible', () => {
@@ -22,75 +13,6 @@ test('heads: query stores per query head, counted', () => {
     resolve({ heads, budget: { tokens: 64 }, prune: window() }, undefined, model, prompt)
   expect(at('query').bytes).toBe(2 * at('kv').bytes)
   expect(at('query').plan.heads).toBe('query')
-})
-
-test('what engines cannot do is refused by name', () => {
-  const quantizer = (extra: object) =>
-    defineQuantizer({
-      name: 'odd',
-      paper: '',
-      options: {},
-      format: () => ({
-        key: packedFormat({ bits: 4, scalePer: 'token', group: 32, ...extra }),
-        value: packedFormat({ bits: 4, scalePer: 'token', group: 32 }),
-      }),
-    })()
-  expect(errorOf({ quantize: quantizer({ rotate: 'hadamard' }) })).toMatchObject({
-    code: 'KV_UNSUPPORTED',
-    message: expect.stringContaining('rotate'),
-  })
-  expect(errorOf({ quantize: quantizer({ center: 'mean' }) })).toMatchObject({
-    code: 'KV_UNSUPPORTED',
-    message: expect.stringContaining('center'),
-  })
-  expect(errorOf({ quantize: quantizer({ group: 12 }) })).toMatchObject({
-    code: 'KV_METHOD',
-    message: expect.stringContaining('group'),
-  })
-  const pooled = definePruner({
-    name: 'pooled',
-    paper: '',
-    options: {
-      pool: oneOf(['layer', 'model'], { default: 'model', doc: '' }),
-      evict: oneOf(['never', 'fifo'], { default: 'never', doc: '' }),
-    },
-    select: ({ pool, evict }) => ({
-      observe: { what: 'key-norm' },
-      protect: { first: 0, last: 1 },
-      pool,
-      evict,
-    }),
-  })
-  expect(errorOf({ budget: { tokens: 9 }, prune: pooled() })).toMatchObject({
-    code: 'KV_UNSUPPORTED',
-    message: expect.stringContaining('tokens.pool'),
-  })
-  expect(errorOf({ budget: { tokens: 9 }, prune: pooled({ pool: 'layer', evict: 'fifo' }) })).toMatchObject({
-    code: 'KV_UNSUPPORTED',
-    message: expect.stringContaining('share places'),
-  })
-  expect(
-    errorOf({ budget: { tokens: 9 }, prune: pooled({ pool: 'layer' }), quantize: simulated() }),
-  ).toMatchObject({ code: 'KV_CONFLICT', message: expect.stringContaining('simulated') })
-})
-
-test('unknown values of a method are refused by field', () => {
-  const odd = (extra: object) =>
-    definePruner({
-      name: 'odd',
-      paper: '',
-      options: {},
-      select: () => ({ observe: { what: 'key-norm' }, protect: { first: 0, last: 1 }, ...extra }) as never,
-    })()
-  const code = (extra: object) => {
-    const { code, message } = errorOf({ budget: { tokens: 9 }, prune: odd(extra) })
-    return `${code} ${message}`
-  }
-  expect(code({ observe: { what: 'entropy' } })).toMatch(/^KV_UNSUPPORTED.*observe\.what is "entropy"/)
-  expect(code({ evict: 'random' })).toMatch(/^KV_UNSUPPORTED.*evict/)
-  expect(code({ order: 'reverse' })).toMatch(/^KV_UNSUPPORTED.*order/)
-  expect(code({ protect: { first: -1, last: 0 } })).toMatch(/^KV_METHOD.*protect\.first/)
-  expect(code({ smooth: { pool: 'max', kernel: 4, padding: 'valid' } })).toMatch(/^KV_METHOD.*kernel/)
 })
 
 test('nonsense facts and overrides beyond the model are refused', () => {

@@ -16,7 +16,7 @@ test.each([
   'h2o+none@128t',
   'h2o+none@25%',
   'h2o+none@0.7%',
-  'h2o+none@131072B',
+  'h2o+none@300001B',
   'h2o+none@1.5MiB#heads=query',
   '@acme/kv-pruner-x:a=1+@acme/kv-quantizer-y@64x16#0-4:keyBits=8,valueBits=8#5-6:tokens=12',
   'snapkv:a=\'[1,{"b":"it\'\'s # + @ : , ="}]\',b=\'"two words"\',c=true,d=null,e=-0.5,f=\'"7"\',g=1e-9+none',
@@ -26,7 +26,7 @@ test.each([
 
 test('the example of the design reads as its JSON', () => {
   const json = {
-    specVersion: 1,
+    specVersion: 2,
     heads: 'kv',
     budget: { fp16Tokens: 128 },
     prune: { method: 'snapkv', window: 16, kernel: 7, pool: 'max' },
@@ -111,7 +111,7 @@ test.each([
 
 test('the parts of the command line use the same parser', () => {
   expect(parseMethodText('snapkv:window=16')).toEqual({ method: 'snapkv', window: 16 })
-  expect(parseBudgetText('128KiB')).toEqual({ bytes: '128KiB' })
+  expect(parseBudgetText('128KiB')).toEqual({ bytes: 131072 })
   expect(parseBudgetText('7%')).toEqual({ fraction: 0.07 })
 })
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { isPlainObject, KvError, loadSpec, type JsonObject } from '@qpkv/spec'
 import { checkLine } from './check-line.ts'
+import { recordIdOf, specIdOf } from './ids.ts'
 import type { FailureLine, PlanLine, ResultLine, RunHeader, SampleRecord, SpecLine } from './record.ts'
 import { upgradeLines } from './upgrade.ts'
 
@@ -58,7 +59,10 @@ function parseLine(text: string): JsonObject | undefined {
   }
 }
 
-/** Sorts upgraded lines by kind. A record that occurs twice counts once, the later one. */
+/**
+ * Sorts upgraded lines by kind. A record that occurs twice counts once, the later one. Ids follow from specs as they read today: those of a
+ * file whose specs are of an older version are replaced, and stay as `legacyId`.
+ */
 export function collectResults(lines: readonly ResultLine[], path: string): Results {
   const header = lines[0]
   if (header?.kind !== 'run') {
@@ -67,20 +71,38 @@ export function collectResults(lines: readonly ResultLine[], path: string): Resu
     })
   }
   const specs = new Map<string, SpecLine>()
+  /** As the file has it -> as it is today. */
+  const ids = new Map<string, string>()
   const plans = new Map<string, PlanLine>()
   const records = new Map<string, SampleRecord>()
   const failures: FailureLine[] = []
   let { extent = {} } = header
   for (const [index, line] of lines.entries()) {
     checkLine(line, `${path}, line ${index + 1}`)
-    if (line.kind === 'spec') specs.set(line.id, { ...line, spec: loadSpec(line.spec) })
-    else if (line.kind === 'plan') plans.set(line.id, line)
-    else if (line.kind === 'failure') failures.push(line)
-    else if (line.kind === 'resume') extent = line.extent ?? extent
-    else if (line.kind === 'sample') records.set(line.id, line)
+    if (line.kind === 'spec') {
+      const one = todaysSpec(line)
+      specs.set(one.id, one)
+      ids.set(line.id, one.id)
+    } else if (line.kind === 'plan') plans.set(line.id, line)
+    else if (line.kind === 'failure') {
+      failures.push({ ...line, specs: line.specs.map((id) => ids.get(id) ?? id) })
+    } else if (line.kind === 'resume') extent = line.extent ?? extent
+    else if (line.kind === 'sample') {
+      const record = todaysRecord(line, header.runId, ids.get(line.spec))
+      records.set(record.id, record)
+    }
   }
   return { path, header, extent, specs, plans, records: [...records.values()], failures }
 }
+
+function todaysSpec(line: SpecLine): SpecLine {
+  const spec = loadSpec(line.spec)
+  const id = specIdOf(spec)
+  return { ...line, spec, id, ...(id === line.id ? {} : { legacyId: line.id }) }
+}
+
+const todaysRecord = (line: SampleRecord, runId: string, spec = line.spec): SampleRecord =>
+  spec === line.spec ? line : { ...line, spec, id: recordIdOf(runId, line.sample, spec) }
 
 /** Reads a result file of this or an older version; an interrupted last line is left out. Throws KvError KV_RESULT_FILE. */
 export async function readResults(path: string): Promise<Results> {

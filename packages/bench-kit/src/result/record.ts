@@ -52,6 +52,8 @@ export interface SpecLine {
   readonly kind: 'spec'
   /** Content hash of `spec`. */
   readonly id: string
+  /** Read only: the id that the file has, where its spec is of an older version. */
+  readonly legacyId?: string
   readonly label: string
   readonly spec: CompressionSpec
 }

@@ -1,5 +1,5 @@
 import { leftTable } from '@qpkv/bench-kit'
-import type { AnyMethod } from '@qpkv/spec'
+import { roleNames, roles, type AnyMethod } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { readRegistry } from '../registry.ts'
@@ -9,13 +9,13 @@ import { UsageError } from '../usage-error.ts'
 export function addMethods(program: Command, io: Io): void {
   program
     .command('methods')
-    .description('list pruners and quantizers, or the options of one')
+    .description('list pruners, allocators, sharings and quantizers, or the options of one')
     .argument('[NAME]', 'one method')
     .option('--use <PACKAGE...>', 'import methods from installed packages')
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, flags: { json?: boolean; use?: string[] }) => {
-      const { pruners, quantizers } = await readRegistry(flags.use)
-      const all: AnyMethod[] = [...pruners.values(), ...quantizers.values()]
+      const registry = await readRegistry(flags.use)
+      const all = roleNames.flatMap((role): AnyMethod[] => [...registry[roles[role].plural].values()])
       const methods = all.filter((method) => name === undefined || method.name === name)
       if (methods.length === 0)
         throw new UsageError(
@@ -53,7 +53,7 @@ function overview(methods: readonly AnyMethod[]): string {
     Object.keys(profiles).join(','),
   ])
   const columns = rows.map((row) => row.map((cell) => cell || '-'))
-  return `${leftTable(['method', 'role', 'options and defaults', 'profiles'], columns)}\nqpkv methods NAME tells more. Text form: PRUNER:option=value+QUANTIZER:option=value@BUDGET\n`
+  return `${leftTable(['method', 'role', 'options and defaults', 'profiles'], columns)}\nqpkv methods NAME tells more. Text form: PRUNER:option=value~ALLOCATOR~SHARING+QUANTIZER:option=value@BUDGET\n`
 }
 
 function details(method: AnyMethod): string {

@@ -10,7 +10,7 @@ import { modelFolder } from '@qpkv/reference-model'
 import type { JsonObject } from '@qpkv/spec'
 import type { Command } from 'commander'
 import { addBenchFlags, givenOptions } from '../bench/bench-flags.ts'
-import { findBenchmark } from '../bench/benchmarks.ts'
+import { findBenchmark } from '../bench/find-benchmark.ts'
 import { refuseFailures } from '../bench/failures.ts'
 import { openRun } from '../bench/open-run.ts'
 import { measure, type RunFlags } from '../bench/run-bench.ts'
@@ -84,7 +84,9 @@ async function repeat(path: string, flags: Flags, { named, paths, benchmarks, io
     const specs = [...old.specs.values()]
     const { results, records } = await measure(run, specs, model, { ...flags, out }, io)
     io.stdout.write(run.table(records, specs))
-    io.stdout.write(repeatText(old, records, benchVersions(model)['ops'] ?? old.header.versions['ops']))
+    io.stdout.write(
+      repeatText(old, results, records, benchVersions(model)['ops'] ?? old.header.versions['ops']),
+    )
     refuseFailures(results, specs, old)
   }
 }

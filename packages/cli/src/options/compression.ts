@@ -4,6 +4,7 @@ import {
   loadSpec,
   parseBudgetText,
   parseMethodText,
+  parsePruneText,
   parseSpec,
   type CompressionSpec,
 } from '@qpkv/spec'
@@ -22,7 +23,11 @@ export interface CompressionFlags {
 /** Adds --prune, --quantize, --budget, --spec and --use. */
 export const addCompressionOptions = (command: Command): Command =>
   command
-    .option('--prune <METHOD>', 'which tokens to keep, such as snapkv:window=16', onlyOnce)
+    .option(
+      '--prune <METHOD>',
+      'which tokens to keep, such as snapkv:window=16 or keydiff~pyramid~ada',
+      onlyOnce,
+    )
     .option('--quantize <METHOD>', 'how to store them, such as kivi:bits=4,group=32,recent=8', onlyOnce)
     .option(
       '--budget <SIZE>',
@@ -48,7 +53,7 @@ export async function readCompression(flags: CompressionFlags): Promise<Compress
     return readSpec(spec)
   }
   return checkSpec({
-    ...(prune !== undefined && { prune: parseMethodText(prune) }),
+    ...(prune !== undefined && parsePruneText(prune)),
     ...(quantize !== undefined && { quantize: parseMethodText(quantize) }),
     ...(budget !== undefined && { budget: parseBudgetText(budget) }),
   })

@@ -2,7 +2,12 @@ import { canonicalJson, compareRecords, type Results, type SampleRecord } from '
 import type { Json } from '@qpkv/spec'
 
 /** How a run and its repetition differ, as text for the terminal. */
-export function repeatText(old: Results, records: readonly SampleRecord[], ops: string | undefined): string {
+export function repeatText(
+  old: Results,
+  now: Results,
+  records: readonly SampleRecord[],
+  ops: string | undefined,
+): string {
   const again = new Map(records.map((record) => [keyOf(record), record]))
   const pairs = old.records.flatMap((record) => {
     const other = again.get(keyOf(record))
@@ -10,10 +15,12 @@ export function repeatText(old: Results, records: readonly SampleRecord[], ops: 
   })
   const answers = old.records.reduce((sum, record) => sum + record.answers.length, 0)
   const equal = pairs.reduce((sum, [a, b]) => sum + equalAnswers(a, b), 0)
-  const costs = pairs.filter(([a, b]) => same(costOf(a), costOf(b))).length
+  // Plans of another version say the same in other words.
+  const plans = planVersion(old) === planVersion(now)
+  const costs = pairs.filter(([a, b]) => same(costOf(a, plans), costOf(b, plans))).length
   const lines = [
     `${equal} of ${answers} answers equal: ids, replies and scores (${old.path})`,
-    `${costs} of ${old.records.length} records equal in tokens kept, plan and bytes; times are not compared`,
+    `${costs} of ${old.records.length} records equal in tokens kept${plans ? ', plan' : ''} and bytes; times ${plans ? '' : 'and plans (of an older version) '}are not compared`,
   ]
   const fresh = records.length - pairs.length
   if (fresh > 0) lines.push(`${fresh} records are new: that file had not come so far`)
@@ -24,16 +31,18 @@ export function repeatText(old: Results, records: readonly SampleRecord[], ops: 
 const keyOf = ({ sample, spec }: SampleRecord) => `${sample}\0${spec}`
 const same = (a: unknown, b: unknown) => canonicalJson(a as Json) === canonicalJson(b as Json)
 
+const planVersion = ({ plans }: Results): unknown => [...plans.values()][0]?.plan.planVersion
+
 function equalAnswers(a: SampleRecord, b: SampleRecord): number {
   const others = new Map(b.answers.map((answer) => [answer.id, answer]))
   return a.answers.filter((answer) => same(answer, others.get(answer.id) ?? null)).length
 }
 
 /** What determinism promises beside the answers. */
-const costOf = ({ promptTokens, tokensKept, plan, bytes }: SampleRecord) => ({
+const costOf = ({ promptTokens, tokensKept, plan, bytes }: SampleRecord, plans: boolean) => ({
   promptTokens,
   tokensKept,
-  plan: plan ?? null,
+  plan: (plans && plan) || null,
   bytes,
 })
 

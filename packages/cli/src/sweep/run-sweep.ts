@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { localExecutor, resultFileName } from '@qpkv/bench-kit'
 import type { Benchmark, JobOutcome, PreparedRun, SweepJob } from '@qpkv/bench-kit'
-import { findBenchmark } from '../bench/benchmarks.ts'
+import { findBenchmark } from '../bench/find-benchmark.ts'
 import { openRun } from '../bench/open-run.ts'
 import { refuseWrongSpecs } from '../bench/refuse-wrong-specs.ts'
 import { measure } from '../bench/run-bench.ts'

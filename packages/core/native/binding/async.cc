@@ -6,17 +6,17 @@ namespace {
 
 class PromiseWorker : public Napi::AsyncWorker {
  public:
-  PromiseWorker(Napi::Env env, Work work)
+  PromiseWorker(Napi::Env env, Job job)
       : Napi::AsyncWorker(env, "qpkv"),
         deferred_(Napi::Promise::Deferred::New(env)),
-        work_(std::move(work)) {}
+        job_(std::move(job)) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
   void Execute() override {
     try {
-      finish_ = work_();
+      finish_ = job_();
     } catch (const Error& error) {
       code_ = error.code();
       SetError(error.what());
@@ -25,10 +25,10 @@ class PromiseWorker : public Napi::AsyncWorker {
       SetError("Out of memory.");
     }
   }
-  // What the work held is let go here, on the event loop and before the promise settles: an object
+  // What the job held is let go here, on the event loop and before the promise settles: an object
   // stays busy exactly as long as its promise is pending.
   void OnOK() override {
-    work_ = nullptr;
+    job_ = nullptr;
     try {
       deferred_.Resolve(finish_(Env()));
     } catch (const Napi::Error& error) {
@@ -38,14 +38,14 @@ class PromiseWorker : public Napi::AsyncWorker {
     }
   }
   void OnError(const Napi::Error& error) override {
-    work_ = nullptr;
+    job_ = nullptr;
     error.Value().Set("code", code_);
     deferred_.Reject(error.Value());
   }
 
  private:
   Napi::Promise::Deferred deferred_;
-  Work work_;
+  Job job_;
   Finish finish_;
   const char* code_ = "KV_ADDON";
 };
@@ -58,8 +58,8 @@ Napi::Error MakeError(Napi::Env env, const char* code, const std::string& messag
   return error;
 }
 
-Napi::Value RunAsync(Napi::Env env, Work work) {
-  auto* worker = new PromiseWorker(env, std::move(work));  // deletes itself
+Napi::Value RunAsync(Napi::Env env, Job job) {
+  auto* worker = new PromiseWorker(env, std::move(job));  // deletes itself
   const Napi::Promise promise = worker->promise();
   worker->Queue();
   return promise;

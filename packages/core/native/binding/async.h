@@ -18,8 +18,8 @@ Napi::Error MakeError(Napi::Env env, const char* code, const std::string& messag
 // Runs in the worker; must not touch JavaScript values. What it returns runs on the event loop and
 // makes the promise's value.
 using Finish = std::function<Napi::Value(Napi::Env)>;
-using Work = std::function<Finish()>;
-Napi::Value RunAsync(Napi::Env env, Work work);
+using Job = std::function<Finish()>;
+Napi::Value RunAsync(Napi::Env env, Job job);
 
 // Calls a function of the engine on the event loop; its errors become JavaScript errors.
 template <class F>

@@ -1,7 +1,6 @@
 // NativeContext of addon.ts.
 #include "binding/convert.h"
 #include "binding/objects.h"
-#include "engine/sampler.h"
 
 namespace qpkv {
 namespace {
@@ -26,20 +25,11 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   }
 
   Napi::Value Bytes(const Napi::CallbackInfo& info) {
-    std::lock_guard<FairMutex> lock(Held(info)->model().engine->mutex);
-    return BytesObject(info.Env(), Held(info)->Bytes());
+    return BytesObject(info.Env(), Held(info)->Facts().bytes);
   }
 
   Napi::Value Kept(const Napi::CallbackInfo& info) {
-    std::lock_guard<FairMutex> lock(Held(info)->model().engine->mutex);
-    std::vector<std::vector<int32_t>> kept;
-    for (size_t l = 0; l < Held(info)->layer_count(); ++l) {
-      const KvLayer& layer = Held(info)->layer(l);
-      kept.emplace_back();
-      for (int head = 0; head < layer.shape().stored_heads(); ++head)
-        kept.back().push_back(layer.kept_tokens(head));
-    }
-    return KeptArrays(info.Env(), kept);
+    return KeptArrays(info.Env(), Held(info)->Facts().kept);
   }
 
   void Seed(const Napi::CallbackInfo& info) {
@@ -48,16 +38,18 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   }
 
   Napi::Value Sample(const Napi::CallbackInfo& info) {
-    const auto mark = Mark(info);
     const Sampling sampling = ReadSampling(info[0].As<Napi::Object>());
-    Context& context = *Held(info);
-    return Napi::Number::New(
-        info.Env(), SampleToken(context.logits(), sampling, context.seen(), &context.random));
+    return RunAsync(info.Env(), [context = Held(info), sampling, mark = Mark(info)]() -> Finish {
+      const int32_t id = context->Sample(sampling).id;
+      return [id](Napi::Env env) { return Napi::Number::New(env, id); };
+    });
   }
 
   Napi::Value Logits(const Napi::CallbackInfo& info) {
-    const auto mark = Mark(info);
-    return FloatArray(info.Env(), Held(info)->logits());
+    return RunAsync(info.Env(), [context = Held(info), mark = Mark(info)]() -> Finish {
+      std::vector<float> logits = context->Logits();
+      return [logits = std::move(logits)](Napi::Env env) { return FloatArray(env, logits); };
+    });
   }
 
   Napi::Value Append(const Napi::CallbackInfo& info) { return Feed(info, false); }
@@ -77,7 +69,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     if (layer < 0 || layer >= static_cast<int>(context.layer_count()) || head < 0 ||
         head >= context.layer(static_cast<size_t>(layer)).shape().stored_heads())
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such layer or stored head.");
-    std::lock_guard<FairMutex> lock(context.model().engine->mutex);
+    EngineTurn turn(*context.model().engine);
     return Guarded(info.Env(), [&] {
       return ExportObject(info.Env(), context.layer(static_cast<size_t>(layer)), head);
     });
@@ -86,7 +78,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   void Scramble(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
     Context& context = *Held(info);
-    std::lock_guard<FairMutex> lock(context.model().engine->mutex);
+    EngineTurn turn(*context.model().engine);
     const uint64_t seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
     for (size_t l = 0; l < context.layer_count(); ++l) context.layer(l).Scramble(seed + l);
   }
@@ -108,17 +100,26 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   }
 
   Napi::Value Feed(const Napi::CallbackInfo& info, bool all) {
-    const std::shared_ptr<Context>& context = Held(info);
+    // A reference of its own: a getter of the sampling could dispose of this object.
+    const std::shared_ptr<Context> context = Held(info);
     std::vector<int32_t> ids = Ints(info[0]);
     CheckIds(info.Env(), ids, context->model().description.vocab);
+    std::optional<Sampling> sampling;
+    if (!all && info.Length() > 1 && info[1].IsObject())
+      sampling = ReadSampling(info[1].As<Napi::Object>());
     auto mark = Mark(info);
     context->abort.store(false);  // an abort() before this call meant an earlier one
     return RunAsync(
-        info.Env(), [context, ids = std::move(ids), all, mark = std::move(mark)]() -> Finish {
+        info.Env(),
+        [context, ids = std::move(ids), all, sampling, mark = std::move(mark)]() -> Finish {
           std::vector<float> logits(all ? ids.size() * context->model().description.vocab : 0);
-          context->Append(ids.data(), static_cast<int>(ids.size()), all ? logits.data() : nullptr);
-          return [logits = std::move(logits), all](Napi::Env env) {
-            return all ? FloatArray(env, logits) : env.Undefined();
+          const std::optional<SampledToken> token =
+              context->Append(ids.data(), static_cast<int>(ids.size()),
+                              all ? logits.data() : nullptr, sampling ? &*sampling : nullptr);
+          return [logits = std::move(logits), all, token](Napi::Env env) -> Napi::Value {
+            if (all) return FloatArray(env, logits);
+            if (token) return Napi::Number::New(env, token->id);
+            return env.Undefined();
           };
         });
   }

@@ -11,7 +11,7 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
       : Napi::ObjectWrap<LayerCacheObject>(info), cache_(info, "layer cache") {}
 
   Napi::Value Smoothed(const Napi::CallbackInfo& info) {
-    return FloatArray(info.Env(), Held(info)->selection().scores);
+    return FloatArray(info.Env(), Held(info)->selection().smoothed);
   }
   Napi::Value Kept(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
@@ -62,13 +62,13 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
     const int head = info[0].As<Napi::Number>().Int32Value();
     if (head < 0 || head >= cache.layer().shape().stored_heads())
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such stored head.");
-    std::lock_guard<FairMutex> lock(cache.engine().mutex);
+    EngineTurn turn(cache.engine());
     return Guarded(info.Env(), [&] { return ExportObject(info.Env(), cache.layer(), head); });
   }
 
   void Scramble(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
-    std::lock_guard<FairMutex> lock(Held(info)->engine().mutex);
+    EngineTurn turn(Held(info)->engine());
     Held(info)->layer().Scramble(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
   }
 

@@ -23,18 +23,22 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
   }
 
   Napi::Value Scores(const Napi::CallbackInfo& info) {
-    const auto mark = Mark(info);
     const int plan = PlanIndex(info);
-    return Guarded(info.Env(),
-                   [&] { return FloatArray(info.Env(), prefill_.Get(info.Env())->Scores(plan)); });
+    return RunAsync(
+        info.Env(), [prefill = prefill_.Get(info.Env()), plan, mark = Mark(info)]() -> Finish {
+          std::vector<float> scores = prefill->Scores(plan);
+          return [scores = std::move(scores)](Napi::Env env) { return FloatArray(env, scores); };
+        });
   }
 
   Napi::Value Exact(const Napi::CallbackInfo& info) {
-    const auto mark = Mark(info);
     const Tensor tensor =
         info[0].As<Napi::String>().Utf8Value() == "key" ? Tensor::kKey : Tensor::kValue;
-    return Guarded(info.Env(),
-                   [&] { return FloatArray(info.Env(), prefill_.Get(info.Env())->Exact(tensor)); });
+    return RunAsync(
+        info.Env(), [prefill = prefill_.Get(info.Env()), tensor, mark = Mark(info)]() -> Finish {
+          std::vector<float> values = prefill->Exact(tensor);
+          return [values = std::move(values)](Napi::Env env) { return FloatArray(env, values); };
+        });
   }
 
   Napi::Value CompressLayer(const Napi::CallbackInfo& info) {

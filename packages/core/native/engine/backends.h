@@ -7,11 +7,10 @@
 
 namespace qpkv {
 
-// An op table, the statistics beside it, and whose they are.
+// An op table and whose it is.
 struct Table {
   const Backend* backend;
   const Ops* ops;
-  const StatisticList* statistics;
 };
 
 // Opens a library and registers its backend, once for one path; it stays open until the process

@@ -67,15 +67,15 @@ enum class Slot {
   kMass,          // [storedHeads, tokens]
   kUnpackKeys,    // [storedHeads, tokens, headDim]
   kUnpackValues,  // [storedHeads, tokens, headDim]
-  kStepState,     // int32: ids and positions of the rows
+  kStepState,     // see step.cc
+  kLogitsHidden,  // [rows, hiddenSize] whose logits are wanted
   kCount
 };
 
 class Workspace {
  public:
-  int32_t* Ints(OpenDevice& device, Slot slot, size_t count) {
-    return static_cast<int32_t*>(
-        buffers_[static_cast<size_t>(slot)].Ensure(device, count * sizeof(int32_t)));
+  void* Bytes(OpenDevice& device, Slot slot, size_t count) {
+    return buffers_[static_cast<size_t>(slot)].Ensure(device, count);
   }
   float* Floats(OpenDevice& device, Slot slot, size_t count) {
     return static_cast<float*>(

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "engine/layer_forward.h"
-
 namespace qpkv {
 namespace {
 // Small enough that a cancelled question stops soon, large enough for full speed of the matrix
@@ -13,105 +11,152 @@ constexpr int kAppendTokens = 128;
 }  // namespace
 
 Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers,
-                 std::vector<float> logits, const std::vector<int32_t>& ids)
+                 std::shared_ptr<Buffer> logits, std::vector<int32_t> ids)
     : model_(std::move(model)),
       layers_(std::move(layers)),
       logits_(std::move(logits)),
-      seen_(logits_.size()),
-      tokens_(static_cast<int>(ids.size())) {
-  for (int32_t id : ids) seen_[static_cast<size_t>(id)] = true;
+      ids_(std::move(ids)),
+      tokens_(static_cast<int>(ids_.size())) {
+  Publish();
 }
 
 Context::Context(const Context& other)
-    : random(other.random),
+    : Sequence(other),
+      random(other.random),
       model_(other.model_),
       logits_(other.logits_),
-      seen_(other.seen_),
-      tokens_(other.tokens_.load()),
-      broken_(other.broken_) {
+      ids_(other.ids_),
+      tokens_(other.tokens_.load()) {
   for (const auto& layer : other.layers_) layers_.push_back(std::make_unique<KvLayer>(*layer));
+  facts_ = other.Facts();
 }
 
-void Context::Append(const int32_t* ids, int count, float* all_logits) {
-  if (broken_) throw Error("KV_NUMERIC", "An earlier step of this context failed; prefill again.");
+std::optional<SampledToken> Context::Append(const int32_t* ids, int count, float* all_logits,
+                                            const Sampling* sampling) {
+  const size_t vocab = static_cast<size_t>(model_->description.vocab);
+  std::optional<SampledToken> chosen;
   for (int done = 0; done < count;) {
     const int rows = std::min(kAppendTokens, count - done);
-    // The lock is taken per chunk, so that other contexts of the engine get their turn.
-    std::lock_guard<FairMutex> lock(model_->engine->mutex);
+    const bool last = done + rows == count;
+    // A turn per chunk, so that other contexts of the engine get theirs.
+    EngineTurn turn(*model_->engine);
     if (abort.exchange(false))
       throw Error("KV_ABORTED", "Cancelled after " + std::to_string(done) + " of " +
                                     std::to_string(count) + " tokens.");
-    broken_ = true;
-    AppendChunk(ids + done, rows,
-                all_logits == nullptr
-                    ? nullptr
-                    : all_logits + static_cast<size_t>(done) * model_->description.vocab,
-                done + rows == count);
-    broken_ = false;
+    Work work;
+    work.to = model_->description.layers;
+    work.first = tokens_;
+    work.rows = rows;
+    work.ids = ids + done;
+    if (all_logits != nullptr) work.all_logits = all_logits + static_cast<size_t>(done) * vocab;
+    if (last || all_logits != nullptr) {
+      OwnLogits();
+      work.last_logits = logits_->floats();
+    }
+    const SampledToken token = StepOn(work, last ? sampling : nullptr);
+    if (last && sampling != nullptr) chosen = token;
+    ids_.insert(ids_.end(), work.ids, work.ids + rows);
+    tokens_ += rows;
+    Publish();
     done += rows;
   }
+  return chosen;
 }
 
-void Context::AppendChunk(const int32_t* ids, int rows, float* all_logits, bool last) {
-  const Model& model = *model_;
-  const ModelDescription& d = model.description;
-  Engine& engine = *model.engine;
-  const Ops& ops = engine.ops;
-  float* hidden = engine.Floats(Slot::kHidden, static_cast<size_t>(rows) * d.hidden);
-  float* keys = engine.Floats(Slot::kNewKeys, static_cast<size_t>(rows) * d.kv_heads * d.head_dim);
-  float* values =
-      engine.Floats(Slot::kNewValues, static_cast<size_t>(rows) * d.kv_heads * d.head_dim);
-  float* attention =
-      engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * d.query_heads * d.head_dim);
-  // Ids, positions in the text, and per layer those in its cache.
-  std::vector<int32_t> state(ids, ids + rows);
-  for (int i = 0; i < rows; ++i) state.push_back(tokens_ + i);
-  for (const auto& layer : layers_)
-    for (int i = 0; i < rows; ++i) state.push_back(layer->next_index() + i);
-  int32_t* on_device = engine.Ints(Slot::kStepState, state.size());
-  engine.Upload(on_device, state.data(), state.size() * sizeof(int32_t));
-  const int32_t* text = on_device + rows;
-  EmbedTokens(model, on_device, rows, hidden);
-  for (int l = 0; l < d.layers; ++l) {
-    KvLayer& layer = *layers_[static_cast<size_t>(l)];
-    const QkvRows qkv = ProjectQkv(model, l, hidden, rows);
-    const int32_t* positions = layer.plan().cache_positions ? text + (l + 1) * rows : text;
-    TurnRows(model, qkv, Turn::kQueries, layer.rope(), positions, rows);
-    if (!layer.plan().RopeBefore())
-      TurnRows(model, qkv, Turn::kKeys, layer.rope(), positions, rows);
-    ops.StoreHeads(engine.stream, {qkv.k, keys, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
-    ops.StoreHeads(engine.stream,
-                   {qkv.v, values, rows, d.kv_heads, d.head_dim, qkv.stride, rows, 0});
-    layer.Append({keys, values, rows, rows, tokens_});
-    layer.Attend(qkv.q, qkv.stride, attention, rows, tokens_, d.decode, d.block.attention_scale);
-    layer.Flush(tokens_ + rows);
-    FinishLayer(model, l, attention, hidden, rows);
-    CheckNumbers(engine, hidden + static_cast<size_t>(rows - 1) * d.hidden, d.hidden, l);
-  }
-  if (all_logits != nullptr || last) {
-    const int wanted = all_logits != nullptr ? rows : 1;
-    const float* logits =
-        ComputeLogits(model, hidden + static_cast<size_t>(rows - wanted) * d.hidden, wanted);
-    const float* newest = logits + static_cast<size_t>(wanted - 1) * d.vocab;
-    CheckNumbers(engine, newest, d.vocab, -1);
-    if (all_logits != nullptr)
-      engine.Download(all_logits, logits, sizeof(float) * wanted * d.vocab);
-    logits_.resize(static_cast<size_t>(d.vocab));
-    engine.Download(logits_.data(), newest, sizeof(float) * d.vocab);
-  }
-  for (int i = 0; i < rows; ++i) seen_[static_cast<size_t>(ids[i])] = true;
-  tokens_ += rows;
+SampledToken Context::Sample(const Sampling& sampling) {
+  EngineTurn turn(*model_->engine);
+  Work work;
+  work.first = tokens_;
+  work.last_logits = logits_->floats();
+  return StepOn(work, &sampling);
 }
 
-PartBytes Context::Bytes() const {
-  PartBytes sum;
+std::vector<float> Context::Logits() {
+  EngineTurn turn(*model_->engine);
+  return DownloadFloats(*model_->engine, *logits_);
+}
+
+// One step with this work alone.
+SampledToken Context::StepOn(Work work, const Sampling* sampling) {
+  if (broken()) throw Error("KV_NUMERIC", "An earlier step of this context failed; prefill again.");
+  work.sequence = this;
+  work.sampling = sampling;
+  if (sampling != nullptr && sampling->counts_tokens()) CountTokens();
+  work.counts = static_cast<int32_t*>(counts_.data());
+  if (sampling != nullptr && sampling->temperature > 0) work.uniform = random.Uniform();
+  const Outcome outcome = std::move(Step(*model_, {work}).front());
+  if (outcome.error) throw *outcome.error;
+  return outcome.sampled;
+}
+
+// Logits that a fork shares are left to it.
+void Context::OwnLogits() {
+  if (logits_.use_count() == 1) return;
+  logits_ =
+      std::make_shared<Buffer>(model_->engine->device, sizeof(float) * model_->description.vocab);
+}
+
+// From the first penalty on the counts are kept on the device.
+void Context::CountTokens() {
+  if (counts_.data() != nullptr) return;
+  std::vector<int32_t> counts(static_cast<size_t>(model_->description.vocab));
+  for (int32_t id : ids_) ++counts[static_cast<size_t>(id)];
+  Buffer made(model_->engine->device, counts.size() * sizeof(int32_t));
+  model_->engine->Upload(made.data(), counts.data(), made.bytes());
+  counts_ = std::move(made);
+}
+
+int Context::RopePosition(int layer, int first) const {
+  const KvLayer& cache = *layers_[static_cast<size_t>(layer)];
+  return cache.plan().cache_positions ? cache.next_index() : first;
+}
+
+RopeTable Context::RopeAt(int layer) const { return layers_[static_cast<size_t>(layer)]->rope(); }
+
+bool Context::TurnsKeys(int layer) const {
+  return !layers_[static_cast<size_t>(layer)]->plan().RopeBefore();
+}
+
+void Context::Attend(const LayerRows& rows) {
+  Engine& engine = *model_->engine;
+  const ModelDescription& d = model_->description;
+  const size_t size = static_cast<size_t>(rows.rows) * d.kv_heads * d.head_dim;
+  float* keys = engine.Floats(Slot::kNewKeys, size);
+  float* values = engine.Floats(Slot::kNewValues, size);
+  const auto store = [&](const float* x, float* to) {
+    engine.ops.StoreHeads(
+        engine.stream, {x, to, rows.rows, d.kv_heads, d.head_dim, rows.qkv.stride, rows.rows, 0});
+  };
+  store(rows.qkv.k, keys);
+  store(rows.qkv.v, values);
+  KvLayer& cache = *layers_[static_cast<size_t>(rows.layer)];
+  cache.Append({keys, values, rows.rows, rows.rows, rows.first});
+  cache.Attend(rows.qkv.q, rows.qkv.stride, rows.out, rows.rows, rows.first, d.decode,
+               d.block.attention_scale);
+}
+
+void Context::AfterLayers(int tokens) {
+  for (const auto& layer : layers_) layer->Flush(tokens);
+}
+
+void Context::Publish() {
+  ContextFacts facts;
   for (const auto& layer : layers_) {
     const PartBytes part = layer->Bytes();
-    sum.planned += part.planned;
-    sum.grown += part.grown;
-    sum.tails += part.tails;
+    facts.bytes.planned += part.planned;
+    facts.bytes.grown += part.grown;
+    facts.bytes.tails += part.tails;
+    facts.kept.emplace_back();
+    for (int head = 0; head < layer->shape().stored_heads(); ++head)
+      facts.kept.back().push_back(layer->kept_tokens(head));
   }
-  return sum;
+  std::lock_guard<std::mutex> lock(facts_mutex_);
+  facts_ = std::move(facts);
+}
+
+ContextFacts Context::Facts() const {
+  std::lock_guard<std::mutex> lock(facts_mutex_);
+  return facts_;
 }
 
 }  // namespace qpkv

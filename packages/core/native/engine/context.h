@@ -3,47 +3,71 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/kv_layer.h"
 #include "engine/model.h"
 #include "engine/random.h"
+#include "engine/step.h"
 
 namespace qpkv {
 
-class Context {
+// What a context says of itself to threads that must not wait for the engine.
+struct ContextFacts {
+  PartBytes bytes;
+  std::vector<std::vector<int32_t>> kept;  // [layers][stored heads] tokens
+};
+
+class Context : public Sequence {
  public:
+  // logits: [vocab] on the device, those of the last id.
   Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers,
-          std::vector<float> logits, const std::vector<int32_t>& ids);
+          std::shared_ptr<Buffer> logits, std::vector<int32_t> ids);
   // Shares all tiles. `other` must not be busy.
   explicit Context(const Context& other);
 
-  // Feeds tokens in chunks; afterwards logits() are those of the last one. all_logits: null, or
-  // [count, vocab] to fill. Throws KV_ABORTED between chunks (the fed ones stay), KV_NUMERIC. Call
-  // with `busy` set.
-  void Append(const int32_t* ids, int count, float* all_logits);
+  // Feeds tokens in chunks; afterwards the logits are those of the last one. all_logits: null, or
+  // [count, vocab] to fill. With `sampling` the next token is chosen in the last chunk's step.
+  // Throws KV_ABORTED between chunks (the fed ones stay), KV_NUMERIC, KV_MEMORY. Call with `busy`
+  // set.
+  std::optional<SampledToken> Append(const int32_t* ids, int count, float* all_logits,
+                                     const Sampling* sampling);
+  // Chooses a token from the current logits.
+  SampledToken Sample(const Sampling& sampling);
+  std::vector<float> Logits();  // [vocab]
 
   int tokens() const { return tokens_; }
-  const std::vector<float>& logits() const { return logits_; }  // [vocab]
-  const std::vector<bool>& seen() const { return seen_; }       // [vocab]
-  PartBytes Bytes() const;
+  ContextFacts Facts() const;  // as of the last step; never waits for a step
   size_t layer_count() const { return layers_.size(); }
   KvLayer& layer(size_t index) { return *layers_[index]; }
   Model& model() { return *model_; }
+
+  int RopePosition(int layer, int first) const override;
+  RopeTable RopeAt(int layer) const override;
+  bool TurnsKeys(int layer) const override;
+  void Attend(const LayerRows& rows) override;
+  void AfterLayers(int tokens) override;
 
   std::atomic<bool> busy{false};  // one step at a time
   std::atomic<bool> abort{false};
   Xoshiro256 random{0};
 
  private:
-  void AppendChunk(const int32_t* ids, int rows, float* all_logits, bool last);
+  SampledToken StepOn(Work work, const Sampling* sampling);
+  void OwnLogits();
+  void CountTokens();
+  void Publish();
 
   std::shared_ptr<Model> model_;
   std::vector<std::unique_ptr<KvLayer>> layers_;
-  std::vector<float> logits_;
-  std::vector<bool> seen_;  // one bit per token of the vocabulary
+  std::shared_ptr<Buffer> logits_;  // [vocab], shared with forks until the next step
+  std::vector<int32_t> ids_;        // of all tokens
+  Buffer counts_;                   // int32 [vocab]: of each token in ids_; empty until wanted
   std::atomic<int> tokens_{0};
-  bool broken_ = false;  // a chunk failed half way through the layers
+  mutable std::mutex facts_mutex_;  // held for a copy only
+  ContextFacts facts_;
 };
 
 }  // namespace qpkv

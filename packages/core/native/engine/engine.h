@@ -13,14 +13,11 @@ namespace qpkv {
 class Engine {
  public:
   Engine(const Table& table, int threads, int device_index = 0)
-      : device(table, device_index, threads),
-        ops(device.ops),
-        statistics(*table.statistics),
-        stream(device.stream) {}
+      : device(table, device_index, threads), ops(device.ops), stream(device.stream) {}
 
   float* Floats(Slot slot, size_t count) { return workspace_.Floats(device, slot, count); }
 
-  int32_t* Ints(Slot slot, size_t count) { return workspace_.Ints(device, slot, count); }
+  void* Bytes(Slot slot, size_t count) { return workspace_.Bytes(device, slot, count); }
 
   void Upload(void* to, const void* host, size_t bytes) {
     ops.Upload(stream, to, OnHost(host), bytes);
@@ -31,13 +28,22 @@ class Engine {
 
   OpenDevice device;
   const Ops& ops;
-  const StatisticList& statistics;  // of the table
   Stream& stream;
   FairMutex mutex;
 
  private:
   Workspace workspace_;
 };
+
+// Throws what went wrong on the device since the last time.
+inline void CheckDevice(Engine& engine) {
+  const StreamStatus status = engine.ops.Check(engine.stream);
+  if (status.trouble == Trouble::kNone) return;
+  if (status.trouble == Trouble::kMemory)
+    throw Error("KV_MEMORY", std::string("The step failed: ") + status.message + ".");
+  throw Error("KV_ADDON",
+              std::string("The device failed: ") + status.message + ". Load the model again.");
+}
 
 // A buffer of floats, on the host.
 inline std::vector<float> DownloadFloats(Engine& engine, const Buffer& from) {

@@ -123,7 +123,8 @@ void KvLayer::AddMass(size_t head, const float* mass) {
   std::vector<float>& scores = heads_[head].scores;
   std::vector<float> added(scores.size());
   engine_->Download(added.data(), mass, added.size() * sizeof(float));
-  const float factor = plan_->running_sum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
+  const float factor =
+      plan_->observe.group == Reduce::kSum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
   for (size_t i = 0; i < added.size(); ++i) scores[i] += factor * added[i];
 }
 

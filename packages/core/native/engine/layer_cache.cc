@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/layer_forward.h"
+#include "engine/step.h"
 
 namespace qpkv {
 namespace {
@@ -15,56 +16,72 @@ Buffer Upload(Engine& engine, const std::vector<float>& values) {
   return buffer;
 }
 
-// What the plan observes, unless scores are given or another observation is asked for.
-struct LayerScores {
-  std::unique_ptr<ObservedLayer> layer;
-  Buffer given;
-  std::vector<const float*> stages;
-  const float* evict = nullptr;
-};
+float ScaleOf(int head_dim) {
+  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+}
 
-LayerScores ScoresOf(const std::shared_ptr<Engine>& engine, const LayerInput& input,
-                     const LayerPlan& plan) {
-  LayerScores scores;
-  if (!input.scores.empty()) {
-    scores.given = Upload(*engine, input.scores);
-    scores.stages = {scores.given.floats()};
-    scores.evict = scores.given.floats();
-    return scores;
+// The chunk loop of prefill, with its attention for the log-sum-exp of the queries.
+void ObserveChunks(Engine& engine, const LayerInput& input, const Buffer& q, const Buffer& k,
+                   Observer* observer) {
+  const LayerShape& shape = input.shape;
+  const int width = shape.query_heads * shape.head_dim;
+  for (int first = 0; first < input.tokens && observer->wants_attention(); first += kChunkTokens) {
+    const int rows = std::min(kChunkTokens, input.tokens - first);
+    PrefillAttentionArgs args{};
+    args.q = q.floats() + static_cast<size_t>(first) * width;
+    args.k = args.v = k.floats();  // only the log-sum-exp is wanted
+    args.out = engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * width);
+    args.lse = engine.Floats(Slot::kLse, static_cast<size_t>(rows) * shape.query_heads);
+    args.rows = rows;
+    args.first = first;
+    args.q_heads = shape.query_heads;
+    args.kv_heads = shape.kv_heads;
+    args.dim = shape.head_dim;
+    args.q_stride = width;
+    args.capacity = input.tokens;
+    args.window = shape.window;
+    args.scale = ScaleOf(shape.head_dim);
+    args.precision = input.precision;
+    engine.ops.PrefillAttention(engine.stream, args);
+    QueryChunk chunk{};
+    chunk.q = args.q;
+    chunk.k = args.k;
+    chunk.lse = args.lse;
+    chunk.rows = rows;
+    chunk.first = first;
+    chunk.q_stride = width;
+    chunk.capacity = input.tokens;
+    observer->AddChunk(chunk);
   }
-  scores.layer = std::make_unique<ObservedLayer>(engine, input);
-  Observer& observer = scores.layer->observer();
-  PlanTickets tickets;
-  if (input.score != nullptr) {
-    tickets.stages = {observer.Want(
-        *input.score, {input.shape.stored_heads(), input.protect_last, input.user_end})};
-    tickets.evict = tickets.stages.front();
-  } else {
-    tickets = WantPlan(observer, plan, input.shape.stored_heads(), input.user_end);
-  }
-  scores.layer->Run();
-  for (int ticket : tickets.stages) scores.stages.push_back(observer.Scores(ticket));
-  if (tickets.evict >= 0) scores.evict = observer.Scores(tickets.evict);
-  return scores;
+  observer->Finish(k.floats(), input.tokens);
 }
 
 }  // namespace
+
+Buffer ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input) {
+  Observer observer(engine, input.shape, input.tokens, ScaleOf(input.shape.head_dim));
+  const int ticket = observer.Want(input.observe, input.protect_last, 0);
+  const Buffer q = Upload(*engine, input.q), k = Upload(*engine, input.k);
+  ObserveChunks(*engine, input, q, k, &observer);
+  return observer.Scores(ticket, input.shape);
+}
 
 LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
                        std::shared_ptr<const LayerPlan> plan)
     : engine_(std::move(engine)),
       precision_(input.precision),
-      scale_(LogitScale(input.shape.head_dim)),
+      scale_(ScaleOf(input.shape.head_dim)),
       tokens_(input.tokens) {
-  std::lock_guard<FairMutex> lock(engine_->mutex);
-  const LayerScores scores = ScoresOf(engine_, input, *plan);
+  EngineTurn turn(*engine_);
+  const Buffer scores =
+      input.scores.empty() ? ObserveLayer(engine_, input) : Upload(*engine_, input.scores);
   SelectionInput wanted;
-  wanted.stages = scores.stages;
+  wanted.scores = scores.floats();
   wanted.heads = input.shape.stored_heads();
   wanted.tokens = input.tokens;
   wanted.window = input.shape.window;
   wanted.layer = 0;
-  wanted.want_scores = true;
+  wanted.want_smoothed = true;
   selection_ = SelectTokens(*engine_, *plan, wanted);
   const Buffer keys = Upload(*engine_, input.k), values = Upload(*engine_, input.v);
   ExactTokens exact;
@@ -73,11 +90,8 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
   exact.capacity = exact.tokens = input.tokens;
   layer_ = std::make_unique<KvLayer>(engine_, std::move(plan), input.shape, RopeTable{}, exact,
                                      selection_.kept, true);
-  if (layer_->plan().evict == Evict::kLowestScore && scores.evict != nullptr) {
-    std::vector<float> start(static_cast<size_t>(input.shape.stored_heads()) * input.tokens);
-    engine_->Download(start.data(), scores.evict, start.size() * sizeof(float));
-    layer_->StartScores(start, input.tokens);
-  }
+  if (layer_->plan().evict == Evict::kLowestScore)
+    layer_->StartScores(DownloadFloats(*engine_, scores), input.tokens);
 }
 
 void LayerCache::CheckUsable() const {
@@ -86,7 +100,7 @@ void LayerCache::CheckUsable() const {
 }
 
 void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v, int count) {
-  std::lock_guard<FairMutex> lock(engine_->mutex);
+  EngineTurn turn(*engine_);
   CheckUsable();
   const Buffer keys = Upload(*engine_, k), values = Upload(*engine_, v);
   ExactTokens exact;
@@ -96,6 +110,7 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
   exact.first_position = tokens_;
   broken_ = true;
   layer_->Append(exact);
+  turn.Finish();
   tokens_ += count;
   // Running scores know the new tokens only after their queries: attend() evicts then, as
   // generation does.
@@ -104,7 +119,7 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
-  std::lock_guard<FairMutex> lock(engine_->mutex);
+  EngineTurn turn(*engine_);
   CheckUsable();
   if (layer_->plan().RopeBefore())
     throw Error(
@@ -119,6 +134,7 @@ std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   std::vector<float> result(q.size());
   engine_->Download(result.data(), out.data(), q.size() * sizeof(float));
   if (layer_->plan().evict == Evict::kLowestScore) layer_->Flush(tokens_);
+  turn.Finish();
   broken_ = false;
   return result;
 }

@@ -6,10 +6,21 @@
 #include <vector>
 
 #include "engine/kv_layer.h"
-#include "engine/observe_layer.h"
+#include "engine/observer.h"
 #include "engine/selection.h"
 
 namespace qpkv {
+
+struct LayerInput {
+  std::vector<float> q;       // [tokens, queryHeads, headDim] after RoPE
+  std::vector<float> k, v;    // [kvHeads, tokens, headDim]
+  std::vector<float> scores;  // [storedHeads, tokens] instead of observed ones, or empty
+  int tokens = 0;
+  LayerShape shape;
+  Precision precision = Precision::kF32;
+  Observation observe;
+  int protect_last = 0;
+};
 
 class LayerCache {
  public:
@@ -37,5 +48,8 @@ class LayerCache {
   std::unique_ptr<KvLayer> layer_;
   bool broken_ = false;  // a step failed half way through the heads
 };
+
+// The raw measurement, [storedHeads, tokens], before smoothing. Call with the engine's mutex held.
+Buffer ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input);
 
 }  // namespace qpkv

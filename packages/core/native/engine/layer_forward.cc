@@ -161,15 +161,4 @@ const float* ComputeLogits(const Model& model, const float* hidden, int rows) {
   return logits;
 }
 
-void CheckNumbers(Engine& engine, const float* values, int size, int layer) {
-  int32_t best = 0;
-  bool has_nan = false;
-  engine.ops.Argmax(engine.stream, {values, size, OnHost(&best), OnHost(&has_nan)});
-  if (!has_nan) return;
-  throw Error("KV_NUMERIC",
-              layer < 0 ? std::string("The logits hold NaN: check the weights of the output head.")
-                        : "The activations after layer " + std::to_string(layer) +
-                              " hold NaN: check the weights of that layer.");
-}
-
 }  // namespace qpkv

@@ -34,7 +34,4 @@ void FinishLayer(const Model& model, int layer, const float* attention, float* h
 // [rows, vocab] on the device, valid until the next step.
 const float* ComputeLogits(const Model& model, const float* hidden, int rows);
 
-// Throws KV_NUMERIC naming the layer when [size] floats hold NaN.
-void CheckNumbers(Engine& engine, const float* values, int size, int layer);
-
 }  // namespace qpkv

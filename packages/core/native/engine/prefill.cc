@@ -52,23 +52,12 @@ LayerShape Prefill::Shape(int plan, int layer) const {
 }
 
 void Prefill::StartObserver() {
-  const ModelDescription& d = model_->description;
-  ObservedModel model;
-  model.logit_scale = d.block.attention_scale;
-  model.precision = d.products;
-  model.output = model_->layers[static_cast<size_t>(layer_)].o;
-  model.rope = model_->RopeOf(layer_, expected_);
-  observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model);
+  observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(),
+                                         model_->description.block.attention_scale);
   tickets_.clear();
   for (int i = 0; i < plan_count(); ++i)
-    tickets_.push_back(WantPlan(*observer_, Plan(i, layer_), Shape(i, layer_).stored_heads(),
-                                plans_[static_cast<size_t>(i)].user_end));
-  if ((observer_->reads() & kReadKeysBefore) != 0)
-    keys_before_.Ensure(model_->engine->device, keys_.bytes());
-}
-
-LayerTensors Prefill::Tensors() const {
-  return {keys_.floats(), keys_before_.floats(), values_.floats(), tokens()};
+    tickets_.push_back(observer_->Want(Plan(i, layer_).observe, Plan(i, layer_).protect_last,
+                                       plans_[static_cast<size_t>(i)].user_end));
 }
 
 void Prefill::CheckUsable() const {
@@ -86,7 +75,6 @@ void Prefill::CheckAbort() const {
 
 void Prefill::RunLayer() {
   const ModelDescription& d = model_->description;
-  Engine& engine = *model_->engine;
   CheckAbort();
   CheckUsable();
   if (layer_ >= d.layers) throw Error("KV_BUSY", "All layers have run; call finish().");
@@ -95,102 +83,94 @@ void Prefill::RunLayer() {
       throw Error("KV_BUSY", "Layer " + std::to_string(layer_ - 1) +
                                  " has not been compressed for plan " + std::to_string(i) + ".");
   for (int first = 0; first < tokens(); first += kChunkTokens) {
-    const int rows = std::min(kChunkTokens, tokens() - first);
-    std::lock_guard<FairMutex> lock(engine.mutex);
+    EngineTurn turn(*model_->engine);
     CheckAbort();
     // Hidden states are replaced in place, so a layer that stops between cannot be run again.
     half_run_ = true;
     if (first == 0) StartObserver();
-    std::vector<int32_t> rows_state(ids_.begin() + first, ids_.begin() + first + rows);
-    for (int i = 0; i < rows; ++i) rows_state.push_back(first + i);
-    int32_t* state = engine.Ints(Slot::kStepState, rows_state.size());
-    engine.Upload(state, rows_state.data(), rows_state.size() * sizeof(int32_t));
-    if (layer_ == 0)
-      EmbedTokens(*model_, state, rows, hidden_.floats() + static_cast<size_t>(first) * d.hidden);
-    RunChunk(first, rows, state + rows);
+    RunChunk(first, std::min(kChunkTokens, tokens() - first));
   }
-  std::lock_guard<FairMutex> lock(engine.mutex);
-  observer_->Finish(Tensors());
-  CheckNumbers(engine, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, d.hidden,
-               layer_);
   half_run_ = false;
   ++layer_;
 }
 
-void Prefill::RunChunk(int first, int rows, const int32_t* positions) {
+void Prefill::RunChunk(int first, int rows) {
+  Work work;
+  work.sequence = this;
+  work.from = layer_;
+  work.to = layer_ + 1;
+  work.first = first;
+  work.rows = rows;
+  work.ids = ids_.data() + first;
+  const Outcome outcome = std::move(Step(*model_, {work}).front());
+  if (outcome.error) throw *outcome.error;
+}
+
+float* Prefill::HiddenAt(int first) {
+  return hidden_.floats() + static_cast<size_t>(first) * model_->description.hidden;
+}
+
+void Prefill::StoreRows(const LayerRows& rows, const float* x, const Buffer& to) {
+  const ModelDescription& d = model_->description;
+  model_->engine->ops.StoreHeads(
+      model_->engine->stream,
+      {x, to.floats(), rows.rows, d.kv_heads, d.head_dim, rows.qkv.stride, tokens(), rows.first});
+}
+
+void Prefill::BeforeRope(const LayerRows& rows) {
+  if (keys_before_.data() != nullptr) StoreRows(rows, rows.qkv.k, keys_before_);
+}
+
+void Prefill::Attend(const LayerRows& rows) {
   const ModelDescription& d = model_->description;
   Engine& engine = *model_->engine;
-  const Ops& ops = engine.ops;
-  float* hidden = hidden_.floats() + static_cast<size_t>(first) * d.hidden;
-  float* attention =
-      engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * d.query_heads * d.head_dim);
-  const QkvRows qkv = ProjectQkv(*model_, layer_, hidden, rows);
-  const auto store = [&](const float* x, const Buffer& to) {
-    ops.StoreHeads(engine.stream,
-                   {x, to.floats(), rows, d.kv_heads, d.head_dim, qkv.stride, tokens(), first});
-  };
-  if (keys_before_.data() != nullptr) store(qkv.k, keys_before_);
-  const float* queries_before = nullptr;
-  if ((observer_->reads() & kReadQueriesBefore) != 0) {
-    const int width = d.query_heads * d.head_dim;
-    float* copy = engine.Floats(Slot::kQueries, static_cast<size_t>(rows) * width);
-    ops.StoreHeads(engine.stream, {qkv.q, copy, rows, 1, width, qkv.stride, rows, 0});
-    queries_before = copy;
-  }
-  const RopeTable rope = model_->RopeOf(layer_, expected_);
-  TurnRows(*model_, qkv, Turn::kQueries, rope, positions, rows);
-  TurnRows(*model_, qkv, Turn::kKeys, rope, positions, rows);
-  store(qkv.k, keys_);
-  store(qkv.v, values_);
+  StoreRows(rows, rows.qkv.k, keys_);
+  StoreRows(rows, rows.qkv.v, values_);
   PrefillAttentionArgs args{};
-  args.q = qkv.q;
+  args.q = rows.qkv.q;
   args.k = keys_.floats();
   args.v = values_.floats();
-  args.out = attention;
-  args.lse = (observer_->reads() & kReadQueries) != 0
-                 ? engine.Floats(Slot::kLse, static_cast<size_t>(rows) * d.query_heads)
+  args.out = rows.out;
+  args.lse = observer_->wants_attention()
+                 ? engine.Floats(Slot::kLse, static_cast<size_t>(rows.rows) * d.query_heads)
                  : nullptr;
-  args.rows = rows;
-  args.first = first;
+  args.rows = rows.rows;
+  args.first = rows.first;
   args.q_heads = d.query_heads;
   args.kv_heads = d.kv_heads;
   args.dim = d.head_dim;
-  args.q_stride = qkv.stride;
+  args.q_stride = rows.qkv.stride;
   args.capacity = tokens();
-  args.window = d.layer[static_cast<size_t>(layer_)].window;
+  args.window = d.layer[static_cast<size_t>(rows.layer)].window;
   args.scale = d.block.attention_scale;
   args.cap = d.block.attention_cap;
   args.precision = d.products;
-  ops.PrefillAttention(engine.stream, args);
+  engine.ops.PrefillAttention(engine.stream, args);
   QueryChunk chunk{};
-  chunk.q = qkv.q;
-  chunk.q_before = queries_before;
+  chunk.q = args.q;
+  chunk.k = args.k;
   chunk.lse = args.lse;
-  chunk.outputs = attention;
-  chunk.rows = rows;
-  chunk.first = first;
-  chunk.q_stride = qkv.stride;
-  observer_->AddChunk(chunk, Tensors());
-  FinishLayer(*model_, layer_, attention, hidden, rows);
+  chunk.rows = rows.rows;
+  chunk.first = rows.first;
+  chunk.q_stride = args.q_stride;
+  chunk.capacity = tokens();
+  observer_->AddChunk(chunk);
+}
+
+void Prefill::AfterLayers(int done) {
+  if (done == tokens()) observer_->Finish(keys_.floats(), tokens());
 }
 
 std::vector<float> Prefill::Scores(int plan) {
-  std::lock_guard<FairMutex> lock(model_->engine->mutex);
+  EngineTurn turn(*model_->engine);
   CheckUsable();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
-  const PlanTickets& tickets = tickets_[static_cast<size_t>(plan)];
-  if (tickets.stages.empty()) return {};
-  return DownloadScores(observer_->Scores(tickets.stages.front()), plan);
-}
-
-std::vector<float> Prefill::DownloadScores(const float* scores, int plan) const {
-  std::vector<float> out(static_cast<size_t>(stored_heads(plan)) * ids_.size());
-  model_->engine->Download(out.data(), scores, out.size() * sizeof(float));
-  return out;
+  return DownloadFloats(*model_->engine, observer_->Scores(tickets_[static_cast<size_t>(plan)],
+                                                           Shape(plan, layer_ - 1)));
 }
 
 std::vector<float> Prefill::Exact(Tensor tensor) {
-  std::lock_guard<FairMutex> lock(model_->engine->mutex);
+  EngineTurn turn(*model_->engine);
   CheckUsable();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const Buffer& from = tensor == Tensor::kKey ? keys_ : values_;
@@ -202,7 +182,7 @@ std::vector<float> Prefill::Exact(Tensor tensor) {
 std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements,
                                                          bool select_only) {
   Engine& engine = *model_->engine;
-  std::lock_guard<FairMutex> lock(engine.mutex);
+  EngineTurn turn(engine);
   CheckUsable();
   std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
   if (static_cast<int>(cache.size()) != layer_ - 1)
@@ -216,15 +196,11 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
     engine.Upload(buffer.data(), from.data(), from.size() * sizeof(float));
     return buffer;
   };
-  const PlanTickets& tickets = tickets_[static_cast<size_t>(plan)];
+  Buffer scores = replacements.scores.empty()
+                      ? observer_->Scores(tickets_[static_cast<size_t>(plan)], shape)
+                      : upload(replacements.scores);
   SelectionInput input;
-  Buffer replaced;
-  if (replacements.scores.empty()) {
-    for (int ticket : tickets.stages) input.stages.push_back(observer_->Scores(ticket));
-  } else {
-    replaced = upload(replacements.scores);
-    input.stages = {replaced.floats()};
-  }
+  input.scores = scores.floats();
   input.heads = shape.stored_heads();
   input.tokens = tokens();
   input.window = shape.window;
@@ -246,53 +222,55 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   auto stored = std::make_unique<KvLayer>(
       model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
       model_->RopeOf(layer, expected_), exact, selection.kept, false);
-  if (what.evict == Evict::kLowestScore && (tickets.evict >= 0 || replaced.data() != nullptr))
-    stored->StartScores(
-        DownloadScores(
-            replaced.data() != nullptr ? replaced.floats() : observer_->Scores(tickets.evict),
-            plan),
-        tokens());
+  if (what.evict == Evict::kLowestScore)
+    stored->StartScores(DownloadFloats(engine, scores), tokens());
+  turn.Finish();
   cache.push_back(std::move(stored));  // last: whatever failed above may be tried again
   return selection.kept;
 }
 
 std::vector<float> Prefill::AllLogits() {
-  Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
   CheckUsable();
   if (layer_ != d.layers)
     throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
   std::vector<float> out(ids_.size() * d.vocab);
   for (int first = 0; first < tokens(); first += kChunkTokens) {
-    const int rows = std::min(kChunkTokens, tokens() - first);
-    std::lock_guard<FairMutex> lock(engine.mutex);
-    const float* logits =
-        ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(first) * d.hidden, rows);
-    engine.Download(out.data() + static_cast<size_t>(first) * d.vocab, logits,
-                    sizeof(float) * rows * d.vocab);
+    EngineTurn turn(*model_->engine);
+    LogitsOf(first, std::min(kChunkTokens, tokens() - first),
+             out.data() + static_cast<size_t>(first) * d.vocab, nullptr);
   }
   return out;
 }
 
+// Logits of tokens that have passed all layers: a step without layers.
+void Prefill::LogitsOf(int first, int rows, float* all, float* last) {
+  Work work;
+  work.sequence = this;
+  work.from = work.to = model_->description.layers;
+  work.first = first;
+  work.rows = rows;
+  work.all_logits = all;
+  work.last_logits = last;
+  const Outcome outcome = std::move(Step(*model_, {work}).front());
+  if (outcome.error) throw *outcome.error;
+}
+
 std::vector<std::shared_ptr<Context>> Prefill::Finish() {
-  Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
-  std::lock_guard<FairMutex> lock(engine.mutex);
+  EngineTurn turn(*model_->engine);
   CheckUsable();
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != d.layers)
       throw Error("KV_BUSY", "Plan " + std::to_string(i) + " has " +
                                  std::to_string(caches_[i].size()) + " of " +
                                  std::to_string(d.layers) + " layers compressed.");
-  const float* logits =
-      ComputeLogits(*model_, hidden_.floats() + static_cast<size_t>(tokens() - 1) * d.hidden, 1);
-  CheckNumbers(engine, logits, d.vocab, -1);
-  std::vector<float> last(static_cast<size_t>(d.vocab));
-  engine.Download(last.data(), logits, sizeof(float) * d.vocab);
+  const auto logits = std::make_shared<Buffer>(model_->engine->device, sizeof(float) * d.vocab);
+  LogitsOf(tokens() - 1, 1, nullptr, logits->floats());
   finished_ = true;
   std::vector<std::shared_ptr<Context>> contexts;
   for (auto& layers : caches_)
-    contexts.push_back(std::make_shared<Context>(model_, std::move(layers), last, ids_));
+    contexts.push_back(std::make_shared<Context>(model_, std::move(layers), logits, ids_));
   caches_.clear();
   hidden_.Free(), keys_.Free(), keys_before_.Free(), values_.Free();
   observer_.reset();

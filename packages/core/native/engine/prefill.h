@@ -21,7 +21,7 @@ struct Replacements {
   std::vector<float> keys, values;  // [storedHeads, tokens, headDim]
 };
 
-class Prefill {
+class Prefill : public Sequence {
  public:
   // expected: tokens that the contexts will hold, if more than the prompt's.
   Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
@@ -35,6 +35,14 @@ class Prefill {
                                                   bool select_only);
   std::vector<float> AllLogits();
   std::vector<std::shared_ptr<Context>> Finish();  // nothing else may follow
+
+  float* HiddenAt(int first) override;
+  int RopePosition(int, int first) const override { return first; }
+  RopeTable RopeAt(int layer) const override { return model_->RopeOf(layer, expected_); }
+  bool TurnsKeys(int) const override { return true; }
+  void BeforeRope(const LayerRows& rows) override;
+  void Attend(const LayerRows& rows) override;
+  void AfterLayers(int tokens) override;
 
   int layer() const { return layer_; }  // the one that runLayer() passes next
   int tokens() const { return static_cast<int>(ids_.size()); }
@@ -53,9 +61,9 @@ class Prefill {
   void CheckUsable() const;  // throws where a step can no longer be right
   void CheckAbort() const;
   void StartObserver();
-  LayerTensors Tensors() const;  // of the layer that runs
-  std::vector<float> DownloadScores(const float* scores, int plan) const;
-  void RunChunk(int first, int rows, const int32_t* positions);
+  void StoreRows(const LayerRows& rows, const float* x, const Buffer& to);
+  void RunChunk(int first, int rows);
+  void LogitsOf(int first, int rows, float* all, float* last);
 
   std::shared_ptr<Model> model_;
   std::vector<int32_t> ids_;
@@ -70,7 +78,7 @@ class Prefill {
   Buffer keys_before_;  // the same before RoPE, where a plan stores keys so
   Buffer values_;       // [kvHeads, tokens, headDim]
   std::unique_ptr<Observer> observer_;
-  std::vector<PlanTickets> tickets_;  // per plan
+  std::vector<int> tickets_;  // per plan
 };
 
 }  // namespace qpkv

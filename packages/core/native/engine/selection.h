@@ -1,4 +1,4 @@
-// From scores to kept positions of a layer.
+// From scores to kept positions: smoothing and top-k of a layer.
 #pragma once
 #include <vector>
 
@@ -9,19 +9,18 @@ namespace qpkv {
 
 struct Selection {
   std::vector<std::vector<int32_t>> kept;  // per stored head, in storage order
-  // [heads, tokens - protect.last] of the first stage, only when asked for
-  std::vector<float> scores;
+  std::vector<float> smoothed;             // [heads, tokens - protect.last], only when asked for
 };
 
 struct SelectionInput {
-  std::vector<const float*> stages;  // device [heads, tokens] each; none: all scores are equal
+  const float* scores = nullptr;  // device [heads, tokens], or null when nothing was observed
   int heads = 0, tokens = 0;
   int window = 0;  // sliding window: only what the next query can see is a candidate
   int layer = -1;  // for messages
-  bool want_scores = false;
+  bool want_smoothed = false;
 };
 
-// Throws KV_NUMERIC for NaN scores, KV_BUDGET_TOO_SMALL where more is protected than may be kept.
+// Throws KV_NUMERIC for NaN scores.
 Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& input);
 
 }  // namespace qpkv

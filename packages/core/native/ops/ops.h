@@ -73,15 +73,19 @@ struct Ops {
   void (*StoreHeads)(Stream&, const StoreHeadsArgs&);
 
   void (*PrefillAttention)(Stream&, const PrefillAttentionArgs&);
-  void (*ScoreOperation)(Stream&, const ScoreOperationArgs&);
-  void (*ShareHeads)(Stream&, const ShareHeadsArgs&);
+  void (*ObserveAttention)(Stream&, const ObserveAttentionArgs&);
+  void (*ObserveKeys)(Stream&, const ObserveKeysArgs&);
+  void (*GroupScores)(Stream&, const GroupScoresArgs&);
+  void (*SmoothScores)(Stream&, const SmoothScoresArgs&);
   void (*Select)(Stream&, const SelectArgs&);
 
   void (*Pack)(Stream&, const PackArgs&);
   void (*Unpack)(Stream&, const UnpackArgs&);
   void (*DecodeAttention)(Stream&, const DecodeAttentionArgs&);
 
-  void (*Argmax)(Stream&, const ArgmaxArgs&);
+  void (*NoteNan)(Stream&, const NoteNanArgs&);
+  void (*CountTokens)(Stream&, const CountTokensArgs&);
+  void (*Sample)(Stream&, const SampleArgs&);
 };
 
 }  // namespace qpkv

@@ -22,10 +22,14 @@ void Glu(Stream&, const GluArgs& args);
 void Experts(Stream&, const ExpertsArgs& args);
 void StoreHeads(Stream&, const StoreHeadsArgs& args);
 void PrefillAttention(Stream&, const PrefillAttentionArgs& args);
-void ScoreOperation(Stream&, const ScoreOperationArgs& args);
-void ShareHeads(Stream&, const ShareHeadsArgs& args);
+void ObserveAttention(Stream&, const ObserveAttentionArgs& args);
+void ObserveKeys(Stream&, const ObserveKeysArgs& args);
+void GroupScores(Stream&, const GroupScoresArgs& args);
+void SmoothScores(Stream&, const SmoothScoresArgs& args);
 void Select(Stream&, const SelectArgs& args);
-void Argmax(Stream&, const ArgmaxArgs& args);
+void NoteNan(Stream&, const NoteNanArgs& args);
+void CountTokens(Stream&, const CountTokensArgs& args);
+void Sample(Stream&, const SampleArgs& args);
 
 // x as a matrix product sees it.
 inline double Factor(float x, Precision precision) {

@@ -3,7 +3,6 @@
 
 #include "base/f16.h"
 #include "reference/dense_ops.h"
-#include "reference/weights.h"
 
 namespace qpkv {
 namespace reference {
@@ -70,10 +69,6 @@ void PackWeight(Stream&, const PackWeightArgs& args) {
     }
 }
 
-float WeightAt(const PackedWeight& weight, int row, int column) {
-  return Read(weight.data, weight.format.element, PackedIndex(weight, row, column));
-}
-
 void Matmul(Stream&, const MatmulArgs& args) {
   const PackedWeight& w = args.weight;
   // f16 and f32 weights are multiplied in float32 under either precision.
@@ -82,7 +77,8 @@ void Matmul(Stream&, const MatmulArgs& args) {
     for (int n = 0; n < w.n; ++n) {
       double sum = args.bias ? args.bias[n] : 0.0;
       for (int k = 0; k < w.k; ++k)
-        sum += Factor(args.x[static_cast<size_t>(row) * w.k + k], precision) * WeightAt(w, n, k);
+        sum += Factor(args.x[static_cast<size_t>(row) * w.k + k], precision) *
+               Read(w.data, w.format.element, PackedIndex(w, n, k));
       float& out = args.out[static_cast<size_t>(row) * w.n + n];
       out = static_cast<float>(args.accumulate ? out + sum : sum);
     }

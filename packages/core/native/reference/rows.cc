@@ -1,4 +1,4 @@
-// Reference RmsNorm, Scale, Rope, Glu, StoreHeads and Argmax.
+// Reference RmsNorm, Scale, Rope, Glu and StoreHeads.
 #include <cmath>
 
 #include "reference/dense_ops.h"
@@ -66,15 +66,6 @@ void StoreHeads(Stream&, const StoreHeadsArgs& args) {
         args.out[(static_cast<size_t>(head) * args.capacity + args.first + row) * args.dim + i] =
             args.x[static_cast<size_t>(row) * args.stride + static_cast<size_t>(head) * args.dim +
                    i];
-}
-
-void Argmax(Stream&, const ArgmaxArgs& args) {
-  *args.best.get() = 0;
-  *args.has_nan.get() = false;
-  for (int i = 0; i < args.n; ++i) {
-    if (std::isnan(args.logits[i])) *args.has_nan.get() = true;
-    if (args.logits[i] > args.logits[*args.best.get()]) *args.best.get() = i;
-  }
 }
 
 }  // namespace reference

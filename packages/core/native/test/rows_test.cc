@@ -1,4 +1,4 @@
-// LoadFloats, Embed, RmsNorm, Scale, Rope, Glu, StoreHeads and Argmax of every table against the
+// LoadFloats, Embed, RmsNorm, Scale, Rope, Glu and StoreHeads of every table against the
 // reference.
 #include <algorithm>
 #include <cmath>
@@ -174,30 +174,6 @@ QPKV_TEST(StoreHeads) {
     ops->StoreHeads(TestStream(),
                     {x.data(), got.data(), rows, heads, dim, stride, capacity, first});
     ExpectEqualBytes(Label("%s store heads", ops->name), got.data(), want.data(), got.size() * 4);
-  }
-}
-
-QPKV_TEST(Argmax) {
-  Random random(6);
-  for (int n : {1, 5, 16, 31, 1000, 32000}) {
-    std::vector<float> logits = random.Normals(n);
-    std::vector<std::vector<float>> cases = {logits, std::vector<float>(n, -3.0f),
-                                             std::vector<float>(n, -INFINITY)};
-    cases.push_back(logits);
-    cases.back()[n / 2] = cases.back()[n - 1] = 50.0f;  // a tie: the first wins
-    cases.push_back(cases.back());
-    cases.back()[n / 3] = NAN;
-    for (const std::vector<float>& x : cases) {
-      int32_t want = -1, got = -1;
-      bool want_nan = false, got_nan = false;
-      Reference().Argmax(TestStream(), {x.data(), n, OnHost(&want), OnHost(&want_nan)});
-      for (const Ops* ops : Tables()) {
-        got_nan = !want_nan;
-        ops->Argmax(TestStream(), {x.data(), n, OnHost(&got), OnHost(&got_nan)});
-        Expect(Label("%s argmax n %d: %d for %d", ops->name, n, got, want),
-               got_nan == want_nan && (want_nan || got == want));
-      }
-    }
   }
 }
 

@@ -62,9 +62,8 @@ export interface GenerateTarget {
   /** The last tokens before the reply. */
   readonly recentIds: readonly number[]
   seed(seed: number): void
-  sample(sampling: NativeSampling): number
-  /** Feeds the token chosen last; called only when a further one is wanted. */
-  feed(): Promise<void>
+  /** Feeds the token chosen last and chooses the next one, in one step; called only when it is wanted. */
+  next(sampling: NativeSampling): Promise<number>
 }
 
 /** Chooses token after token, each when it is wanted; every one is pushed as one piece. */
@@ -94,18 +93,15 @@ export async function generate(
 
   while (!finishReason) {
     throwIfAborted(signal)
-    if (tokens.length > 0) {
-      const before = performance.now()
-      await target.feed()
-      decodeMs += performance.now() - before
-    }
     if (!(await control.wanted(signal))) {
       finishReason = 'abort'
       break
     }
-    const token = target.sample(settings.sampling)
+    const before = performance.now()
+    const token = await target.next(settings.sampling)
     tokens.push(token)
     if (tokens.length === 1) firstTokenMs = performance.now() - started
+    else decodeMs += performance.now() - before
     const stopped = settings.stopTokens.has(token)
     let out = stopped ? '' : stops.push(stream?.push(token) ?? '')
     // No text, but a stop string may name it.

@@ -4,6 +4,7 @@ import type { Architecture } from './architecture.ts'
 import { architectures } from './architectures.ts'
 import { readBlock, type BlockConfig } from './block.ts'
 import { ConfigReader } from './config-reader.ts'
+import { refuseForeignFields } from './foreign-fields.ts'
 import { layerRopes, turnedLayers } from './layer-rope.ts'
 import type { RopeFrequencies } from './rope.ts'
 import { slidingWindows } from './sliding-window.ts'
@@ -109,17 +110,15 @@ function findArchitecture(config: ConfigReader): Architecture {
 }
 
 /** Variants that the engine does not compute: fields of the family at other values than those that it does. */
-function refuseVariants(config: ConfigReader, { bias = {}, only = {} }: Architecture): void {
+function refuseVariants(config: ConfigReader, architecture: Architecture): void {
   const refuse = (name: string, why: string) =>
     kvError(
       'KV_UNSUPPORTED_MODEL',
       `${config.path} has ${name} = ${describeValue(config.raw(name))}; ${why}.`,
       'Use a checkpoint of the plain architecture.',
     )
-  for (const name of ['attention_bias', 'mlp_bias'])
-    if (!Object.values(bias).includes(name) && config.boolean(name, false))
-      throw refuse(name, 'the family has no such biases')
-  for (const [name, values] of Object.entries(only))
+  refuseForeignFields(config, architecture)
+  for (const [name, values] of Object.entries(architecture.only ?? {}))
     if (config.raw(name) !== undefined && !values.includes(config.raw(name)))
       throw refuse(name, `only ${values.map((value) => describeValue(value)).join(' or ')} is computed`)
   // The same under the names of transformers, MLX and compressed-tensors.

@@ -1,4 +1,4 @@
-import type { CompressionPlan, LayerPlan, Observation, ScoreNode } from '@qpkv/spec'
+import type { LayerPlan1, Plan1 } from '@qpkv/spec'
 
 /**
  * The JS-visible surface of the C++ addon, one to one. Arguments are validated in TypeScript before a call; native code only
@@ -9,7 +9,8 @@ export interface Addon {
   opTables(): string[]
   /** CPU features found at run time, for messages and result files. */
   cpuFeatures(): string[]
-  createEngine(options: { threads: number; table?: string }): NativeEngine
+  /** `library`: a backend's shared library (native/ops/backend.h); `device`: which of its devices. */
+  createEngine(options: { threads: number; table?: string; library?: string; device?: number }): NativeEngine
 }
 
 /** A thread pool, an op table and their workspace. */
@@ -19,7 +20,7 @@ export interface NativeEngine {
   loadModel(description: NativeModelDescription): Promise<NativeModel>
   /** One layer's cache on its own, from given q, k, v: what prefill does per layer, for checks and experiments. */
   createLayerCache(options: LayerCacheOptions): Promise<NativeLayerCache>
-  /** The score of one layer from given tensors, [storedHeads, tokens]; empty where nothing is observed. */
+  /** The raw measurement behind a plan's `observe`: [storedHeads, tokens], before smoothing. */
   observe(options: ObserveOptions): Promise<Float32Array>
   dispose(): void
 }
@@ -99,7 +100,7 @@ export interface NativeModel {
   /** Bytes of packed weights held in memory. */
   readonly weightBytes: number
   /** `expected`: tokens that the contexts will hold; it settles which rotary frequencies they keep. Default: those of the prompt. */
-  startPrefill(ids: Int32Array, contexts: CompressionPlan[], expected?: number): NativePrefill
+  startPrefill(ids: Int32Array, contexts: Plan1[], expected?: number): NativePrefill
   dispose(): void
 }
 
@@ -115,9 +116,9 @@ export interface NativePrefill {
    */
   runLayer(): Promise<void>
   /** Scores of plan `index` for the layer just run, [storedHeads, tokens], grouped, not smoothed. Only if it observes something. */
-  scores(index: number): Float32Array
+  scores(index: number): Promise<Float32Array>
   /** Exact K or V of the layer just run, [kvHeads, tokens, headDim]; for roundTrip hooks. */
-  exact(tensor: 'key' | 'value'): Float32Array
+  exact(tensor: 'key' | 'value'): Promise<Float32Array>
   /**
    * Selects, gathers, quantizes and packs the layer just run for plan `index`. `scores` replaces the
    * observed ones (before smoothing); `replacement` stores these values instead of the exact ones
@@ -166,17 +167,21 @@ export interface NativeSampling {
 export interface NativeContext {
   /** Tokens seen so far: the position of the next one. */
   readonly tokens: number
+  /** As of the last step, like tokens and kept(): none of them waits for the engine. */
   bytes(): NativeBytes
   /** Per layer and stored head: tokens kept now. */
   kept(): Int32Array[]
   /** Starts the generator's random numbers; the same seed gives the same tokens. */
   seed(seed: number): void
   /** Chooses a token from the current logits. */
-  sample(sampling: NativeSampling): number
+  sample(sampling: NativeSampling): Promise<number>
   /** Current logits, [vocab]. */
-  logits(): Float32Array
-  /** Feeds tokens at the true positions; afterwards the logits are those of the last one. One token is a decode step. */
-  append(ids: Int32Array): Promise<void>
+  logits(): Promise<Float32Array>
+  /**
+   * Feeds tokens at the true positions; afterwards the logits are those of the last one. One token is a decode step.
+   * With `sampling` the step also chooses the next token, which is returned.
+   */
+  append(ids: Int32Array, sampling?: NativeSampling): Promise<number | undefined>
   /** Like append, returning the logits of every fed token [ids, vocab]. */
   appendAll(ids: Int32Array): Promise<Float32Array>
   fork(): NativeContext
@@ -222,31 +227,17 @@ export interface ObserveOptions {
   kvHeads: number
   headDim: number
   heads: 'kv' | 'query'
-  /** What a token is worth; left out: `observe`. */
-  score?: ScoreNode
-  /** Version 1 of the same. */
-  observe?: Observation
-  /** Tokens at the end that are kept whatever they score. */
+  observe: LayerPlan1['observe']
+  /** For window-block masks: the block's size. */
   protectLast: number
   slidingWindow?: number
-  /** Index after the last user turn; left out: the end of the prompt. */
-  userEnd?: number
-  /** [kvHeads, tokens, headDim]; for statistics that read values or outputs. */
-  v?: Float32Array
-  /** Like q and k before RoPE, for statistics that read them. */
-  qBefore?: Float32Array
-  kBefore?: Float32Array
-  /** [hiddenSize, queryHeads * headDim], the output projection. */
-  outputWeight?: Float32Array
-  /** [headDim / 2] */
-  ropeInvFreq?: Float32Array
 }
 
 /** Tensors of one layer, and the plan by which they are stored. */
 export interface LayerCacheOptions extends ObserveOptions {
   /** [kvHeads, tokens, headDim] */
   v: Float32Array
-  plan: LayerPlan
+  plan: LayerPlan1
   precision: 'bf16' | 'f32'
   /** Replaces the observed scores, [storedHeads, tokens]. */
   scores?: Float32Array

@@ -1,4 +1,9 @@
-import { headBytes, type LayerPlan, type TensorFormat } from '@qpkv/spec'
+import {
+  headBytes,
+  upgradeLayerPlan,
+  type LayerPlan1 as LayerPlan,
+  type TensorFormat1 as TensorFormat,
+} from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { exact, layerCase, packed, segments, sliceTokens } from './support/layer-cases.ts'
 import { addon, exactSegments } from './support/open-model.ts'
@@ -78,7 +83,7 @@ test.each(Object.keys(plans))('the allocator hands out what the plan says, to th
         const stored = heads === 'kv' ? shape.kvHeads : shape.queryHeads
         const bytes = cache.bytes()
         expect(bytes.planned, `${tokens} tokens`).toBe(
-          stored * headBytes(options.plan, tokens, shape.headDim),
+          stored * headBytes(upgradeLayerPlan(options.plan), tokens, shape.headDim),
         )
         expect(bytes).toMatchObject({ grown: 0, tails: 0 })
         cache.dispose()
@@ -95,7 +100,10 @@ test('later tokens are counted as grown, and tails say what is mapped beside the
   expect(after.planned).toBe(before.planned)
   // 192 of 200 tokens leave the window in six groups; 8 more stay exact beside the 32 of the window, laid out in blocks of 16.
   const group = headBytes(
-    { ...options.plan, segments: segments(packed(4, 'channel'), packed(4, 'token'), 0) },
+    upgradeLayerPlan({
+      ...options.plan,
+      segments: segments(packed(4, 'channel'), packed(4, 'token'), 0),
+    }),
     32,
     64,
   )

@@ -1,4 +1,4 @@
-import type { LayerPlan } from '@qpkv/spec'
+import type { LayerPlan1 as LayerPlan } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { NativeContext } from '../../src/native/addon.ts'
 import { randomModel } from '../support/random-model.ts'
@@ -62,6 +62,16 @@ const start = async (tokens: number, layer: LayerPlan): Promise<NativeContext> =
   const open = await shared()
   const { contexts } = await prefill(open, prompt(tokens), [planOf(open.config, tokens, layer)])
   return contexts[0]!
+}
+
+async function sampleMany(
+  context: NativeContext,
+  sampling: Parameters<NativeContext['sample']>[0],
+  count: number,
+): Promise<number[]> {
+  const ids: number[] = []
+  while (ids.length < count) ids.push(await context.sample(sampling))
+  return ids
 }
 
 describe('one prefill for several plans', () => {
@@ -135,7 +145,7 @@ describe('fork', () => {
         // What leaves the window leaves it after every append, so both sides cut the text alike.
         await alone.append(Int32Array.from(prompt(20)))
         await alone.append(Int32Array.from(prompt(45).slice(20)))
-        const want = alone.logits()
+        const want = await alone.logits()
 
         const one = await start(200, layer)
         const two = one.fork()
@@ -144,12 +154,12 @@ describe('fork', () => {
         const three = one.fork()
         await two.append(Int32Array.of(5))
         await one.append(Int32Array.from(prompt(45).slice(20)))
-        expect(largestDifference(one.logits(), want)).toBeLessThan(1e-4)
+        expect(largestDifference(await one.logits(), want)).toBeLessThan(1e-4)
         expect(three.tokens).toBe(220)
         one.dispose()
         two.dispose()
         await three.append(Int32Array.from(prompt(45).slice(20)))
-        expect(largestDifference(three.logits(), want)).toBeLessThan(1e-4)
+        expect(largestDifference(await three.logits(), want)).toBeLessThan(1e-4)
       }
     }
   })
@@ -159,7 +169,7 @@ describe('fork', () => {
     const two = one.fork()
     const sampling = { temperature: 1, topK: 50, topP: 0.95, minP: 0, repetitionPenalty: 1 }
     for (const context of [one, two]) context.seed(7)
-    const ids = [one, two].map((context) => Array.from({ length: 20 }, () => context.sample(sampling)))
+    const ids = [await sampleMany(one, sampling, 20), await sampleMany(two, sampling, 20)]
     expect(ids[0]).toEqual(ids[1])
     expect(new Set(ids[0]).size).toBeGreaterThan(3)
   })
@@ -208,41 +218,41 @@ test('by the rule `never` later tokens stay exact, and the codes stay as they ar
 
 describe('sampling', () => {
   const plain = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 }
-  const draw = (context: NativeContext, sampling: typeof plain, count = 200) => {
+  const draw = async (context: NativeContext, sampling: typeof plain, count = 200) => {
     context.seed(11)
-    return new Set(Array.from({ length: count }, () => context.sample(sampling)))
+    return new Set(await sampleMany(context, sampling, count))
   }
 
   test('draws follow the probabilities', async () => {
     const context = await start(30, layerPlan(30))
-    const logits = [...context.logits()]
+    const logits = [...(await context.logits())]
     const top = Math.max(...logits)
     const sum = logits.reduce((total, x) => total + Math.exp(x - top), 0)
     const best = logits.indexOf(top)
     context.seed(1)
-    const draws = Array.from({ length: 4000 }, () => context.sample(plain))
+    const draws = await sampleMany(context, plain, 4000)
     const share = draws.filter((id) => id === best).length / 4000
     expect(Math.abs(share - 1 / sum)).toBeLessThan(0.04)
   })
 
   test('top-k, top-p and min-p cut the tail; a small temperature takes the best', async () => {
     const context = await start(30, layerPlan(30))
-    const logits = [...context.logits()]
+    const logits = [...(await context.logits())]
     const order = logits.map((_, id) => id).sort((a, b) => logits[b]! - logits[a]!)
-    expect(draw(context, { ...plain, temperature: 5, topK: 3 })).toEqual(new Set(order.slice(0, 3)))
-    expect(draw(context, { ...plain, topP: 1e-6 })).toEqual(new Set(order.slice(0, 1)))
-    expect(draw(context, { ...plain, minP: 1 })).toEqual(new Set(order.slice(0, 1)))
-    expect(draw(context, { ...plain, temperature: 1e-3 })).toEqual(new Set(order.slice(0, 1)))
-    expect(context.sample(greedy)).toBe(order[0])
+    expect(await draw(context, { ...plain, temperature: 5, topK: 3 })).toEqual(new Set(order.slice(0, 3)))
+    expect(await draw(context, { ...plain, topP: 1e-6 })).toEqual(new Set(order.slice(0, 1)))
+    expect(await draw(context, { ...plain, minP: 1 })).toEqual(new Set(order.slice(0, 1)))
+    expect(await draw(context, { ...plain, temperature: 1e-3 })).toEqual(new Set(order.slice(0, 1)))
+    expect(await context.sample(greedy)).toBe(order[0])
   })
 
   test('a repetition penalty moves the choice away from tokens seen before', async () => {
     const context = await start(30, layerPlan(30))
-    const logits = [...context.logits()]
+    const logits = [...(await context.logits())]
     const seen = new Set(prompt(30))
     const penalized = logits.map((x, id) => (seen.has(id) ? (x > 0 ? x / 1.8 : x * 1.8) : x))
     const best = penalized.indexOf(Math.max(...penalized))
-    expect(context.sample({ ...greedy, repetitionPenalty: 1.8 })).toBe(best)
+    expect(await context.sample({ ...greedy, repetitionPenalty: 1.8 })).toBe(best)
   })
 })
 
@@ -292,7 +302,7 @@ describe('errors', () => {
       planOf(open.config, 60, layerPlan(30, snapkv)),
     ])
     await run.runLayer()
-    const scores = run.scores(0)
+    const scores = await run.scores(0)
     scores[5] = NaN
     await expect(run.compressLayer(0, { scores })).rejects.toMatchObject({
       code: 'KV_NUMERIC',

@@ -1,5 +1,5 @@
-import { tokenToEvict } from '@qpkv/reference'
-import { type ExactFormat, type LayerPlan } from '@qpkv/spec'
+import { tokensToEvict } from '@qpkv/reference'
+import { upgradeLayerPlan, type ExactFormat1 as ExactFormat, type LayerPlan1 as LayerPlan } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { randomModel } from '../support/random-model.ts'
 import { exact, layerCase, sliceTokens } from './support/layer-cases.ts'
@@ -69,7 +69,7 @@ test.each(['lowest-score', 'fifo'] as const)(
         tokens.scores.push(0)
         const mass = newMass(q, whole.k, prompt + steps, head, tokens.positions)
         tokens.scores = tokens.scores.map((score, i) => score + mass[i]!)
-        const index = tokenToEvict(tokens, options.plan)
+        const [index] = tokensToEvict(tokens, upgradeLayerPlan(options.plan))
         if (index !== undefined) {
           tokens.positions.splice(index, 1)
           tokens.scores.splice(index, 1)
@@ -117,16 +117,16 @@ test('an evicted token is not seen any more, and the fork that shares its tile s
     const [context] = contexts as [(typeof contexts)[number]]
     const fork = context.fork()
     await fork.append(Int32Array.of(7))
-    const want = fork.logits()
+    const want = await fork.logits()
     const twin = context.fork()
     for (let i = 0; i < 30; i++) await context.append(Int32Array.of((i * 17) % 97))
     expect(context.kept().every((layer) => layer.every((count) => count === 24))).toBe(true)
     await twin.append(Int32Array.of(7))
-    expect(largestDifference(twin.logits(), want)).toBe(0)
+    expect(largestDifference(await twin.logits(), want)).toBe(0)
     // Without eviction the same text gives other logits.
     const keep = await prefill(open, ids, [planOf(open.config, 60, { ...rolling('true'), evict: 'never' })])
     for (let i = 0; i < 30; i++) await keep.contexts[0]!.append(Int32Array.of((i * 17) % 97))
-    expect(largestDifference(keep.contexts[0]!.logits(), context.logits())).toBeGreaterThan(1e-3)
+    expect(largestDifference(await keep.contexts[0]!.logits(), await context.logits())).toBeGreaterThan(1e-3)
   }
 })
 
@@ -162,5 +162,5 @@ test('with nothing pruned, positions by index in the cache are the positions in 
   const { contexts } = await prefill(open, ids, plans)
   for (const context of contexts) for (const id of [3, 50, 9]) await context.append(Int32Array.of(id))
   for (const context of contexts.slice(1))
-    expect(largestDifference(context.logits(), contexts[0]!.logits())).toBeLessThan(1e-4)
+    expect(largestDifference(await context.logits(), await contexts[0]!.logits())).toBeLessThan(1e-4)
 })

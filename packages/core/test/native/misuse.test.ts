@@ -21,8 +21,8 @@ test('a finished prefill refuses every further step', async () => {
   await expect(run.runLayer()).rejects.toThrow(spent)
   await expect(run.compressLayer(0)).rejects.toThrow(spent)
   await expect(run.allLogits()).rejects.toThrow(spent)
-  expect(() => run.scores(0)).toThrow(spent)
-  expect(() => run.exact('key')).toThrow(spent)
+  await expect(run.scores(0)).rejects.toThrow(spent)
+  await expect(run.exact('key')).rejects.toThrow(spent)
 })
 
 test('arrays of another type are refused: bytes would be read beyond their end', () => {

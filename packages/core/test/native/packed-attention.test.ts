@@ -1,4 +1,4 @@
-import type { LayerPlan } from '@qpkv/spec'
+import type { LayerPlan1 as LayerPlan } from '@qpkv/spec'
 import { describe, expect, test } from 'vitest'
 import type { NativeLayerCache, NativePartExport } from '../../src/native/addon.ts'
 import { exact, layerCase, packed, segments, sliceTokens } from './support/layer-cases.ts'

@@ -1,5 +1,12 @@
 import { modelFolder } from '@qpkv/reference-model'
-import { headBytes, storedHeads, type AnyMethod, type CompressionPlan, createRegistry } from '@qpkv/spec'
+import {
+  headBytes,
+  upgradeLayerPlan,
+  storedHeads,
+  type AnyMethod,
+  type Plan1 as CompressionPlan,
+  createRegistry,
+} from '@qpkv/spec'
 import { onTestFinished } from 'vitest'
 import { modelFacts } from '../../src/load-model.ts'
 import { Model } from '../../src/model.ts'
@@ -96,11 +103,13 @@ function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: Fa
       layer++
     },
     scores: (index) =>
-      Float32Array.from(
-        { length: heads(index) * ids.length },
-        (_, i) => (i % ids.length) + Math.floor(i / ids.length) / 10,
+      Promise.resolve(
+        Float32Array.from(
+          { length: heads(index) * ids.length },
+          (_, i) => (i % ids.length) + Math.floor(i / ids.length) / 10,
+        ),
       ),
-    exact: () => Float32Array.from({ length: 2 * ids.length * 32 }, (_, i) => i),
+    exact: () => Promise.resolve(Float32Array.from({ length: 2 * ids.length * 32 }, (_, i) => i)),
     compressLayer(index, options) {
       log.compress.push({ index, options })
       const keep = plans[index]?.layers[layer]?.tokens.perHead ?? 0
@@ -121,6 +130,7 @@ function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: Fa
 
 function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): NativeContext {
   let stopped = false
+  const next = () => ((ids.at(-1) ?? 0) + 1) % VOCAB
   const facts = { layers: LAYERS, queryHeads: 4, kvHeads: 2, headDim: 32 }
   return {
     get tokens() {
@@ -128,7 +138,8 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
     },
     bytes: () => ({
       planned: plan.layers.reduce(
-        (sum, at) => sum + storedHeads(plan.heads, facts) * headBytes(at, at.tokens.perHead, 32),
+        (sum, at) =>
+          sum + storedHeads(plan.heads, facts) * headBytes(upgradeLayerPlan(at), at.tokens.perHead, 32),
         0,
       ),
       grown: 64 * (ids.length - plan.promptTokens),
@@ -136,13 +147,14 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
     }),
     kept: () => plan.layers.map((at) => Int32Array.of(at.tokens.perHead, at.tokens.perHead)),
     seed: () => undefined,
-    sample: () => ((ids.at(-1) ?? 0) + 1) % VOCAB,
-    logits: () => new Float32Array(VOCAB),
-    async append(more) {
+    sample: () => Promise.resolve(next()),
+    logits: () => Promise.resolve(new Float32Array(VOCAB)),
+    async append(more, sampling) {
       await pause(log.stepMs)
       if (stopped) throw aborted()
       log.fed.push(...more)
       ids.push(...more)
+      return sampling && next()
     },
     appendAll: () => Promise.reject(new Error('fake')),
     fork: () => fakeContext([...ids], plan, log),

@@ -1,4 +1,5 @@
-import { definePruner, number, oneOf, windowAttention, windowAttentionOptions } from '@qpkv/spec'
+import { definePruner, windowAttention, windowAttentionOptions } from '@qpkv/spec'
+import { ada, adaOptions } from './ada.ts'
 
 /**
  * Ada-KV: SnapKV's scores, but the heads of a layer share its places: a head whose attention is spread keeps more tokens, one that looks
@@ -10,20 +11,7 @@ export const adakv = definePruner({
   paper: 'https://arxiv.org/abs/2407.11550',
   options: {
     ...windowAttentionOptions({ window: 32 }),
-    floor: number({
-      default: 0.2,
-      min: 0,
-      max: 1,
-      doc: 'Part of its equal share that every head keeps; 1 is SnapKV.',
-    }),
-    weigh: oneOf(['none', 'top-share'], {
-      default: 'none',
-      doc: "top-share: a head's scores count times what part of their sum its best ones hold.",
-    }),
-    rounding: oneOf(['exact', 'each'], {
-      default: 'exact',
-      doc: 'each: places are rounded head by head, so that their sum may differ from the budget.',
-    }),
+    ...adaOptions,
   },
   profiles: {
     original: { window: 32, kernel: 7, pool: 'max', weigh: 'top-share', rounding: 'each', order: 'score' },
@@ -36,14 +24,6 @@ export const adakv = definePruner({
       order: 'score',
     },
   },
-  select: (options, at) => {
-    const { weigh, rounding, floor } = options
-    return {
-      ...windowAttention(options, at),
-      pool: 'layer',
-      floor,
-      ...(weigh === 'top-share' && { weigh }),
-      ...(rounding === 'each' && { rounding }),
-    }
-  },
+  layer: (options, at) => windowAttention(options, at),
+  share: ({ floor, weigh, rounding }) => ada({ floor, weigh, rounding }),
 })

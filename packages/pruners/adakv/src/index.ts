@@ -1,1 +1,2 @@
 export { adakv, adakv as default } from './adakv.ts'
+export { ada } from './ada.ts'

@@ -1,4 +1,4 @@
-import { closingTokens, definePruner, integer, oneOf, optional } from '@qpkv/spec'
+import { closingTokens, definePruner, integer, oneOf, optional, type ScoreInput } from '@qpkv/spec'
 
 /**
  * H2O: keeps the heavy hitters, tokens that collect most attention over all queries, beside the
@@ -37,14 +37,18 @@ export const h2o = definePruner({
     'qpruningkv-needle': { recent: 32, mask: 'window-block', order: 'score' },
     'kvcache-factory': { recent: 8, order: 'score' },
   },
-  select: ({ recent, group, mask, order, decode }, { prompt, tokens }) => {
+  layer: ({ recent, group, mask, order, decode }, { prompt }) => {
     const closing = closingTokens(prompt)
-    const last = recent ?? Math.max(1, Math.floor((tokens - closing) / 2))
+    const score: ScoreInput = {
+      op: 'group',
+      by: group,
+      of: [{ stat: 'attention', queries: 'all', mask, reduce: 'sum' }],
+    }
     return {
-      observe: { what: 'attention', queries: 'all', mask, reduce: 'sum', group },
-      protect: { first: 0, last: last + closing },
+      score,
+      protect: { last: recent === undefined ? { share: 0.5, beside: closing } : recent + closing },
       order,
-      evict: decode === 'evict' ? 'lowest-score' : 'never',
+      evict: decode === 'evict' ? { by: score } : 'never',
     }
   },
 })

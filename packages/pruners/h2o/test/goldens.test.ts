@@ -6,7 +6,7 @@ import {
   runSelection,
   scoreError,
 } from '@qpkv/conformance'
-import { observe, selectTokens, tokenToEvict } from '@qpkv/reference'
+import { evaluateScore, selectTokens, tokensToEvict } from '@qpkv/reference'
 import { resolve } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { h2o } from '../src/index.ts'
@@ -81,15 +81,20 @@ test.each(traces)(
       tokens: prompt,
     })
     const layer = plan.layers[0]!
-    expect(layer.evict).toBe('lowest-score')
-    const scores = observe(layer.observe, 'kv', {
-      q: prefix(q, prompt),
-      k: prefix(k, prompt),
-      queryHeads: heads,
-      kvHeads: heads,
-      tokens: prompt,
-      headDim,
-    })
+    expect(layer.evict).toEqual({ by: layer.stages[0]!.score, every: 1, capacity: heavy + recent })
+    const wide = evaluateScore(
+      layer.stages[0]!.score,
+      {
+        q: prefix(q, prompt),
+        k: prefix(k, prompt),
+        queryHeads: heads,
+        kvHeads: heads,
+        tokens: prompt,
+        headDim,
+      },
+      { heads: 'kv', protectLast: 0 },
+    )
+    const scores = Float32Array.from(wide.flatMap((row) => [...row]))
     const selected = selectTokens(scores, heads, prompt, layer)
     const live = selected.map((kept, h) => ({
       positions: [...kept],
@@ -102,7 +107,7 @@ test.each(traces)(
         head.positions.push(position)
         head.scores.push(0)
         for (const [i, p] of probabilities(h, position, head.positions).entries()) head.scores[i]! += p
-        const leaving = tokenToEvict(head, layer)
+        const [leaving] = tokensToEvict(head, layer)
         if (leaving === undefined) continue
         head.positions.splice(leaving, 1)
         head.scores.splice(leaving, 1)

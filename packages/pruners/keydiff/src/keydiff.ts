@@ -16,9 +16,8 @@ export const keydiff = definePruner({
       doc: 'Newest tokens of the user turn that are always kept.',
     }),
   },
-  select: ({ last }, { prompt }) => ({
-    observe: { what: 'key-similarity' },
-    protect: { first: 0, last: last + closingTokens(prompt) },
-    prefer: 'lowest',
+  layer: ({ last }, { prompt }) => ({
+    score: { op: 'scale', factor: -1, of: [{ stat: 'key-similarity' }] },
+    protect: { last: last + closingTokens(prompt) },
   }),
 })

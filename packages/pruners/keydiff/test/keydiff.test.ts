@@ -1,6 +1,6 @@
 import { randomValues } from '@qpkv/conformance'
-import { observe, selectTokens } from '@qpkv/reference'
-import { resolve } from '@qpkv/spec'
+import { selectLayer } from '@qpkv/reference'
+import { resolve, statisticsOf } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { keydiff } from '../src/index.ts'
 
@@ -13,7 +13,7 @@ test('keeps the keys with the lowest cosine to the mean of the normalized keys, 
     tokens,
   })
   const layer = plan.layers[0]!
-  const scores = observe(layer.observe, 'kv', {
+  const { kept: selected } = selectLayer(layer, 'kv', {
     q: new Float32Array(4 * tokens * 16),
     k,
     queryHeads: 4,
@@ -21,7 +21,7 @@ test('keeps the keys with the lowest cosine to the mean of the normalized keys, 
     tokens,
     headDim: 16,
   })
-  for (const [h, kept] of selectTokens(scores, 2, tokens, layer).entries()) {
+  for (const [h, kept] of selected.entries()) {
     const rows = Array.from({ length: tokens }, (_, t) => [
       ...k.subarray((h * tokens + t) * 16, (h * tokens + t + 1) * 16),
     ])
@@ -40,5 +40,5 @@ test('keeps the keys with the lowest cosine to the mean of the normalized keys, 
 
 test('the question is not looked at: queries change nothing', () => {
   const { plan } = resolve({ budget: { tokens: 40 }, prune: keydiff() }, undefined, model, { tokens })
-  expect(plan.layers[0]!.observe).toEqual({ what: 'key-similarity' })
+  expect(statisticsOf(plan.layers[0]!.stages[0]!.score)).toEqual([{ stat: 'key-similarity' }])
 })

@@ -1,5 +1,5 @@
 import { closingTokens, definePruner, integer, oneOf } from '@qpkv/spec'
-import { shareBesideWhole } from './share-beside-whole.ts'
+import { wholeFirst } from './whole-first.ts'
 
 /**
  * L2 norm: keeps the tokens whose keys have the smallest norm; they tend to be those that later queries attend
@@ -31,16 +31,11 @@ export const l2norm = definePruner({
     original: { skip: 2, skipped: 'free', order: 'score' },
     'kvcache-factory': { skip: 2, skipped: 'free', order: 'score' },
   },
-  allocates: ({ skip }) => skip > 0,
-  allocate: ({ skip, skipped }, { layers }) =>
-    skipped === 'counted'
-      ? shareBesideWhole(skip, layers)
-      : layers.map(({ capacity, candidates }, l) => (l < skip ? Math.max(capacity, candidates) : capacity)),
-  select: ({ norms, last, order }, { prompt }) => ({
-    observe: { what: 'key-norm' },
-    prefer: norms === 'smallest' ? 'lowest' : 'highest',
-    protect: { first: 0, last: last + closingTokens(prompt) },
+  allocate: ({ skip, skipped }) => (skip > 0 ? wholeFirst({ layers: skip, whole: skipped }) : undefined),
+  layer: ({ norms, last, order }, { prompt }) => ({
+    score:
+      norms === 'smallest' ? { op: 'scale', factor: -1, of: [{ stat: 'key-norm' }] } : { stat: 'key-norm' },
+    protect: { last: last + closingTokens(prompt) },
     order,
   }),
-  overspends: ({ skip, skipped }) => skip > 0 && skipped === 'free',
 })

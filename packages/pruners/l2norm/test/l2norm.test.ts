@@ -13,15 +13,16 @@ test('every layer is pruned alike by default, and no token is kept for its place
   const { plan } = resolved({ budget: { tokens: 50 } }, l2norm())
   for (const layer of plan.layers) {
     expect(layer.tokens.perHead).toBe(50)
-    expect(layer.observe).toEqual({ what: 'key-norm' })
-    expect(layer.prefer).toBe('lowest')
+    expect(layer.stages).toEqual([
+      { score: { op: 'scale', factor: -1, offset: 0, of: [{ stat: 'key-norm' }] }, share: 1 },
+    ])
     expect(layer.protect).toEqual({ first: 0, last: 0 })
   }
 })
 
 test('the opposite is an option', () => {
   const [layer] = resolved({ budget: { tokens: 50 } }, l2norm({ norms: 'largest' })).plan.layers
-  expect(layer?.prefer).toBe('highest')
+  expect(layer?.stages[0]?.score).toEqual({ stat: 'key-norm' })
 })
 
 test('skipped layers are whole, and the others share what they leave of the budget', () => {

@@ -14,5 +14,5 @@ export const snapkv = definePruner({
     'qpruningkv-needle': { window: 32, kernel: 7, pool: 'max', order: 'score' },
     'kvcache-factory': { window: 8, kernel: 7, pool: 'max', order: 'score' },
   },
-  select: (options, at) => windowAttention(options, at),
+  layer: (options, at) => windowAttention(options, at),
 })

@@ -37,15 +37,14 @@ export const streamingllm = definePruner({
     'qpruningkv-needle': { recent: 32 },
     'kvcache-factory': { sinks: 4 },
   },
-  select: ({ sinks, recent, decode, positions }, { tokens, candidates }) => {
-    const evict = decode === 'roll' ? 'fifo' : 'never'
-    const first = recent === undefined ? Math.min(sinks, candidates) : Math.max(0, tokens - recent)
-    return {
-      observe: { what: 'nothing' },
-      // A budget of the sinks alone would hold no newest token: it counts as too small.
-      protect: { first, last: Math.min(candidates, Math.max(1, recent ?? tokens - first)) },
-      evict,
-      positions,
-    }
-  },
+  layer: ({ sinks, recent, decode, positions }, { candidates }) => ({
+    score: null,
+    // A budget of the sinks alone would hold no newest token: it counts as too small.
+    protect:
+      recent === undefined
+        ? { first: Math.min(sinks, candidates), last: 'rest' }
+        : { first: 'rest', last: Math.min(recent, candidates) },
+    evict: decode === 'roll' ? 'fifo' : 'never',
+    positions,
+  }),
 })

@@ -1,5 +1,5 @@
 import { readJson, readSelections } from '@qpkv/conformance'
-import { selectTokens, tokenToEvict } from '@qpkv/reference'
+import { selectTokens, tokensToEvict } from '@qpkv/reference'
 import { resolve } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { streamingllm } from '../src/index.ts'
@@ -37,13 +37,13 @@ test.each(streaming)(
     const layer = planOf(trace.start_size + trace.recent_size, trace.prompt, prune)
     expect(layer.evict).toBe('fifo')
     expect(layer.positions).toBe('cache')
-    for (const { key } of layer.segments) expect(key.rope).toBe('before')
+    expect(layer.keys.rope).toBe('before')
     const positions = [...selectTokens(undefined, 1, trace.prompt, layer)[0]!]
     expect(positions).toEqual(trace.trace[0]!.kept)
     for (const [step, { kept }] of trace.trace.entries()) {
       if (step === 0) continue
       positions.push(trace.prompt + step - 1)
-      const leaving = tokenToEvict({ positions, scores: [] }, layer)
+      const [leaving] = tokensToEvict({ positions, scores: [] }, layer)
       if (leaving !== undefined) positions.splice(leaving, 1)
       expect(positions).toEqual(kept)
     }

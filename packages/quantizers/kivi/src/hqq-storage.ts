@@ -1,5 +1,6 @@
-import { quantizeHqq, roundF16, type HqqVersion } from '@qpkv/reference'
+import { roundF16 } from '@qpkv/reference'
 import { KvError, type Block, type RoundTrip } from '@qpkv/spec'
+import { quantizeHqq, type HqqVersion } from './hqq-solver.ts'
 
 /*
  * The storage that the paper's released code really runs (HQQ over a whole [heads, tokens, headDim] block,

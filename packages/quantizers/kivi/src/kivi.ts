@@ -1,6 +1,7 @@
 import {
   defineQuantizer,
   exactFormat,
+  integer,
   kiviStorage,
   kiviStorageOptions,
   KvError,
@@ -31,6 +32,47 @@ const hqqStorage = (options: HqqOptions, tensor: 'key' | 'value'): HqqStorage =>
   compute: 'f16',
 })
 
+/** Newest kept tokens that stay in 16 bit where nothing is said. */
+const RECENT = 32
+
+/** Options that go with the other storage are not passed over in silence. */
+function refuseIgnored({
+  storage,
+  threshold,
+  recent = 0,
+  residual,
+  keyAxis,
+  valueAxis,
+}: {
+  readonly storage: 'packed' | 'hqq'
+  readonly threshold: number | undefined
+  readonly recent: number | undefined
+  readonly residual: string
+  readonly keyAxis: 0 | 1
+  readonly valueAxis: 0 | 1
+}): void {
+  const refuse = (what: string, other: string, hint: string) =>
+    new KvError('KV_CONFLICT', `quantize.${what}, which goes with storage=${other} only.`, { hint })
+  if (storage === 'hqq') {
+    const hint = 'The released code codes every kept token of the prompt at once; leave it out.'
+    if (recent > 0) throw refuse(`recent is ${recent}`, 'packed', hint)
+    if (residual !== 'unified') throw refuse(`residual is ${residual}`, 'packed', hint)
+    return
+  }
+  if (threshold !== undefined)
+    throw refuse(
+      `threshold is ${threshold}`,
+      'hqq',
+      'Add storage=hqq or profile=qpruningkv, or use the quantizer kvquant, whose tiles keep outliers exactly.',
+    )
+  if (keyAxis !== 1 || valueAxis !== 0)
+    throw refuse(
+      `keyAxis is ${keyAxis} and valueAxis ${valueAxis}`,
+      'hqq',
+      'Add storage=hqq; packed keys are grouped by channel over tokens, values by token over channels.',
+    )
+}
+
 /**
  * KIVI: keys in groups of tokens per channel, values in groups of channels per token, the newest tokens in 16 bit.
  * Liu et al., "KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache", https://arxiv.org/abs/2402.02750
@@ -41,6 +83,14 @@ export const kivi = defineQuantizer({
   options: {
     bits: oneOf([8, 4, 3, 2, 1], { default: 4, doc: 'Width of a code.' }),
     ...kiviStorageOptions,
+    recent: optional(
+      integer({
+        default: RECENT,
+        min: 0,
+        max: 65536,
+        doc: 'Newest kept tokens that stay in 16 bit; left out: 32, or none with storage=hqq.',
+      }),
+    ),
     storage: oneOf(['packed', 'hqq'], {
       default: 'packed',
       doc: 'hqq: the storage that the released code of arXiv 2412.12706 really ran; simulated.',
@@ -71,18 +121,11 @@ export const kivi = defineQuantizer({
     },
   },
   format(options, at) {
-    const { bits, storage, threshold, solver } = options
+    const { bits, storage, solver, recent } = options
+    refuseIgnored(options)
     if (storage === 'hqq')
       return { key: exactFormat(), value: exactFormat(), simulated: { keyBits: bits, valueBits: bits } }
-    if (threshold !== undefined)
-      throw new KvError(
-        'KV_CONFLICT',
-        `quantize.threshold is ${threshold}, which goes with storage=hqq only.`,
-        {
-          hint: 'Add storage=hqq or profile=qpruningkv, or use the quantizer kvquant, whose tiles keep outliers exactly.',
-        },
-      )
-    return kiviStorage({ ...options, solver: solverOf(solver) }, at)
+    return kiviStorage({ ...options, recent: recent ?? RECENT, solver: solverOf(solver) }, at)
   },
   simulation: {
     used: ({ storage }) => storage === 'hqq',

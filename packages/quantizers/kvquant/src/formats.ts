@@ -8,7 +8,6 @@ export const keyFormat = (bits: Width, outliers: number, codebook?: readonly num
     bits,
     scalePer: 'channel',
     group: 128,
-    rope: 'before',
     outliers,
     levels: levelsOf(codebook, bits),
   })

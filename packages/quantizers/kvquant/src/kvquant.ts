@@ -130,14 +130,12 @@ export const kvquant = defineQuantizer({
     const key = width(at.keyBits)
     const value = width(at.valueBits)
     return {
-      key:
-        key === 16
-          ? exactFormat({ rope: 'before' })
-          : keyFormat(key, outliers, levelsOf(calibration, at, 'key', key)),
+      key: key === 16 ? exactFormat() : keyFormat(key, outliers, levelsOf(calibration, at, 'key', key)),
       value:
         value === 16
           ? exactFormat()
           : valueFormat(value, outliers, at.model.headDim, levelsOf(calibration, at, 'value', value)),
+      keys: { rope: 'before' },
       sinks,
       recent,
     }

@@ -99,7 +99,7 @@ test('a file is the same as its content; a broken, missing or foreign one is sai
 test('keys are stored before RoPE with positions, the first token exactly, one percent apart', () => {
   const layer = planOf(kvquant()).layers[0]!
   expect(layer.segments.map((s) => s.role)).toEqual(['sinks', 'packed', 'recent'])
-  expect(layer.segments.every((s) => s.key.rope === 'before')).toBe(true)
+  expect(layer.keys.rope).toBe('before')
   expect(packedOf(kvquant()).key).toMatchObject({ scalePer: 'channel', outliers: 0.01 })
   expect(packedOf(kvquant()).value).toMatchObject({ scalePer: 'token', group: 64 })
 })

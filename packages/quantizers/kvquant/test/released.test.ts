@@ -20,7 +20,7 @@ test('the profile is stored in true tiles: uniform codes after RoPE, values beyo
   expect(hooks).toEqual({})
   for (const layer of plan.layers) {
     expect(layer.simulated).toBeUndefined()
-    expect(layer.residual).toBe('never')
+    expect(layer.residual).toEqual({ keys: 'never', values: 'never' })
     const [packed, recent] = layer.segments
     expect([packed!.role, recent!.role, recent!.tokens]).toEqual(['packed', 'recent', 0])
     const shared = {

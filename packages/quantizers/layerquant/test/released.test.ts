@@ -17,7 +17,7 @@ test('the profile: 16 bit in the range, 4-bit tiles outside, whatever the widths
       ])
     for (const l of [0, 3]) {
       const { segments, residual } = plan.layers[l]!
-      expect(residual).toBe('never')
+      expect(residual).toEqual({ keys: 'never', values: 'never' })
       // 40 channels are the largest group of keys that this head has.
       expect(segments[0]!.key).toMatchObject({ bits: 4, scalePer: 'token', group: 40, outliers: 0 })
       expect(segments[0]!.value).toMatchObject({ bits: 4, scalePer: 'channel', group: 64, outliers: 0 })

@@ -1,28 +1,20 @@
-import { makeMethod, profilesAsJson, type MethodFactory } from './define-method.ts'
-import type { Allocation, AnyPruner, Observed, Selection, SelectionContext } from './method.ts'
-import type { OptionShape, OptionValues, Profiles } from '../options/option-shape.ts'
+import type { OptionShape, OptionValues } from '../options/option-shape.ts'
+import { makeMethod, type MethodDefinition, type MethodFactory, type NoExcess } from './define-method.ts'
+import type { MethodRef } from './method-ref.ts'
+import type { AnyPruner, LayerContext, Observed, Selection } from './pruner.ts'
 
 /** What an author writes; see docs of each field in {@link AnyPruner} and {@link Selection}. */
-export interface PrunerDefinition<S extends OptionShape, P extends string> {
-  readonly name: string
-  /** Link to the paper. */
-  readonly paper: string
-  readonly options: S
-  /** Named sets of defaults: what the originals' code does. */
-  readonly profiles?: Profiles<S, P>
-  /** Tokens per stored head and layer; left out: an equal share. Their cost must not exceed that of the capacities. */
-  readonly allocate?: (options: OptionValues<S>, at: Allocation) => readonly number[]
-  /**
-   * Whether these options allocate at all; left out: whenever `allocate` is given.
-   * Without it shares are equal, and exact for bytes.
-   */
-  readonly allocates?: (options: OptionValues<S>) => boolean
-  /** Which tokens to keep, as data. */
-  readonly select: (options: OptionValues<S>, at: SelectionContext) => Selection
-  /** Escape hatch in TypeScript: replaces the observed scores, [heads, tokens]. */
+export interface PrunerDefinition<S extends OptionShape, P extends string> extends MethodDefinition<S, P> {
+  /** Which tokens of a layer to keep, as data. Asked once per layer, before anything is measured. */
+  readonly layer: (options: OptionValues<S>, at: LayerContext) => Selection
+  /** Escape hatch in TypeScript: replaces the scores that `layer` asked for, [heads, tokens]. */
   readonly score?: (options: OptionValues<S>, observed: Observed) => Float32Array
-  /** True where a profile keeps more than the budget, as the code that it follows does. */
-  readonly overspends?: (options: OptionValues<S>) => boolean
+  /** Which options of the pruner want its `score`; left out: all. */
+  readonly scores?: (options: OptionValues<S>) => boolean
+  /** A preset's allocator, by its own factory; undefined: equal shares. */
+  readonly allocate?: (options: OptionValues<S>) => MethodRef | undefined
+  /** A preset's sharing, by its own factory; undefined: each head for itself. */
+  readonly share?: (options: OptionValues<S>) => MethodRef | undefined
 }
 
 /** A pruner and its factory in one value: `snapkv` is registered, `snapkv({ window: 16 })` stands in a spec. */
@@ -33,25 +25,29 @@ export type Pruner<S extends OptionShape = OptionShape, P extends string = strin
  * Makes a pruner of its definition: a frozen value that checks options when it is called.
  * The value throws KV_INVALID_OPTION for options that the definition does not accept.
  */
-export const definePruner = <S extends OptionShape, P extends string = never>(
-  definition: PrunerDefinition<S, P>,
+export const definePruner = <
+  S extends OptionShape,
+  P extends string = never,
+  R extends Selection = Selection,
+>(
+  definition: PrunerDefinition<S, P> & {
+    readonly layer: (options: OptionValues<S>, at: LayerContext) => R & NoExcess<R, Selection>
+  },
 ): Pruner<S, P> =>
-  makeMethod<S, P, AnyPruner>(
-    {
-      name: definition.name,
-      paper: definition.paper,
-      options: definition.options,
-      profiles: profilesAsJson(definition.profiles),
-    },
+  makeMethod(
     'pruner',
+    definition as PrunerDefinition<S, P>,
+    { required: ['layer'], optional: ['score', 'scores', 'allocate', 'share'] },
     (options) => {
       const { score } = definition
-      const allocate = definition.allocates?.(options) === false ? undefined : definition.allocate
+      const wanted = score && (definition.scores?.(options) ?? true)
+      const allocate = definition.allocate?.(options)
+      const share = definition.share?.(options)
       return Object.freeze({
-        ...(allocate && { allocate: (at: Allocation) => allocate(options, at) }),
-        select: (at: SelectionContext) => definition.select(options, at),
-        ...(score && { score: (observed: Observed) => score(options, observed) }),
-        overspends: definition.overspends?.(options) ?? false,
+        layer: (at: LayerContext) => definition.layer(options, at),
+        ...(wanted && { score: (observed: Observed) => score(options, observed) }),
+        ...(allocate && { allocate }),
+        ...(share && { share }),
       })
     },
   )

@@ -1,6 +1,6 @@
-import { makeMethod, profilesAsJson, type MethodFactory } from './define-method.ts'
-import type { AnyQuantizer, Block, FormatContext, LayerStorage, RoundTrip } from './method.ts'
-import type { OptionShape, OptionValues, Profiles } from '../options/option-shape.ts'
+import type { OptionShape, OptionValues } from '../options/option-shape.ts'
+import { makeMethod, type MethodDefinition, type MethodFactory, type NoExcess } from './define-method.ts'
+import type { AnyQuantizer, Block, FormatContext, LayerStorage, RoundTrip } from './quantizer.ts'
 
 /** Coding in TypeScript, for storage that no kernel knows. */
 export interface Simulation<S extends OptionShape> {
@@ -11,13 +11,7 @@ export interface Simulation<S extends OptionShape> {
 }
 
 /** What an author writes; see docs of each field in {@link AnyQuantizer} and {@link LayerStorage}. */
-export interface QuantizerDefinition<S extends OptionShape, P extends string> {
-  readonly name: string
-  /** Link to the paper. */
-  readonly paper: string
-  readonly options: S
-  /** Named sets of defaults: what the originals' code does. */
-  readonly profiles?: Profiles<S, P>
+export interface QuantizerDefinition<S extends OptionShape, P extends string> extends MethodDefinition<S, P> {
   /** How K and V of a layer are stored, as data. */
   readonly format: (options: OptionValues<S>, at: FormatContext) => LayerStorage
   readonly simulation?: Simulation<S>
@@ -35,17 +29,19 @@ export type Quantizer<S extends OptionShape = OptionShape, P extends string = st
  * Makes a quantizer of its definition: a frozen value that checks options when it is called.
  * The value throws KV_INVALID_OPTION for options that the definition does not accept.
  */
-export const defineQuantizer = <S extends OptionShape, P extends string = never>(
-  definition: QuantizerDefinition<S, P>,
+export const defineQuantizer = <
+  S extends OptionShape,
+  P extends string = never,
+  R extends LayerStorage = LayerStorage,
+>(
+  definition: QuantizerDefinition<S, P> & {
+    readonly format: (options: OptionValues<S>, at: FormatContext) => R & NoExcess<R, LayerStorage>
+  },
 ): Quantizer<S, P> =>
-  makeMethod<S, P, AnyQuantizer>(
-    {
-      name: definition.name,
-      paper: definition.paper,
-      options: definition.options,
-      profiles: profilesAsJson(definition.profiles),
-    },
+  makeMethod(
     'quantizer',
+    definition as QuantizerDefinition<S, P>,
+    { required: ['format'], optional: ['simulation', 'notes', 'calibration'] },
     (options) => {
       const simulation = definition.simulation?.used(options) ? definition.simulation : undefined
       const calibration = definition.calibration?.(options)

@@ -1,12 +1,15 @@
 import { exactFormat, packedFormat } from '../plan/formats.ts'
-import type { FormatContext, LayerStorage } from './method.ts'
+import type { FormatContext, LayerStorage } from './quantizer.ts'
 import { integer, oneOf } from '../options/option.ts'
-import type { Bits, PackedFormat, Solver, TensorFormat } from '../tensor-format.ts'
+import type { Residual } from '../plan/layer-plan.ts'
+import type { Bits, PackedFormat, Solver, TensorFormat } from '../plan/tensor-format.ts'
 
+/** Releases of the code of arXiv 2309.15531 whose rules differ. */
+const proximal = { kind: 'proximal', steps: 20, norm: 0.7, beta: 10 } as const
 const solvers = {
   'min-max': { kind: 'min-max' },
-  'hqq-0.2.2': { kind: 'hqq', version: '0.2.2' },
-  'hqq-0.2.8': { kind: 'hqq', version: '0.2.8' },
+  'hqq-0.2.2': { ...proximal, growth: 1.01, limit: 1e4, flat: 0 },
+  'hqq-0.2.8': { ...proximal, growth: 1, flat: 1e-4 },
 } as const satisfies Record<string, Solver>
 /** How scale and minimum of a group are found, by the name that options use. */
 export type SolverName = keyof typeof solvers
@@ -22,7 +25,7 @@ export interface KiviOptions {
   /** Tokens (keys) and channels (values, at most the head dimension) that share a scale. */
   readonly group: number
   readonly recent: number
-  readonly residual: 'unified' | 'kivi'
+  readonly residual: keyof typeof residuals
   readonly solver: Solver
 }
 
@@ -35,9 +38,15 @@ export function kiviStorage(options: KiviOptions, at: FormatContext): LayerStora
     key: packed(at.keyBits ?? options.bits, 'channel', group),
     value: packed(at.valueBits ?? options.bits, 'token', Math.min(group, at.model.headDim)),
     recent,
-    residual,
+    residual: residuals[residual],
   }
 }
+
+/** How later tokens leave 16 bit, by the name that options use. */
+const residuals = {
+  unified: { keys: 'group', values: 'group' },
+  kivi: { keys: 'block', values: 'token' },
+} as const satisfies Record<string, Residual>
 
 /** The options of `kiviStorage`, for a method's definition; `bits` is the method's own. */
 export const kiviStorageOptions = {

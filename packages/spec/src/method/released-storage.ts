@@ -1,6 +1,6 @@
 import { packedFormat } from '../plan/formats.ts'
-import type { FormatContext, LayerStorage } from './method.ts'
-import type { PackedFormat } from '../tensor-format.ts'
+import type { FormatContext, LayerStorage } from './quantizer.ts'
+import type { PackedFormat } from '../plan/tensor-format.ts'
 
 /** What `releasedStorage` needs. */
 export interface ReleasedStorageOptions {
@@ -30,6 +30,6 @@ export function releasedStorage({ bits, outliers }: ReleasedStorageOptions, at: 
     key: format('token', Math.min(GROUP, at.model.headDim)),
     value: format('channel', GROUP),
     recent: 0,
-    residual: 'never',
+    residual: { keys: 'never', values: 'never' },
   }
 }

@@ -1,7 +1,9 @@
 import type { PromptFacts } from '../facts.ts'
-import type { AttentionObservation, LayerPlan, Smoothing } from '../layer-plan.ts'
-import type { Selection, SelectionContext } from './method.ts'
 import { integer, odd, oneOf } from '../options/option.ts'
+import type { LayerPlan } from '../plan/layer-plan.ts'
+import type { GroupOperation, PoolOperation } from '../plan/score.ts'
+import type { LayerContext, Selection } from './pruner.ts'
+import type { ScoreInput } from './score-input.ts'
 
 /** Tokens after the last user turn: the template's closing tokens, which are kept but not observed. */
 export const closingTokens = (prompt: PromptFacts): number =>
@@ -13,8 +15,8 @@ export interface WindowAttentionOptions {
   readonly window: number
   /** Odd pooling width along the tokens; 1 for none. */
   readonly kernel: number
-  readonly pool: Smoothing['pool']
-  readonly group: AttentionObservation['group']
+  readonly pool: PoolOperation['pool']
+  readonly group: GroupOperation['by']
   readonly order: LayerPlan['order']
 }
 
@@ -41,20 +43,25 @@ export const windowAttentionOptions = (defaults: Pick<WindowAttentionOptions, 'w
  */
 export function windowAttention(
   options: WindowAttentionOptions,
-  at: Pick<SelectionContext, 'prompt'>,
-): Selection {
+  at: Pick<LayerContext, 'prompt'>,
+): Selection & { readonly score: ScoreInput } {
   const { window, kernel, pool, group, order } = options
   const closing = closingTokens(at.prompt)
+  const observed: ScoreInput = {
+    op: 'group',
+    by: group,
+    of: [
+      {
+        stat: 'attention',
+        queries: { last: window, before: closing > 0 ? 'user-end' : 'prompt-end' },
+        mask: 'causal',
+        reduce: 'sum',
+      },
+    ],
+  }
   return {
-    observe: {
-      what: 'attention',
-      queries: { last: window, before: closing > 0 ? 'user-end' : 'prompt-end' },
-      mask: 'causal',
-      reduce: 'sum',
-      group,
-    },
-    ...(kernel > 1 && { smooth: { pool, kernel, padding: 'zeros-count' } as const }),
-    protect: { first: 0, last: window + closing },
+    score: kernel > 1 ? { op: 'pool', pool, kernel, padding: 'zeros-count', of: [observed] } : observed,
+    protect: { last: window + closing },
     order,
   }
 }

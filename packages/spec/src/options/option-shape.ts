@@ -1,7 +1,7 @@
-import { expected, KvError } from '../errors.ts'
+import { expected } from '../errors.ts'
 import { isPlainObject, toJson, type JsonObject } from '../json.ts'
-import { nearestName } from '../nearest-name.ts'
 import type { Option } from './option.ts'
+import { refuseUnknown } from './refuse-unknown.ts'
 
 /** The options of a method by name. */
 export type OptionShape = { readonly [name: string]: Option<unknown> }
@@ -32,17 +32,7 @@ export function parseOptions<S extends OptionShape>(
   if (!isPlainObject(given)) throw expected('an object of options', path, given)
   const names = Object.keys(shape)
   const profileNames = Object.keys(profiles)
-  for (const name of Object.keys(given)) {
-    if (name === 'profile' || Object.hasOwn(shape, name)) continue
-    const near = nearestName(name, names)
-    throw new KvError('KV_INVALID_OPTION', `Unknown option ${path}.${name}.`, {
-      hint:
-        (near ? `Did you mean ${near}? ` : '') +
-        (names.length > 0
-          ? `Options: ${[...names, ...(profileNames.length > 0 ? ['profile'] : [])].join(', ')}.`
-          : 'It has no options.'),
-    })
-  }
+  refuseUnknown(given, profileNames.length > 0 ? [...names, 'profile'] : names, path)
   let defaults: Partial<OptionValues<S>> = {}
   const profile = given['profile']
   if (profile !== undefined) {

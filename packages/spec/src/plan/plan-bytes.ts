@@ -1,6 +1,6 @@
 import type { ModelFacts } from '../facts.ts'
-import type { CompressionPlan, LayerPlan, SegmentPlan } from '../layer-plan.ts'
-import type { TensorFormat } from '../tensor-format.ts'
+import type { CompressionPlan, LayerPlan, SegmentPlan, TokenShare } from './layer-plan.ts'
+import type { TensorFormat } from './tensor-format.ts'
 import { partBytes, TILE_TOKENS, type PartNeeds } from './tile-bytes.ts'
 
 /** Bytes of a plan. `tiles` is what the native allocator hands out; `tables` are codebooks, once per layer and tensor. */
@@ -14,26 +14,38 @@ export interface PlanBytes {
 }
 
 /** What a layer's parts need beside formats: these fields of a LayerPlan. */
-export type StoredLayer = Pick<LayerPlan, 'segments' | 'residual' | 'evict'>
+export type StoredLayer = Pick<LayerPlan, 'segments' | 'residual' | 'evict' | 'keys'>
 /** Who shares a layer's tokens; these fields of a LayerPlan's `tokens`. */
-export type SharedTokens = Pick<LayerPlan['tokens'], 'pool' | 'rounding'>
+export type SharedTokens = Pick<TokenShare, 'pool' | 'rounding'>
+
+/** Tokens that each stored head keeps at the end of prefill, at most; with a pool on average. [storedHeads] */
+export const headTokens = ({ perHead }: Pick<TokenShare, 'perHead'>, heads: number): readonly number[] =>
+  typeof perHead === 'number' ? Array.from({ length: heads }, () => perHead) : perHead
 
 /** Tokens of one tensor in every segment of a head that keeps `tokens` tokens, in the order of `segments`. */
 export function segmentTokens(layer: StoredLayer, tensor: 'key' | 'value', tokens: number): number[] {
-  const recentPlan = layer.segments.find((s) => s.role === 'recent')
-  const sinksPlan = layer.segments.find((s) => s.role === 'sinks')
-  const packed = layer.segments.some((s) => s.role === 'packed')
-  const wanted = (segment: SegmentPlan | undefined) =>
-    segment === undefined ? 0 : segment.tokens === 'rest' ? tokens : segment.tokens
-  const sinks = packed ? Math.min(wanted(sinksPlan), tokens) : 0
-  const window = wanted(recentPlan)
-  // The KIVI rule keeps the newest keys that do not fill a block, and the newest `window` values.
-  const blocks = layer.residual === 'kivi' && tensor === 'key' && window > 0
+  const tiers = layer.segments.filter(({ role }) => role === 'packed')
+  const count = (role: SegmentPlan['role']) => {
+    const planned = layer.segments.find((segment) => segment.role === role)?.tokens
+    return planned === 'rest' ? tokens : typeof planned === 'number' ? planned : 0
+  }
+  if (tiers.length === 0) return layer.segments.map(({ role }) => (role === 'recent' ? tokens : 0))
+  const sinks = Math.min(count('sinks'), tokens)
+  const window = count('recent')
+  // The block rule keeps the newest keys that do not fill a block, and the newest `window` values.
+  const blocks = layer.residual.keys === 'block' && tensor === 'key' && window > 0
   const rest = tokens - sinks
-  const recent = packed ? (blocks ? rest % window : Math.min(window, rest)) : tokens
-  return layer.segments.map(({ role }) =>
-    role === 'sinks' ? sinks : role === 'recent' ? recent : rest - recent,
-  )
+  const recent = blocks ? rest % window : Math.min(window, rest)
+  const packed = rest - recent
+  let left = packed
+  return layer.segments.map((segment) => {
+    if (segment.role === 'sinks') return sinks
+    if (segment.role === 'recent') return recent
+    const own =
+      typeof segment.tokens === 'object' ? Math.min(left, Math.floor(segment.tokens.share * packed)) : left
+    left -= own
+    return own
+  })
 }
 
 /** Parts of one tensor in one segment: full tiles and what is left. */
@@ -55,7 +67,7 @@ export function runBytes(
 /** Sections beyond codes and scales that a layer's parts carry. */
 export function partNeeds(layer: StoredLayer): PartNeeds {
   const evicts = layer.evict !== 'never'
-  const rotatesLater = layer.segments.some((segment) => segment.key.rope === 'before')
+  const rotatesLater = layer.keys.rope === 'before'
   return { positions: evicts || rotatesLater, mask: evicts }
 }
 
@@ -71,7 +83,7 @@ export function headBytes(layer: StoredLayer, tokens: number, headDim: number): 
 
 /**
  * Bytes of a layer's stored heads that keep `tokens` each, at most: where heads share a pool, no way of sharing takes more.
- * Beyond the exact segments a head's bytes repeat with every tile (under the KIVI rule: with every common multiple of tile and block),
+ * Beyond the exact segments a head's bytes repeat with every tile (under the block rule: with every common multiple of tile and block),
  * so they are at most a slope times its tokens plus the largest excess of one period.
  */
 export function layerBytes(
@@ -81,10 +93,10 @@ export function layerBytes(
   headDim: number,
 ): (tokens: number) => number {
   if (pool !== 'layer') return (tokens) => heads * headBytes(layer, tokens, headDim)
-  const exact = layer.segments.reduce((sum, { tokens }) => sum + (tokens === 'rest' ? 0 : tokens), 0)
+  const exact = layer.segments.reduce((sum, { tokens }) => sum + (typeof tokens === 'number' ? tokens : 0), 0)
   const block = layer.segments.find(({ role }) => role === 'recent')?.tokens
   const period =
-    layer.residual === 'kivi' && typeof block === 'number' && block > 0
+    layer.residual.keys === 'block' && typeof block === 'number' && block > 0
       ? (TILE_TOKENS * block) / greatestCommonDivisor(TILE_TOKENS, block)
       : TILE_TOKENS
   const settled = Math.ceil(exact / period) * period + period
@@ -101,12 +113,9 @@ const greatestCommonDivisor = (a: number, b: number): number =>
 /** Bytes of a layer's codebooks: 2^bits float32 levels, once per tensor. */
 export function tableBytes(layer: Pick<LayerPlan, 'segments'>): number {
   let bytes = 0
-  for (const tensor of ['key', 'value'] as const) {
-    const format = layer.segments
-      .map((segment) => segment[tensor])
-      .find((f) => f.bits !== 16 && f.levels !== 'uniform')
-    if (format) bytes += 4 * 2 ** format.bits
-  }
+  for (const segment of layer.segments)
+    for (const format of [segment.key, segment.value])
+      if (format.bits !== 16 && format.levels !== 'uniform') bytes += 4 * 2 ** format.bits
   return bytes
 }
 
@@ -127,11 +136,12 @@ export function planBytes(
   let tiles = 0
   let tables = 0
   const perLayer = plan.layers.map((layer, l) => {
-    const counts = kept?.[l] ?? layer.kept
+    const { perHead } = layer.tokens
+    const counts = kept?.[l] ?? layer.kept ?? (typeof perHead === 'number' ? undefined : perHead)
     let bytes = 0
-    if (counts === undefined)
-      bytes = layerBytes(layer, layer.tokens, heads, model.headDim)(layer.tokens.perHead)
-    else for (const count of counts) bytes += headBytes(layer, count, model.headDim)
+    if (counts !== undefined) for (const count of counts) bytes += headBytes(layer, count, model.headDim)
+    else if (typeof perHead === 'number')
+      bytes = layerBytes(layer, layer.tokens, heads, model.headDim)(perHead)
     const table = tableBytes(layer)
     tiles += bytes
     tables += table
@@ -155,22 +165,29 @@ export const finalPlan = (
 })
 
 const perHead = ({ tokens }: LayerPlan, counts: readonly number[]) =>
-  tokens.pool === 'layer' ? tokens.perHead : Math.max(...counts)
+  tokens.pool !== 'head' || typeof tokens.perHead !== 'number' ? tokens.perHead : Math.max(...counts)
 
 /** Nominal bytes, as the papers count: every kept token at the quantizer's code width, nothing else. */
 export function nominalBytes(plan: CompressionPlan, model: ModelFacts): number {
   const heads = storedHeads(plan.heads, model)
   let bits = 0
   for (const layer of plan.layers) {
-    const counts = layer.kept ?? Array.from({ length: heads }, () => layer.tokens.perHead)
+    const counts = layer.kept ?? headTokens(layer.tokens, heads)
     for (const count of counts) bits += count * model.headDim * (nominalBits(layer) * 2)
   }
   return bits / 8
 }
 
-/** Nominal bits per value of a layer, mean of K and V: those of the packed segment, or 16. */
+/** Nominal bits per value of a layer, mean of K and V and over its tiers: those of the packed segments, or 16. */
 export function nominalBits(layer: Pick<LayerPlan, 'segments' | 'simulated'>): number {
   if (layer.simulated) return (layer.simulated.keyBits + layer.simulated.valueBits) / 2
-  const segment = layer.segments.find((s) => s.role === 'packed') ?? layer.segments[0]
-  return segment ? (segment.key.bits + segment.value.bits) / 2 : 16
+  const tiers = layer.segments.filter(({ role }) => role === 'packed')
+  let left = 1
+  let bits = 0
+  for (const { tokens, key, value } of tiers) {
+    const share = typeof tokens === 'object' ? tokens.share : left
+    left -= share
+    bits += (share * (key.bits + value.bits)) / 2
+  }
+  return tiers.length === 0 ? 16 : bits
 }

@@ -20,7 +20,7 @@ export interface PackedFormat {
   /** Per `channel`: one scale for a channel over `group` tokens. Per `token`: one scale for a token over `group` channels. */
   readonly scalePer: 'channel' | 'token'
   /**
-   * Tokens (16, 32, 64 or 128) or channels (multiple of 8, at most the head dimension)
+   * Tokens (16, 32, 64 or 128) or channels (a multiple of 8 below the head dimension, or all)
    * that share a scale. The last group may be short.
    */
   readonly group: number

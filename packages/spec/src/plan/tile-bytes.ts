@@ -1,4 +1,4 @@
-import type { Element, TensorFormat } from '../tensor-format.ts'
+import type { Element, TensorFormat } from './tensor-format.ts'
 
 /*
  * Bytes of the packed layout. The rule is described in packages/core/native/ops/tile_layout.h, which

@@ -1,82 +1,135 @@
-import { describeValue, KvError } from '../errors.ts'
-import type { Selection } from '../method/method.ts'
+import { describeValue, expected, KvError } from '../errors.ts'
+import { isPlainObject } from '../json.ts'
+import type { ProtectionRule, ScoreEvictionInput, Selection, StageInput } from '../method/pruner.ts'
+import { refuseUnknown } from '../options/refuse-unknown.ts'
+import { checkScore } from '../plan/check-score.ts'
+import type { LayerPlan, ScoreEviction } from '../plan/layer-plan.ts'
 
-/**
- * Values that engines know, by field. Types forbid others; a method written in
- * JavaScript, or for a later version, may hold them.
- */
-const known: readonly (readonly [
-  field: string,
-  read: (s: Selection) => unknown,
-  values: readonly (string | undefined)[],
-])[] = [
-  ['observe.what', (s) => s.observe.what, ['nothing', 'attention', 'key-norm', 'key-similarity']],
-  ['observe.mask', (s) => attention(s)?.mask, [undefined, 'causal', 'window-block']],
-  ['observe.reduce', (s) => attention(s)?.reduce, [undefined, 'sum', 'mean']],
-  ['observe.group', (s) => attention(s)?.group, [undefined, 'mean', 'max', 'sum']],
-  ['smooth.pool', (s) => s.smooth?.pool, [undefined, 'max', 'mean']],
-  ['smooth.padding', (s) => s.smooth?.padding, [undefined, 'zeros-count', 'valid']],
-  ['prefer', (s) => s.prefer, [undefined, 'highest', 'lowest']],
-  ['order', (s) => s.order, [undefined, 'position', 'score']],
-  ['evict', (s) => s.evict, [undefined, 'never', 'fifo', 'lowest-score']],
-  ['positions', (s) => s.positions, [undefined, 'true', 'cache']],
-  ['pool', (s) => s.pool, [undefined, 'head', 'layer']],
-  ['weigh', (s) => s.weigh, [undefined, 'top-share']],
-  ['rounding', (s) => s.rounding, [undefined, 'each']],
-]
-
-const attention = ({ observe }: Selection) => (observe.what === 'attention' ? observe : undefined)
-
-/** Throws KV_UNSUPPORTED for values that no engine runs, KV_METHOD for numbers that make no sense, naming the field. */
-export function checkSelection(selection: Selection, layer: number): Selection {
-  const path = `prune (layer ${layer})`
-  for (const [field, read, values] of known) {
-    const value = read(selection)
-    if (values.includes(value as string | undefined)) continue
-    throw new KvError(
-      'KV_UNSUPPORTED',
-      `${path}.${['pool', 'weigh', 'rounding'].includes(field) ? `tokens.${field}` : field} is ${describeValue(value)}; no engine runs that.`,
-      {
-        hint: `Known: ${values.filter((v) => v !== undefined).join(', ')}.`,
-      },
-    )
-  }
-  const { protect, smooth } = selection
-  for (const side of ['first', 'last'] as const)
-    if (!Number.isSafeInteger(protect[side]) || protect[side] < 0)
-      throw new KvError(
-        'KV_METHOD',
-        `${path}.protect.${side} is ${protect[side]}; expected a whole number from 0.`,
-      )
-  if (smooth && !(Number.isSafeInteger(smooth.kernel) && smooth.kernel > 0 && smooth.kernel % 2 === 1))
-    throw new KvError('KV_METHOD', `${path}.smooth.kernel is ${smooth.kernel}; expected an odd number.`)
-  checkPool(selection, path)
-  const queries = attention(selection)?.queries
-  if (queries !== undefined && queries !== 'all' && !(Number.isSafeInteger(queries.last) && queries.last > 0))
-    throw new KvError(
-      'KV_METHOD',
-      `${path}.observe.queries.last is ${queries.last}; expected a whole number from 1.`,
-    )
-  return selection
+/** A pruner's answer for a layer, checked and with nothing left out. */
+export interface CheckedSelection {
+  readonly stages: LayerPlan['stages']
+  readonly protect: ProtectionRule
+  readonly order: LayerPlan['order']
+  readonly evict: 'never' | 'fifo' | CheckedEviction
+  readonly positions: LayerPlan['positions']
 }
 
-/** Heads that share places need scores to compare, and decode has no rule for who gives one up. */
-function checkPool({ pool, floor = 0, weigh, prefer, evict, positions }: Selection, path: string): void {
-  if (!(floor >= 0 && floor <= 1))
-    throw new KvError('KV_METHOD', `${path}.floor is ${floor}; expected a number from 0 to 1.`)
-  if (pool !== 'layer') return
-  const problem =
-    evict !== undefined && evict !== 'never'
-      ? `evict is ${describeValue(evict)}`
-      : positions === 'cache'
-        ? 'positions is "cache"'
-        : weigh !== undefined && prefer === 'lowest'
-          ? 'weigh is set where the lowest scores are kept'
-          : undefined
-  if (problem === undefined) return
-  throw new KvError(
-    'KV_UNSUPPORTED',
-    `${path}.${problem} while the heads of a layer share places; no engine runs that.`,
-    { hint: 'Leave one of the two out.' },
-  )
+/** See ScoreEviction; `capacity` left out is what the layer may keep. */
+export type CheckedEviction = Omit<ScoreEviction, 'capacity'> & Pick<ScoreEvictionInput, 'capacity'>
+
+const fields = ['score', 'stages', 'protect', 'order', 'evict', 'positions'] as const
+/** Fields of older contracts, and what says it now. */
+const moved: Readonly<Record<string, string>> = {
+  observe: 'score: { stat: … }',
+  smooth: "score: { op: 'pool', of: [ … ] }",
+  prefer: "score: { op: 'scale', factor: -1, of: [ … ] }",
+  pool: "the pruner's share, or the spec's",
+  floor: "the pruner's share, or the spec's",
+}
+
+/** Throws KV_UNSUPPORTED for values that no engine runs, KV_METHOD for what makes no sense, naming the field. */
+export function checkSelection(selection: Selection, layer: number): CheckedSelection {
+  const path = `prune (layer ${layer})`
+  if (!isPlainObject(selection)) throw expected('an object', path, selection, 'KV_METHOD')
+  for (const [name, now] of Object.entries(moved))
+    if (name in selection)
+      throw new KvError('KV_METHOD', `Unknown field ${path}.${name}.`, {
+        hint: `Contract 2 says it with ${now}; docs/from-0.1-to-0.2.md has all of them.`,
+      })
+  refuseUnknown(selection, fields, path, 'KV_METHOD', 'field')
+  const { order = 'position', positions = 'true' } = selection
+  refuseOthers(order, ['position', 'score'], `${path}.order`)
+  refuseOthers(positions, ['true', 'cache'], `${path}.positions`)
+  return {
+    stages: checkStages(selection, path),
+    protect: checkProtection(selection.protect, `${path}.protect`),
+    order,
+    positions,
+    evict: checkEviction(selection.evict, `${path}.evict`),
+  }
+}
+
+function refuseOthers(value: unknown, known: readonly string[], path: string): void {
+  if (known.includes(value as string)) return
+  throw new KvError('KV_UNSUPPORTED', `${path} is ${describeValue(value)}; no engine runs that.`, {
+    hint: `Known: ${known.join(', ')}.`,
+  })
+}
+
+function checkStages({ score, stages }: Selection, path: string): LayerPlan['stages'] {
+  if (score !== undefined && stages !== undefined)
+    throw new KvError('KV_METHOD', `${path} has a score and stages; give one of them.`)
+  if (score === undefined && stages === undefined)
+    throw new KvError('KV_METHOD', `${path}.score is missing.`, {
+      hint: 'Say what a token is worth, such as { stat: "key-norm" }, or null where nothing is observed.',
+    })
+  if (score === null) return []
+  if (stages === undefined) return [{ score: checkScore(score, `${path}.score`), share: 1 }]
+  if (!Array.isArray(stages) || stages.length === 0)
+    throw expected('a list of stages', `${path}.stages`, stages, 'KV_METHOD')
+  const checked = stages.map((stage: StageInput, i) => {
+    const at = `${path}.stages[${i}]`
+    requireObject(stage, '{ score, share }', at)
+    refuseUnknown(stage, ['score', 'share'], at, 'KV_METHOD', 'field')
+    if (!(stage.share > 0 && stage.share <= 1))
+      throw expected('a number above 0 and at most 1', `${at}.share`, stage.share, 'KV_METHOD')
+    return { score: checkScore(stage.score, `${at}.score`), share: stage.share }
+  })
+  const sum = checked.reduce((total, { share }) => total + share, 0)
+  if (Math.abs(sum - 1) > 1e-9) throw expected('shares that add up to 1', `${path}.stages`, sum, 'KV_METHOD')
+  return checked
+}
+
+function requireObject(value: unknown, what: string, path: string): void {
+  if (!isPlainObject(value)) throw expected(what, path, value, 'KV_METHOD')
+}
+
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
+
+function checkProtection(protect: ProtectionRule | undefined, path: string): ProtectionRule {
+  if (!isPlainObject(protect))
+    throw expected(
+      'an object such as { first: 4, last: 32 }',
+      path,
+      protect,
+      'KV_METHOD',
+      'Say {} where no token is always kept.',
+    )
+  const { first = 0, last = 0, positions, tokenIds } = protect as ProtectionRule
+  refuseUnknown(protect, ['first', 'last', 'positions', 'tokenIds'], path, 'KV_METHOD', 'field')
+  if (first !== 'rest' && !isCount(first))
+    throw expected("a whole number from 0, or 'rest',", `${path}.first`, first, 'KV_METHOD')
+  if (typeof last === 'object') {
+    requireObject(last, '{ share, beside }', `${path}.last`)
+    refuseUnknown(last, ['share', 'beside'], `${path}.last`, 'KV_METHOD', 'field')
+    if (!(last.share > 0 && last.share <= 1) || !isCount(last.beside))
+      throw expected('{ share, beside } with a share above 0', `${path}.last`, last, 'KV_METHOD')
+  } else if (last !== 'rest' && !isCount(last))
+    throw expected("a whole number from 0, 'rest' or a share", `${path}.last`, last, 'KV_METHOD')
+  if (first === 'rest' && typeof last !== 'number')
+    throw new KvError('KV_METHOD', `${path}.first is 'rest'; then last has to be a number.`)
+  for (const [name, list] of [
+    ['positions', positions],
+    ['tokenIds', tokenIds],
+  ] as const)
+    if (list !== undefined && !(Array.isArray(list) && list.every(isCount)))
+      throw expected('a list of whole numbers from 0', `${path}.${name}`, list, 'KV_METHOD')
+  return protect
+}
+
+function checkEviction(evict: Selection['evict'] = 'never', path: string): CheckedSelection['evict'] {
+  if (typeof evict !== 'object') {
+    refuseOthers(evict, ['never', 'fifo'], path)
+    return evict
+  }
+  requireObject(evict, '{ by, every, capacity }', path)
+  const { by, every = 1, capacity } = evict
+  refuseUnknown(evict, ['by', 'every', 'capacity'], path, 'KV_METHOD', 'field')
+  for (const [name, value] of [
+    ['every', every],
+    ['capacity', capacity ?? 1],
+  ] as const)
+    if (!isCount(value) || value === 0)
+      throw expected('a whole number from 1', `${path}.${name}`, value, 'KV_METHOD')
+  return { by: checkScore(by, `${path}.by`), every, ...(capacity !== undefined && { capacity }) }
 }

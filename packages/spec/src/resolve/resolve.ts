@@ -1,19 +1,29 @@
-import type { Budget } from '../spec/budget.ts'
-import { budgetTooSmall, type Shortfall } from './budget-too-small.ts'
-import { checkSpec, type SpecInput } from '../spec/compression-spec.ts'
 import { KvError } from '../errors.ts'
 import type { ModelFacts, PromptFacts } from '../facts.ts'
-import type { StoragePrecision } from './layer-storage.ts'
-import type { CompressionPlan, LayerPlan } from '../layer-plan.ts'
-import type { Block, Observed, RoundTrip, Selection } from '../method/method.ts'
-import { findPruner, findQuantizer, type Registry } from '../method/registry.ts'
-import { checkFacts, makeDesk, selectLayer, type Desk, type LayerDesk } from './resolve-desk.ts'
+import type { LayerTokens } from '../method/allocator.ts'
+import type { MethodRef } from '../method/method-ref.ts'
+import type { Observed } from '../method/pruner.ts'
+import type { Block, RoundTrip } from '../method/quantizer.ts'
+import { findMethod, type Registry } from '../method/registry.ts'
+import { roles, type Role } from '../method/roles.ts'
+import { refuseUnknown } from '../options/refuse-unknown.ts'
+import type { CompressionPlan } from '../plan/layer-plan.ts'
+import { readBudget, type Budget } from '../spec/budget.ts'
+import { checkSpec, type CompressionSpec, type SpecInput } from '../spec/compression-spec.ts'
+import { budgetTooSmall, type Shortfall } from './budget-too-small.ts'
+import { checkFacts } from './check-facts.ts'
+import { makeDraft, type BoundMethods, type Draft } from './draft.ts'
+import { clampTokens, leastOf, meanTokens } from './layer-tokens.ts'
+import { makePlan } from './make-plan.ts'
+import { refuseNotYet } from './not-yet.ts'
+import type { StoragePrecision } from './settle-storage.ts'
 import { shareBudget } from './share-budget.ts'
 import { spentShares, type SpentShares } from './spent-shares.ts'
+import { warningsOf, type KvWarning } from './warnings.ts'
 
 /** TypeScript parts of the methods that the engine must call; empty for most. */
 export interface Hooks {
-  /** Replaces the observed scores of a layer, [heads, tokens], before smoothing. */
+  /** Replaces the scores of a layer, [heads, tokens]. */
   readonly score?: (observed: Observed) => Float32Array
   /** Codes and reads back K or V of a layer's kept tokens. Results are marked `simulated`. */
   readonly roundTrip?: (block: Block) => RoundTrip
@@ -25,6 +35,8 @@ export interface Resolved extends SpentShares {
   /** Real bytes of the cache at the end of prefill by the plan's upper bounds; simulated layers at their own storage's bytes. */
   readonly bytes: number
   readonly hooks: Hooks
+  /** What a spec asks for that has no effect. */
+  readonly warnings: readonly KvWarning[]
 }
 
 /** What depends on the engine and not on the spec. */
@@ -36,9 +48,9 @@ export interface ResolveOptions {
 /**
  * Joins a spec, methods, a model and a prompt to the plan that an engine runs. Pure. (1) the quantizer says how
  * layers are stored, then overrides of bits; (2) the budget becomes tokens at those bits; (3) overridden layers are
- * set and the pruner shares out the rest, clamped to the prompt; (4) the pruner says what to keep. `registry` is
+ * set and the allocator shares out the rest, clamped to the prompt; (4) pruner and sharing say what to keep. `registry` is
  * needed for methods given as plain JSON; values made by factories carry theirs. Throws KvError: KV_INVALID_SPEC,
- * KV_INVALID_OPTION, KV_UNKNOWN_METHOD, KV_CONFLICT, KV_BUDGET_TOO_SMALL, KV_UNSUPPORTED, KV_METHOD.
+ * KV_INVALID_OPTION, KV_UNKNOWN_METHOD, KV_CONTRACT, KV_CONFLICT, KV_BUDGET_TOO_SMALL, KV_UNSUPPORTED, KV_METHOD.
  */
 export function resolve(
   input: SpecInput,
@@ -47,102 +59,71 @@ export function resolve(
   prompt: PromptFacts,
   options: ResolveOptions = {},
 ): Resolved {
+  refuseUnknown(options, ['precision'], 'resolve()')
   checkFacts(model, prompt)
   const spec = checkSpec(input)
-  const prunerMethod = findPruner(spec.prune, registry)
-  const quantizerMethod = findQuantizer(spec.quantize, registry)
-  const { method: _p, ...pruneOptions } = spec.prune
-  const { method: _q, ...quantizeOptions } = spec.quantize
-  const pruner = prunerMethod.bind(pruneOptions, 'prune')
-  const quantizer = quantizerMethod.bind(quantizeOptions, 'quantize')
-  const desk = makeDesk(
-    { spec, pruner, prunerName: prunerMethod.name, quantizer, model, prompt },
-    options.precision ?? 'bf16',
-  )
-  const settled = settleTokens(desk, desk.budget)
+  const methods = bindMethods(spec, registry)
+  const draft = makeDraft(spec, methods, model, prompt, options.precision ?? 'bf16')
+  const settled = settleTokens(draft, spec.budget)
   if ('short' in settled)
-    throw budgetTooSmall(desk, settled.short, (budget) => !('short' in settleTokens(desk, budget)))
-  const { asked, tokens, selections } = settled
-  const userEnd = prompt.userEnd ?? prompt.tokens
-  const plan: CompressionPlan = {
-    planVersion: 1,
-    heads: spec.heads ?? 'kv',
-    promptTokens: prompt.tokens,
-    ...(userEnd < prompt.tokens && { userEnd }),
-    ...(quantizer.calibration !== undefined && { calibration: quantizer.calibration }),
-    ...(quantizer.notes.length > 0 && { notes: quantizer.notes }),
-    layers: desk.layers.map((layer, l) => layerPlan(layer, asked[l]!, tokens[l]!, selections[l]!)),
-  }
-  const bytes = desk.layers.reduce((sum, layer, l) => sum + layer.bytes(tokens[l]!), 0)
-  const spent = spentShares(desk, plan, bytes, tokens)
-  if (spent.spentNominal > 1 + 1e-9 && !pruner.overspends && !('bytes' in (spec.budget ?? {})))
-    throw new KvError(
-      'KV_METHOD',
-      `${prunerMethod.name}.allocate() spends ${(spent.spentNominal * 100).toFixed(1)} % of the budget; only a profile that says so may exceed it.`,
-    )
+    throw budgetTooSmall(draft, settled.short, (budget) => !('short' in settleTokens(draft, budget)))
+  const { asked } = settled
+  const plan = makePlan(draft, asked)
+  for (const [l, layer] of plan.layers.entries()) refuseNotYet(layer, `layer ${l}`)
+  const tokens = asked.map((n, l) => clampTokens(n, draft.layers[l]!.candidates))
+  const bytes = draft.layers.reduce((sum, layer, l) => sum + layer.bytes(tokens[l]!), 0)
+  const spent = spentShares(draft, plan, bytes, tokens.map(meanTokens))
+  refuseOverspending(draft, spent)
+  const { score } = methods.pruner
+  const { roundTrip } = methods.quantizer
   return {
     plan,
     bytes,
     ...spent,
-    hooks: {
-      ...(pruner.score && { score: pruner.score }),
-      ...(quantizer.roundTrip && { roundTrip: quantizer.roundTrip }),
-    },
+    hooks: { ...(score && { score }), ...(roundTrip && { roundTrip }) },
+    warnings: warningsOf(draft, plan),
   }
 }
 
-type Settled =
-  | {
-      readonly asked: readonly number[]
-      readonly tokens: readonly number[]
-      readonly selections: readonly Selection[]
-    }
-  | { readonly short: Shortfall }
+/** The methods of a spec; axes that it leaves out are those of the pruner's preset. */
+export function bindMethods(spec: CompressionSpec, registry?: Registry): BoundMethods {
+  const find = <R extends Role>(role: R, ref: MethodRef) => {
+    const { method: _, ...given } = ref
+    return { method: findMethod(role, ref, registry), given, slot: roles[role].slot }
+  }
+  const none = { method: 'none' }
+  const pruner = find('pruner', spec.prune)
+  const bound = pruner.method.bind(pruner.given, pruner.slot)
+  const allocator = find('allocator', spec.allocate ?? bound.allocate ?? none)
+  const sharing = find('sharing', spec.share ?? bound.share ?? none)
+  const quantizer = find('quantizer', spec.quantize)
+  return {
+    pruner: bound,
+    allocator: allocator.method.bind(allocator.given, allocator.slot),
+    sharing: sharing.method.bind(sharing.given, sharing.slot),
+    quantizer: quantizer.method.bind(quantizer.given, quantizer.slot),
+    names: { pruner: pruner.method.name, allocator: allocator.method.name },
+  }
+}
+
+type Settled = { readonly asked: readonly LayerTokens[] } | { readonly short: Shortfall }
 
 /** Steps 2 to 4 for one budget; `short` where it is too small. */
-function settleTokens(desk: Desk, budget: Budget | undefined): Settled {
-  const shares = shareBudget(desk, budget)
+function settleTokens(draft: Draft, budget: Budget | undefined): Settled {
+  const shares = shareBudget(draft, budget)
   if ('tooMuch' in shares) return { short: shares }
-  const { asked } = shares
-  const tokens = desk.layers.map((layer, l) => Math.min(layer.candidates, asked[l]!))
-  const selections: Selection[] = []
-  for (const [l, layer] of desk.layers.entries()) {
-    const result = selectLayer(desk, layer, tokens[l]!)
-    if ('needed' in result) return { short: { layer, tokens: tokens[l]!, needed: result.needed } }
-    selections.push(result.selection)
+  for (const [l, layer] of draft.layers.entries()) {
+    const tokens = leastOf(clampTokens(shares.asked[l]!, layer.candidates))
+    if (tokens < layer.least) return { short: { layer, tokens, needed: layer.least } }
   }
-  return { asked, tokens, selections }
+  return shares
 }
 
-function layerPlan(layer: LayerDesk, asked: number, tokens: number, selection: Selection): LayerPlan {
-  const order = selection.order ?? 'position'
-  const evict = selection.evict ?? 'never'
-  // Everything stays: nothing to look at. Originals reorder a prompt that just fills the capacity, not a shorter one.
-  const whole =
-    tokens >= layer.candidates && evict === 'never' && (order === 'position' || asked > layer.candidates)
-  const shared = tokens < layer.candidates && selection.pool !== 'head' ? selection.pool : undefined
-  return {
-    tokens: {
-      perHead: tokens,
-      ...(shared
-        ? {
-            pool: shared,
-            floor: selection.floor ?? 0,
-            ...(selection.weigh && { weigh: selection.weigh }),
-            ...(selection.rounding && { rounding: selection.rounding }),
-          }
-        : { pool: 'head', floor: 0 }),
-      ...(evict !== 'never' && asked > tokens && { capacity: asked }),
-    },
-    segments: layer.storage.segments,
-    residual: layer.storage.residual,
-    ...(layer.storage.simulated && { simulated: layer.storage.simulated }),
-    observe: whole ? { what: 'nothing' } : selection.observe,
-    ...(!whole && selection.smooth && { smooth: selection.smooth }),
-    protect: whole ? { first: 0, last: 0 } : { first: selection.protect.first, last: selection.protect.last },
-    prefer: whole ? 'highest' : (selection.prefer ?? 'highest'),
-    order: whole ? 'position' : order,
-    evict,
-    positions: selection.positions ?? 'true',
-  }
+function refuseOverspending({ budget, methods }: Draft, { spentNominal }: SpentShares): void {
+  if (spentNominal <= 1 + 1e-9 || methods.allocator.overspends || budget === undefined) return
+  if (readBudget(budget).kind.measure === 'bytes') return
+  throw new KvError(
+    'KV_METHOD',
+    `${methods.names.allocator}.allocate() spends ${(spentNominal * 100).toFixed(1)} % of the budget; only a profile that says so may exceed it.`,
+  )
 }

@@ -1,68 +1,69 @@
-import { budgetBytes } from '../spec/budget.ts'
 import { KvError } from '../errors.ts'
-import type { Budget } from '../spec/budget.ts'
-import type { Desk, LayerDesk } from './resolve-desk.ts'
+import type { AllocationLayer, LayerTokens } from '../method/allocator.ts'
+import { readBudget, type Budget } from '../spec/budget.ts'
+import type { Draft, LayerDraft } from './draft.ts'
+import { clampTokens, meanTokens } from './layer-tokens.ts'
 
 /** Rounding down that forgives the last bits of a division: 0.29 * 100 is 29. */
 const floor = (value: number) => Math.floor(value + 1e-9)
 
-/** Tokens per layer that the pruner wants; may exceed the prompt. `tooMuch`: what exceeds the budget whatever the shares are. */
+/** Tokens per layer that the allocator wants; may exceed the prompt. `tooMuch`: what exceeds the budget whatever the shares are. */
 export type Shares =
-  { readonly asked: readonly number[] } | { readonly tooMuch: 'overrides' | 'least allocation' }
+  { readonly asked: readonly LayerTokens[] } | { readonly tooMuch: 'overrides' | 'least allocation' }
 
-const fixedTokens = (layer: LayerDesk) => Math.min(layer.fixed!.tokens, layer.candidates)
+const fixedTokens = (layer: LayerDraft) => clampTokens(layer.fixed!.tokens, layer.candidates)
 
-/** Steps 2 and 3 of resolve(): the budget becomes tokens, overridden layers are set, the pruner shares out the rest. */
-export function shareBudget(desk: Desk, budget: Budget | undefined): Shares {
-  const { layers, prompt } = desk
-  if (budget === undefined)
-    return {
-      asked: allocate(
-        desk,
-        layers.map(() => prompt.tokens),
-      ),
-    }
-  if ('bytes' in budget) return shareBytes(desk, budgetBytes(budget.bytes))
+/** Steps 2 and 3 of resolve(): the budget becomes tokens, overridden layers are set, the allocator shares out the rest. */
+export function shareBudget(draft: Draft, budget: Budget | undefined): Shares {
+  const { layers, prompt } = draft
+  if (budget === undefined) {
+    const everything = layers.map(() => prompt.tokens)
+    return { asked: allocate(draft, everything) ?? settle(draft, everything) }
+  }
+  const { kind, amount } = readBudget(budget)
+  if (kind.measure === 'bytes') return shareBytes(draft, amount)
   const free = layers.filter((layer) => !layer.fixed)
-  const memory = 'fp16Tokens' in budget
-  const cost = (layer: LayerDesk) => (memory ? layer.bits : 1)
-  const perLayer =
-    'tokens' in budget ? budget.tokens : memory ? budget.fp16Tokens * 16 : budget.fraction * prompt.tokens
-  let rest = perLayer * layers.length
-  for (const layer of layers) if (layer.fixed) rest -= fixedTokens(layer) * cost(layer)
+  const cost = (layer: LayerDraft) => (kind.measure === 'bits' ? layer.bits : 1)
+  let rest = kind.amount(amount, prompt.tokens) * layers.length
+  for (const layer of layers) if (layer.fixed) rest -= meanTokens(fixedTokens(layer)) * cost(layer)
   if (rest < -1e-9) return { tooMuch: 'overrides' }
   // Equal memory for every layer that is left, so that a layer with fewer bits keeps more tokens.
-  return {
-    asked: allocate(
-      desk,
-      layers.map((layer) => floor(rest / Math.max(1, free.length) / cost(layer))),
-    ),
-  }
+  const equal = layers.map((layer) => floor(rest / Math.max(1, free.length) / cost(layer)))
+  return { asked: allocate(draft, equal) ?? settle(draft, equal) }
 }
 
-/** The pruner's tokens per layer, overridden layers set. `capacities` of free layers are their equal shares. */
-function allocate(desk: Desk, capacities: readonly number[]): number[] {
-  const { pruner, prunerName, model, prompt, budget, layers } = desk
-  const settled = layers.map((layer, l) => (layer.fixed ? layer.fixed.tokens : capacities[l]!))
-  if (!pruner.allocate) return settled
-  const asked = pruner.allocate({
+/** Overridden layers set. */
+const settle = ({ layers }: Draft, shares: readonly LayerTokens[]): LayerTokens[] =>
+  layers.map((layer, l) => layer.fixed?.tokens ?? shares[l]!)
+
+/** The allocator's tokens per layer, overridden layers set; undefined where it leaves equal shares. `capacities` of free layers are these. */
+function allocate(draft: Draft, capacities: readonly number[]): LayerTokens[] | undefined {
+  const { methods, model, prompt, budget, storedHeads, layers } = draft
+  const measure = budget && readBudget(budget).kind.measure
+  const asked = methods.allocator.allocate?.({
     model,
     prompt,
     budget,
-    layers: layers.map((layer, l) => ({
+    storedHeads,
+    layers: layers.map((layer, l): AllocationLayer => ({
       bits: layer.bits,
-      cost: budget !== undefined && ('fp16Tokens' in budget || 'bytes' in budget) ? layer.bits : 1,
-      capacity: settled[l]!,
+      cost: measure === 'bits' || measure === 'bytes' ? layer.bits : 1,
+      capacity: layer.fixed ? meanTokens(layer.fixed.tokens) : capacities[l]!,
       candidates: layer.candidates,
+      protected: layer.least,
       fixed: layer.fixed !== undefined,
     })),
   })
-  if (asked.length !== layers.length || asked.some((n) => !Number.isSafeInteger(n) || n < 0))
+  if (asked === undefined) return undefined
+  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0
+  const fits = (n: LayerTokens) =>
+    Array.isArray(n) ? n.length === storedHeads && n.every(isCount) : isCount(n)
+  if (!Array.isArray(asked) || asked.length !== layers.length || !asked.every(fits))
     throw new KvError(
       'KV_METHOD',
-      `${prunerName}.allocate() returned ${JSON.stringify(asked).slice(0, 120)}; expected ${layers.length} whole numbers from 0.`,
+      `${methods.names.allocator}.allocate() returned ${JSON.stringify(asked)?.slice(0, 120)}; expected ${layers.length} whole numbers from 0, or for a layer a list of ${storedHeads}, one per stored head.`,
     )
-  return asked.map((n, l) => (layers[l]!.fixed ? settled[l]! : n))
+  return settle(draft, asked as LayerTokens[])
 }
 
 /** The most tokens of 0..`most` for which `bytes` stays within `limit`; `bytes` never falls. */
@@ -81,7 +82,7 @@ function lastWithin(bytes: (tokens: number) => number, most: number, limit: numb
  * The most tokens of a layer within a number of bytes, up to one more than the prompt
  * has: a larger share is told from an exact one.
  */
-function tokensWithin(layer: LayerDesk, limit: number): number {
+function tokensWithin(layer: LayerDraft, limit: number): number {
   const most = layer.candidates + 1
   if (layer.bytesRise) return lastWithin(layer.bytes, most, limit)
   // Bytes may fall where a block fills: what counts is the least of any count from n on.
@@ -91,27 +92,28 @@ function tokensWithin(layer: LayerDesk, limit: number): number {
 }
 
 /**
- * A budget of real bytes. Without `allocate` every free layer gets an equal share of the bytes and as many tokens
- * as fit: exact. With it, the share is memory by nominal bits, and the largest one is searched at which
- * everything that the pruner hands out fits in real bytes.
+ * A budget of real bytes. With equal shares every free layer gets as many tokens as fit in its share of the bytes:
+ * exact. An allocator's share is memory by nominal bits, and the largest one is searched at which everything that it
+ * hands out fits in real bytes.
  */
-function shareBytes(desk: Desk, budget: number): Shares {
-  const { layers, pruner } = desk
+function shareBytes(draft: Draft, budget: number): Shares {
+  const { layers } = draft
   const free = layers.filter((layer) => !layer.fixed)
   let rest = budget
   for (const layer of layers) if (layer.fixed) rest -= layer.bytes(fixedTokens(layer))
   if (rest < 0) return { tooMuch: 'overrides' }
-  if (pruner.allocate && free.length > 0) return searchShares(desk, free, budget)
+  const searched = free.length > 0 ? searchShares(draft, free, budget) : undefined
+  if (searched) return searched
   const equal = Math.floor(rest / Math.max(1, free.length))
   const known = new Map<string, number>()
-  const tokensOf = (layer: LayerDesk) => {
+  const tokensOf = (layer: LayerDraft) => {
     let tokens = known.get(layer.bytesKey)
     if (tokens === undefined) known.set(layer.bytesKey, (tokens = tokensWithin(layer, equal)))
     return tokens
   }
   return {
-    asked: allocate(
-      desk,
+    asked: settle(
+      draft,
       layers.map((layer) => (layer.fixed ? 0 : tokensOf(layer))),
     ),
   }
@@ -120,32 +122,39 @@ function shareBytes(desk: Desk, budget: number): Shares {
 /** How far above the found share larger ones are tried: bytes do not rise evenly with tokens. */
 const stepsBeyond = 48
 
-function searchShares(desk: Desk, free: readonly LayerDesk[], budget: number): Shares {
-  const { layers } = desk
+/** Undefined where the allocator leaves equal shares. */
+function searchShares(draft: Draft, free: readonly LayerDraft[], budget: number): Shares | undefined {
+  const { layers } = draft
   // One step is one token of the narrowest layers.
   const step = Math.min(...free.map((layer) => layer.bits))
   const asked = (steps: number) =>
     allocate(
-      desk,
+      draft,
       layers.map((layer) => floor((steps * step) / layer.bits)),
     )
-  const fits = (counts: readonly number[]) =>
-    layers.reduce((sum, layer, l) => sum + layer.bytes(Math.min(counts[l]!, layer.candidates)), 0) <= budget
+  const fits = (counts: readonly LayerTokens[]) =>
+    layers.reduce((sum, layer, l) => sum + layer.bytes(clampTokens(counts[l]!, layer.candidates)), 0) <=
+    budget
   let low = 0
   let high = Math.max(...free.map((layer) => Math.ceil(((layer.candidates + 1) * layer.bits) / step)))
   const most = asked(high)
+  if (most === undefined) return undefined
   if (fits(most)) return { asked: most }
-  // A pruner may hand out tokens whatever the shares are.
-  if (!fits(asked(low))) return { tooMuch: 'least allocation' }
+  // An allocator may hand out tokens whatever the shares are.
+  const least = asked(low)
+  if (least === undefined || !fits(least)) return { tooMuch: 'least allocation' }
+  let best = least
+  const attempt = (steps: number): boolean => {
+    const counts = asked(steps)
+    if (counts === undefined || !fits(counts)) return false
+    best = counts
+    return true
+  }
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2)
-    if (fits(asked(middle))) low = middle
+    if (attempt(middle)) low = middle
     else high = middle
   }
-  let best = asked(low)
-  for (let steps = low + 2; steps <= low + stepsBeyond; steps++) {
-    const next = asked(steps)
-    if (fits(next)) best = next
-  }
+  for (let steps = low + 2; steps <= low + stepsBeyond; steps++) attempt(steps)
   return { asked: best }
 }

@@ -1,7 +1,7 @@
-import { budgetBytes } from '../spec/budget.ts'
-import type { CompressionPlan } from '../layer-plan.ts'
-import { nominalBytes, storedHeads } from '../plan/plan-bytes.ts'
-import type { Desk } from './resolve-desk.ts'
+import type { CompressionPlan } from '../plan/layer-plan.ts'
+import { nominalBytes } from '../plan/plan-bytes.ts'
+import { readBudget } from '../spec/budget.ts'
+import type { Draft } from './draft.ts'
 
 /** How much of its budget a plan uses, by both accountings. */
 export interface SpentShares {
@@ -19,35 +19,28 @@ export interface SpentShares {
   readonly spentBytes: number
 }
 
-/** `bytes`: real bytes of the plan; `tokens` [layers]: kept per stored head. */
+/** `bytes`: real bytes of the plan; `tokens` [layers]: kept per stored head on average. */
 export function spentShares(
-  desk: Desk,
+  draft: Draft,
   plan: CompressionPlan,
   bytes: number,
   tokens: readonly number[],
 ): SpentShares {
-  const { model, prompt, budget, layers } = desk
+  const { model, prompt, budget, layers, storedHeads } = draft
   const nominal = nominalBytes(plan, model)
   // Bytes of one token of one layer at one bit per value, K and V.
-  const unit = (storedHeads(plan.heads, model) * model.headDim * 2) / 8
-  if (budget === undefined) {
-    const full = prompt.tokens * layers.length * 16 * unit
-    return { nominalBytes: nominal, spentNominal: nominal / full, spentBytes: bytes / full }
-  }
-  if ('bytes' in budget) {
-    const allowed = budgetBytes(budget.bytes)
-    return { nominalBytes: nominal, spentNominal: nominal / allowed, spentBytes: bytes / allowed }
-  }
-  if ('fp16Tokens' in budget) {
-    const allowed = budget.fp16Tokens * layers.length * 16 * unit
-    return { nominalBytes: nominal, spentNominal: nominal / allowed, spentBytes: bytes / allowed }
-  }
-  const perLayer = 'tokens' in budget ? budget.tokens : budget.fraction * prompt.tokens
+  const unit = (storedHeads * model.headDim * 2) / 8
+  const shares = (allowed: number) => ({
+    nominalBytes: nominal,
+    spentNominal: nominal / allowed,
+    spentBytes: bytes / allowed,
+  })
+  if (budget === undefined) return shares(prompt.tokens * layers.length * 16 * unit)
+  const { kind, amount } = readBudget(budget)
+  const perLayer = kind.amount(amount, prompt.tokens)
+  if (kind.measure === 'bytes') return shares(perLayer)
+  if (kind.measure === 'bits') return shares(perLayer * layers.length * unit)
   const allowed = layers.reduce((sum, layer) => sum + perLayer * layer.bits * unit, 0)
   const kept = tokens.reduce((sum, n) => sum + n, 0)
-  return {
-    nominalBytes: nominal,
-    spentNominal: kept / (perLayer * layers.length),
-    spentBytes: bytes / allowed,
-  }
+  return { ...shares(allowed), spentNominal: kept / (perLayer * layers.length) }
 }

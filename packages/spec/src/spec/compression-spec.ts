@@ -1,43 +1,37 @@
-import { checkBudget, type Budget } from './budget.ts'
-import { expected, KvError } from '../errors.ts'
+import { expected } from '../errors.ts'
 import { isPlainObject } from '../json.ts'
 import { attachMethod, carriedMethod, type MethodRef } from '../method/method-ref.ts'
-import { nearestName } from '../nearest-name.ts'
+import { roleNames, roles, type Slot } from '../method/roles.ts'
 import { optionsToJson } from '../options/option-shape.ts'
-import type { Bits } from '../tensor-format.ts'
+import { refuseUnknown } from '../options/refuse-unknown.ts'
+import { checkBudget, type Budget } from './budget.ts'
+import { checkLayers, type LayerOverride } from './layer-override.ts'
 
 /** Version that specs are written in; loadSpec() reads older ones. */
-export const SPEC_VERSION = 1
+export const SPEC_VERSION = 2
 
 /** One experiment as plain JSON. Saved in every result file; loading it re-runs the experiment. */
 export interface CompressionSpec {
-  readonly specVersion: 1
+  readonly specVersion: 2
   /** Stored once per KV head (the default), or per query head as the original codes store it. */
   readonly heads?: 'kv' | 'query'
   readonly budget?: Budget
+  /** What a token is worth. */
   readonly prune: MethodRef
+  /** How the budget is shared out over the layers; left out: as the pruner does. */
+  readonly allocate?: MethodRef
+  /** Whether the heads of a layer compete for places; left out: as the pruner does. */
+  readonly share?: MethodRef
   readonly quantize: MethodRef
   readonly layers?: readonly LayerOverride[]
 }
 
-/** The same as written in code: version and methods may be left out; both methods default to `none`. */
+/** The same as written in code: version and methods may be left out; pruner and quantizer default to `none`. */
 export type SpecInput = {
   readonly [K in keyof CompressionSpec]?: CompressionSpec[K] | undefined
 }
 
-/** Exceptions for layers `from` <= layer < `to`. */
-export interface LayerOverride {
-  readonly from: number
-  readonly to: number
-  /** Tokens per stored head, instead of what the pruner gives. */
-  readonly tokens?: number
-  readonly keyBits?: Bits
-  readonly valueBits?: Bits
-}
-
-const fields = ['specVersion', 'heads', 'budget', 'prune', 'quantize', 'layers']
-const layerFields = ['from', 'to', 'tokens', 'keyBits', 'valueBits']
-const widths: readonly unknown[] = [16, 8, 4, 3, 2, 1]
+const fields = ['specVersion', 'heads', 'budget', 'prune', 'allocate', 'share', 'quantize', 'layers']
 
 /**
  * Checks a spec's structure and returns it as a frozen value with nothing filled in but version and
@@ -46,8 +40,8 @@ const widths: readonly unknown[] = [16, 8, 4, 3, 2, 1]
  */
 export function checkSpec(input: unknown): CompressionSpec {
   if (!isPlainObject(input)) throw expected('an object', 'the spec', input, 'KV_INVALID_SPEC')
-  refuseUnknown(input, fields, 'spec')
-  const { specVersion = SPEC_VERSION, heads, budget, prune, quantize, layers } = input
+  refuseUnknown(input, fields, 'spec', 'KV_INVALID_SPEC', 'field')
+  const { specVersion = SPEC_VERSION, heads, budget, prune, allocate, share, quantize, layers } = input
   if (specVersion !== SPEC_VERSION)
     throw expected(
       `${SPEC_VERSION}`,
@@ -64,81 +58,53 @@ export function checkSpec(input: unknown): CompressionSpec {
     ...(heads !== undefined && { heads }),
     ...(budget !== undefined && { budget: Object.freeze(checkBudget(budget)) }),
     prune: checkRef(prune ?? { method: 'none' }, 'prune'),
+    ...(allocate !== undefined && { allocate: checkRef(allocate, 'allocate') }),
+    ...(share !== undefined && { share: checkRef(share, 'share') }),
     quantize: checkRef(quantize ?? { method: 'none' }, 'quantize'),
     ...(overrides.length > 0 && { layers: overrides }),
   }) as CompressionSpec
 }
 
-function refuseUnknown(value: Record<string, unknown>, known: readonly string[], path: string): void {
-  for (const key of Object.keys(value)) {
-    if (known.includes(key) || value[key] === undefined) continue
-    const near = nearestName(key, known)
-    throw new KvError('KV_INVALID_SPEC', `Unknown field ${path}.${key}.`, {
-      hint: near ? `Did you mean ${near}?` : `Fields: ${known.join(', ')}.`,
-    })
-  }
+/** Method names: no spaces, and none of the signs that the text form gives a meaning; `~` is quoted there. */
+const methodName = /^[^\s:+#'=,]+$/
+
+const examples: Record<Slot, string> = {
+  prune: 'snapkv',
+  allocate: 'pyramid',
+  share: 'ada',
+  quantize: 'kivi',
 }
 
-function checkRef(value: unknown, path: string): MethodRef {
-  const example = `{ "method": "${path === 'prune' ? 'snapkv' : 'kivi'}" }`
+function checkRef(value: unknown, path: Slot): MethodRef {
+  const name = examples[path]
+  const example = `{ "method": "${name}" }`
   if (typeof value === 'function')
     throw expected(
       `a method's value, such as ${example}`,
       path,
       value,
       'KV_INVALID_SPEC',
-      'Call the method: snapkv(), not snapkv.',
+      `Call the method: ${name}(), not ${name}.`,
     )
-  if (!isPlainObject(value)) throw expected(`an object such as ${example}`, path, value, 'KV_INVALID_SPEC')
+  if (!isPlainObject(value))
+    throw expected(
+      `an object such as ${example}`,
+      path,
+      value,
+      'KV_INVALID_SPEC',
+      typeof value === 'string' ? `Texts are for whole specs: '${value}+none'.` : undefined,
+    )
   const { method, ...options } = value
-  if (typeof method !== 'string' || !/^[^\s:+#'=,]+$/.test(method) || /@\d/.test(method))
+  if (typeof method !== 'string' || !methodName.test(method) || /@\d/.test(method))
     throw expected('the name of a method', `${path}.method`, method, 'KV_INVALID_SPEC')
   const ref = { method, ...optionsToJson(options, path) }
   const carried = carriedMethod(value)
   return carried ? attachMethod(ref, carried) : Object.freeze(ref)
 }
 
-function checkLayers(value: unknown): readonly LayerOverride[] {
-  if (!Array.isArray(value)) throw expected('a list', 'layers', value, 'KV_INVALID_SPEC')
-  const layers = value.map((item: unknown, i) => checkLayer(item, `layers[${i}]`))
-  for (const [i, a] of layers.entries())
-    for (const [j, b] of layers.entries()) if (i < j) refuseContradiction(a, b, i, j)
-  return Object.freeze(layers)
-}
-
-function checkLayer(item: unknown, path: string): LayerOverride {
-  const fail = (what: string, field: string, received: unknown) =>
-    expected(what, `${path}.${field}`, received, 'KV_INVALID_SPEC')
-  if (!isPlainObject(item)) throw expected('an object', path, item, 'KV_INVALID_SPEC')
-  refuseUnknown(item, layerFields, path)
-  const { from, to, tokens, keyBits, valueBits } = item
-  if (!Number.isSafeInteger(from) || (from as number) < 0) throw fail('a layer number from 0', 'from', from)
-  if (!Number.isSafeInteger(to) || (to as number) <= (from as number))
-    throw fail(`a layer number above ${String(from)} (it is not included)`, 'to', to)
-  if (tokens !== undefined && !(Number.isSafeInteger(tokens) && (tokens as number) > 0))
-    throw fail('a whole number of at least 1', 'tokens', tokens)
-  if (keyBits !== undefined && !widths.includes(keyBits))
-    throw fail(`one of ${widths.join(', ')}`, 'keyBits', keyBits)
-  if (valueBits !== undefined && !widths.includes(valueBits))
-    throw fail(`one of ${widths.join(', ')}`, 'valueBits', valueBits)
-  if (tokens === undefined && keyBits === undefined && valueBits === undefined)
-    throw expected('at least one of tokens, keyBits, valueBits', path, item, 'KV_INVALID_SPEC')
-  const given = { from, to, tokens, keyBits, valueBits }
-  return Object.freeze(
-    Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined)),
-  ) as unknown as LayerOverride
-}
-
-function refuseContradiction(a: LayerOverride, b: LayerOverride, i: number, j: number): void {
-  if (a.to <= b.from || b.to <= a.from) return
-  for (const field of ['tokens', 'keyBits', 'valueBits'] as const) {
-    if (a[field] === undefined || b[field] === undefined || a[field] === b[field]) continue
-    const from = Math.max(a.from, b.from)
-    const to = Math.min(a.to, b.to)
-    throw new KvError(
-      'KV_CONFLICT',
-      `layers[${i}] and layers[${j}] give layers ${from}-${to} different ${field}: ${a[field]} and ${b[field]}.`,
-      { hint: 'Make their ranges disjoint; `to` is not included.' },
-    )
-  }
-}
+/** The methods of a spec that are given, by slot. */
+export const methodsOf = (spec: CompressionSpec): readonly (readonly [Slot, MethodRef])[] =>
+  roleNames.flatMap((role) => {
+    const ref = spec[roles[role].slot]
+    return ref === undefined ? [] : [[roles[role].slot, ref] as const]
+  })

@@ -5,7 +5,8 @@ import { isPlainObject } from '../json.ts'
 /** Turns a spec of one version into the next; pure. `upgrades[n]` reads version n + 1. */
 export type SpecUpgrade = (spec: Record<string, unknown>) => Record<string, unknown>
 
-const upgrades: readonly SpecUpgrade[] = []
+/** Version 2 adds fields and takes none away: what a version 1 spec says stands as it is. */
+const upgrades: readonly SpecUpgrade[] = [(spec) => spec]
 
 /**
  * Reads a spec from a file's text or its parsed JSON. Every version that was ever written loads; a newer one is refused.

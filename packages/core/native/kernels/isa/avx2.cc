@@ -9,7 +9,4 @@
 namespace qpkv {
 extern const Ops kAvx2Ops;
 const Ops kAvx2Ops = kOpsOfThisFile;
-extern const StatisticList kAvx2Statistics;
-const StatisticList kAvx2Statistics = {
-    kStatisticsOfThisFile, sizeof kStatisticsOfThisFile / sizeof *kStatisticsOfThisFile};
 }  // namespace qpkv

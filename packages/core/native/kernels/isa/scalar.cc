@@ -9,7 +9,4 @@
 namespace qpkv {
 extern const Ops kScalarOps;
 const Ops kScalarOps = kOpsOfThisFile;
-extern const StatisticList kScalarStatistics;
-const StatisticList kScalarStatistics = {
-    kStatisticsOfThisFile, sizeof kStatisticsOfThisFile / sizeof *kStatisticsOfThisFile};
 }  // namespace qpkv

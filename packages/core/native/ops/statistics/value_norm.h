@@ -8,8 +8,7 @@ namespace statistics::value_norm {
 
 enum Slot { kNorm };
 constexpr OptionDescriptor kOptions[] = {{"norm", OptionKind::kNumber, nullptr, 0, 2}};
-constexpr StatisticDescriptor kAbout = {"value-norm", 1, Rows::kKv, kReadValues,
-                                        kOptions,     1, 0.00002};
+constexpr StatisticDescriptor kAbout = {"value-norm", 1, Rows::kKv, kReadValues, kOptions, 1};
 
 }  // namespace statistics::value_norm
 }  // namespace qpkv

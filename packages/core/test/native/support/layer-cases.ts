@@ -1,4 +1,9 @@
-import type { LayerPlan, PackedFormat, SegmentPlan, TensorFormat } from '@qpkv/spec'
+import type {
+  LayerPlan1 as LayerPlan,
+  PackedFormat1 as PackedFormat,
+  SegmentPlan1 as SegmentPlan,
+  TensorFormat1 as TensorFormat,
+} from '@qpkv/spec'
 import type { LayerCacheOptions } from '../../../src/native/addon.ts'
 import { layerPlan } from './open-model.ts'
 import { randomValues } from './random-values.ts'

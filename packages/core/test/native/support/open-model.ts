@@ -1,5 +1,9 @@
 import { join } from 'node:path'
-import type { CompressionPlan, LayerPlan, SegmentPlan } from '@qpkv/spec'
+import type {
+  Plan1 as CompressionPlan,
+  LayerPlan1 as LayerPlan,
+  SegmentPlan1 as SegmentPlan,
+} from '@qpkv/spec'
 import { readConfig, type ModelConfig } from '../../../src/model/config.ts'
 import { describeModel as describeConfig } from '../../../src/model/describe-model.ts'
 import { readJsonObject } from '../../../src/model/read-json.ts'
@@ -124,7 +128,7 @@ export const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPen
 export async function generateGreedy(context: NativeContext, count: number): Promise<number[]> {
   const ids: number[] = []
   while (ids.length < count) {
-    const id = context.sample(greedy)
+    const id = await context.sample(greedy)
     ids.push(id)
     if (ids.length < count) await context.append(Int32Array.of(id))
   }

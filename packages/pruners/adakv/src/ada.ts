@@ -1,0 +1,31 @@
+import { defineSharing, number, oneOf } from '@qpkv/spec'
+
+export const adaOptions = {
+  floor: number({
+    default: 0.2,
+    min: 0,
+    max: 1,
+    doc: 'Part of its equal share that every head keeps; 1 is SnapKV.',
+  }),
+  weigh: oneOf(['none', 'top-share'], {
+    default: 'none',
+    doc: "top-share: a head's scores count times what part of their sum its best ones hold.",
+  }),
+  rounding: oneOf(['exact', 'each'], {
+    default: 'exact',
+    doc: 'each: places are rounded head by head, so that their sum may differ from the budget.',
+  }),
+}
+
+/** The heads of a layer share its places by where the layer's best scores lie. */
+export const ada = defineSharing({
+  name: 'ada',
+  paper: 'https://arxiv.org/abs/2407.11550',
+  options: adaOptions,
+  share: ({ floor, weigh, rounding }) => ({
+    pool: 'layer',
+    floor,
+    ...(weigh === 'top-share' && { weigh }),
+    ...(rounding === 'each' && { rounding }),
+  }),
+})

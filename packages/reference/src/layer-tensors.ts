@@ -1,0 +1,28 @@
+/** Queries, keys and values of one layer after RoPE, and the model's facts that statistics need. */
+export interface LayerTensors {
+  /** [queryHeads, tokens, headDim] */
+  readonly q: Float32Array
+  /** [kvHeads, tokens, headDim] */
+  readonly k: Float32Array
+  /** [kvHeads, tokens, headDim]; needed by statistics of values. */
+  readonly v?: Float32Array
+  /** [hidden, queryHeads * headDim], the output projection; needed by value-output-norm. */
+  readonly outputWeight?: Float32Array
+  readonly queryHeads: number
+  readonly kvHeads: number
+  readonly tokens: number
+  readonly headDim: number
+  /** Index after the last token of the last user turn; left out: the prompt's end. */
+  readonly userEnd?: number
+}
+
+/** Row of a head and token in a tensor [heads, tokens, headDim]. */
+export const rowOf = (
+  tensor: Float32Array,
+  { tokens, headDim }: LayerTensors,
+  head: number,
+  token: number,
+): Float32Array => {
+  const from = (head * tokens + token) * headDim
+  return tensor.subarray(from, from + headDim)
+}

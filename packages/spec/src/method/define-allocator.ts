@@ -1,0 +1,29 @@
+import type { OptionShape, OptionValues } from '../options/option-shape.ts'
+import type { AnyAllocator, Allocation, LayerTokens } from './allocator.ts'
+import { makeMethod, type MethodDefinition, type MethodFactory } from './define-method.ts'
+
+/** What an author writes; see docs of each field in {@link AnyAllocator}. */
+export interface AllocatorDefinition<S extends OptionShape, P extends string> extends MethodDefinition<S, P> {
+  /**
+   * Tokens per stored head and layer; undefined: an equal share, exact for bytes. Their cost must not exceed that of
+   * the capacities.
+   */
+  readonly allocate: (options: OptionValues<S>, at: Allocation) => readonly LayerTokens[] | undefined
+  /** True where a profile keeps more than the budget, as the code that it follows does. */
+  readonly overspends?: (options: OptionValues<S>) => boolean
+}
+
+/** An allocator and its factory in one value. */
+export type Allocator<S extends OptionShape = OptionShape, P extends string = string> = AnyAllocator &
+  MethodFactory<S, P>
+
+/** Makes an allocator of its definition: a frozen value that checks options when it is called. */
+export const defineAllocator = <S extends OptionShape, P extends string = never>(
+  definition: AllocatorDefinition<S, P>,
+): Allocator<S, P> =>
+  makeMethod('allocator', definition, { required: ['allocate'], optional: ['overspends'] }, (options) =>
+    Object.freeze({
+      allocate: (at: Allocation) => definition.allocate(options, at),
+      overspends: definition.overspends?.(options) ?? false,
+    }),
+  )

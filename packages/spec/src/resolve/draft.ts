@@ -1,0 +1,206 @@
+import { expected, KvError } from '../errors.ts'
+import type { ModelFacts, PromptFacts } from '../facts.ts'
+import type { BoundAllocator, LayerTokens } from '../method/allocator.ts'
+import type { BoundPruner } from '../method/pruner.ts'
+import type { BoundQuantizer } from '../method/quantizer.ts'
+import type { BoundSharing } from '../method/sharing.ts'
+import { layerBytes, headBytes, nominalBits, storedHeads, tableBytes } from '../plan/plan-bytes.ts'
+import { readBudget, type Budget } from '../spec/budget.ts'
+import type { CompressionSpec } from '../spec/compression-spec.ts'
+import { overrideOf } from '../spec/layer-override.ts'
+import { checkSelection, type CheckedSelection } from './check-selection.ts'
+import { checkSharing, type CheckedSharing } from './check-sharing.ts'
+import { namedPositions, protectedTokens, protectionAt } from './protect-tokens.ts'
+import { fillPaidSlots, settleStorage, type SettledStorage, type StoragePrecision } from './settle-storage.ts'
+
+/** One layer before its tokens are settled: all that its methods say without knowing how many there are. */
+export interface LayerDraft {
+  readonly layer: number
+  readonly storage: SettledStorage
+  readonly selection: CheckedSelection
+  readonly sharing: CheckedSharing
+  /** Positions that are protected by name. */
+  readonly named: readonly number[]
+  /** Nominal bits per value, mean of K and V. */
+  readonly bits: number
+  /** Prompt tokens that may be kept: all, or those that a sliding window still sees. */
+  readonly candidates: number
+  /** The least that a head must keep, whatever the budget is. */
+  readonly least: number
+  /** Tokens that a layer override asks for, and where it stands in the spec. */
+  readonly fixed: { readonly tokens: LayerTokens; readonly path: string } | undefined
+  /** Real bytes of the layer when its stored heads keep these tokens. */
+  readonly bytes: (tokens: LayerTokens) => number
+  /** Whether `bytes` never falls; it does where the block rule fills a block or a pool of heads ends, and a simulation may do anything. */
+  readonly bytesRise: boolean
+  /** Equal keys have equal `bytes`. */
+  readonly bytesKey: string
+}
+
+/** The methods of a spec with their options settled. */
+export interface BoundMethods {
+  readonly pruner: BoundPruner
+  readonly allocator: BoundAllocator
+  readonly sharing: BoundSharing
+  readonly quantizer: BoundQuantizer
+  /** For messages. */
+  readonly names: { readonly pruner: string; readonly allocator: string }
+}
+
+/** A spec on its way to a plan. */
+export interface Draft {
+  readonly spec: CompressionSpec
+  readonly budget: Budget | undefined
+  readonly methods: BoundMethods
+  readonly model: ModelFacts
+  readonly prompt: PromptFacts
+  readonly storedHeads: number
+  readonly layers: readonly LayerDraft[]
+}
+
+/** Steps 1 and, as far as it is static, 4 of resolve(): every method says what it says of each layer. */
+export function makeDraft(
+  spec: CompressionSpec,
+  methods: BoundMethods,
+  model: ModelFacts,
+  prompt: PromptFacts,
+  precision: StoragePrecision,
+): Draft {
+  for (const [i, { to }] of (spec.layers ?? []).entries())
+    if (to !== undefined && to > model.layers)
+      throw expected(`at most ${model.layers} (the model's layers)`, `layers[${i}].to`, to, 'KV_INVALID_SPEC')
+  const heads = storedHeads(spec.heads ?? 'kv', model)
+  const draft = { spec, budget: spec.budget, methods, model, prompt, storedHeads: heads }
+  return {
+    ...draft,
+    layers: Array.from({ length: model.layers }, (_, layer) => draftLayer(draft, layer, precision)),
+  }
+}
+
+function draftLayer(
+  { spec, budget, methods, model, prompt, storedHeads: heads }: Omit<Draft, 'layers'>,
+  layer: number,
+  precision: StoragePrecision,
+): LayerDraft {
+  const { pruner, quantizer, sharing: sharer, names } = methods
+  const override = overrideOf(spec.layers ?? [], layer)
+  const window = model.slidingWindow?.[layer]
+  const candidates = Math.min(prompt.tokens, window && window > 0 ? window : prompt.tokens)
+  const at = { layer, model, heads: spec.heads ?? 'kv', override } as const
+  const asked = settleStorage(quantizer, at, precision)
+  const settled = budget && readBudget(budget).kind.measure === 'bytes' ? fillPaidSlots(asked) : asked
+  const selection = checkSelection(pruner.layer({ model, prompt, layer, candidates }), layer)
+  const sharing = checkSharing(sharer.share({ model, layer }), selection, layer)
+  if (pruner.score && selection.stages.length !== 1)
+    throw new KvError(
+      'KV_METHOD',
+      `${names.pruner} has a score() but its layer() asks for ${selection.stages.length} scores (layer ${layer}); it replaces one.`,
+      { hint: 'Name a statistic in `score` of what layer() returns, such as { stat: "key-norm" }.' },
+    )
+  if (sharing.pool !== 'head' && settled.simulated)
+    throw new KvError(
+      'KV_CONFLICT',
+      `The heads of a layer share places and keep different numbers of tokens; a simulated quantizer needs equally many.`,
+      { hint: 'Choose share=none, or a storage of the quantizer that is not simulated.' },
+    )
+  const storage = selection.positions === 'cache' ? storedBeforeRope(settled) : settled
+  const named = namedPositions(selection.protect, prompt, layer)
+  return {
+    layer,
+    storage,
+    selection,
+    sharing,
+    named,
+    bits: nominalBits(storage),
+    candidates,
+    least: leastTokens(selection, prompt.tokens, candidates, named),
+    fixed: fixedTokens(override, heads),
+    ...bytesOf({ storage, selection, sharing, quantizer, layer, candidates, heads, headDim: model.headDim }),
+  }
+}
+
+/** Cache-relative positions: keys are stored before RoPE and rotated when they are read. */
+const storedBeforeRope = (storage: SettledStorage): SettledStorage => ({
+  ...storage,
+  keys: { ...storage.keys, rope: 'before' },
+})
+
+function fixedTokens(
+  { tokens, path = 'layers' }: ReturnType<typeof overrideOf>,
+  heads: number,
+): LayerDraft['fixed'] {
+  if (tokens === undefined) return undefined
+  if (typeof tokens !== 'number' && tokens.length !== heads)
+    throw expected(`${heads} numbers, one per stored head,`, path, tokens, 'KV_INVALID_SPEC')
+  return { tokens, path }
+}
+
+/** The fewest tokens of a head that hold its protected ones. */
+function leastTokens(
+  { protect }: CheckedSelection,
+  promptTokens: number,
+  candidates: number,
+  named: readonly number[],
+): number {
+  const { first = 0, last = 0 } = protect
+  const fixed =
+    (typeof first === 'number' ? first : 0) +
+    (typeof last === 'object' ? last.beside : typeof last === 'number' ? last : 0)
+  let tokens = Math.max(1, Math.min(fixed, candidates))
+  const needed = () =>
+    protectedTokens(protectionAt(protect, tokens, candidates, named), promptTokens, candidates)
+  while (tokens < candidates && needed() > tokens) tokens++
+  return tokens
+}
+
+interface Stored {
+  readonly storage: SettledStorage
+  readonly selection: CheckedSelection
+  readonly sharing: CheckedSharing
+  readonly quantizer: BoundQuantizer
+  readonly layer: number
+  readonly candidates: number
+  readonly heads: number
+  readonly headDim: number
+}
+
+function bytesOf({
+  storage,
+  selection,
+  sharing,
+  quantizer,
+  layer,
+  candidates,
+  heads,
+  headDim,
+}: Stored): Pick<LayerDraft, 'bytes' | 'bytesRise' | 'bytesKey'> {
+  const { keys, segments, residual, simulated } = storage
+  // What eviction costs does not depend on by which score.
+  const evict = selection.evict === 'never' ? 'never' : 'fifo'
+  const stored = { keys, segments, residual, evict } as const
+  const bytesKey = `${JSON.stringify({ ...stored, ...sharing })} ${simulated ? layer : ''} ${candidates}`
+  if (simulated) {
+    const count = quantizer.roundTripBytes
+    if (!count) throw new KvError('KV_METHOD', 'A quantizer that is simulated must count its bytes.')
+    const bytes = (tokens: LayerTokens) => {
+      if (typeof tokens !== 'number')
+        throw new KvError(
+          'KV_CONFLICT',
+          `The heads of layer ${layer} keep different numbers of tokens; a simulated quantizer needs equally many.`,
+        )
+      return (['key', 'value'] as const).reduce(
+        (sum, tensor) => sum + count({ layer, tensor, heads, tokens, headDim }),
+        0,
+      )
+    }
+    return { bytes, bytesRise: false, bytesKey }
+  }
+  const tables = tableBytes(stored)
+  const atMost = layerBytes(stored, sharing, heads, headDim)
+  const whole = layerBytes(stored, { pool: 'head' }, heads, headDim)
+  const bytes = (tokens: LayerTokens) =>
+    typeof tokens === 'number'
+      ? (tokens < candidates ? atMost : whole)(tokens) + tables
+      : tokens.reduce((sum, n) => sum + headBytes(stored, n, headDim), tables)
+  return { bytes, bytesRise: residual.keys !== 'block' && sharing.pool === 'head', bytesKey }
+}

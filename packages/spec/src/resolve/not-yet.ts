@@ -1,0 +1,24 @@
+import { KvError } from '../errors.ts'
+import type { LayerPlan } from '../plan/layer-plan.ts'
+
+/** What plans can say and no engine runs yet, by the plan's field. */
+const notYet: readonly (readonly [field: string, what: string, asks: (layer: LayerPlan) => boolean])[] = [
+  ['tokens.pool', "'model': all layers sharing places", ({ tokens }) => tokens.pool === 'model'],
+  ['tokens.perHead', 'a number of its own for each head', ({ tokens }) => typeof tokens.perHead !== 'number'],
+  ['stages', 'more than one', ({ stages }) => stages.length > 1],
+  ['protect.positions', 'positions by name', ({ protect }) => protect.positions !== undefined],
+  ['evict.every', 'above 1', ({ evict }) => typeof evict === 'object' && evict.every > 1],
+  ['segments', 'tiers', ({ segments }) => segments.filter(({ role }) => role === 'packed').length > 1],
+  [
+    'keys.transform or values.transform',
+    'other than none',
+    ({ keys, values }) => keys.transform !== 'none' || values.transform !== 'none',
+  ],
+]
+
+/** Throws KV_UNSUPPORTED for a plan that is right and that no engine runs yet, naming the field. */
+export function refuseNotYet(layer: LayerPlan, path: string): void {
+  for (const [field, what, asks] of notYet)
+    if (asks(layer))
+      throw new KvError('KV_UNSUPPORTED', `${path}: ${field} is ${what}, which no engine runs yet.`)
+}

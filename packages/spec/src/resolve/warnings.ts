@@ -1,0 +1,25 @@
+import type { KvErrorCode } from '../errors.ts'
+import type { CompressionPlan } from '../plan/layer-plan.ts'
+import type { Draft } from './draft.ts'
+
+/** Something that is allowed and probably not meant. */
+export interface KvWarning {
+  readonly code: KvErrorCode
+  readonly message: string
+}
+
+/** A pruner that keeps every token, and drops none later, has nothing to do. */
+export function warningsOf({ budget, methods, layers }: Draft, plan: CompressionPlan): readonly KvWarning[] {
+  const prunes = layers.some(
+    ({ selection }) =>
+      selection.stages.length > 0 || selection.protect.last === 'rest' || selection.protect.first === 'rest',
+  )
+  if (budget !== undefined || !prunes || layers.some(({ fixed }) => fixed)) return []
+  if (plan.layers.some(({ evict }) => evict !== 'never')) return []
+  return [
+    {
+      code: 'KV_NO_BUDGET',
+      message: `${methods.names.pruner} keeps every token, as there is no budget. Say how many: 128t, 25% or 128KiB.`,
+    },
+  ]
+}
