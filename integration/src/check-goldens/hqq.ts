@@ -2,7 +2,7 @@ import type { NativeEngine } from '@qpkv/core'
 import { codeHqq, packHqq } from '@qpkv/quantizer-kivi'
 import { solverOf, type LayerPlan, type PackedFormat } from '@qpkv/spec'
 import { readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
-import { joinValues, kiviPlan } from './kivi.ts'
+import { joinValues, kiviPlan } from './kivi-plan.ts'
 import { Tally, type FamilyResult } from './report.ts'
 import { storeLayer } from './store-layer.ts'
 

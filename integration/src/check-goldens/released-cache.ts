@@ -25,7 +25,8 @@ export class ReleasedCache {
     const tokens = prompt.length / (heads * dim)
     this.#codedTokens = code ? tokens : 0
     this.#coded = code ? code(prompt, tokens) : new Float32Array(0)
-    for (let t = 0; t < tokens && !code; t++) {
+    if (code) return
+    for (let t = 0; t < tokens; t++) {
       const token = new Float32Array(heads * dim)
       for (let h = 0; h < heads; h++)
         token.set(prompt.subarray((h * tokens + t) * dim, (h * tokens + t + 1) * dim), h * dim)

@@ -50,7 +50,6 @@ export { PythonRandom } from './python/python-random.ts'
 export type { Sequence } from './python/python-random.ts'
 export { randomUuid } from './python/python-uuid.ts'
 
-
 export { generatedInputs, type GeneratedOptions } from './run/generated-inputs.ts'
 export { maxPromptTokens, type PromptRules } from './run/prompt-of.ts'
 export { readInputs, type ReadOptions } from './run/read-inputs.ts'

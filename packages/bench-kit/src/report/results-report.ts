@@ -74,7 +74,7 @@ export function reportParts(files: readonly Results[], metric?: string): ReportP
 
 const optionsOf = ({ header: { identity } }: Results): JsonObject => {
   const { options } = identity.task
-  return isPlainObject(options) ? (options as JsonObject) : identity.task
+  return isPlainObject(options) ? options : identity.task
 }
 
 /** `lengths [512], keys 8`: what tells a run from others of its title; its id where that is no option. */

@@ -113,7 +113,7 @@ function curveKey({ spec: { spec } }: SpecSummary): string {
   const { bits: _, ...rest } = spec.quantize
   return {
     full: 'full cache',
-    quantize: `${printMethod(rest as typeof spec.quantize)} only`,
+    quantize: `${printMethod(rest)} only`,
     prune: `${printMethod(spec.prune)} only`,
     joint: `${printMethod(spec.prune)} + ${printMethod(spec.quantize)}`,
   }[specKind(spec)]
