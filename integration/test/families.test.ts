@@ -71,6 +71,15 @@ describe.each(cases.map(([name, family], i) => ({ name, family, i })))('$name', 
         kept.flat().every((count) => count > 0),
         text,
       ).toBe(true)
+      const windows = model.facts.slidingWindow ?? []
+      // Of a window of w tokens the next token sees w - 1 that are there already.
+      for (const layer of context.report.windowed.layers)
+        expect(new Set(kept[layer]), `${text}, layer ${layer}`).toEqual(
+          new Set([Math.min(70, (windows[layer] ?? 71) - 1)]),
+        )
+      expect(context.report.windowed.layers.length > 0, text).toBe(
+        windows.some((window) => window !== null) && windows.includes(null),
+      )
       const logits = await probe(context, family.ids.slice(40))
       expect(logits.every(Number.isFinite), text).toBe(true)
       await context.dispose()

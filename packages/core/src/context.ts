@@ -101,6 +101,7 @@ export class Context {
       simulatedBytes,
       spentNominal: spec.spentNominal,
       spentBytes: spec.spentBytes,
+      windowedLayers: spec.windowedLayers,
       prefillMs,
       decode: this.decode,
     })

@@ -37,6 +37,11 @@ export interface ContextReport {
     /** Counted by a quantizer that runs in TypeScript, instead of `planned`. */
     readonly simulated?: number
   }
+  /**
+   * Layers that keep what their sliding window sees, in models where others see everything: no pruner chooses there, and a
+   * budget of tokens is about the other layers. Their bytes are part of those above.
+   */
+  readonly windowed: { readonly layers: readonly number[]; readonly bytes: number }
   /** The prompt's whole cache at 16 bit per value and KV head, in bytes. */
   readonly fullBytes: number
   /** planned (or simulated) / fullBytes. */
@@ -65,13 +70,14 @@ export interface ReportFacts {
   readonly simulatedBytes: number | undefined
   readonly spentNominal: number
   readonly spentBytes: number
+  readonly windowedLayers: readonly number[]
   readonly prefillMs: number
   readonly decode: { readonly ms: number; readonly tokens: number }
 }
 
 export function makeReport(facts: ReportFacts): ContextReport {
   const { plan, model, kept, bytes, simulatedBytes, decode } = facts
-  const { total: planned, tables } = planBytes(plan, model)
+  const { total: planned, tables, perLayer } = planBytes(plan, model)
   const fullBytes = plan.promptTokens * model.layers * model.kvHeads * model.headDim * 2 * 2
   const counts = kept.flat()
   const tokensStored = sum(counts)
@@ -95,6 +101,10 @@ export function makeReport(facts: ReportFacts): ContextReport {
       grown: bytes.grown,
       tails: bytes.tails,
       ...(simulatedBytes !== undefined && { simulated: simulatedBytes }),
+    },
+    windowed: {
+      layers: facts.windowedLayers,
+      bytes: sum(facts.windowedLayers.map((layer) => perLayer[layer] ?? 0)),
     },
     fullBytes,
     shareOfFull: stored / fullBytes,

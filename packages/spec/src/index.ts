@@ -129,6 +129,7 @@ export {
   type StoredLayer,
 } from './plan/plan-bytes.ts'
 export { clampTokens, meanTokens } from './resolve/layer-tokens.ts'
+export { keepsItsWindow } from './resolve/windowed-layers.ts'
 export type { StoragePrecision } from './resolve/settle-storage.ts'
 export type { KvWarning } from './resolve/warnings.ts'
 export { bindMethods, resolve, type Hooks, type Resolved, type ResolveOptions } from './resolve/resolve.ts'

@@ -14,6 +14,14 @@ export function reportText(report: ContextReport): string {
       'kept',
       `${round(report.keptPerHead)} per head and layer (${same ? `every layer: ${layers[0] ?? ''}` : layers.join(' | ')})`,
     ],
+    ...(report.windowed.layers.length > 0
+      ? [
+          [
+            'windows',
+            `${report.windowed.layers.length} of ${report.kept.length} layers keep what their sliding window sees (${formatBytes(report.windowed.bytes)}); a budget of tokens is about the others`,
+          ],
+        ]
+      : []),
     ['bits', `${round(bits.nominal)} nominal, ${round(bits.true)} true`],
     [
       'bytes',

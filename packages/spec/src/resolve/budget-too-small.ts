@@ -1,12 +1,13 @@
 import { formatBytes, readBudget, type Budget } from '../spec/budget.ts'
 import { KvError } from '../errors.ts'
 import type { Draft, LayerDraft } from './draft.ts'
+import type { TooMuch } from './share-budget.ts'
 import { smallestBudget } from './smallest-budget.ts'
 
 /** Why a budget is too small: a layer's protected tokens do not fit into its share, or something exceeds the budget by itself. */
 export type Shortfall =
   | { readonly layer: LayerDraft; readonly tokens: number; readonly needed: number }
-  | { readonly tooMuch: 'overrides' | 'least allocation' }
+  | { readonly tooMuch: TooMuch }
 
 /** KV_BUDGET_TOO_SMALL for what is short; `works` tries other budgets, so that the message can name one. */
 export function budgetTooSmall(draft: Draft, short: Shortfall, works: (budget: Budget) => boolean): KvError {
@@ -42,7 +43,8 @@ function whatIsShort({ methods, prompt }: Draft, short: Shortfall): string {
   const { pruner, allocator } = methods.names
   if ('layer' in short)
     return `gives layer ${short.layer.layer} ${short.tokens} tokens per head, but ${pruner} must keep at least ${short.needed} of the prompt's ${prompt.tokens}`
-  return short.tooMuch === 'overrides'
-    ? 'is less than what the overridden layers take'
-    : `is less than the least that ${allocator} hands out to the layers`
+  if (short.tooMuch === 'overrides') return 'is less than what the overridden layers take'
+  if (short.tooMuch === 'windows')
+    return 'is less than what the layers with a sliding window keep (and overridden layers take)'
+  return `is less than the least that ${allocator} hands out to the layers`
 }

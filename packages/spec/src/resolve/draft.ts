@@ -1,6 +1,7 @@
 import { expected, KvError } from '../errors.ts'
 import type { ModelFacts, PromptFacts } from '../facts.ts'
 import type { BoundAllocator, LayerTokens } from '../method/allocator.ts'
+import { noMethods } from '../method/none.ts'
 import type { BoundPruner } from '../method/pruner.ts'
 import type { BoundQuantizer } from '../method/quantizer.ts'
 import type { BoundSharing } from '../method/sharing.ts'
@@ -9,9 +10,13 @@ import { readBudget, type Budget } from '../spec/budget.ts'
 import type { CompressionSpec } from '../spec/compression-spec.ts'
 import { overrideOf } from '../spec/layer-override.ts'
 import { checkSelection, type CheckedSelection } from './check-selection.ts'
-import { checkSharing, type CheckedSharing } from './check-sharing.ts'
+import { apart, checkSharing, type CheckedSharing } from './check-sharing.ts'
 import { namedPositions, protectedTokens, protectionAt } from './protect-tokens.ts'
 import { fillPaidSlots, settleStorage, type SettledStorage, type StoragePrecision } from './settle-storage.ts'
+import { keepsItsWindow } from './windowed-layers.ts'
+
+/** What a layer that keeps its window has in place of a pruner. */
+const everything = noMethods.pruner.bind({}, 'prune')
 
 /** One layer before its tokens are settled: all that its methods say without knowing how many there are. */
 export interface LayerDraft {
@@ -27,7 +32,9 @@ export interface LayerDraft {
   readonly candidates: number
   /** The least that a head must keep, whatever the budget is. */
   readonly least: number
-  /** Tokens that a layer override asks for, and where it stands in the spec. */
+  /** Whether the layer keeps what its window sees, whatever the budget is; see keepsItsWindow(). */
+  readonly windowed: boolean
+  /** Tokens that a layer override or the window asks for, and where that stands. */
   readonly fixed: { readonly tokens: LayerTokens; readonly path: string } | undefined
   /** Real bytes of the layer when its stored heads keep these tokens. */
   readonly bytes: (tokens: LayerTokens) => number
@@ -89,9 +96,11 @@ function draftLayer(
   const at = { layer, model, heads: spec.heads ?? 'kv', override } as const
   const asked = settleStorage(quantizer, at, precision)
   const settled = budget && readBudget(budget).kind.measure === 'bytes' ? fillPaidSlots(asked) : asked
-  const selection = checkSelection(pruner.layer({ model, prompt, layer, candidates }), layer)
-  const sharing = checkSharing(sharer.share({ model, layer }), selection, layer)
-  if (pruner.score && selection.stages.length !== 1)
+  const windowed = override.tokens === undefined && keepsItsWindow(model, layer)
+  const chooser = windowed ? everything : pruner
+  const selection = checkSelection(chooser.layer({ model, prompt, layer, candidates }), layer)
+  const sharing = windowed ? apart : checkSharing(sharer.share({ model, layer }), selection, layer)
+  if (chooser.score && selection.stages.length !== 1)
     throw new KvError(
       'KV_METHOD',
       `${names.pruner} has a score() but its layer() asks for ${selection.stages.length} scores (layer ${layer}); it replaces one.`,
@@ -114,7 +123,8 @@ function draftLayer(
     bits: nominalBits(storage),
     candidates,
     least: leastTokens(selection, prompt.tokens, candidates, named),
-    fixed: fixedTokens(override, heads),
+    windowed,
+    fixed: windowed ? { tokens: candidates, path: 'the sliding window' } : fixedTokens(override, heads),
     ...bytesOf({ storage, selection, sharing, quantizer, layer, candidates, heads, headDim: model.headDim }),
   }
 }

@@ -35,6 +35,8 @@ export interface Resolved extends SpentShares {
   /** Real bytes of the cache at the end of prefill by the plan's upper bounds; simulated layers at their own storage's bytes. */
   readonly bytes: number
   readonly hooks: Hooks
+  /** Layers that keep what their sliding window sees and are no part of a budget of tokens, see keepsItsWindow(). */
+  readonly windowedLayers: readonly number[]
   /** What a spec asks for that has no effect. */
   readonly warnings: readonly KvWarning[]
 }
@@ -81,6 +83,7 @@ export function resolve(
     bytes,
     ...spent,
     hooks: { ...(score && { score }), ...(roundTrip && { roundTrip }) },
+    windowedLayers: draft.layers.flatMap(({ windowed, layer }) => (windowed ? [layer] : [])),
     warnings: warningsOf(draft, plan),
   }
 }

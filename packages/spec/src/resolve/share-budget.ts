@@ -7,9 +7,11 @@ import { clampTokens, meanTokens } from './layer-tokens.ts'
 /** Rounding down that forgives the last bits of a division: 0.29 * 100 is 29. */
 const floor = (value: number) => Math.floor(value + 1e-9)
 
+/** What exceeds a budget whatever the shares are. */
+export type TooMuch = 'overrides' | 'windows' | 'least allocation'
+
 /** Tokens per layer that the allocator wants; may exceed the prompt. `tooMuch`: what exceeds the budget whatever the shares are. */
-export type Shares =
-  { readonly asked: readonly LayerTokens[] } | { readonly tooMuch: 'overrides' | 'least allocation' }
+export type Shares = { readonly asked: readonly LayerTokens[] } | { readonly tooMuch: TooMuch }
 
 const fixedTokens = (layer: LayerDraft) => clampTokens(layer.fixed!.tokens, layer.candidates)
 
@@ -24,8 +26,9 @@ export function shareBudget(draft: Draft, budget: Budget | undefined): Shares {
   if (kind.measure === 'bytes') return shareBytes(draft, amount)
   const free = layers.filter((layer) => !layer.fixed)
   const cost = (layer: LayerDraft) => (kind.measure === 'bits' ? layer.bits : 1)
-  let rest = kind.amount(amount, prompt.tokens) * layers.length
-  for (const layer of layers) if (layer.fixed) rest -= meanTokens(fixedTokens(layer)) * cost(layer)
+  const counted = layers.filter((layer) => !layer.windowed)
+  let rest = kind.amount(amount, prompt.tokens) * counted.length
+  for (const layer of counted) if (layer.fixed) rest -= meanTokens(fixedTokens(layer)) * cost(layer)
   if (rest < -1e-9) return { tooMuch: 'overrides' }
   // Equal memory for every layer that is left, so that a layer with fewer bits keeps more tokens.
   const equal = layers.map((layer) => floor(rest / Math.max(1, free.length) / cost(layer)))
@@ -101,7 +104,7 @@ function shareBytes(draft: Draft, budget: number): Shares {
   const free = layers.filter((layer) => !layer.fixed)
   let rest = budget
   for (const layer of layers) if (layer.fixed) rest -= layer.bytes(fixedTokens(layer))
-  if (rest < 0) return { tooMuch: 'overrides' }
+  if (rest < 0) return { tooMuch: layers.some(({ windowed }) => windowed) ? 'windows' : 'overrides' }
   const searched = free.length > 0 ? searchShares(draft, free, budget) : undefined
   if (searched) return searched
   const equal = Math.floor(rest / Math.max(1, free.length))

@@ -26,21 +26,31 @@ export function spentShares(
   bytes: number,
   tokens: readonly number[],
 ): SpentShares {
-  const { model, prompt, budget, layers, storedHeads } = draft
+  const { model, prompt, budget, storedHeads } = draft
   const nominal = nominalBytes(plan, model)
   // Bytes of one token of one layer at one bit per value, K and V.
   const unit = (storedHeads * model.headDim * 2) / 8
-  const shares = (allowed: number) => ({
+  const shares = (allowed: number, used = { nominal, bytes }) => ({
     nominalBytes: nominal,
-    spentNominal: nominal / allowed,
-    spentBytes: bytes / allowed,
+    spentNominal: used.nominal / allowed,
+    spentBytes: used.bytes / allowed,
   })
-  if (budget === undefined) return shares(prompt.tokens * layers.length * 16 * unit)
+  if (budget === undefined) return shares(prompt.tokens * draft.layers.length * 16 * unit)
   const { kind, amount } = readBudget(budget)
   const perLayer = kind.amount(amount, prompt.tokens)
   if (kind.measure === 'bytes') return shares(perLayer)
-  if (kind.measure === 'bits') return shares(perLayer * layers.length * unit)
+  // Layers that keep their windows are no part of the budget.
+  const layers = draft.layers.filter((layer) => !layer.windowed)
+  const counted = (_: unknown, layer: number) => !draft.layers[layer]?.windowed
+  const used = {
+    nominal: nominalBytes({ ...plan, layers: plan.layers.filter(counted) }, model),
+    bytes: draft.layers.reduce(
+      (left, layer) => (layer.windowed ? left - layer.bytes(layer.candidates) : left),
+      bytes,
+    ),
+  }
+  if (kind.measure === 'bits') return shares(perLayer * layers.length * unit, used)
   const allowed = layers.reduce((sum, layer) => sum + perLayer * layer.bits * unit, 0)
-  const kept = tokens.reduce((sum, n) => sum + n, 0)
-  return { ...shares(allowed), spentNominal: kept / (perLayer * layers.length) }
+  const kept = tokens.filter(counted).reduce((sum, n) => sum + n, 0)
+  return { ...shares(allowed, used), spentNominal: kept / (perLayer * layers.length) }
 }
