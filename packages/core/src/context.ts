@@ -17,8 +17,10 @@ import {
 } from './prompt/tokenize-prompt.ts'
 import { contextLimit, shortLimit } from './prompt/context-limit.ts'
 import { QueryAwareWarning } from './query-aware.ts'
+import { checkCallOptions } from './call-options.ts'
 import type { WarningHandler } from './warnings.ts'
 import { makeReport, type ContextReport } from './report.ts'
+import { heldPositions } from './held-positions.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 
 /** How messages are rendered, and how to stop. */
@@ -35,6 +37,8 @@ export interface ContextParts {
   readonly spec: ResolvedSpec
   readonly plan: CompressionPlan
   readonly kept: readonly (readonly number[])[]
+  /** [layers][storedHeads]: positions that prefill kept, in storage order. */
+  readonly keptPositions: readonly (readonly Int32Array[])[]
   readonly simulatedBytes: number | undefined
   readonly prompt: TokenizedPrompt
   readonly prefillMs: number
@@ -107,6 +111,15 @@ export class Context {
     })
   }
 
+  /**
+   * Positions in the text of the tokens that a stored head of a layer holds, ascending.
+   * @throws KV_INVALID_OPTION for a layer or head that the cache does not have, KV_BUSY.
+   */
+  positions(layer: number, head: number): Int32Array {
+    this.requireIdle()
+    return heldPositions(this.parts, layer, head)
+  }
+
   /** Logits of the next token, [vocab] in float32. */
   async logits(): Promise<Float32Array> {
     return this.exclusive('logits', async () => {
@@ -152,6 +165,7 @@ export class Context {
     input: string | readonly Message[] | readonly number[] | Int32Array,
     options: AppendOptions = {},
   ): Promise<void> {
+    checkCallOptions(options, 'append')
     await this.exclusive('append', async () => {
       const { ids, dropsPending } = await this.tokenizeAppended(input, options)
       const pending = dropsPending ? undefined : this.pending

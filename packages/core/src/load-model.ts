@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { createRegistry, expected, type AnyMethod, type ModelFacts, type Registry } from '@qpkv/spec'
 import { throwIfAborted } from './aborted.ts'
+import { checkCallOptions } from './call-options.ts'
 import { fromNative } from './errors.ts'
 import { readModelFile } from './gguf/model-file.ts'
 import type { DownloadProgress } from './hub/download-model.ts'
@@ -46,6 +47,7 @@ export type LoadProgress =
  * KV_ADDON, KV_INVALID_OPTION, KV_DOWNLOAD, KV_ABORTED.
  */
 export async function loadModel(pathOrName: string, options: LoadModelOptions = {}): Promise<Model> {
+  checkCallOptions(options, 'loadModel')
   const { precision = 'bf16', threads = availableParallelism(), onProgress, signal } = options
   checkOptions(options, threads, precision)
   const path = await findModel(pathOrName, {

@@ -1,4 +1,5 @@
 import { expected, type ModelFacts, type PromptFacts, type SpecInput } from '@qpkv/spec'
+import { checkCallOptions } from './call-options.ts'
 import type { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import { availableMemory } from './memory/available-memory.ts'
@@ -69,6 +70,7 @@ export class Model {
     prompt: Prompt,
     options: TemplateOptions & { special?: boolean } = {},
   ): Promise<TokenizedPrompt> {
+    checkCallOptions(options, 'tokenize')
     return tokenizePrompt(prompt, this.readers(), options)
   }
 
@@ -90,12 +92,13 @@ export class Model {
     options: PrefillOptions & { readonly compression?: CompressionInput | readonly CompressionInput[] } = {},
   ): Promise<Context | Context[]> {
     this.alive()
+    checkCallOptions(options, 'prefill')
     const { compression } = options
     const many = Array.isArray(compression)
     const specs = (many ? compression : [compression ?? {}]) as readonly CompressionInput[]
     if (specs.length === 0) throw expected('at least one spec', 'compression', compression)
     const { facts, registry, precision } = this.parts
-    const tokenized = await this.tokenize(prompt, options)
+    const tokenized = await tokenizePrompt(prompt, this.readers(), options)
     const promptFacts = this.promptFacts(tokenized, options)
     const element = precision === 'f32' ? 'f32' : (options.element ?? 'bf16')
     const resolved = resolveAll(specs, registry, facts, promptFacts, element)
@@ -114,8 +117,9 @@ export class Model {
     prompt: Prompt,
     options: PrefillOptions = {},
   ): Promise<{ ids: Int32Array; logits: Float32Array }> {
+    checkCallOptions(options, 'prefill')
     const { native, facts, config } = this.alive()
-    const tokenized = await this.tokenize(prompt, options)
+    const tokenized = await tokenizePrompt(prompt, this.readers(), options)
     const [full] = resolveAll(
       [{}],
       undefined,

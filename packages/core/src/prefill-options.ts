@@ -1,4 +1,5 @@
 import type { TemplateOptions } from './model/chat-template.ts'
+import type { LayerView } from './layer-view.ts'
 import type { WarningHandler } from './warnings.ts'
 
 /** How far a prefill is. */
@@ -13,6 +14,11 @@ export interface PrefillProgress {
 export interface PrefillOptions extends TemplateOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: PrefillProgress) => void
+  /**
+   * Called for every layer and spec when its tokens are chosen and stored, to look at what the layer held. The prefill
+   * waits for it; an error that it throws ends the prefill.
+   */
+  readonly onLayer?: (layer: LayerView) => void | Promise<void>
   /** Allow prompts longer than the model was made for. */
   readonly allowLongPrompt?: boolean
   /**

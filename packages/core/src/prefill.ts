@@ -14,6 +14,7 @@ import { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import type { ModelParts } from './model-parts.ts'
 import type { NativeModel, NativePrefill } from './native/addon.ts'
+import { viewLayer } from './layer-view.ts'
 import { planForAddon } from './native/plan-for-addon.ts'
 import type { PrefillOptions } from './prefill-options.ts'
 import { contextLimit } from './prompt/context-limit.ts'
@@ -41,16 +42,26 @@ export async function runPrefill(
     prefill.abort()
   }
   signal?.addEventListener('abort', stop, { once: true })
-  const kept: number[][][] = specs.map(() => []) // [specs][layers][stored heads]
+  const kept: (readonly Int32Array[])[][] = specs.map(() => []) // [specs][layers][stored heads] positions
   const simulated: SimulatedBytes[] = specs.map(() => [])
   try {
     for (let layer = 0; layer < facts.layers; layer++) {
       await prefill.runLayer()
       for (const [index, spec] of specs.entries()) {
         throwIfAborted(signal)
-        const { positions, bytes } = await compressLayer(prefill, index, layer, spec, parts, prompt.ids)
-        kept[index]?.push(positions.map((head) => head.length))
+        const { positions, bytes, scores } = await compressLayer(
+          prefill,
+          index,
+          layer,
+          spec,
+          parts,
+          prompt.ids,
+        )
+        kept[index]?.push(positions)
         if (bytes !== undefined) simulated[index]?.push(bytes)
+        const observes = (spec.plan.layers[layer]?.stages.length ?? 0) > 0
+        const facts = { layer, index, tokens: prompt.ids.length, positions, observes }
+        await options.onLayer?.(viewLayer(prefill, facts, scores))
       }
       onProgress?.({ layer: layer + 1, layers: facts.layers, tokens: prompt.ids.length })
     }
@@ -59,7 +70,8 @@ export async function runPrefill(
     const prefillMs = performance.now() - started
     return contexts.map((context, index) => {
       const spec = specs[index] as ResolvedSpec
-      const counts = kept[index] ?? []
+      const keptPositions = kept[index] ?? []
+      const counts = keptPositions.map((heads) => heads.map((positions) => positions.length))
       const plan = finalPlan(spec.plan, counts)
       return new Context({
         model: parts,
@@ -67,6 +79,7 @@ export async function runPrefill(
         spec,
         plan,
         kept: counts,
+        keptPositions,
         simulatedBytes: countSimulated(plan, facts, simulated[index] ?? []),
         prompt,
         prefillMs,
@@ -117,6 +130,8 @@ interface CompressedLayer {
   readonly positions: readonly Int32Array[]
   /** Bytes that a simulated quantizer counts for the layer. */
   readonly bytes?: number
+  /** What a method's score() made of the layer's scores. */
+  readonly scores?: Float32Array | undefined
 }
 
 async function compressLayer(
@@ -143,9 +158,9 @@ async function compressLayer(
       : undefined
   const given = scores && { scores }
   if (!hooks.roundTrip || !plan.layers[layer]?.simulated) {
-    return { positions: await prefill.compressLayer(index, given) }
+    return { positions: await prefill.compressLayer(index, given), scores }
   }
-  return roundTripLayer(prefill, index, layer, heads, facts, hooks.roundTrip, given)
+  return { ...(await roundTripLayer(prefill, index, layer, heads, facts, hooks.roundTrip, given)), scores }
 }
 
 function hookScores(score: NonNullable<Hooks['score']>, observed: Observed): Float32Array {

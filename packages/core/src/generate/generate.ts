@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { expected } from '@qpkv/spec'
 import { throwIfAborted } from '../aborted.ts'
+import { checkCallOptions } from '../call-options.ts'
 import { kvError } from '../errors.ts'
 import type { GenerationDefaults } from '../model/generation-config.ts'
 import type { Tokenizer } from '../model/tokenizer.ts'
@@ -33,6 +34,7 @@ export interface GenerateSettings {
 }
 
 export function settleGenerate(options: GenerateOptions, defaults: GenerationDefaults): GenerateSettings {
+  checkCallOptions(options, 'generate')
   const { maxTokens = 256, stop = [], stopTokens = defaults.stopTokens, signal } = options
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
   if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)

@@ -1,0 +1,67 @@
+import { expected, isPlainObject, refuseUnknown } from '@qpkv/spec'
+import type { GenerateOptions } from './generate/generate.ts'
+import type { AppendOptions } from './context.ts'
+import type { LoadModelOptions } from './load-model.ts'
+import type { TemplateOptions } from './model/chat-template.ts'
+import type { CompressionInput } from './resolve-all.ts'
+import type { PrefillOptions } from './prefill-options.ts'
+
+/*
+ * What each call reads of its options. TypeScript refuses others where an object is written out; JavaScript, and objects
+ * that come from elsewhere, are refused here, with the nearest name.
+ */
+
+type Names<T> = Record<keyof Required<T>, true>
+
+const template: Names<TemplateOptions> = {
+  addGenerationPrompt: true,
+  continueFinalMessage: true,
+  template: true,
+  variables: true,
+  controlTokens: true,
+}
+const prefill: Names<PrefillOptions & { compression: CompressionInput }> = {
+  ...template,
+  compression: true,
+  signal: true,
+  onProgress: true,
+  onLayer: true,
+  allowLongPrompt: true,
+  expectTokens: true,
+  special: true,
+  userEnd: true,
+  element: true,
+  onWarning: true,
+}
+const append: Names<AppendOptions> = { ...template, signal: true, allowLongPrompt: true }
+const tokenize: Names<TemplateOptions & { special: boolean }> = { ...template, special: true }
+const generate: Names<GenerateOptions> = {
+  maxTokens: true,
+  stop: true,
+  stopTokens: true,
+  seed: true,
+  signal: true,
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  repetitionPenalty: true,
+}
+const loadModel: Names<LoadModelOptions> = {
+  device: true,
+  threads: true,
+  table: true,
+  precision: true,
+  methods: true,
+  memoryLimit: true,
+  onProgress: true,
+  signal: true,
+}
+
+const calls = { prefill, append, tokenize, generate, loadModel }
+
+/** Throws KV_INVALID_OPTION for an option that the call does not read. */
+export function checkCallOptions(options: unknown, call: keyof typeof calls): void {
+  if (!isPlainObject(options)) throw expected('an object of options', `the options of ${call}()`, options)
+  refuseUnknown(options, Object.keys(calls[call]), `${call}()`)
+}
