@@ -61,7 +61,7 @@ Napi::Value PartArray(Napi::Env env, const std::vector<PartExport>& parts) {
 
 Napi::Value ExportObject(Napi::Env env, const KvLayer& layer, int head) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("tokens", layer.head(head).keys.tokens);
+  object.Set("tokens", layer.store().tokens(head));
   object.Set("key", PartArray(env, layer.Export(head, Tensor::kKey)));
   object.Set("value", PartArray(env, layer.Export(head, Tensor::kValue)));
   return object;

@@ -58,15 +58,9 @@ enum class Slot {
   kAttention,     // [rows, queryHeads * headDim]
   kGateUp,        // [rows, 2 * intermediateSize]
   kActivation,    // [rows, intermediateSize]
-  kNewKeys,       // [kvHeads, rows, headDim]
-  kNewValues,     // [kvHeads, rows, headDim]
-  kQueries,       // [queryHeads, rows, headDim]
-  kOutputs,       // [queryHeads, rows, headDim]
   kLse,           // [queryHeads, rows]
   kLogits,        // [rows, vocab]
-  kMass,          // [storedHeads, tokens]
-  kUnpackKeys,    // [storedHeads, tokens, headDim]
-  kUnpackValues,  // [storedHeads, tokens, headDim]
+  kUnpacked,      // [tokens, headDim] of parts that are being moved
   kStepState,     // see step.cc
   kLogitsHidden,  // [rows, hiddenSize] whose logits are wanted
   kCount

@@ -13,7 +13,7 @@ constexpr int kAppendTokens = 128;
 Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers,
                  std::shared_ptr<Buffer> logits, std::vector<int32_t> ids)
     : model_(std::move(model)),
-      layers_(std::move(layers)),
+      cache_(std::move(layers)),
       logits_(std::move(logits)),
       ids_(std::move(ids)),
       tokens_(static_cast<int>(ids_.size())) {
@@ -24,10 +24,10 @@ Context::Context(const Context& other)
     : Sequence(other),
       random(other.random),
       model_(other.model_),
+      cache_(other.cache_),
       logits_(other.logits_),
       ids_(other.ids_),
       tokens_(other.tokens_.load()) {
-  for (const auto& layer : other.layers_) layers_.push_back(std::make_unique<KvLayer>(*layer));
   facts_ = other.Facts();
 }
 
@@ -107,48 +107,45 @@ void Context::CountTokens() {
 }
 
 int Context::RopePosition(int layer, int first) const {
-  const KvLayer& cache = *layers_[static_cast<size_t>(layer)];
+  const KvLayer& cache = cache_.layer(layer);
   return cache.plan().cache_positions ? cache.next_index() : first;
 }
 
-RopeTable Context::RopeAt(int layer) const { return layers_[static_cast<size_t>(layer)]->rope(); }
+RopeTable Context::RopeAt(int layer) const { return cache_.layer(layer).rope(); }
 
-bool Context::TurnsKeys(int layer) const {
-  return !layers_[static_cast<size_t>(layer)]->plan().RopeBefore();
+bool Context::TurnsKeys(int layer) const { return !cache_.layer(layer).plan().RopeBefore(); }
+
+void Context::BeforeLayers(const LayerRows& rows) {
+  const ModelDescription& d = model_->description;
+  StepRows step;
+  step.rows = rows.rows;
+  step.q = rows.qkv.q;
+  step.q_stride = step.kv_stride = rows.qkv.stride;
+  step.out = rows.out;
+  step.out_stride = d.query_heads * d.head_dim;
+  step.keys = rows.qkv.k;
+  step.values = rows.qkv.v;
+  step.kv_head_stride = d.head_dim;
+  cache_.Begin(*model_->engine, rows.rows, step);
 }
 
 void Context::Attend(const LayerRows& rows) {
-  Engine& engine = *model_->engine;
   const ModelDescription& d = model_->description;
-  const size_t size = static_cast<size_t>(rows.rows) * d.kv_heads * d.head_dim;
-  float* keys = engine.Floats(Slot::kNewKeys, size);
-  float* values = engine.Floats(Slot::kNewValues, size);
-  const auto store = [&](const float* x, float* to) {
-    engine.ops.StoreHeads(
-        engine.stream, {x, to, rows.rows, d.kv_heads, d.head_dim, rows.qkv.stride, rows.rows, 0});
-  };
-  store(rows.qkv.k, keys);
-  store(rows.qkv.v, values);
-  KvLayer& cache = *layers_[static_cast<size_t>(rows.layer)];
-  cache.Append({keys, values, rows.rows, rows.rows, rows.first});
-  cache.Attend(rows.qkv.q, rows.qkv.stride, rows.out, rows.rows, rows.first, d.decode,
-               d.block.attention_scale);
+  cache_.Append(*model_->engine, rows.layer);
+  cache_.Attend(*model_->engine, rows.layer, d.decode, d.block.attention_scale);
+  cache_.Evict(*model_->engine, rows.layer);
 }
 
-void Context::AfterLayers(int tokens) {
-  for (const auto& layer : layers_) layer->Flush(tokens);
-}
+void Context::AfterLayers(int /*tokens*/) { cache_.End(*model_->engine); }
 
 void Context::Publish() {
   ContextFacts facts;
-  for (const auto& layer : layers_) {
-    const PartBytes part = layer->Bytes();
-    facts.bytes.planned += part.planned;
-    facts.bytes.grown += part.grown;
-    facts.bytes.tails += part.tails;
+  facts.bytes = cache_.Bytes();
+  for (int l = 0; l < cache_.layers(); ++l) {
+    const KvLayer& layer = cache_.layer(l);
     facts.kept.emplace_back();
-    for (int head = 0; head < layer->shape().stored_heads(); ++head)
-      facts.kept.back().push_back(layer->kept_tokens(head));
+    for (int head = 0; head < layer.shape().stored_heads(); ++head)
+      facts.kept.back().push_back(layer.kept_tokens(head));
   }
   std::lock_guard<std::mutex> lock(facts_mutex_);
   facts_ = std::move(facts);

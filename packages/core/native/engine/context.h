@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/kv_layer.h"
+#include "engine/kv_cache.h"
 #include "engine/model.h"
 #include "engine/random.h"
 #include "engine/step.h"
@@ -40,13 +40,14 @@ class Context : public Sequence {
 
   int tokens() const { return tokens_; }
   ContextFacts Facts() const;  // as of the last step; never waits for a step
-  size_t layer_count() const { return layers_.size(); }
-  KvLayer& layer(size_t index) { return *layers_[index]; }
+  size_t layer_count() const { return static_cast<size_t>(cache_.layers()); }
+  KvLayer& layer(size_t index) { return cache_.layer(static_cast<int>(index)); }
   Model& model() { return *model_; }
 
   int RopePosition(int layer, int first) const override;
   RopeTable RopeAt(int layer) const override;
   bool TurnsKeys(int layer) const override;
+  void BeforeLayers(const LayerRows& rows) override;
   void Attend(const LayerRows& rows) override;
   void AfterLayers(int tokens) override;
 
@@ -61,7 +62,7 @@ class Context : public Sequence {
   void Publish();
 
   std::shared_ptr<Model> model_;
-  std::vector<std::unique_ptr<KvLayer>> layers_;
+  KvCache cache_;
   std::shared_ptr<Buffer> logits_;  // [vocab], shared with forks until the next step
   std::vector<int32_t> ids_;        // of all tokens
   Buffer counts_;                   // int32 [vocab]: of each token in ids_; empty until wanted

@@ -1,168 +1,222 @@
-// Building a layer's cache from exact values, and its byte counts. See kv_layer.h.
+// See kv_layer.h.
 #include "engine/kv_layer.h"
 
 #include <algorithm>
 
+#include "engine/random.h"
+
 namespace qpkv {
-namespace {
-
-// Tokens of a segment of fixed length, out of those that are there; the same rule as
-// segmentTokens() in packages/spec/src/plan/plan-bytes.ts.
-int WantedTokens(const SegmentPlan* segment, int tokens) {
-  if (segment == nullptr) return 0;
-  return segment->tokens < 0 ? tokens : std::min(segment->tokens, tokens);
-}
-
-}  // namespace
 
 KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan> plan,
                  LayerShape shape, RopeTable rope, const ExactTokens& exact,
-                 const std::vector<std::vector<int32_t>>& kept, bool track_positions)
+                 const std::vector<std::vector<int32_t>>& kept, int tokens, bool track_positions)
     : engine_(std::move(engine)),
       plan_(std::move(plan)),
       shape_(shape),
       rope_(rope),
-      needs_(plan_->Needs()),
-      track_positions_(track_positions || needs_.positions || shape.window > 0),
-      recent_(plan_->Find(Role::kRecent)),
-      pool_(std::make_shared<BlockPool>(engine_->device)),
-      heads_(static_cast<size_t>(shape.stored_heads())) {
-  if (recent_ == nullptr)
-    throw Error("KV_UNSUPPORTED", "The plan has no segment with role 'recent' for later tokens.");
+      segments_(*plan_),
+      track_positions_(track_positions || plan_->Needs().positions || shape.window > 0),
+      store_(engine_, std::make_shared<FormatTable>(engine_, *plan_), shape.stored_heads(),
+             shape.head_dim, plan_->Needs()),
+      tokens_(static_cast<size_t>(shape.stored_heads())),
+      running_(engine_),
+      next_position_(tokens) {
   size_t bytes = 0;
   for (const std::vector<int32_t>& positions : kept)
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) {
-      const int total = static_cast<int>(positions.size());
-      const SegmentPlan* packed = plan_->Find(Role::kPacked);
-      const SegmentPlan* sinks = plan_->Find(Role::kSinks);
-      const int first = packed != nullptr ? WantedTokens(sinks, total) : 0;
-      const int last = packed != nullptr ? RecentTokens(tensor, total - first) : total;
-      const auto format = [&](const SegmentPlan& s) {
-        return tensor == Tensor::kKey ? s.key.format : s.value.format;
-      };
-      if (first > 0) bytes += RunBytes(tensor, format(*sinks), first);
-      if (packed != nullptr) bytes += RunBytes(tensor, format(*packed), total - first - last);
-      bytes += RunBytes(tensor, format(recent()), last);
+      const int total = static_cast<int>(positions.size()), first = SinkTokens(total);
+      const int last = segments_.packed >= 0 ? RecentTokens(*plan_, tensor, total - first) : total;
+      if (first > 0) bytes += RunBytes(tensor, segments_.sinks, first);
+      if (segments_.packed >= 0) bytes += RunBytes(tensor, segments_.packed, total - first - last);
+      bytes += RunBytes(tensor, segments_.recent, last);
     }
-  if (bytes > 0) pool_->Reserve(bytes);
+  if (bytes > 0) store_.Reserve(bytes);
   std::vector<PackItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head)
     BuildHead(head, kept[static_cast<size_t>(head)], exact, &items);
-  Pack(items);
-  planned_ = pool_->live();
+  if (!items.empty())
+    engine_->ops.Pack(engine_->stream, {OnHost<const PackItem>(items.data()),
+                                        static_cast<int>(items.size()), shape_.head_dim});
+  planned_ = store_.bytes();
 }
 
-int KvLayer::RecentTokens(Tensor tensor, int stored) const {
-  const int window = recent().tokens;
-  if (window < 0) return stored;
-  // The KIVI rule keeps the newest keys that do not fill a block.
-  if (plan_->residual == Residual::kKivi && tensor == Tensor::kKey && window > 0)
-    return stored % window;
-  return std::min(window, stored);
+// The same rule as segmentTokens() in packages/spec/src/plan/plan-bytes.ts.
+int KvLayer::SinkTokens(int stored) const {
+  if (segments_.sinks < 0 || segments_.packed < 0) return 0;
+  const int wanted = plan_->segments[static_cast<size_t>(segments_.sinks)].tokens;
+  return wanted < 0 ? stored : std::min(wanted, stored);
 }
 
-size_t KvLayer::RunBytes(Tensor tensor, const TensorFormat& format, int tokens) const {
-  const auto part = [&](int count) {
-    return LayoutOf(tensor, format, count, shape_.head_dim, needs(tensor)).bytes;
-  };
+size_t KvLayer::RunBytes(Tensor tensor, int segment, int tokens) const {
   const int rest = tokens % kTileTokens;
-  return static_cast<size_t>(tokens / kTileTokens) * part(kTileTokens) +
-         (rest > 0 ? part(rest) : 0);
+  return static_cast<size_t>(tokens / kTileTokens) *
+             store_.PartBytes(tensor, segment, kTileTokens) +
+         (rest > 0 ? store_.PartBytes(tensor, segment, rest) : 0);
 }
 
 void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
                         std::vector<PackItem>* items) {
-  const int total = static_cast<int>(kept.size());
-  const SegmentPlan* packed = plan_->Find(Role::kPacked);
-  const SegmentPlan* sinks = plan_->Find(Role::kSinks);
-  const int first = packed != nullptr ? WantedTokens(sinks, total) : 0;
-  KvHead& stored = heads_[static_cast<size_t>(head)];
-  if (track_positions_) stored.positions = kept;
-  if (needs_.mask) {
-    stored.valid.assign(kept.size(), 1);
-    stored.scores.assign(kept.size(), 0.0f);
-  }
+  const int total = static_cast<int>(kept.size()), first = SinkTokens(total);
+  HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
+  if (track_positions_) tokens.positions = kept;
+  if (plan_->Needs().mask) tokens.valid.assign(kept.size(), 1);
   if (plan_->cache_positions)
-    for (int i = 0; i < total; ++i) stored.indices.push_back(i);
+    for (int i = 0; i < total; ++i) tokens.indices.push_back(i);
   next_index_ = std::max(next_index_, total);
-  const int last_keys = packed != nullptr ? RecentTokens(Tensor::kKey, total - first) : total;
-  const int last_values = packed != nullptr ? RecentTokens(Tensor::kValue, total - first) : total;
-  BuildRun(head, sinks, kept.data(), first, kept.data(), first, exact, items);
-  BuildRun(head, packed, kept.data() + first, total - first - last_keys, kept.data() + first,
-           total - first - last_values, exact, items);
-  stored.keys.recent_begin = static_cast<int>(stored.keys.parts.size());
-  stored.values.recent_begin = static_cast<int>(stored.values.parts.size());
-  stored.keys.recent_tokens = last_keys;
-  stored.values.recent_tokens = last_values;
-  BuildRun(head, &recent(), kept.data() + total - last_keys, last_keys,
+  const auto last = [&](Tensor tensor) {
+    return segments_.packed >= 0 ? RecentTokens(*plan_, tensor, total - first) : total;
+  };
+  const int last_keys = last(Tensor::kKey), last_values = last(Tensor::kValue);
+  BuildRun(head, segments_.sinks, kept.data(), first, kept.data(), first, exact, items);
+  BuildRun(head, segments_.packed, kept.data() + first, total - first - last_keys,
+           kept.data() + first, total - first - last_values, exact, items);
+  BuildRun(head, segments_.recent, kept.data() + total - last_keys, last_keys,
            kept.data() + total - last_values, last_values, exact, items);
 }
 
 // The tokens of one segment, tile by tile: the key part and the value part of a tile lie behind one
 // another.
-void KvLayer::BuildRun(int head, const SegmentPlan* segment, const int32_t* kept_keys, int keys,
+void KvLayer::BuildRun(int head, int segment, const int32_t* kept_keys, int keys,
                        const int32_t* kept_values, int values, const ExactTokens& exact,
                        std::vector<PackItem>* items) {
-  if (segment == nullptr) return;
+  if (segment < 0) return;
   for (int done = 0; done < std::max(keys, values); done += kTileTokens) {
     if (done < keys)
-      BuildPart(head, Tensor::kKey, segment->key.format, kept_keys + done,
-                std::min(kTileTokens, keys - done), exact, items);
+      BuildPart(head, Tensor::kKey, segment, kept_keys + done, std::min(kTileTokens, keys - done),
+                exact, items);
     if (done < values)
-      BuildPart(head, Tensor::kValue, segment->value.format, kept_values + done,
+      BuildPart(head, Tensor::kValue, segment, kept_values + done,
                 std::min(kTileTokens, values - done), exact, items);
   }
 }
 
-void KvLayer::BuildPart(int head, Tensor tensor, const TensorFormat& format, const int32_t* kept,
-                        int tokens, const ExactTokens& exact, std::vector<PackItem>* items) {
+void KvLayer::BuildPart(int head, Tensor tensor, int segment, const int32_t* kept, int tokens,
+                        const ExactTokens& exact, std::vector<PackItem>* items) {
   // Exact parts are laid out in whole blocks, so that later tokens find the free slots.
-  const int laid_out = format.bits == 16 ? static_cast<int>(AlignUp(tokens, kLanes)) : tokens;
-  BlockRef block;
-  Part part = NewPart(tensor, format, laid_out, &block);
-  KvHead& stored = heads_[static_cast<size_t>(head)];
-  PartList& list = stored.list(tensor);
-  items->push_back(ItemFor(tensor, part, block, SourceOf(head, tensor, exact),
-                           needs(tensor).positions ? StoredPositions(stored, list.tokens) : nullptr,
-                           tokens));
-  items->back().index = kept;
-  part.tokens = tokens;
-  list.Insert(list.parts.size(), part, std::move(block));
-  list.tokens += tokens;
-}
-
-const float* KvLayer::SourceOf(int head, Tensor tensor, const ExactTokens& exact) const {
+  const bool whole = store_.formats().Get(tensor, segment).bits == 16;
+  const size_t index = store_.list(head, tensor).parts.size();
+  const StoredPart& part =
+      store_.Open(head, tensor, index, segment,
+                  whole ? static_cast<int>(AlignUp(static_cast<size_t>(tokens), kLanes)) : tokens);
   const int source = exact.per_stored_head ? head : shape_.SourceHead(head);
-  return (tensor == Tensor::kKey ? exact.keys : exact.values) +
-         static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
+  PackItem item{};
+  item.shape = store_.ShapeOf(tensor, part);
+  item.out = part.block->data;
+  item.source = (tensor == Tensor::kKey ? exact.keys : exact.values) +
+                static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
+  item.index = OnHost(kept);
+  if (store_.needs(tensor).positions)
+    item.positions = OnHost(tokens_[static_cast<size_t>(head)].stored_positions(part.first));
+  item.tokens = tokens;
+  items->push_back(item);
+  store_.Extend(head, tensor, index, tokens);
 }
 
-PackItem KvLayer::ItemFor(Tensor tensor, const Part& part, const BlockRef& block,
-                          const float* source, const int32_t* positions, int count) const {
-  PackItem item{};
-  item.source = source;
-  item.positions = positions;
-  item.tokens = count;
-  item.first_slot = part.tokens;
-  item.part_tokens = part.part_tokens;
-  item.tensor = tensor;
-  item.format = part.format;
-  item.needs = part.needs;
-  item.out = block->data;
+void KvLayer::StartScores(const std::vector<float>& scores, int tokens) {
+  if (!by_score()) return;
+  std::vector<std::vector<float>> start(tokens_.size());
+  for (size_t h = 0; h < tokens_.size(); ++h)
+    for (int32_t position : tokens_[h].positions)
+      start[h].push_back(
+          scores.empty() ? 0
+                         : scores[h * static_cast<size_t>(tokens) + static_cast<size_t>(position)]);
+  running_.Start(std::move(start));
+}
+
+void KvLayer::MakeRoom(int rows) {
+  Recoder recoder(store_);
+  for (int head = 0; head < store_.heads(); ++head)
+    for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
+      qpkv::MakeRoom(*plan_, tokens_[static_cast<size_t>(head)], head, tensor, rows, &store_,
+                     &recoder);
+  recoder.Run(*engine_);
+  for (HeadTokens& head : tokens_)
+    head.Append(rows, next_position_, next_index_, track_positions_, plan_->cache_positions,
+                plan_->Needs().mask);
+  next_position_ += rows;
+  next_index_ += rows;
+}
+
+void KvLayer::Sync(int rows, DeviceWrites* writes) {
+  store_.Sync(writes, next_position_ - 1, next_index() - 1);
+  const std::vector<int32_t> hidden =
+      HiddenTokens(tokens_, std::max(rows, 1), next_position_ - 1, shape_.window);
+  hides_ = !hidden.empty();
+  if (hides_) {
+    hidden_.Ensure(engine_->device, hidden.size() * sizeof(int32_t));
+    writes->Add(hidden_.data(), hidden.data(), hidden.size() * sizeof(int32_t));
+  }
+  if (!by_score()) return;
+  int most = 0;
+  for (int head = 0; head < store_.heads(); ++head) most = std::max(most, store_.tokens(head));
+  running_.Sync(tokens_, rows, most, writes);
+}
+
+CacheItem KvLayer::Item(const StepRows& rows, int32_t* victims) const {
+  CacheItem item = ViewOf(store_, shape_, rows);
+  if (hides_) item.hidden = static_cast<const int32_t*>(hidden_.data());
+  if (!by_score()) return item;
+  item.token_mass = running_.mass();
+  item.mass_stride = running_.stride();
+  item.running = running_.View();
+  item.running.victims = victims;
+  item.running.victim_stride = victim_stride();
+  item.running.capacity = plan_->capacity;
+  item.running.protect_first = plan_->protect_first;
+  item.running.protect_last = plan_->protect_last;
+  // Like the observed scores (a maximum over query heads, which has no running form, by their
+  // mean).
+  item.running.factor =
+      plan_->observe.group == Reduce::kSum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
   return item;
 }
 
-void KvLayer::Pack(const std::vector<PackItem>& items) {
-  if (items.empty()) return;
-  engine_->ops.Pack(engine_->stream,
-                    {items.data(), static_cast<int>(items.size()), shape_.head_dim});
+int KvLayer::victim_stride() const {
+  int most = 0;
+  for (const HeadTokens& head : tokens_)
+    if (by_score()) most = std::max(most, MostVictims(*plan_, head));
+  return most;
+}
+
+void KvLayer::Settle(const int32_t* victims) {
+  // Eviction frees parts by its own rule.
+  if (shape_.window > 0 && !plan_->Needs().mask)
+    FreeHidden(next_position_, shape_.window, &tokens_, &store_);
+  std::vector<std::vector<int>> leaving(tokens_.size());
+  const int stride = victim_stride();
+  for (size_t h = 0; h < tokens_.size(); ++h) {
+    if (plan_->evict == Evict::kFifo) leaving[h] = OldestTokens(*plan_, tokens_[h]);
+    for (int i = 0; victims != nullptr && i < stride; ++i) {
+      const int32_t slot = victims[h * static_cast<size_t>(stride) + static_cast<size_t>(i)];
+      if (slot < 0) break;
+      leaving[h].push_back(slot);
+    }
+  }
+  TakeOut(*engine_, leaving, &tokens_, &store_, by_score() ? &running_ : nullptr);
+  CodeOldTokens(*engine_, *plan_, tokens_, &store_);
+}
+
+int KvLayer::kept_tokens(int head) const {
+  return store_.tokens(head) - tokens_[static_cast<size_t>(head)].evicted;
+}
+
+std::vector<int32_t> KvLayer::KeptPositions(int head) const {
+  const HeadTokens& from = tokens_[static_cast<size_t>(head)];
+  std::vector<int32_t> kept;
+  for (size_t i = 0; i < from.positions.size(); ++i)
+    if (from.valid.empty() || from.valid[i]) kept.push_back(from.positions[i]);
+  return kept;
 }
 
 PartBytes KvLayer::Bytes() const {
-  size_t own = 0;
-  for (const KvHead& head : heads_) own += head.keys.Bytes() + head.values.Bytes();
-  return {planned_, static_cast<long long>(own) - static_cast<long long>(planned_),
-          pool_->mapped() - pool_->live()};
+  return {planned_, static_cast<long long>(store_.bytes()) - static_cast<long long>(planned_),
+          store_.unused()};
 }
+
+std::vector<PartExport> KvLayer::Export(int head, Tensor tensor) const {
+  return ExportParts(*engine_, store_, head, tensor, tokens_[static_cast<size_t>(head)]);
+}
+
+void KvLayer::Scramble(uint64_t seed) { ScrambleParts(*engine_, seed, tokens_, &store_); }
 
 }  // namespace qpkv

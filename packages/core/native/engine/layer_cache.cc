@@ -70,8 +70,7 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
                        std::shared_ptr<const LayerPlan> plan)
     : engine_(std::move(engine)),
       precision_(input.precision),
-      scale_(ScaleOf(input.shape.head_dim)),
-      tokens_(input.tokens) {
+      scale_(ScaleOf(input.shape.head_dim)) {
   EngineTurn turn(*engine_);
   const Buffer scores =
       input.scores.empty() ? ObserveLayer(engine_, input) : Upload(*engine_, input.scores);
@@ -87,11 +86,12 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
   ExactTokens exact;
   exact.keys = keys.floats();
   exact.values = values.floats();
-  exact.capacity = exact.tokens = input.tokens;
-  layer_ = std::make_unique<KvLayer>(engine_, std::move(plan), input.shape, RopeTable{}, exact,
-                                     selection_.kept, true);
-  if (layer_->plan().evict == Evict::kLowestScore)
-    layer_->StartScores(DownloadFloats(*engine_, scores), input.tokens);
+  exact.capacity = input.tokens;
+  std::vector<std::unique_ptr<KvLayer>> layers;
+  layers.push_back(std::make_unique<KvLayer>(engine_, std::move(plan), input.shape, RopeTable{},
+                                             exact, selection_.kept, input.tokens, true));
+  if (layers[0]->by_score()) layers[0]->StartScores(DownloadFloats(*engine_, scores), input.tokens);
+  cache_ = std::make_unique<KvCache>(std::move(layers));
 }
 
 void LayerCache::CheckUsable() const {
@@ -103,37 +103,44 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
   EngineTurn turn(*engine_);
   CheckUsable();
   const Buffer keys = Upload(*engine_, k), values = Upload(*engine_, v);
-  ExactTokens exact;
-  exact.keys = keys.floats();
-  exact.values = values.floats();
-  exact.capacity = exact.tokens = count;
-  exact.first_position = tokens_;
+  const int dim = layer().shape().head_dim;
+  StepRows rows;
+  rows.rows = count;
+  rows.keys = keys.floats();
+  rows.values = values.floats();
+  rows.kv_stride = dim;
+  rows.kv_head_stride = count * dim;
   broken_ = true;
-  layer_->Append(exact);
+  cache_->Begin(*engine_, count, rows);
+  cache_->Append(*engine_, 0);
   turn.Finish();
-  tokens_ += count;
   // Running scores know the new tokens only after their queries: attend() evicts then, as
   // generation does.
-  if (layer_->plan().evict != Evict::kLowestScore) layer_->Flush(tokens_);
+  if (!layer().by_score()) cache_->End(*engine_);
   broken_ = false;
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   EngineTurn turn(*engine_);
   CheckUsable();
-  if (layer_->plan().RopeBefore())
+  if (layer().plan().RopeBefore())
     throw Error(
         "KV_UNSUPPORTED",
         "attend() needs keys stored after RoPE: a layer on its own knows no rotary frequencies.");
   const Buffer queries = Upload(*engine_, q);
   const Buffer out(engine_->device, q.size() * sizeof(float));
-  const LayerShape& shape = layer_->shape();
+  const LayerShape& shape = layer().shape();
+  StepRows rows;
+  rows.q = queries.floats();
+  rows.out = out.floats();
+  rows.q_stride = rows.out_stride = shape.query_heads * shape.head_dim;
   broken_ = true;
-  layer_->Attend(queries.floats(), shape.query_heads * shape.head_dim, out.floats(), 1, tokens_ - 1,
-                 precision_, scale_);
+  cache_->Begin(*engine_, 0, rows);
+  cache_->Attend(*engine_, 0, precision_, scale_);
+  cache_->Evict(*engine_, 0);
   std::vector<float> result(q.size());
   engine_->Download(result.data(), out.data(), q.size() * sizeof(float));
-  if (layer_->plan().evict == Evict::kLowestScore) layer_->Flush(tokens_);
+  if (layer().by_score()) cache_->End(*engine_);
   turn.Finish();
   broken_ = false;
   return result;

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/kv_layer.h"
+#include "engine/kv_cache.h"
 #include "engine/observer.h"
 #include "engine/selection.h"
 
@@ -33,7 +33,7 @@ class LayerCache {
   std::vector<float> Attend(const std::vector<float>& q);
 
   const Selection& selection() const { return selection_; }
-  KvLayer& layer() { return *layer_; }
+  KvLayer& layer() { return cache_->layer(0); }
   Engine& engine() { return *engine_; }
   std::atomic<bool> busy{false};
 
@@ -43,10 +43,9 @@ class LayerCache {
   std::shared_ptr<Engine> engine_;
   Precision precision_;
   float scale_;
-  int tokens_;
   Selection selection_;
-  std::unique_ptr<KvLayer> layer_;
-  bool broken_ = false;  // a step failed half way through the heads
+  std::unique_ptr<KvCache> cache_;  // of one layer
+  bool broken_ = false;             // a step failed half way through the heads
 };
 
 // The raw measurement, [storedHeads, tokens], before smoothing. Call with the engine's mutex held.

@@ -90,23 +90,28 @@ void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden
     Scale(model, hidden, hidden, static_cast<size_t>(rows) * d.hidden, d.block.embedding_scale);
 }
 
+QkvRows QkvBuffer(const Model& model, int rows) {
+  const ModelDescription& d = model.description;
+  QkvRows qkv;
+  qkv.q = model.engine->Floats(Slot::kQkv, static_cast<size_t>(rows) * d.qkv_width());
+  qkv.k = qkv.q + static_cast<size_t>(d.query_heads) * d.head_dim;
+  qkv.v = qkv.k + static_cast<size_t>(d.kv_heads) * d.head_dim;
+  qkv.stride = d.qkv_width();
+  return qkv;
+}
+
 QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows) {
   const ModelDescription& d = model.description;
   const LayerWeights& weights = model.layers[static_cast<size_t>(layer)];
   Engine& engine = *model.engine;
-  float* out = engine.Floats(Slot::kQkv, static_cast<size_t>(rows) * d.qkv_width());
+  const QkvRows qkv = QkvBuffer(model, rows);
   const float* x = hidden;
   if (weights.input_norm != nullptr) {
     float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
     Normalize(model, hidden, weights.input_norm, norm, rows);
     x = norm;
   }
-  Multiply(model, x, rows, weights.qkv, weights.qkv_bias, out, false);
-  QkvRows qkv;
-  qkv.q = out;
-  qkv.k = out + static_cast<size_t>(d.query_heads) * d.head_dim;
-  qkv.v = qkv.k + static_cast<size_t>(d.kv_heads) * d.head_dim;
-  qkv.stride = d.qkv_width();
+  Multiply(model, x, rows, weights.qkv, weights.qkv_bias, qkv.q, false);
   if (weights.q_norm != nullptr)
     NormalizeHeads(model, qkv.q, weights.q_norm, d.query_heads, rows, qkv.stride);
   if (weights.k_norm != nullptr)

@@ -20,6 +20,9 @@ struct QkvRows {
 // [rows, hidden] of embeddings; ids and positions are on the device.
 void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden);
 
+// Where ProjectQkv leaves its result.
+QkvRows QkvBuffer(const Model& model, int rows);
+
 // norm -> q, k, v (+ bias, + QK norm); before RoPE. What a layer has no weights for is left out.
 QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows);
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/kv_layer.h"
+#include "engine/layer_shape.h"
 #include "engine/plan.h"
 
 namespace qpkv {

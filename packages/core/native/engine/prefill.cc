@@ -211,7 +211,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   ExactTokens exact;
   exact.keys = what.RopeBefore() ? keys_before_.floats() : keys_.floats();
   exact.values = values_.floats();
-  exact.capacity = exact.tokens = tokens();
+  exact.capacity = tokens();
   if (!replacements.keys.empty()) {
     keys = upload(replacements.keys);
     values = upload(replacements.values);
@@ -221,7 +221,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   }
   auto stored = std::make_unique<KvLayer>(
       model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
-      model_->RopeOf(layer, expected_), exact, selection.kept, false);
+      model_->RopeOf(layer, expected_), exact, selection.kept, tokens(), false);
   if (what.evict == Evict::kLowestScore)
     stored->StartScores(DownloadFloats(engine, scores), tokens());
   turn.Finish();

@@ -29,6 +29,9 @@ class Sequence {
   virtual RopeTable RopeAt(int layer) const = 0;
   // False: the layer's cache holds keys before RoPE, and these rows' own keys are not turned.
   virtual bool TurnsKeys(int layer) const = 0;
+  // Before the layer loop: where these rows lie in every layer that they pass. May throw, like
+  // Attend.
+  virtual void BeforeLayers(const LayerRows&) {}
   // Before queries and keys are turned.
   virtual void BeforeRope(const LayerRows&) {}
   // Stores the rows' keys and values and attends to them and all before. May throw: the rows' own

@@ -64,6 +64,7 @@ class StepRun {
 
   std::vector<Outcome> Run() {
     Prepare();
+    for (size_t i = 0; i < items_.size() && rows_ > 0; ++i) BeforeLayers(i);
     engine_.ops.Replay(engine_.stream, 0, OnHost<void>(this),
                        [](void* run) { static_cast<StepRun*>(run)->GuardedBody(); });
     if (failure_) std::rethrow_exception(failure_);
@@ -155,6 +156,20 @@ class StepRun {
       Body();
     } catch (...) {
       failure_ = std::current_exception();
+    }
+  }
+
+  // Room in the caches and their tables. Nothing that layers hand on moves from here on.
+  void BeforeLayers(size_t i) {
+    Item& item = items_[i];
+    if (item.work->to == item.work->from || item.work->rows == 0) return;
+    const QkvRows qkv = QkvBuffer(model_, rows_);
+    float* attention =
+        engine_.Floats(Slot::kAttention, static_cast<size_t>(rows_) * d_.query_heads * d_.head_dim);
+    try {
+      item.work->sequence->BeforeLayers(Parts(item.work->from, qkv, attention)[i]);
+    } catch (const Error& error) {
+      item.error = error;
     }
   }
 

@@ -1,4 +1,4 @@
-// Attention of a few query rows over packed parts, flash-decoding style. An item's tokens are cut
+// Attention of a few query rows over packed parts, flash-decoding style. A head's tokens are cut
 // into runs of at least RunTokens at offsets where key parts and value parts both end; a unit is
 // one run. It computes the logits of all rows, their exponentials against the run's own maximum,
 // and the weighted sum of the values, reading every byte of the cache once for all rows. Runs are
@@ -12,29 +12,62 @@
 namespace qpkv {
 namespace {
 
-// Tokens of a run: a sixteenth of a long item, so that many threads find work and a run still
+// Tokens of a run: a sixteenth of a long head, so that many threads find work and a run still
 // amortizes its start.
 QPKV_INLINE int RunTokens(int tokens) { return MinInt(MaxInt(tokens / 16, 512), 4096); }
 
+// One stored head of an item: `rows` query rows, those of one query head behind those of another.
+struct HeadWork {
+  const CacheItem* item;
+  const HeadView* head;
+  int index, rows;
+};
+
+QPKV_INLINE const float* QueryOf(const HeadWork& w, int row, int dim) {
+  const int head = w.index * w.item->group + row / w.item->rows;
+  return w.item->q + static_cast<size_t>(row % w.item->rows) * w.item->q_stride +
+         static_cast<size_t>(head) * dim;
+}
+
+QPKV_INLINE float* OutOf(const HeadWork& w, int row, int dim) {
+  const int head = w.index * w.item->group + row / w.item->rows;
+  return w.item->out + static_cast<size_t>(row % w.item->rows) * w.item->out_stride +
+         static_cast<size_t>(head) * dim;
+}
+
+QPKV_INLINE float* MassOf(const HeadWork& w) {
+  return w.item->token_mass
+             ? w.item->token_mass + static_cast<size_t>(w.index) * w.item->mass_stride
+             : nullptr;
+}
+
+QPKV_INLINE int FirstSeen(const HeadWork& w, int row) {
+  return w.item->hidden ? w.item->hidden[w.index * w.item->rows + row % w.item->rows] : 0;
+}
+
+QPKV_INLINE int SeenEnd(const HeadWork& w, int row) {
+  return w.head->tokens - w.item->rows + row % w.item->rows + 1;
+}
+
 struct Run {
-  int item, key_begin, key_end, value_begin, value_end, first, tokens;
+  int work, key_begin, key_end, value_begin, value_end, first, tokens;
   float* out;      // [rows, dim padded to 16], not normalized
   float* largest;  // [rows] largest logit
   float* sum;      // [rows] of exponentials
 };
 
-// Calls use(run) for the runs of one item, in order.
+// Calls use(run) for the runs of one head, in order.
 template <class Use>
-QPKV_INLINE void ForRuns(const HeadView& head, int item, const Use& use) {
+QPKV_INLINE void ForRuns(const HeadView& head, int work, const Use& use) {
   Run run{};
-  run.item = item;
+  run.work = work;
   const int least = RunTokens(head.tokens);
   int keys = 0, values = 0, key_tokens = 0, value_tokens = 0;
   while (keys < head.key_parts || values < head.value_parts) {
     if (values == head.value_parts || (keys < head.key_parts && key_tokens <= value_tokens)) {
-      key_tokens += head.keys[keys++].tokens;
+      key_tokens += TokensOf(head.keys, head.key_parts, keys++, head.tokens);
     } else {
-      value_tokens += head.values[values++].tokens;
+      value_tokens += TokensOf(head.values, head.value_parts, values++, head.tokens);
     }
     const bool end = keys == head.key_parts && values == head.value_parts;
     const int tokens = key_tokens - run.first;
@@ -68,25 +101,24 @@ static void CapLogits(float cap, int tokens, const UnitScratch& s) {
 
 // Logits that do not count become -infinity: slots whose valid bit is cleared, and tokens that a
 // row does not see.
-static void HideTokens(const DecodeAttentionArgs& a, const Run& run, const UnitScratch& s) {
-  const DecodeItem& item = a.items[run.item];
+static void HideTokens(const HeadWork& w, const Run& run, const UnitScratch& s, int dim) {
+  const HeadView& head = *w.head;
   const float hidden = -__builtin_inff();
   int first = 0;
-  for (int i = run.key_begin; i < run.key_end; ++i) {
-    const Part& part = item.head.keys[i];
-    if (part.needs.mask && part.tokens > 0) {
-      const PartLayout at =
-          LayoutOf(Tensor::kKey, *part.format, part.part_tokens, a.dim, part.needs);
-      for (int t = 0; t < part.tokens; ++t)
-        if (!((part.data[at.mask + t / 8] >> (t % 8)) & 1))
-          for (int r = 0; r < s.rows; ++r) s.logits[r * s.logits_stride + first + t] = hidden;
-    }
-    first += part.tokens;
+  for (int i = run.key_begin; i < run.key_end && w.item->needs.mask; ++i) {
+    const Part& part = head.keys[i];
+    const int tokens = TokensOf(head.keys, head.key_parts, i, head.tokens);
+    const PartLayout at = LayoutOf(Tensor::kKey, w.item->key_formats[part.segment],
+                                   part.part_tokens, dim, w.item->needs);
+    for (int t = 0; t < tokens; ++t)
+      if (!((part.data[at.mask + t / 8] >> (t % 8)) & 1))
+        for (int r = 0; r < s.rows; ++r) s.logits[r * s.logits_stride + first + t] = hidden;
+    first += tokens;
   }
   for (int r = 0; r < s.rows; ++r) {
     float* logits = s.logits + r * s.logits_stride;
-    const int begin = item.hidden ? MinInt(item.hidden[r] - run.first, run.tokens) : 0;
-    const int end = item.visible ? MaxInt(item.visible[r] - run.first, 0) : run.tokens;
+    const int begin = MinInt(FirstSeen(w, r) - run.first, run.tokens);
+    const int end = MaxInt(SeenEnd(w, r) - run.first, 0);
     for (int t = 0; t < begin; ++t) logits[t] = hidden;
     for (int t = end; t < run.tokens; ++t) logits[t] = hidden;
   }
@@ -111,64 +143,68 @@ static void Exponentials(float* logits, int tokens, float* largest, float* sum) 
   *sum = ReduceAdd(total);
 }
 
-static void ComputeRun(const DecodeAttentionArgs& a, const Run& run, UnitScratch s,
-                       float* mass_rows, size_t mass_stride) {
-  const DecodeItem& item = a.items[run.item];
-  const HeadView& head = item.head;
+static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Run& run,
+                       UnitScratch s, float* mass_rows, size_t mass_stride) {
+  const HeadView& head = *w.head;
   const float factor = a.scale * 1.44269504f;
-  for (int r = 0; r < item.rows; ++r) {
+  for (int r = 0; r < w.rows; ++r) {
     float* q = s.q + r * s.q_stride;
-    for (int c = 0; c < a.dim; ++c)
-      q[c] = item.q[static_cast<size_t>(r) * item.q_stride + c] * factor;
+    const float* from = QueryOf(w, r, a.dim);
+    for (int c = 0; c < a.dim; ++c) q[c] = from[c] * factor;
     for (int c = a.dim; c < static_cast<int>(s.q_stride); ++c) q[c] = 0;
   }
   const RopeTurns rope = {a.inv_freq, a.rope_scale, a.turned};
   int first = 0;
   for (int i = run.key_begin; i < run.key_end; ++i) {
     const Part& part = head.keys[i];
-    if (part.tokens == 0) continue;
-    const TileView v = ViewOf(Tensor::kKey, part.data, part.format, part.tokens, part.part_tokens,
-                              a.dim, part.needs);
+    const int tokens = TokensOf(head.keys, head.key_parts, i, head.tokens);
+    if (tokens == 0) continue;
+    const TensorFormat& format = w.item->key_formats[part.segment];
+    const TileView v =
+        ViewOf(Tensor::kKey, part.data, &format, tokens, part.part_tokens, a.dim, w.item->needs);
     const uint8_t* next = i + 1 < run.key_end               ? head.keys[i + 1].data
                           : run.value_begin < run.value_end ? head.values[run.value_begin].data
                                                             : nullptr;
-    if (TakesPairs(*part.format, a.precision, Tensor::kKey))
+    if (TakesPairs(format, a.precision, Tensor::kKey))
       KeyPartPairs(v, s, s.logits + first, next);
     else
       KeyPartFloats(v, s, &rope, s.logits + first);
-    first += part.tokens;
+    first += tokens;
   }
   if (a.cap > 0) CapLogits(a.cap, run.tokens, s);
-  HideTokens(a, run, s);
-  for (int r = 0; r < item.rows; ++r) {
+  HideTokens(w, run, s, a.dim);
+  for (int r = 0; r < w.rows; ++r) {
     float* logits = s.logits + r * s.logits_stride;
     Exponentials(logits, run.tokens, run.largest + r, run.sum + r);
     if (mass_rows)
       std::memcpy(mass_rows + r * mass_stride + run.first, logits, sizeof(float) * run.tokens);
   }
   s.out = run.out;
-  std::memset(s.out, 0, sizeof(float) * item.rows * s.out_stride);
+  std::memset(s.out, 0, sizeof(float) * w.rows * s.out_stride);
   first = 0;
   for (int i = run.value_begin; i < run.value_end; ++i) {
     const Part& part = head.values[i];
-    if (part.tokens == 0) continue;
-    const TileView v = ViewOf(Tensor::kValue, part.data, part.format, part.tokens, part.part_tokens,
-                              a.dim, part.needs);
+    const int tokens = TokensOf(head.values, head.value_parts, i, head.tokens);
+    if (tokens == 0) continue;
+    const TensorFormat& format = w.item->value_formats[part.segment];
+    const TileView v =
+        ViewOf(Tensor::kValue, part.data, &format, tokens, part.part_tokens, a.dim, {});
     const uint8_t* next = i + 1 < run.value_end ? head.values[i + 1].data : nullptr;
-    if (TakesPairs(*part.format, a.precision, Tensor::kValue))
+    if (TakesPairs(format, a.precision, Tensor::kValue))
       ValuePartPairs(v, s, s.logits + first, next);
     else
       ValuePartFloats(v, s, s.logits + first);
-    first += part.tokens;
+    first += tokens;
   }
 }
 
-// Merges the runs of one item in order. `factors`: [runs] of scratch.
-static void MergeRuns(const DecodeAttentionArgs& a, const DecodeItem& item, const Run* runs,
-                      int count, const float* mass_rows, size_t mass_stride, float* factors) {
+// Merges the runs of one head in order. `factors`: [runs] of scratch.
+static void MergeRuns(const DecodeAttentionArgs& a, const HeadWork& w, const Run* runs, int count,
+                      const float* mass_rows, size_t mass_stride, float* factors) {
   const size_t stride = RoundUp(a.dim, 16);
-  if (item.token_mass) std::memset(item.token_mass, 0, sizeof(float) * item.head.tokens);
-  for (int r = 0; r < item.rows; ++r) {
+  float* mass = MassOf(w);
+  if (mass) std::memset(mass, 0, sizeof(float) * w.head->tokens);
+  for (int r = 0; r < w.rows; ++r) {
     float most = -__builtin_inff();
     for (int i = 0; i < count; ++i)
       most = runs[i].largest[r] > most || runs[i].largest[r] != runs[i].largest[r]
@@ -183,27 +219,28 @@ static void MergeRuns(const DecodeAttentionArgs& a, const DecodeItem& item, cons
       sum += runs[i].sum[r] * factors[i];
     }
     const float inverse = sum == 0 ? 0.0f : 1.0f / sum;
-    float* out = item.out + static_cast<size_t>(r) * item.out_stride;
+    float* out = OutOf(w, r, a.dim);
     for (int c = 0; c < a.dim; c += 16) {
       F32x16 total = Zero();
       for (int i = 0; i < count; ++i)
         total = Fma(Load(runs[i].out + r * stride + c), Set(factors[i]), total);
       StoreN(out + c, Mul(total, Set(inverse)), MinInt(a.dim - c, 16));
     }
-    if (!item.token_mass) continue;
+    if (!mass) continue;
     for (int i = 0; i < count; ++i) {
       const F32x16 share = Set(factors[i] * inverse);
       for (int t = 0; t < runs[i].tokens; t += 16) {
         const int n = MinInt(runs[i].tokens - t, 16), token = runs[i].first + t;
         const F32x16 p = LoadN(mass_rows + r * mass_stride + token, n);
-        StoreN(item.token_mass + token, Fma(p, share, LoadN(item.token_mass + token, n)), n);
+        StoreN(mass + token, Fma(p, share, LoadN(mass + token, n)), n);
       }
     }
   }
 }
 
-// Where the pieces of one item lie.
-struct ItemPlan {
+// Where the pieces of one head lie.
+struct HeadPlan {
+  HeadWork work;
   int first_run, runs;
   float* mass_rows;  // [rows, mass_stride] exponentials, or null
   size_t mass_stride;
@@ -212,66 +249,66 @@ struct ItemPlan {
 
 struct DecodePlan {
   Run* runs;
-  ItemPlan* items;
-  int run_count;
+  HeadPlan* heads;
+  int run_count, head_count;
   size_t scratch_bytes;  // of one thread
 };
 
 // Lays out shared memory; with a null base only counts (`plan` then gets counts and sizes).
-static size_t LayOutDecode(const DecodeAttentionArgs& a, uint8_t* base, int run_count,
-                           DecodePlan* plan) {
+static size_t LayOutDecode(const DecodeAttentionArgs& a, uint8_t* base, DecodePlan* plan) {
   Carver c{base};
-  plan->runs = c.Take<Run>(run_count);
-  plan->items = c.Take<ItemPlan>(a.count);
-  plan->run_count = 0;
+  plan->runs = c.Take<Run>(plan->run_count);
+  plan->heads = c.Take<HeadPlan>(plan->head_count);
+  plan->run_count = plan->head_count = 0;
   plan->scratch_bytes = 0;
-  for (int i = 0; i < a.count; ++i) {
-    const DecodeItem& item = a.items[i];
-    ItemPlan of{};
-    of.first_run = plan->run_count;
-    of.mass_stride = RoundUp(item.head.tokens, 16);
-    of.mass_rows = item.token_mass ? c.Take<float>(item.rows * of.mass_stride) : nullptr;
-    ForRuns(item.head, i, [&](Run run) {
-      run.out = c.Take<float>(item.rows * RoundUp(a.dim, 16));
-      run.largest = c.Take<float>(item.rows);
-      run.sum = c.Take<float>(item.rows);
-      Carver unit{nullptr};
-      CarveUnit(&unit, item.rows, run.tokens, a.dim);
-      plan->scratch_bytes = unit.used > plan->scratch_bytes ? unit.used : plan->scratch_bytes;
-      if (base) plan->runs[plan->run_count] = run;
-      ++plan->run_count;
-    });
-    of.runs = plan->run_count - of.first_run;
-    of.factors = c.Take<float>(of.runs);
-    if (base) plan->items[i] = of;
-  }
+  for (int i = 0; i < a.count; ++i)
+    for (int h = 0; h < a.items[i].head_count; ++h) {
+      const CacheItem& item = a.items[i];
+      HeadPlan of{};
+      of.work = {&item, &item.heads[h], h, item.group * item.rows};
+      of.first_run = plan->run_count;
+      of.mass_stride = RoundUp(of.work.head->tokens, 16);
+      of.mass_rows = item.token_mass ? c.Take<float>(of.work.rows * of.mass_stride) : nullptr;
+      ForRuns(*of.work.head, plan->head_count, [&](Run run) {
+        run.out = c.Take<float>(of.work.rows * RoundUp(a.dim, 16));
+        run.largest = c.Take<float>(of.work.rows);
+        run.sum = c.Take<float>(of.work.rows);
+        Carver unit{nullptr};
+        CarveUnit(&unit, of.work.rows, run.tokens, a.dim);
+        plan->scratch_bytes = unit.used > plan->scratch_bytes ? unit.used : plan->scratch_bytes;
+        if (base) plan->runs[plan->run_count] = run;
+        ++plan->run_count;
+      });
+      of.runs = plan->run_count - of.first_run;
+      of.factors = c.Take<float>(of.runs);
+      if (base) plan->heads[plan->head_count] = of;
+      ++plan->head_count;
+    }
   return c.used;
 }
 
 static void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
-  DecodePlan plan;
-  LayOutDecode(a, nullptr, 0, &plan);
-  const int run_count = plan.run_count;
-  const size_t bytes = LayOutDecode(a, nullptr, run_count, &plan);
-  LayOutDecode(a, static_cast<uint8_t*>(stream.SharedScratch(bytes)), run_count, &plan);
-  const auto merge = [&](int i) {
-    const ItemPlan& of = plan.items[i];
-    MergeRuns(a, a.items[i], plan.runs + of.first_run, of.runs, of.mass_rows, of.mass_stride,
+  DecodePlan plan{};
+  LayOutDecode(a, nullptr, &plan);  // first how many runs and heads there are, then their bytes
+  const size_t bytes = LayOutDecode(a, nullptr, &plan);
+  LayOutDecode(a, static_cast<uint8_t*>(stream.SharedScratch(bytes)), &plan);
+  const auto merge = [&](const HeadPlan& of) {
+    MergeRuns(a, of.work, plan.runs + of.first_run, of.runs, of.mass_rows, of.mass_stride,
               of.factors);
   };
   stream.ParallelFor(plan.run_count, [&](int unit, int thread) {
     const Run& run = plan.runs[unit];
-    const ItemPlan& of = plan.items[run.item];
+    const HeadPlan& of = plan.heads[run.work];
     Carver c{static_cast<uint8_t*>(stream.Scratch(thread, plan.scratch_bytes))};
-    ComputeRun(a, run, CarveUnit(&c, a.items[run.item].rows, run.tokens, a.dim), of.mass_rows,
+    ComputeRun(a, of.work, run, CarveUnit(&c, of.work.rows, run.tokens, a.dim), of.mass_rows,
                of.mass_stride);
-    if (of.runs == 1) merge(run.item);
+    if (of.runs == 1) merge(of);
   });
   bool later = false;
-  for (int i = 0; i < a.count; ++i) later = later || plan.items[i].runs != 1;
+  for (int i = 0; i < plan.head_count; ++i) later = later || plan.heads[i].runs != 1;
   if (!later) return;
-  stream.ParallelFor(a.count, [&](int i, int) {
-    if (plan.items[i].runs != 1) merge(i);
+  stream.ParallelFor(plan.head_count, [&](int i, int) {
+    if (plan.heads[i].runs != 1) merge(plan.heads[i]);
   });
 }
 

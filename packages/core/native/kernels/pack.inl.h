@@ -22,8 +22,8 @@ struct PackScratch {
 static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v) {
   PackScratch s{};
   const int slots = v.at.blocks * kLanes;
-  s.m.rows = item.tensor == Tensor::kKey ? v.dim : slots;
-  s.m.columns = item.tensor == Tensor::kKey ? slots : v.dim;
+  s.m.rows = item.shape.tensor == Tensor::kKey ? v.dim : slots;
+  s.m.columns = item.shape.tensor == Tensor::kKey ? slots : v.dim;
   s.m.stride = RoundUp(s.m.columns, 16) + 16;
   s.m.first_slot = item.first_slot;
   s.m.tokens = item.tokens;
@@ -47,7 +47,7 @@ static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v)
 }
 
 QPKV_INLINE const float* SourceRow(const PackItem& item, int dim, int token) {
-  return item.source + static_cast<size_t>(item.index ? item.index[token] : token) * dim;
+  return item.source + static_cast<size_t>(item.index ? item.index.get()[token] : token) * dim;
 }
 
 static void PackQuantized(const PackItem& item, const TileView& v, const PackScratch& s) {
@@ -74,13 +74,13 @@ static void PackQuantized(const PackItem& item, const TileView& v, const PackScr
 
 static void PackOne(const PackItem& item, const TileView& v, const PackScratch& s) {
   if (item.first_slot == 0) std::memset(item.out, 0, v.at.bytes);
-  if (item.tensor == Tensor::kKey)
+  if (item.shape.tensor == Tensor::kKey)
     for (int t = 0; t < item.tokens; ++t) {
       const int slot = item.first_slot + t;
-      if (item.needs.positions && item.positions)
-        std::memcpy(item.out + v.at.positions + static_cast<size_t>(slot) * 4, item.positions + t,
-                    4);
-      if (item.needs.mask) item.out[v.at.mask + slot / 8] |= static_cast<uint8_t>(1 << (slot % 8));
+      if (item.shape.needs.positions && item.positions)
+        StorePosition(v, item.out, slot, item.positions.get()[t]);
+      if (item.shape.needs.mask)
+        StoreValid(v, item.out, slot, !item.valid || item.valid.get()[t] != 0);
     }
   if (v.format->bits != 16) return PackQuantized(item, v, s);
   for (int t = 0; t < item.tokens; ++t) {
@@ -90,18 +90,14 @@ static void PackOne(const PackItem& item, const TileView& v, const PackScratch& 
 }
 
 static void Pack(Stream& stream, const PackArgs& a) {
-  const auto view = [&](const PackItem& item) {
-    return ViewOf(item.tensor, item.out, item.format, item.tokens, item.part_tokens, a.dim,
-                  item.needs);
-  };
   stream.ParallelFor(a.count, [&](int i, int thread) {
-    const PackItem& item = a.items[i];
+    const PackItem& item = a.items.get()[i];
     if (item.tokens == 0) return;
-    const TileView v = view(item);
+    const TileView v = ViewOf(item.shape, item.out, item.tokens, a.dim);
     Carver count{nullptr};
-    if (item.format->bits != 16) CarvePack(&count, item, v);
+    if (v.format->bits != 16) CarvePack(&count, item, v);
     Carver c{static_cast<uint8_t*>(stream.Scratch(thread, count.used + 64))};
-    PackOne(item, v, item.format->bits != 16 ? CarvePack(&c, item, v) : PackScratch{});
+    PackOne(item, v, v.format->bits != 16 ? CarvePack(&c, item, v) : PackScratch{});
   });
 }
 

@@ -34,6 +34,11 @@ static TileView ViewOf(Tensor tensor, const uint8_t* data, const TensorFormat* f
   return v;
 }
 
+static TileView ViewOf(const PartShape& shape, const uint8_t* data, int tokens, int dim) {
+  return ViewOf(shape.tensor, data, shape.format.get(), tokens, shape.part_tokens, dim,
+                shape.needs);
+}
+
 QPKV_INLINE int MinInt(int a, int b) { return a < b ? a : b; }
 QPKV_INLINE int MaxInt(int a, int b) { return a > b ? a : b; }
 QPKV_INLINE size_t RoundUp(size_t a, size_t b) { return (a + b - 1) / b * b; }

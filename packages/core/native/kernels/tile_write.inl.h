@@ -51,6 +51,17 @@ static void WriteCodes(const TileView& v, const PartMatrix& m, uint8_t* part) {
   }
 }
 
+// What a key part says about a slot beside its key.
+QPKV_INLINE void StorePosition(const TileView& v, uint8_t* part, int slot, int32_t position) {
+  std::memcpy(part + v.at.positions + static_cast<size_t>(slot) * 4, &position, 4);
+}
+
+QPKV_INLINE void StoreValid(const TileView& v, uint8_t* part, int slot, bool valid) {
+  uint8_t* byte = part + v.at.mask + slot / 8;
+  const int bit = 1 << (slot % 8);
+  *byte = static_cast<uint8_t>(valid ? *byte | bit : *byte & ~bit);
+}
+
 static void StoreExact(const TileView& v, uint8_t* part, int slot, int channel, float value) {
   const bool key = v.tensor == Tensor::kKey;
   const size_t vector = key ? channel / 2 : slot % kLanes / 2 * v.channel_blocks + channel / kLanes;

@@ -1,4 +1,5 @@
-// Unpack: the reader of parts. Values as the float32 kernels see them, and what is stored.
+// Unpack: the reader of parts. Values as the float32 kernels see them, and what is stored. One unit
+// per item.
 #pragma once
 #include "base/stream.h"
 #include "kernels/decode_attention_scratch.inl.h"
@@ -6,6 +7,9 @@
 
 namespace qpkv {
 namespace {
+
+// Floats of one decoded block.
+QPKV_INLINE size_t UnpackFloats(int dim) { return RoundUp(dim, 16) / 2 * 32 + 16; }
 
 static void UnpackValues(const TileView& v, const LevelTables* levels, float* floats,
                          float* values) {
@@ -21,30 +25,37 @@ static void UnpackValues(const TileView& v, const LevelTables* levels, float* fl
   }
 }
 
-static void Unpack(Stream& stream, const UnpackArgs& a) {
-  const TileView v = ViewOf(a.tensor, a.part, a.format, a.tokens, a.part_tokens, a.dim, a.needs);
-  const size_t floats = RoundUp(a.dim, 16) / 2 * 32 + 16;
-  Carver c{
-      static_cast<uint8_t*>(stream.Scratch(0, floats * sizeof(float) + sizeof(LevelTables) + 128))};
+static void UnpackPart(const UnpackItem& item, int dim, Carver c) {
+  const TileView v = ViewOf(item.shape, item.part, item.tokens, dim);
   LevelTables* levels = c.Take<LevelTables>(1);
-  float* block = c.Take<float>(floats);
-  const bool packed = a.format->bits != 16;
-  if (packed && a.format->levels) MakeLevelTables(*a.format, levels);
-  UnpackValues(v, packed && a.format->levels ? levels : nullptr, block, a.values);
+  float* block = c.Take<float>(UnpackFloats(dim));
+  const bool packed = v.format->bits != 16;
+  if (packed && v.format->levels) MakeLevelTables(*v.format, levels);
+  UnpackValues(v, packed && v.format->levels ? levels : nullptr, block, item.values);
+  if (item.positions)
+    std::memcpy(item.positions, v.data + v.at.positions, sizeof(int32_t) * item.tokens);
   if (!packed) return;
-  if (a.codes)
-    for (int t = 0; t < a.tokens; ++t)
-      for (int channel = 0; channel < a.dim; ++channel)
-        a.codes[static_cast<size_t>(t) * a.dim + channel] =
+  if (item.codes)
+    for (int t = 0; t < item.tokens; ++t)
+      for (int channel = 0; channel < dim; ++channel)
+        item.codes[static_cast<size_t>(t) * dim + channel] =
             static_cast<uint8_t>(CodeAt(v, t, channel));
-  const int columns = v.per_channel ? a.dim : a.part_tokens;
+  const int columns = v.per_channel ? dim : item.shape.part_tokens;
   for (int row = 0; row < v.at.scale_rows; ++row)
     for (int column = 0; column < columns; ++column) {
       const size_t from = static_cast<size_t>(row) * v.at.scale_stride + column;
       const size_t to = static_cast<size_t>(row) * columns + column;
-      if (a.scales) a.scales[to] = LoadScale(v, from);
-      if (a.offsets) a.offsets[to] = LoadOffset(v, from);
+      if (item.scales) item.scales[to] = LoadScale(v, from);
+      if (item.offsets) item.offsets[to] = LoadOffset(v, from);
     }
+}
+
+static void Unpack(Stream& stream, const UnpackArgs& a) {
+  const size_t bytes = UnpackFloats(a.dim) * sizeof(float) + sizeof(LevelTables) + 128;
+  stream.ParallelFor(a.count, [&](int i, int thread) {
+    UnpackPart(a.items.get()[i], a.dim,
+               Carver{static_cast<uint8_t*>(stream.Scratch(thread, bytes))});
+  });
 }
 
 }  // namespace

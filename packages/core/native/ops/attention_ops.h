@@ -3,8 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "ops/cache_ops.h"
 #include "ops/precision.h"
-#include "ops/tile_ops.h"
 
 namespace qpkv {
 
@@ -23,26 +23,13 @@ struct PrefillAttentionArgs {
   float cap = 0;  // soft cap of the scaled logits: cap * tanh(logit / cap); 0: none
 };
 
-// Attention of a few query rows over one head's cache. Row r sees the first visible[r] tokens
-// (storage order).
-struct DecodeItem {
-  // [rows, dim] with row stride q_stride: the query heads of one stored head, for one or more
-  // tokens; after RoPE in every case (keys stored before RoPE are turned by their own positions
-  // while they are read).
-  const float* q;
-  float* out;                // [rows, dim] with row stride out_stride
-  float* token_mass;         // [head.tokens] sum over rows of the probabilities, or null
-  const int32_t* visible;    // host [rows], or null: all
-  const int32_t* positions;  // host [rows]: of the queries, for keys stored before RoPE; else null.
-                             // The CPU tables do not need them
-  HeadView head;
-  int rows, q_stride, out_stride;
-  const int32_t* hidden = nullptr;  // host [rows], or null: row r does not see its first hidden[r]
-                                    // tokens (sliding windows)
-};
+// Attention of the newest rows of every item over its cache. Row r sees the tokens up to its own,
+// the first `hidden` and evicted ones left out; a row that sees nothing gives zeros. The query
+// heads of a stored head share one read of its parts.
 struct DecodeAttentionArgs {
-  const DecodeItem* items;  // host [count]
+  const CacheItem* items;  // [count]
   int count, dim;
+  int most_heads, most_rows;  // of any item
   float scale;
   const float* inv_freq;  // [turned / 2], for keys stored before RoPE
   float rope_scale;

@@ -22,6 +22,13 @@ void CopyOnHost(Stream&, void* to, const void* from, size_t bytes) {
 }
 void ZeroOnHost(Stream&, void* device, size_t bytes) { std::memset(device, 0, bytes); }
 
+void UploadPiecesToHost(Stream&, const UploadPiecesArgs& args) {
+  for (int i = 0; i < args.count; ++i) {
+    const UploadPiece& piece = args.pieces.get()[i];
+    std::memcpy(piece.to, args.source.get() + piece.offset, piece.bytes);
+  }
+}
+
 StreamStatus CheckOnHost(Stream& stream) {
   if (!stream.TakeOutOfScratch()) return {Trouble::kNone, nullptr};
   return {Trouble::kMemory, "there is no memory left for the scratch space of an operation"};

@@ -10,6 +10,7 @@ void UploadToHost(Stream&, void* device, Host<const void> host, size_t bytes);
 void DownloadFromHost(Stream&, Host<void> host, const void* device, size_t bytes);
 void CopyOnHost(Stream&, void* to, const void* from, size_t bytes);
 void ZeroOnHost(Stream&, void* device, size_t bytes);
+void UploadPiecesToHost(Stream&, const UploadPiecesArgs& args);
 StreamStatus CheckOnHost(Stream& stream);
 void ReplayOnHost(Stream&, uint64_t key, Host<void> context, void (*body)(void* context));
 

@@ -24,6 +24,7 @@
 #include <cstdint>
 
 #include "ops/attention_ops.h"
+#include "ops/cache_ops.h"
 #include "ops/dense_ops.h"
 #include "ops/expert_ops.h"
 #include "ops/memory_space.h"
@@ -79,9 +80,15 @@ struct Ops {
   void (*SmoothScores)(Stream&, const SmoothScoresArgs&);
   void (*Select)(Stream&, const SelectArgs&);
 
+  void (*AppendTokens)(Stream&, const AppendTokensArgs&);
+  void (*DecodeAttention)(Stream&, const DecodeAttentionArgs&);
+  void (*EvictLowest)(Stream&, const EvictLowestArgs&);
+
+  void (*UploadPieces)(Stream&, const UploadPiecesArgs&);
   void (*Pack)(Stream&, const PackArgs&);
   void (*Unpack)(Stream&, const UnpackArgs&);
-  void (*DecodeAttention)(Stream&, const DecodeAttentionArgs&);
+  void (*MarkTokens)(Stream&, const MarkArgs&);
+  void (*CheckParts)(Stream&, const CheckPartsArgs&);
 
   void (*NoteNan)(Stream&, const NoteNanArgs&);
   void (*CountTokens)(Stream&, const CountTokensArgs&);

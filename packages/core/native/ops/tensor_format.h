@@ -28,7 +28,7 @@ struct TensorFormat {
   double outlier_fraction = 0;  // share of values kept exactly beside the codes
   OutlierRule outlier_rule = OutlierRule::kDeviation;
   double outlier_threshold = 0;  // kBeyond only
-  // [2^bits] ascending codebook in [-1, 1], or null for uniform codes.
+  // Device memory, [2^bits] ascending codebook in [-1, 1], or null for uniform codes.
   const float* levels = nullptr;
 };
 

@@ -1,60 +1,92 @@
-// Arguments of the ops that write and read tiles, and how attention sees them. Conventions: ops.h.
+// Arguments of the ops that write, read, mark and check single parts. They stand behind the layer
+// loop: their items come from the host. Conventions: ops.h.
 #pragma once
 #include <cstdint>
 
+#include "ops/memory_space.h"
 #include "ops/tensor_format.h"
 #include "ops/tile_layout.h"
 
 namespace qpkv {
 
+// What a part is: enough to find everything in it.
+struct PartShape {
+  Tensor tensor;
+  Host<const TensorFormat> format;
+  PartNeeds needs;
+  int part_tokens;  // that it was laid out for
+};
+
 // Quantizes tokens of one head into one part. Exact formats may be written piecewise (first_slot),
 // and so may packed formats with scales per token and no outliers, in ascending order (first_slot =
 // 0 clears the part); other packed ones only whole.
 struct PackItem {
-  const float* source;   // [.., dim]: token j is row index[j], or row j without an index
-  const int32_t* index;  // host [tokens] or null
-  const int32_t*
-      positions;  // host [tokens], written if the part has a positions section; else null
-  int tokens, first_slot;
-  int part_tokens;  // that the part was laid out for
-  Tensor tensor;
-  const TensorFormat* format;  // host
-  PartNeeds needs;
+  PartShape shape;
   uint8_t* out;
+  const float* source;            // [.., dim]: token j is row index[j], or row j without an index
+  Host<const int32_t> index;      // [tokens] or null
+  Host<const int32_t> positions;  // [tokens], written if the part has a positions section; or null
+  Host<const uint8_t> valid;      // [tokens] 1, or 0 for evicted ones; null: all are valid
+  int tokens, first_slot;
 };
 struct PackArgs {
-  const PackItem* items;  // host [count]
+  Host<const PackItem> items;  // [count]
   int count, dim;
 };
 
-// Reads a part back: what the kernels see, in float32. The documented reader of tiles; used by
-// checks and roundTrip.
-struct UnpackArgs {
+// Reads a part back: what the kernels see, in float32. The documented reader of tiles.
+struct UnpackItem {
+  PartShape shape;
   const uint8_t* part;
-  int tokens, part_tokens, dim;
-  Tensor tensor;
-  const TensorFormat* format;  // host
-  PartNeeds needs;
-  float* values;   // [tokens, dim]
-  uint8_t* codes;  // [tokens, dim] or null (packed formats)
-  float* scales;   // [scale_rows, scale columns] as stored without padding, or null
-  float* offsets;  // same shape: minima, or zero points as floats, or null
+  int tokens;
+  float* values;       // [tokens, dim]
+  uint8_t* codes;      // [tokens, dim] or null (packed formats)
+  float* scales;       // [scale_rows, scale columns] as stored without padding, or null
+  float* offsets;      // same shape: minima, or zero points as floats, or null
+  int32_t* positions;  // [tokens] of parts that have them, or null
+};
+struct UnpackArgs {
+  Host<const UnpackItem> items;  // [count]
+  int count, dim;
 };
 
-// A part as decode attention sees it. Parts of one head follow in storage order; key and value
-// parts may be cut differently.
-struct Part {
-  const uint8_t* data;
-  const TensorFormat* format;  // host
-  int32_t tokens;              // used; <= part_tokens
-  int32_t part_tokens;         // laid out
-  PartNeeds needs;
+// Writes what a key part says about tokens, their keys aside: positions, and which are valid.
+struct MarkItem {
+  PartShape shape;
+  uint8_t* part;
+  Host<const int32_t> positions;  // [tokens] or null: they stay
+  Host<const uint8_t> valid;      // [tokens] or null: they stay
+  int tokens, first_slot;
 };
-struct HeadView {
-  const Part* keys;    // host [key_parts]
-  const Part* values;  // host [value_parts]
-  int32_t key_parts, value_parts;
-  int32_t tokens;  // sum over either
+struct MarkArgs {
+  Host<const MarkItem> items;  // [count]
+  int count, dim;
+};
+
+// Whether a part that comes from outside may be read: every value is finite, integer zero points
+// are codes, outliers name tokens and channels that exist in ascending order, valid bits belong to
+// its tokens and positions are at least 0.
+struct CheckItem {
+  PartShape shape;
+  const uint8_t* part;
+  int tokens;
+};
+struct CheckPartsArgs {
+  Host<const CheckItem> items;  // [count]
+  int count, dim;
+  Host<int32_t> first_bad;  // index of the first item that may not be read, or -1
+};
+
+// Many small pieces of host memory to their places at once: piece i takes bytes[offset of i ...).
+struct UploadPiece {
+  void* to;
+  uint32_t offset, bytes;  // in `source`; multiples of 4
+};
+struct UploadPiecesArgs {
+  Host<const UploadPiece> pieces;  // [count]
+  int count;
+  Host<const uint8_t> source;  // [source_bytes]
+  size_t source_bytes;
 };
 
 }  // namespace qpkv

@@ -11,42 +11,45 @@ namespace qpkv {
 namespace reference {
 namespace {
 
-// Keys or values of all parts behind one another, [tokens, dim].
-std::vector<float> UnpackParts(Stream& stream, Tensor tensor, const Part* parts, int count,
-                               int tokens, int dim) {
-  std::vector<float> all(static_cast<size_t>(tokens) * dim);
-  int first = 0;
+PartShape ShapeOf(const CacheItem& item, Tensor tensor, const Part& part) {
+  const bool key = tensor == Tensor::kKey;
+  return {tensor, OnHost((key ? item.key_formats : item.value_formats) + part.segment),
+          key ? item.needs : PartNeeds{}, part.part_tokens};
+}
+
+// Keys or values of all parts of a head behind one another, [tokens, dim].
+std::vector<float> UnpackParts(Stream& stream, const CacheItem& item, const HeadView& head,
+                               Tensor tensor, int dim) {
+  const bool key = tensor == Tensor::kKey;
+  const Part* parts = key ? head.keys : head.values;
+  const int count = key ? head.key_parts : head.value_parts;
+  std::vector<float> all(static_cast<size_t>(head.tokens) * dim);
   for (int i = 0; i < count; ++i) {
-    const Part& part = parts[i];
-    UnpackArgs args{};
-    args.part = part.data;
-    args.tokens = part.tokens;
-    args.part_tokens = part.part_tokens;
-    args.dim = dim;
-    args.tensor = tensor;
-    args.format = part.format;
-    args.needs = part.needs;
-    args.values = all.data() + static_cast<size_t>(first) * dim;
-    Unpack(stream, args);
-    first += part.tokens;
+    UnpackItem read{};
+    read.shape = ShapeOf(item, tensor, parts[i]);
+    read.part = parts[i].data;
+    read.tokens = TokensOf(parts, count, i, head.tokens);
+    read.values = all.data() + static_cast<size_t>(parts[i].first) * dim;
+    Unpack(stream, {OnHost<const UnpackItem>(&read), 1, dim});
   }
   return all;
 }
 
 // Rotates the keys of the parts that are stored before RoPE, and says which slots count.
-std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const HeadView& head,
-                             std::vector<float>* keys) {
+std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const CacheItem& item,
+                             const HeadView& head, std::vector<float>* keys) {
   std::vector<bool> valid(head.tokens, true);
-  int token = 0;
   for (int i = 0; i < head.key_parts; ++i) {
     const Part& part = head.keys[i];
-    const PartLayout at = LayoutOf(Tensor::kKey, *part.format, part.part_tokens, a.dim, part.needs);
-    for (int t = 0; t < part.tokens; ++t, ++token) {
-      valid[token] = IsValid(part.data, at, part.needs, Tensor::kKey, t);
-      if (!part.format->rope_before) continue;
+    const PartShape shape = ShapeOf(item, Tensor::kKey, part);
+    const PartLayout at = LayoutOf(shape, a.dim);
+    const int tokens = TokensOf(head.keys, head.key_parts, i, head.tokens);
+    for (int t = 0; t < tokens; ++t) {
+      valid[part.first + t] = IsValid(part.data, at, shape.needs, Tensor::kKey, t);
+      if (!shape.format.get()->rope_before) continue;
       int32_t position;
       std::memcpy(&position, part.data + at.positions + static_cast<size_t>(t) * 4, 4);
-      float* key = keys->data() + static_cast<size_t>(token) * a.dim;
+      float* key = keys->data() + static_cast<size_t>(part.first + t) * a.dim;
       for (int c = 0; c < a.turned / 2; ++c) {
         const float angle =
             static_cast<float>(position) * a.inv_freq[c];  // in float32, as the models do
@@ -61,26 +64,22 @@ std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const HeadView& head,
   return valid;
 }
 
-}  // namespace
-
-void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
-  for (int n = 0; n < a.count; ++n) {
-    const DecodeItem& item = a.items[n];
-    const HeadView& head = item.head;
-    std::vector<float> keys =
-        UnpackParts(stream, Tensor::kKey, head.keys, head.key_parts, head.tokens, a.dim);
-    const std::vector<float> values =
-        UnpackParts(stream, Tensor::kValue, head.values, head.value_parts, head.tokens, a.dim);
-    const std::vector<bool> valid = FinishKeys(a, head, &keys);
-    if (item.token_mass) std::fill(item.token_mass, item.token_mass + head.tokens, 0.0f);
+void AttendHead(Stream& stream, const DecodeAttentionArgs& a, const CacheItem& item, int h) {
+  const HeadView& head = item.heads[h];
+  std::vector<float> keys = UnpackParts(stream, item, head, Tensor::kKey, a.dim);
+  const std::vector<float> values = UnpackParts(stream, item, head, Tensor::kValue, a.dim);
+  const std::vector<bool> valid = FinishKeys(a, item, head, &keys);
+  std::vector<double> mass(head.tokens, 0.0);
+  for (int g = 0; g < item.group; ++g)
     for (int r = 0; r < item.rows; ++r) {
-      const float* q = item.q + static_cast<size_t>(r) * item.q_stride;
-      float* out = item.out + static_cast<size_t>(r) * item.out_stride;
-      const int visible = item.visible ? std::min(item.visible[r], head.tokens) : head.tokens;
-      const int hidden = item.hidden ? item.hidden[r] : 0;
+      const size_t column = static_cast<size_t>(h * item.group + g) * a.dim;
+      const float* q = item.q + static_cast<size_t>(r) * item.q_stride + column;
+      float* out = item.out + static_cast<size_t>(r) * item.out_stride + column;
+      const int seen = head.tokens - item.rows + r + 1;
+      const int hidden = item.hidden ? item.hidden[h * item.rows + r] : 0;
       std::vector<double> p(head.tokens, 0.0);
       double largest = -INFINITY;
-      for (int t = hidden; t < visible; ++t) {
+      for (int t = hidden; t < seen; ++t) {
         if (!valid[t]) continue;
         double dot = 0;
         for (int c = 0; c < a.dim; ++c)
@@ -90,20 +89,29 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
       }
       double sum = 0;
       for (int t = 0; t < head.tokens; ++t) {
-        p[t] = t >= hidden && t < visible && valid[t] ? std::exp(p[t] - largest) : 0.0;
+        p[t] = t >= hidden && t < seen && valid[t] ? std::exp(p[t] - largest) : 0.0;
         sum += p[t];
       }
       std::vector<double> total(a.dim, 0.0);
       for (int t = 0; t < head.tokens; ++t) {
         if (p[t] == 0) continue;
-        p[t] /= sum;  // a row that sees nothing gives zeros
+        p[t] /= sum;
         for (int c = 0; c < a.dim; ++c)
           total[c] += p[t] * values[static_cast<size_t>(t) * a.dim + c];
-        if (item.token_mass) item.token_mass[t] += static_cast<float>(p[t]);
+        mass[t] += p[t];
       }
       for (int c = 0; c < a.dim; ++c) out[c] = static_cast<float>(total[c]);
     }
-  }
+  if (!item.token_mass) return;
+  float* to = item.token_mass + static_cast<size_t>(h) * item.mass_stride;
+  for (int t = 0; t < head.tokens; ++t) to[t] = static_cast<float>(mass[t]);
+}
+
+}  // namespace
+
+void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
+  for (int i = 0; i < a.count; ++i)
+    for (int h = 0; h < a.items[i].head_count; ++h) AttendHead(stream, a, a.items[i], h);
 }
 
 }  // namespace reference

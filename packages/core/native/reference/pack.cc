@@ -1,4 +1,4 @@
-// Reference Pack: group by group, value by value, as ops/tile_layout.h describes.
+// Reference Pack and MarkTokens: group by group, value by value, as ops/tile_layout.h describes.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -127,7 +127,7 @@ int CodeOf(const TensorFormat& format, float x, float scale, float offset) {
 
 void PackCodes(const PackItem& item, const PartLayout& at, int dim,
                const std::vector<float>& exact) {
-  const TensorFormat& format = *item.format;
+  const TensorFormat& format = *item.shape.format.get();
   const Groups groups = GroupsOf(format, item.tokens, dim);
   const std::vector<int> outliers = FindOutliers(format, exact, groups, at.outlier_capacity);
   const auto is_outlier = [&](int i) {
@@ -156,7 +156,7 @@ void PackCodes(const PackItem& item, const PartLayout& at, int dim,
       StoreElement(format.metadata, item.out + at.offsets, index, scales.offset[g]);
     for (int i : groups[g])
       WriteCode(item.out, at, format.bits,
-                CellOf(item.tensor, dim, i / dim + item.first_slot, i % dim),
+                CellOf(item.shape.tensor, dim, i / dim + item.first_slot, i % dim),
                 CodeOf(format, x[i], scales.scale[g], scales.offset[g]));
   }
   const uint32_t count = static_cast<uint32_t>(outliers.size());
@@ -171,33 +171,36 @@ void PackCodes(const PackItem& item, const PartLayout& at, int dim,
 }
 
 void PackOne(const PackItem& item, int dim) {
-  const TensorFormat& format = *item.format;
-  const PartLayout at = LayoutOf(item.tensor, format, item.part_tokens, dim, item.needs);
+  const TensorFormat& format = *item.shape.format.get();
+  const PartLayout at = LayoutOf(item.shape, dim);
   if (item.first_slot == 0) std::memset(item.out, 0, at.bytes);
   std::vector<float> x(static_cast<size_t>(item.tokens) * dim);
   for (int t = 0; t < item.tokens; ++t) {
-    const size_t row = item.index ? item.index[t] : t;
+    const size_t row = item.index ? item.index.get()[t] : t;
     std::copy(item.source + row * dim, item.source + (row + 1) * dim,
               x.begin() + static_cast<size_t>(t) * dim);
-    const int slot = item.first_slot + t;
-    if (item.tensor != Tensor::kKey) continue;
-    if (item.needs.positions && item.positions)
-      std::memcpy(item.out + at.positions + static_cast<size_t>(slot) * 4, item.positions + t, 4);
-    if (item.needs.mask) item.out[at.mask + slot / 8] |= static_cast<uint8_t>(1 << (slot % 8));
   }
+  MarkSlots(item.shape, item.out, at, item.first_slot, item.tokens, item.positions.get(),
+            item.valid.get(), true);
   if (format.bits != 16) return PackCodes(item, at, dim, x);
   for (int t = 0; t < item.tokens; ++t)
-    for (int c = 0; c < dim; ++c) {
-      const Cell cell = CellOf(item.tensor, dim, item.first_slot + t, c);
-      StoreElement(format.element, item.out + cell.block * at.block_bytes,
-                   ExactIndex(format.element, cell), x[static_cast<size_t>(t) * dim + c]);
-    }
+    for (int c = 0; c < dim; ++c)
+      WriteExact(item.out, at, item.shape.tensor, format, dim, item.first_slot + t, c,
+                 x[static_cast<size_t>(t) * dim + c]);
 }
 
 }  // namespace
 
 void Pack(Stream&, const PackArgs& args) {
-  for (int i = 0; i < args.count; ++i) PackOne(args.items[i], args.dim);
+  for (int i = 0; i < args.count; ++i) PackOne(args.items.get()[i], args.dim);
+}
+
+void MarkTokens(Stream&, const MarkArgs& args) {
+  for (int i = 0; i < args.count; ++i) {
+    const MarkItem& item = args.items.get()[i];
+    MarkSlots(item.shape, item.part, LayoutOf(item.shape, args.dim), item.first_slot, item.tokens,
+              item.positions.get(), item.valid.get(), false);
+  }
 }
 
 }  // namespace reference

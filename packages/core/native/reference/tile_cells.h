@@ -141,6 +141,32 @@ inline float ReadOffset(const uint8_t* part, const PartLayout& at, const TensorF
   return LoadElement(format.metadata, part + at.offsets, index);
 }
 
+inline PartLayout LayoutOf(const PartShape& shape, int dim) {
+  return qpkv::LayoutOf(shape.tensor, *shape.format.get(), shape.part_tokens, dim, shape.needs);
+}
+
+inline void WriteExact(uint8_t* part, const PartLayout& at, Tensor tensor,
+                       const TensorFormat& format, int dim, int slot, int c, float value) {
+  const Cell cell = CellOf(tensor, dim, slot, c);
+  StoreElement(format.element, part + cell.block * at.block_bytes, ExactIndex(format.element, cell),
+               value);
+}
+
+// Positions and valid bits of `tokens` slots; null leaves them, or makes all valid with `fill`.
+inline void MarkSlots(const PartShape& shape, uint8_t* part, const PartLayout& at, int first_slot,
+                      int tokens, const int32_t* positions, const uint8_t* valid, bool fill) {
+  if (shape.tensor != Tensor::kKey) return;
+  for (int t = 0; t < tokens; ++t) {
+    const int slot = first_slot + t;
+    if (shape.needs.positions && positions)
+      std::memcpy(part + at.positions + static_cast<size_t>(slot) * 4, positions + t, 4);
+    if (!shape.needs.mask || (!valid && !fill)) continue;
+    uint8_t* byte = part + at.mask + slot / 8;
+    const int bit = 1 << (slot % 8);
+    *byte = static_cast<uint8_t>(!valid || valid[t] ? *byte | bit : *byte & ~bit);
+  }
+}
+
 struct Outlier {
   int token, channel;
   float value;

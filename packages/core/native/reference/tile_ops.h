@@ -1,4 +1,4 @@
-// The reference table's ops on packed parts.
+// The reference table's ops on parts and caches.
 #pragma once
 #include "ops/ops.h"
 
@@ -7,7 +7,11 @@ namespace reference {
 
 void Pack(Stream&, const PackArgs& args);
 void Unpack(Stream&, const UnpackArgs& args);
+void MarkTokens(Stream&, const MarkArgs& args);
+void CheckParts(Stream&, const CheckPartsArgs& args);
+void AppendTokens(Stream&, const AppendTokensArgs& args);
 void DecodeAttention(Stream&, const DecodeAttentionArgs& args);
+void EvictLowest(Stream&, const EvictLowestArgs& args);
 
 }  // namespace reference
 }  // namespace qpkv

@@ -28,7 +28,8 @@ struct Head {
   std::vector<float> q;  // [rows, dim]
   PackedTokens keys, values;
   std::vector<float> inv_freq;
-  std::vector<int32_t> visible, hidden;  // empty: all
+  int group = 1;                // query heads; the other rows are its newest tokens
+  std::vector<int32_t> hidden;  // [rows / group], empty: all are seen
   float cap = 0;
 };
 
@@ -36,17 +37,8 @@ struct Head {
 std::vector<float> UnpackKeys(const Head& head) {
   std::vector<float> keys(static_cast<size_t>(head.keys.tokens) * head.dim);
   float* out = keys.data();
-  for (const Part& part : head.keys.parts) {
-    UnpackArgs args{};
-    args.part = part.data;
-    args.tokens = part.tokens;
-    args.part_tokens = part.part_tokens;
-    args.dim = head.dim;
-    args.tensor = Tensor::kKey;
-    args.format = part.format;
-    args.needs = part.needs;
-    args.values = out;
-    if (part.tokens > 0) Reference().Unpack(TestStream(), args);
+  for (const PackedPart& part : head.keys.parts) {
+    if (part.tokens > 0) UnpackOne(Reference(), TestStream(), ReaderOf(part, out), head.dim);
     out += static_cast<size_t>(part.tokens) * head.dim;
   }
   return keys;
@@ -80,7 +72,7 @@ Head MakeHead(const std::vector<Piece>& key_pieces, const std::vector<Piece>& va
   for (const Piece& piece : key_pieces) tokens += piece.tokens;
   Head head;
   head.dim = dim;
-  head.rows = rows;
+  head.rows = head.group = rows;
   const std::vector<float> keys = RandomTokens(seed, tokens, dim),
                            values = RandomTokens(seed + 1, tokens, dim);
   head.q = RandomTokens(seed + 2, rows, dim);
@@ -104,20 +96,20 @@ Result Attend(const Ops& ops, Stream& stream, const Head& head, Precision precis
   Result result;
   result.out.assign(static_cast<size_t>(head.rows) * head.dim, NAN);
   result.mass.assign(head.keys.tokens, NAN);
-  DecodeItem item{};
+  const HeadTables tables(head.keys, head.values);
+  CacheItem item = tables.Item();
   item.q = head.q.data();
   item.out = result.out.data();
   item.token_mass = with_mass ? result.mass.data() : nullptr;
-  item.visible = head.visible.empty() ? nullptr : head.visible.data();
+  item.mass_stride = head.keys.tokens;
   item.hidden = head.hidden.empty() ? nullptr : head.hidden.data();
-  item.head = {head.keys.parts.data(), head.values.parts.data(),
-               static_cast<int32_t>(head.keys.parts.size()),
-               static_cast<int32_t>(head.values.parts.size()), head.keys.tokens};
-  item.rows = head.rows;
-  item.q_stride = item.out_stride = head.dim;
+  item.needs = head.keys.parts[0].shape.needs;
+  item.group = head.group;
+  item.rows = head.rows / head.group;
+  item.q_stride = item.out_stride = head.group * head.dim;
   const float scale = 1.0f / std::sqrt(static_cast<float>(head.dim));
-  ops.DecodeAttention(stream, {&item, 1, head.dim, scale, head.inv_freq.data(), 1.0f, precision,
-                               2 * static_cast<int>(head.inv_freq.size()), head.cap});
+  ops.DecodeAttention(stream, {&item, 1, head.dim, 1, item.rows, scale, head.inv_freq.data(), 1.0f,
+                               precision, 2 * static_cast<int>(head.inv_freq.size()), head.cap});
   return result;
 }
 
@@ -194,18 +186,19 @@ QPKV_TEST(DecodeAttentionMixedSegments) {
   Check("never together", MakeHead({{k4, 640}, {exact, 65}}, {{f16, 1}, {v2, 704}}, 128, 2, 22));
   Check("long", MakeHead({{k4, 2048}, {k4, 32}, {f16, 40}}, {{v2, 2048}, {v2, 16}, {exact, 56}}, 64,
                          4, 23));
-  Check("empty parts",
-        MakeHead({{k4, 0}, {exact, 30}, {k4, 0}}, {{v2, 16}, {exact, 14}}, 64, 4, 24));
 }
 
 QPKV_TEST(DecodeAttentionHiddenTokens) {
   for (const TensorFormat& format :
        {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Exact(Element::kF32)}) {
     Head head = MakeHead(WithRecent(format, 700), WithRecent(format, 700), 64, 5, 31);
-    head.visible = {700, 1, 250, 699, 64};
-    Check(NameOf(format) + " visible", head);
-    head.hidden = {0, 0, 240, 600, 63};
-    Check(NameOf(format) + " visible and hidden", head);
+    head.hidden = {690};
+    Check(NameOf(format) + " hidden", head);
+    head.hidden.clear();
+    head.group = 1;  // five new tokens, each of which sees those before it
+    Check(NameOf(format) + " causal", head);
+    head.hidden = {0, 240, 697, 600, 63};
+    Check(NameOf(format) + " causal and hidden", head);
   }
 }
 
@@ -217,8 +210,8 @@ QPKV_TEST(DecodeAttentionSoftCap) {
       Head head = MakeHead(WithRecent(format, 700), WithRecent(format, 700), 64, 5, 33);
       head.cap = cap;
       Check(NameOf(format) + Label(" cap %g", static_cast<double>(cap)), head);
-      head.visible = {700, 1, 250, 699, 64};
-      Check(NameOf(format) + Label(" cap %g visible", static_cast<double>(cap)), head);
+      head.group = 1;
+      Check(NameOf(format) + Label(" cap %g causal", static_cast<double>(cap)), head);
     }
 }
 
@@ -229,29 +222,25 @@ QPKV_TEST(DecodeAttentionMaskedSlots) {
   for (const TensorFormat& format :
        {Exact(Element::kBf16), Exact(Element::kF32), Coded(4, ScalePer::kToken, 32)}) {
     Head head = MakeHead({{format, 137}}, {{format, 137}}, 64, 4, 41, needs);
-    for (Part& part : head.keys.parts) {
-      const PartLayout at = LayoutOf(Tensor::kKey, format, part.part_tokens, 64, needs);
-      uint8_t* mask = const_cast<uint8_t*>(part.data) + at.mask;
+    for (PackedPart& part : head.keys.parts) {
+      const PartLayout at = LayoutOf(Tensor::kKey, format, part.shape.part_tokens, 64, needs);
+      uint8_t* mask = part.data + at.mask;
       for (int t = 0; t < part.tokens; t += 3) mask[t / 8] &= static_cast<uint8_t>(~(1 << (t % 8)));
     }
     Check(NameOf(format) + " mask", head);
     for (PackedTokens* tokens : {&head.keys, &head.values}) {
       // The last part holds 9 tokens: from here on only the first 5 are used, and all bytes of the
       // others become NaN patterns.
-      const Tensor tensor = tokens == &head.keys ? Tensor::kKey : Tensor::kValue;
-      Part& part = tokens->parts.back();
+      PackedPart& part = tokens->parts.back();
       if (format.bits != 16) continue;
       std::vector<float> poison(9 * 64, NAN);
       PackItem item{};
+      item.shape = part.shape;
       item.source = poison.data();
       item.tokens = 4;
       item.first_slot = 5;
-      item.part_tokens = part.part_tokens;
-      item.tensor = tensor;
-      item.format = part.format;
-      item.needs = part.needs;
-      item.out = const_cast<uint8_t*>(part.data);
-      Reference().Pack(TestStream(), {&item, 1, 64});
+      item.out = part.data;
+      Reference().Pack(TestStream(), {OnHost<const PackItem>(&item), 1, 64});
       part.tokens = 5;
       tokens->tokens -= 4;
     }
@@ -308,8 +297,8 @@ QPKV_TEST(DecodeAttentionReadsTheParts) {
   for (const Ops* ops : Tables()) {
     const Head head = MakeHead({{format, 128}}, {{Coded(4, ScalePer::kToken, 32), 128}}, 64, 4, 71);
     const Result before = Attend(*ops, TestStream(), head, Precision::kBf16);
-    const PartLayout at = LayoutOf(Tensor::kValue, *head.values.parts[0].format, 128, 64);
-    uint8_t* codes = const_cast<uint8_t*>(head.values.parts[0].data);
+    const PartLayout at = LayoutOf(Tensor::kValue, head.values.format(0), 128, 64);
+    uint8_t* codes = head.values.parts[0].data;
     for (size_t i = 0; i < at.scales; ++i) codes[i] = static_cast<uint8_t>(codes[i] + 17 * i + 5);
     const Result after = Attend(*ops, TestStream(), head, Precision::kBf16);
     Expect(Label("%s sees noise", ops->name),

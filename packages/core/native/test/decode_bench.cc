@@ -78,8 +78,10 @@ struct Case {
 // One case at one length: `layers` copies of `kv_heads` heads, from one packed tile copied around.
 struct Cache {
   std::vector<Bytes> data;
-  std::vector<std::vector<Part>> keys, values;  // [layers * heads]
-  size_t bytes = 0;                             // of one layer
+  std::vector<std::unique_ptr<std::vector<Part>>> lists;
+  std::vector<HeadView> heads;  // [layers * heads]
+  TensorFormat key, value;
+  size_t bytes = 0;  // of one layer
 };
 
 Cache MakeCache(const Ops& ops, Stream& stream, const Case& c, int kv_heads, int dim, int tokens,
@@ -92,50 +94,52 @@ Cache MakeCache(const Ops& ops, Stream& stream, const Case& c, int kv_heads, int
   const size_t value_bytes = LayoutOf(Tensor::kValue, c.value, kTileTokens, dim).bytes;
   const int tiles = tokens / kTileTokens;
   Cache cache;
+  cache.key = c.key;
+  cache.value = c.value;
   cache.bytes = static_cast<size_t>(kv_heads) * tiles * (key_bytes + value_bytes);
   for (int l = 0; l < layers; ++l) {
     cache.data.emplace_back(static_cast<uint8_t*>(AllocateAligned(cache.bytes)),
                             Released{cache.bytes});
     uint8_t* at = cache.data.back().get();
     for (int h = 0; h < kv_heads; ++h) {
-      cache.keys.emplace_back();
-      cache.values.emplace_back();
+      auto keys = std::make_unique<std::vector<Part>>(),
+           values = std::make_unique<std::vector<Part>>();
       for (int t = 0; t < tiles; ++t) {
         std::memcpy(at, key.data[0].get(), key_bytes);
         std::memcpy(at + key_bytes, value.data[0].get(), value_bytes);
-        cache.keys.back().push_back({at, &c.key, kTileTokens, kTileTokens, {}});
-        cache.values.back().push_back({at + key_bytes, &c.value, kTileTokens, kTileTokens, {}});
+        keys->push_back({at, t * kTileTokens, kTileTokens, 0});
+        values->push_back({at + key_bytes, t * kTileTokens, kTileTokens, 0});
         at += key_bytes + value_bytes;
       }
+      cache.heads.push_back({keys->data(), values->data(), tiles, tiles, tokens, 0, 0});
+      cache.lists.push_back(std::move(keys));
+      cache.lists.push_back(std::move(values));
     }
   }
   return cache;
 }
 
 // Seconds of one layer, the mean over one pass through all of them.
-double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads, int group, int dim,
-               int tokens) {
+double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads, int group,
+               int dim) {
   const int layers = static_cast<int>(cache.data.size());
   static const std::vector<float> q = RandomTokens(8, 64 * 64, 256);
   std::vector<float> out(static_cast<size_t>(kv_heads) * group * dim);
-  std::vector<DecodeItem> items(kv_heads);
+  CacheItem item{};
+  item.q = q.data();
+  item.out = out.data();
+  item.rows = item.heads_per_source = 1;
+  item.head_count = kv_heads;
+  item.group = group;
+  item.q_stride = item.out_stride = kv_heads * group * dim;
+  item.key_formats = &cache.key;
+  item.value_formats = &cache.value;
   const auto time = [&] { return stream.threads() == 1 ? ThreadSeconds() : Now(); };
   const double start = time();
   for (int l = 0; l < layers; ++l) {
-    for (int h = 0; h < kv_heads; ++h) {
-      DecodeItem& item = items[h];
-      item = DecodeItem{};
-      item.q = q.data() + static_cast<size_t>(h) * group * dim;
-      item.out = out.data() + static_cast<size_t>(h) * group * dim;
-      const std::vector<Part>& keys = cache.keys[l * kv_heads + h];
-      const std::vector<Part>& values = cache.values[l * kv_heads + h];
-      item.head = {keys.data(), values.data(), static_cast<int32_t>(keys.size()),
-                   static_cast<int32_t>(values.size()), tokens};
-      item.rows = group;
-      item.q_stride = item.out_stride = dim;
-    }
+    item.heads = cache.heads.data() + static_cast<size_t>(l) * kv_heads;
     ops.DecodeAttention(
-        stream, {items.data(), kv_heads, dim, 1.0f / std::sqrt(static_cast<float>(dim)), nullptr,
+        stream, {&item, 1, dim, kv_heads, 1, 1.0f / std::sqrt(static_cast<float>(dim)), nullptr,
                  1.0f, Precision::kBf16, dim});
   }
   return (time() - start) / layers;
@@ -185,7 +189,7 @@ int Main(int argc, char** argv) {
         std::vector<double> now;
         const double before = threads == 2 ? ProbeHost(one, two) : 2;
         for (const Cache& cache : caches)
-          now.push_back(RunPass(*ops, stream, cache, kv_heads, group, dim, tokens));
+          now.push_back(RunPass(*ops, stream, cache, kv_heads, group, dim));
         const double after = threads == 2 ? ProbeHost(one, two) : 2;
         if (before < 1.8 || after < 1.8)
           ++dropped;

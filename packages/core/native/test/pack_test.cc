@@ -66,14 +66,7 @@ Stored ReadStored(const Ops& ops, Tensor tensor, const TensorFormat& format, int
   Stored stored{{}, std::vector<float>(x.size())};
   for (uint32_t i = 0; i < count; ++i)
     stored.cells.push_back(section[4 + 4 * i] * dim + section[5 + 4 * i]);
-  UnpackArgs args{};
-  args.part = packed.data[0].get();
-  args.tokens = args.part_tokens = tokens;
-  args.dim = dim;
-  args.tensor = tensor;
-  args.format = &format;
-  args.values = stored.values.data();
-  ops.Unpack(TestStream(), args);
+  UnpackOne(ops, TestStream(), ReaderOf(packed.parts[0], stored.values.data()), dim);
   return stored;
 }
 
@@ -142,15 +135,13 @@ QPKV_TEST(PackPiecewiseAndByIndex) {
         for (int first = 0, n = 1; first < tokens;
              first += n, n = std::min(n + 3, tokens - first)) {
           PackItem item{};
+          item.shape = got.parts[0].shape;
           item.source = shuffled.data();
-          item.index = index.data() + first;
+          item.index = OnHost<const int32_t>(index.data() + first);
           item.tokens = n;
           item.first_slot = first;
-          item.part_tokens = tokens;
-          item.tensor = tensor;
-          item.format = &format;
           item.out = got.data[0].get();
-          ops->Pack(TestStream(), {&item, 1, dim});
+          ops->Pack(TestStream(), {OnHost<const PackItem>(&item), 1, dim});
         }
         ExpectEqualBytes(Label("%s piecewise ", ops->name) + NameOf(format), got.data[0].get(),
                          want.data[0].get(), bytes);

@@ -152,12 +152,72 @@ struct Released {
 };
 using Bytes = std::unique_ptr<uint8_t, Released>;
 
+struct PackedPart {
+  uint8_t* data;
+  PartShape shape;
+  int tokens;
+};
+
 // The keys or values of one head: parts behind one another, each with its own format and length.
 struct PackedTokens {
   std::vector<std::unique_ptr<TensorFormat>> formats;
   std::vector<Bytes> data;
-  std::vector<Part> parts;
+  std::vector<PackedPart> parts;
   int tokens = 0;
+
+  const TensorFormat& format(size_t i) const { return *parts[i].shape.format.get(); }
+};
+
+inline void UnpackOne(const Ops& ops, Stream& stream, const UnpackItem& item, int dim) {
+  ops.Unpack(stream, {OnHost(&item), 1, dim});
+}
+
+inline UnpackItem ReaderOf(const PackedPart& part, float* values) {
+  UnpackItem item{};
+  item.shape = part.shape;
+  item.part = part.data;
+  item.tokens = part.tokens;
+  item.values = values;
+  return item;
+}
+
+// One head as attention sees it: every part has a format of its own.
+struct HeadTables {
+  std::vector<TensorFormat> key_formats, value_formats;
+  std::vector<Part> keys, values;
+  HeadView view{};
+
+  HeadTables(const PackedTokens& key, const PackedTokens& value) {
+    const auto list = [](const PackedTokens& from, std::vector<TensorFormat>* formats,
+                         std::vector<Part>* parts) {
+      int first = 0;
+      for (size_t i = 0; i < from.parts.size(); ++i) {
+        formats->push_back(from.format(i));
+        parts->push_back({from.parts[i].data, first,
+                          static_cast<uint16_t>(from.parts[i].shape.part_tokens),
+                          static_cast<uint16_t>(i)});
+        first += from.parts[i].tokens;
+      }
+    };
+    list(key, &key_formats, &keys);
+    list(value, &value_formats, &values);
+    view.keys = keys.data();
+    view.values = values.data();
+    view.key_parts = static_cast<int32_t>(keys.size());
+    view.value_parts = static_cast<int32_t>(values.size());
+    view.tokens = key.tokens;
+  }
+  HeadTables(const HeadTables&) = delete;
+  HeadTables& operator=(const HeadTables&) = delete;
+
+  CacheItem Item() const {
+    CacheItem item{};
+    item.heads = &view;
+    item.key_formats = key_formats.data();
+    item.value_formats = value_formats.data();
+    item.rows = item.head_count = item.group = item.heads_per_source = 1;
+    return item;
+  }
 };
 
 struct Piece {
@@ -180,20 +240,19 @@ inline PackedTokens PackTokens(const Ops& ops, Stream& stream, Tensor tensor,
       const size_t bytes = LayoutOf(tensor, *format, n, dim, needs).bytes;
       packed.data.emplace_back(static_cast<uint8_t*>(AllocateAligned(bytes)), Released{bytes});
       std::fill(packed.data.back().get(), packed.data.back().get() + bytes, 0xff);
-      packed.parts.push_back({packed.data.back().get(), format, n, n, needs});
+      const PartShape shape = {tensor, OnHost(format), needs, n};
+      packed.parts.push_back({packed.data.back().get(), shape, n});
       PackItem item{};
+      item.shape = shape;
       item.source = x.data() + static_cast<size_t>(packed.tokens) * dim;
-      item.positions = positions ? positions + packed.tokens : nullptr;
-      item.tokens = item.part_tokens = n;
-      item.tensor = tensor;
-      item.format = format;
-      item.needs = needs;
+      item.positions = OnHost(positions ? positions + packed.tokens : nullptr);
+      item.tokens = n;
       item.out = packed.data.back().get();
       items.push_back(item);
       packed.tokens += n;
     }
   }
-  ops.Pack(stream, {items.data(), static_cast<int>(items.size()), dim});
+  ops.Pack(stream, {OnHost<const PackItem>(items.data()), static_cast<int>(items.size()), dim});
   return packed;
 }
 

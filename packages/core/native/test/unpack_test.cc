@@ -16,27 +16,20 @@ struct Unpacked {
   std::vector<uint8_t> codes;
 };
 
-Unpacked UnpackPart(const Ops& ops, const Part& part, Tensor tensor, int dim) {
-  const TensorFormat& format = *part.format;
-  const PartLayout at = LayoutOf(tensor, format, part.part_tokens, dim, part.needs);
+Unpacked UnpackPart(const Ops& ops, const PackedPart& part, int dim) {
+  const TensorFormat& format = *part.shape.format.get();
+  const PartLayout at =
+      LayoutOf(part.shape.tensor, format, part.shape.part_tokens, dim, part.shape.needs);
   const size_t cells = static_cast<size_t>(part.tokens) * dim;
   const size_t scales =
-      at.scale_rows * (format.scale_per == ScalePer::kChannel ? dim : part.part_tokens);
+      at.scale_rows * (format.scale_per == ScalePer::kChannel ? dim : part.shape.part_tokens);
   Unpacked out{std::vector<float>(cells, NAN), std::vector<float>(scales, NAN),
                std::vector<float>(scales, NAN), std::vector<uint8_t>(cells, 0xff)};
-  UnpackArgs args{};
-  args.part = part.data;
-  args.tokens = part.tokens;
-  args.part_tokens = part.part_tokens;
-  args.dim = dim;
-  args.tensor = tensor;
-  args.format = part.format;
-  args.needs = part.needs;
-  args.values = out.values.data();
-  args.codes = out.codes.data();
-  args.scales = out.scales.data();
-  args.offsets = out.offsets.data();
-  ops.Unpack(TestStream(), args);
+  UnpackItem item = ReaderOf(part, out.values.data());
+  item.codes = out.codes.data();
+  item.scales = out.scales.data();
+  item.offsets = out.offsets.data();
+  UnpackOne(ops, TestStream(), item, dim);
   return out;
 }
 
@@ -46,9 +39,9 @@ QPKV_TEST(UnpackEqualsReference) {
       for (const TensorFormat& format : Formats(dim)) {
         const PackedTokens packed = PackTokens(Reference(), TestStream(), tensor, {{format, 75}},
                                                dim, RandomTokens(dim, 75, dim));
-        const Unpacked want = UnpackPart(Reference(), packed.parts[0], tensor, dim);
+        const Unpacked want = UnpackPart(Reference(), packed.parts[0], dim);
         for (const Ops* ops : Tables()) {
-          const Unpacked got = UnpackPart(*ops, packed.parts[0], tensor, dim);
+          const Unpacked got = UnpackPart(*ops, packed.parts[0], dim);
           const std::string label = Label("%s dim %d ", ops->name, dim) + NameOf(format);
           ExpectEqualBytes(label + " values", got.values.data(), want.values.data(),
                            want.values.size() * sizeof(float));
@@ -74,7 +67,7 @@ QPKV_TEST(UnpackWithinHalfAStep) {
         for (const Ops* ops : Tables()) {
           const PackedTokens packed =
               PackTokens(*ops, TestStream(), tensor, {{format, tokens}}, dim, x);
-          const Unpacked got = UnpackPart(*ops, packed.parts[0], tensor, dim);
+          const Unpacked got = UnpackPart(*ops, packed.parts[0], dim);
           double worst = 0;
           for (int t = 0; t < tokens; ++t)
             for (int c = 0; c < dim; ++c) {
@@ -109,9 +102,9 @@ QPKV_TEST(UnpackPassesOverImpossibleOutliers) {
         if (i % 3 == 0) section[4 + static_cast<size_t>(i) * entry] = 200;     // token
         if (i % 3 == 1) section[5 + static_cast<size_t>(i) * entry] = 40 + i;  // channel
       }
-      const Unpacked want = UnpackPart(Reference(), packed.parts[0], tensor, dim);
+      const Unpacked want = UnpackPart(Reference(), packed.parts[0], dim);
       for (const Ops* ops : Tables()) {
-        const Unpacked got = UnpackPart(*ops, packed.parts[0], tensor, dim);
+        const Unpacked got = UnpackPart(*ops, packed.parts[0], dim);
         ExpectEqualBytes(Label("%s %s", ops->name, NameOf(format).c_str()), got.values.data(),
                          want.values.data(), want.values.size() * sizeof(float));
       }
@@ -134,7 +127,7 @@ QPKV_TEST(UnpackKnownBytes) {
     const float* scales = reinterpret_cast<const float*>(packed.data[0].get() + 64);
     Expect(Label("%s scales", ops->name),
            scales[0] == 1.0f && scales[1] == 0.0f && scales[2] == 2.0f && scales[15] == 0.0f);
-    const Unpacked got = UnpackPart(*ops, packed.parts[0], Tensor::kKey, 8);
+    const Unpacked got = UnpackPart(*ops, packed.parts[0], 8);
     ExpectNear(Label("%s values", ops->name), got.values.data(), x.data(), x.size(), 1e-7);
   }
 }

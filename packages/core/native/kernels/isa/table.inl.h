@@ -7,10 +7,14 @@
 #include "ops/host_device.h"
 #include "ops/host_sample.h"
 #include "ops/ops.h"
+#include "kernels/append_tokens.inl.h"
+#include "kernels/check_parts.inl.h"
 #include "kernels/decode_attention.inl.h"
 #include "kernels/embed.inl.h"
+#include "kernels/evict_lowest.inl.h"
 #include "kernels/glu.inl.h"
 #include "kernels/group_scores.inl.h"
+#include "kernels/mark_tokens.inl.h"
 #include "kernels/matmul.inl.h"
 #include "kernels/experts.inl.h"
 #include "kernels/note_nan.inl.h"
@@ -58,9 +62,14 @@ constexpr Ops kOpsOfThisFile = {
     GroupScores,
     SmoothScores,
     Select,
+    AppendTokens,
+    DecodeAttention,
+    EvictLowest,
+    UploadPiecesToHost,
     Pack,
     Unpack,
-    DecodeAttention,
+    MarkTokens,
+    CheckParts,
     NoteNan,
     CountTokensOnHost,
     SampleOnHost,

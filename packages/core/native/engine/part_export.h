@@ -1,0 +1,26 @@
+// Reading a head's parts back to the host, and overwriting their codes: for checks.
+#pragma once
+#include <vector>
+
+#include "engine/head_tokens.h"
+#include "engine/part_store.h"
+
+namespace qpkv {
+
+// Codes, scales and values of one part, on the host; see NativePartExport in addon.ts.
+struct PartExport {
+  int bits = 16, tokens = 0;
+  std::vector<float> values;
+  std::vector<uint8_t> codes;
+  std::vector<float> scales, offsets;
+  std::vector<int32_t> positions;  // of keys, where they are known; -1: evicted
+};
+
+std::vector<PartExport> ExportParts(Engine& engine, const PartStore& store, int head, Tensor tensor,
+                                    const HeadTokens& tokens);
+
+// Packed parts take noise instead of what they held.
+void ScrambleParts(Engine& engine, uint64_t seed, const std::vector<HeadTokens>& tokens,
+                   PartStore* store);
+
+}  // namespace qpkv

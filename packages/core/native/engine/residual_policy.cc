@@ -1,0 +1,256 @@
+// See residual_policy.h.
+#include "engine/residual_policy.h"
+
+#include <algorithm>
+
+namespace qpkv {
+namespace {
+
+// Exact parts are laid out in whole blocks, so that later tokens find the free slots.
+int LaidOut(const TensorFormat& format, int tokens) {
+  return format.bits == 16 ? static_cast<int>(AlignUp(static_cast<size_t>(tokens), kLanes))
+                           : tokens;
+}
+
+// One flush of a layer: what all of its heads move at once.
+class Flush {
+ public:
+  Flush(Engine& engine, const LayerPlan& plan, const std::vector<HeadTokens>& tokens,
+        PartStore* store)
+      : engine_(engine),
+        plan_(plan),
+        segments_(plan),
+        tokens_(tokens),
+        store_(*store),
+        recoder_(*store) {}
+
+  void Unified();
+  void Kivi();
+
+ private:
+  int recent() const { return plan_.segments[static_cast<size_t>(segments_.recent)].tokens; }
+  const TensorFormat& packed(Tensor tensor) const {
+    return store_.formats().Get(tensor, segments_.packed);
+  }
+  int Held(int head, Tensor tensor) const {
+    return store_.list(head, tensor).TokensBehind(segments_.packed);
+  }
+  // Heads may hold different numbers of tokens (shared places, sliding windows, eviction), so each
+  // one is asked.
+  std::vector<int> HeadsWith(Tensor tensor, int threshold) const {
+    std::vector<int> found;
+    for (int head = 0; head < store_.heads(); ++head)
+      if (Held(head, tensor) >= threshold) found.push_back(head);
+    return found;
+  }
+  void FlushOldest(Tensor tensor, int count, const std::vector<int>& heads);
+  void FlushValues(const std::vector<int>& heads);
+  int FreeSlots(int head) const;
+  void Move(int head, Tensor tensor, int count, bool continued, int part_tokens);
+
+  Engine& engine_;
+  const LayerPlan& plan_;
+  Segments segments_;
+  const std::vector<HeadTokens>& tokens_;
+  PartStore& store_;
+  Recoder recoder_;
+};
+
+void Flush::Unified() {
+  const TensorFormat& key = packed(Tensor::kKey);
+  const int group = key.bits != 16 && key.scale_per == ScalePer::kChannel ? key.group : kLanes;
+  for (;;) {
+    const std::vector<int> heads = HeadsWith(Tensor::kKey, recent() + group);
+    if (heads.empty()) return;
+    FlushOldest(Tensor::kKey, group, heads);
+    FlushOldest(Tensor::kValue, group, heads);
+    recoder_.Run(engine_);
+  }
+}
+
+void Flush::Kivi() {
+  for (;;) {
+    const std::vector<int> heads = HeadsWith(Tensor::kKey, recent());
+    if (heads.empty()) break;
+    // A block longer than a tile: the heads that are due stay the same for all of its tiles.
+    for (int done = 0; done < recent(); done += kTileTokens) {
+      FlushOldest(Tensor::kKey, std::min(kTileTokens, recent() - done), heads);
+      recoder_.Run(engine_);
+    }
+  }
+  for (;;) {
+    const std::vector<int> heads = HeadsWith(Tensor::kValue, recent() + 1);
+    if (heads.empty()) break;
+    FlushValues(heads);
+    recoder_.Run(engine_);
+  }
+}
+
+void Flush::FlushOldest(Tensor tensor, int count, const std::vector<int>& heads) {
+  for (int head : heads) Move(head, tensor, count, false, LaidOut(packed(tensor), count));
+}
+
+// Free slots of the newest value part of the packed segment. Outliers are counted per part and
+// scales per channel span tokens: such parts hold what is there and stay closed.
+int Flush::FreeSlots(int head) const {
+  const TensorFormat& format = packed(Tensor::kValue);
+  const PartList& list = store_.list(head, Tensor::kValue);
+  const size_t end = list.EndOf(segments_.packed);
+  if (format.outlier_fraction > 0 || (format.bits != 16 && format.scale_per == ScalePer::kChannel))
+    return 0;
+  if (end == 0 || list.parts[end - 1].segment != segments_.packed) return 0;
+  return list.parts[end - 1].part_tokens - list.parts[end - 1].tokens;
+}
+
+// What all of these heads hold beyond `recent`, at most a tile, into the newest value part while it
+// has room; a full one is never touched again.
+void Flush::FlushValues(const std::vector<int>& heads) {
+  const TensorFormat& format = packed(Tensor::kValue);
+  const bool closed =
+      format.outlier_fraction > 0 || (format.bits != 16 && format.scale_per == ScalePer::kChannel);
+  int count = kTileTokens;
+  for (int head : heads) {
+    count = std::min(count, Held(head, Tensor::kValue) - recent());
+    if (FreeSlots(head) > 0) count = std::min(count, FreeSlots(head));
+  }
+  for (int head : heads)
+    Move(head, Tensor::kValue, count, FreeSlots(head) > 0, closed ? count : kTileTokens);
+}
+
+// The oldest `count` recent tokens of a head: into the last packed part, `continued`, or into a new
+// one of `part_tokens` slots. What is left of the parts that were read becomes one part again.
+void Flush::Move(int head, Tensor tensor, int count, bool continued, int part_tokens) {
+  const PartList& list = store_.list(head, tensor);
+  const HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
+  const size_t begin = list.EndOf(segments_.packed);
+  const int first = list.parts[begin].first;
+  const bool key = tensor == Tensor::kKey;
+  const auto positions = [&](int at) {
+    return store_.needs(tensor).positions ? tokens.stored_positions(at) : nullptr;
+  };
+  const auto valid = [&](int at) { return key ? tokens.valid_from(at) : nullptr; };
+  int row = 0, read = 0;
+  size_t end = begin;
+  for (; read < count; ++end) {
+    const int at = recoder_.Read(tensor, list.parts[end]);
+    if (end == begin) row = at;
+    read += list.parts[end].tokens;
+  }
+  store_.Erase(head, tensor, begin, end);
+  if (continued)
+    store_.Own(head, tensor, begin - 1);
+  else
+    store_.Open(head, tensor, begin, segments_.packed, part_tokens);
+  const size_t target = continued ? begin - 1 : begin;
+  recoder_.Write({tensor,
+                  &list.parts[target],
+                  list.parts[target].tokens,
+                  row,
+                  count,
+                  {},
+                  positions(first),
+                  valid(first)});
+  store_.Extend(head, tensor, target, count);
+  if (read == count) return;
+  const int rest = read - count;
+  store_.Open(head, tensor, target + 1, segments_.recent,
+              static_cast<int>(AlignUp(static_cast<size_t>(rest), kLanes)));
+  recoder_.Write({tensor,
+                  &list.parts[target + 1],
+                  0,
+                  row + count,
+                  rest,
+                  {},
+                  positions(first + count),
+                  valid(first + count)});
+  store_.Extend(head, tensor, target + 1, rest);
+}
+
+// Exact segments without a limit grow their last part by doubling until it has 128 slots. Reading
+// an exact part back and storing it again changes no value.
+void GrowLast(const HeadTokens& tokens, int head, Tensor tensor, int wanted, PartStore* store,
+              Recoder* recoder) {
+  const PartList& list = store->list(head, tensor);
+  const size_t last = list.parts.size() - 1;
+  const StoredPart old = list.parts[last];
+  const int doubled =
+      std::max(2 * old.part_tokens,
+               static_cast<int>(AlignUp(static_cast<size_t>(old.tokens + wanted), kLanes)));
+  const int row = recoder->Read(tensor, old);
+  store->Erase(head, tensor, last, last + 1);
+  store->Open(head, tensor, last, old.segment, std::min(kTileTokens, doubled));
+  recoder->Write({tensor,
+                  &list.parts[last],
+                  0,
+                  row,
+                  old.tokens,
+                  {},
+                  store->needs(tensor).positions ? tokens.stored_positions(old.first) : nullptr,
+                  nullptr});
+  store->Extend(head, tensor, last, old.tokens);
+}
+
+}  // namespace
+
+Segments::Segments(const LayerPlan& plan) {
+  for (size_t i = 0; i < plan.segments.size(); ++i) {
+    const Role role = plan.segments[i].role;
+    (role == Role::kSinks ? sinks : role == Role::kPacked ? packed : recent) = static_cast<int>(i);
+  }
+  if (recent < 0)
+    throw Error("KV_UNSUPPORTED", "The plan has no segment with role 'recent' for later tokens.");
+  if (sinks > packed && packed >= 0)
+    throw Error("KV_UNSUPPORTED", "The plan's segment 'sinks' comes after 'packed'.");
+  if (recent != static_cast<int>(plan.segments.size()) - 1)
+    throw Error("KV_UNSUPPORTED", "The plan's segment 'recent' is not the last one.");
+}
+
+int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored) {
+  const int window = plan.segments[static_cast<size_t>(Segments(plan).recent)].tokens;
+  if (window < 0) return stored;
+  // The KIVI rule keeps the newest keys that do not fill a block.
+  if (plan.residual == Residual::kKivi && tensor == Tensor::kKey && window > 0)
+    return stored % window;
+  return std::min(window, stored);
+}
+
+void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor tensor, int count,
+              PartStore* store, Recoder* recoder) {
+  const int recent = Segments(plan).recent;
+  // Tokens that will be coded soon lie in small parts; an exact cache grows its parts up to full
+  // size.
+  const bool unlimited = (plan.segments[static_cast<size_t>(recent)].tokens < 0 ||
+                          plan.residual == Residual::kNever) &&
+                         !store->needs(Tensor::kKey).mask;
+  const PartList& list = store->list(head, tensor);
+  for (int left = count; left > 0;) {
+    const auto last = [&]() -> const StoredPart& { return list.parts.back(); };
+    const bool has_part = !list.parts.empty() && last().segment == recent;
+    const bool grows = has_part && unlimited && last().part_tokens < kTileTokens &&
+                       last().tokens + left > last().part_tokens;
+    if (grows) GrowLast(tokens, head, tensor, left, store, recoder);
+    if (!has_part || last().tokens == last().part_tokens)
+      store->Open(
+          head, tensor, list.parts.size(), recent,
+          std::min(kTileTokens, static_cast<int>(AlignUp(static_cast<size_t>(left), kLanes))));
+    else if (!grows)  // the recoder will write the part that has just been made
+      store->Own(head, tensor, list.parts.size() - 1);
+    const int room = std::min(left, last().part_tokens - last().tokens);
+    store->Extend(head, tensor, list.parts.size() - 1, room);
+    left -= room;
+  }
+}
+
+void CodeOldTokens(Engine& engine, const LayerPlan& plan, const std::vector<HeadTokens>& tokens,
+                   PartStore* store) {
+  const Segments segments(plan);
+  const int recent = plan.segments[static_cast<size_t>(segments.recent)].tokens;
+  if (segments.packed < 0 || recent < 0 || plan.residual == Residual::kNever) return;
+  Flush flush(engine, plan, tokens, store);
+  if (plan.residual == Residual::kKivi && recent > 0)
+    flush.Kivi();
+  else
+    flush.Unified();
+}
+
+}  // namespace qpkv
