@@ -136,6 +136,9 @@ describe('a benchmark', () => {
     expect(first.task['options']).toEqual({ length: 3, loud: false, order: 'up', protocol: 'query-aware' })
     expect(await of({ length: 3, words: 9 })).toEqual(first)
     expect(resultFileName(await of({ length: 3, loud: true }))).not.toBe(resultFileName(first))
+    expect(resultFileName(first)).toMatch(/^echo-query-aware-[0-9a-f]{16}\.jsonl$/)
+    const named = { ...first, task: { options: { lengths: [512, 1024, 2048], seed: 3 } } }
+    expect(resultFileName(named)).toMatch(/^echo-512to2048-seed3-[0-9a-f]{16}\.jsonl$/)
     const elsewhere = await of({ length: 3, list: 'b' })
     expect(elsewhere.task['paths']).toEqual(['list'])
     expect(elsewhere.task['data']).not.toEqual(first.task['data'])

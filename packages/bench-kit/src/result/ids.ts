@@ -1,4 +1,4 @@
-import type { CompressionPlan, CompressionSpec, Json } from '@qpkv/spec'
+import { isPlainObject, type CompressionPlan, type CompressionSpec, type Json } from '@qpkv/spec'
 import { contentHash } from '../content-hash.ts'
 import type { RunIdentity } from './record.ts'
 
@@ -15,6 +15,14 @@ export const planIdOf = (plan: CompressionPlan): string => contentHash(plan as u
 export const recordIdOf = (runId: string, sample: string, specId: string): string =>
   contentHash([runId, sample, specId])
 
-/** `needle-3f2a….jsonl`: the file that runs with this identity share. */
-export const resultFileName = (identity: RunIdentity): string =>
-  `${identity.bench}-${runIdOf(identity)}.jsonl`
+/**
+ * `needle-query-aware-2048-seed1-3f2a….jsonl`: the file that runs with this identity share. The hash tells everything apart, the words before it
+ * are for people.
+ */
+export function resultFileName(identity: RunIdentity): string {
+  const { options } = identity.task
+  const { protocol, lengths, seed } = isPlainObject(options) ? options : {}
+  const range = Array.isArray(lengths) ? [...new Set([lengths[0], lengths.at(-1)])].join('to') : undefined
+  const words = [protocol, range, typeof seed === 'number' ? `seed${seed}` : undefined]
+  return `${[identity.bench, ...words.filter((word) => typeof word === 'string'), runIdOf(identity)].join('-')}.jsonl`
+}
