@@ -16,7 +16,8 @@ constexpr int kDepthBlock = 512;  // input features per block: 64 KB of a bf16 p
 template <class Step, int kRows>
 void PanelRows(const typename Step::A* a, size_t a_stride, const typename Step::B* panel, int steps,
                bool fresh, float* sums) {
-  constexpr int kCols = Step::kCols;
+  // One row: reading is all that counts, and the whole panel is read in one pass.
+  constexpr int kCols = kRows == 1 ? kPanel / 16 : Step::kCols;
   for (int col = 0; col < kPanel; col += 16 * kCols) {
     F32x16 acc[kRows][kCols];
 #pragma GCC unroll 8
