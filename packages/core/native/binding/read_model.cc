@@ -75,6 +75,9 @@ ModelDescription ReadModel(const Napi::Object& from) {
   for (uint32_t i = 0; i < files.Length(); ++i)
     d.files.push_back(files.Get(i).As<Napi::String>().Utf8Value());
   const std::string precision = TextOf(from, "precision");
+  d.matmul = precision == "bf16-fast" ? Products::kShort
+             : precision == "f32"     ? Products::kFloat
+                                      : Products::kWords;
   d.products = precision == "bf16-fast" ? Precision::kBf16 : Precision::kF32;
   d.decode = precision == "f32" ? Precision::kF32 : Precision::kBf16;
   d.layers = IntOf(from, "layers");

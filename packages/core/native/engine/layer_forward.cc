@@ -14,7 +14,7 @@ void Normalize(const Model& model, const float* x, const float* weight, float* o
 void Multiply(const Model& model, const float* x, int rows, const PackedWeight& weight,
               const float* bias, float* out, bool accumulate) {
   model.engine->ops.Matmul(model.engine->stream,
-                           {x, rows, weight, bias, out, accumulate, model.description.products});
+                           {x, rows, weight, bias, out, accumulate, model.description.matmul});
 }
 
 void Scale(const Model& model, const float* x, float* out, size_t count, float factor,
@@ -76,7 +76,7 @@ void RunExperts(const Model& model, const LayerWeights& weights, const float* x,
   args.chosen = experts.chosen;
   args.normalize = experts.normalize;
   args.activation = d.block.activation;
-  args.precision = d.products;
+  args.products = d.matmul;
   engine.ops.Experts(engine.stream, args);
 }
 

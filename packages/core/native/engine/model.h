@@ -18,6 +18,7 @@ struct ModelDescription {
   // What matrix products and prefill attention see, and what decode attention sees. The default
   // mode is kF32 and kBf16: weights as stored, float32 activations, a cache in bf16. The fast mode
   // rounds activations and weights to bf16 too; the float32 mode rounds nothing.
+  Products matmul = Products::kWords;
   Precision products = Precision::kF32;
   Precision decode = Precision::kBf16;
   int layers = 0, hidden = 0, intermediate = 0, query_heads = 0, kv_heads = 0, head_dim = 0,

@@ -64,9 +64,9 @@ void Experts(Stream& stream, const ExpertsArgs& args) {
         members[count++] = row;
       }
     if (count == 0) continue;
-    Matmul(stream, {gathered, count, args.gate_up[e], nullptr, gate_up, false, args.precision});
+    Matmul(stream, {gathered, count, args.gate_up[e], nullptr, gate_up, false, args.products});
     Glu(stream, {gate_up, active, count, args.dim, args.activation});
-    Matmul(stream, {active, count, args.down[e], nullptr, result, false, args.precision});
+    Matmul(stream, {active, count, args.down[e], nullptr, result, false, args.products});
     stream.ParallelFor(count, [&](int i, int) {
       const F32x16 weight = Set(*weight_of(members[i], e));
       float* out = args.out + members[i] * hidden;

@@ -1,37 +1,14 @@
-// PackWeight: [n, k] as stored in a file -> panels of 64 outputs, the layout above PackedWeight in
-// ops/dense_ops.h.
+// PackWeight: [n, k] as stored in a file -> panels of 64 outputs, the layout of weight_layout.h.
 #pragma once
-#include "base/bf16.h"
-#include "base/f16.h"
+#include "kernels/quantize_weight.inl.h"
+#include "kernels/read_element.inl.h"
+#include "ops/weight_layout.h"
 
 namespace qpkv {
 namespace {
 
-constexpr int kPanel = 64;  // outputs per panel
-
 size_t PackedWeightBytes(const WeightFormat& format, int n, int k) {
-  return AlignUp(n, kPanel) * AlignUp(k, 2) * ElementBytes(format.element);
-}
-
-// Tensors begin anywhere in a file, so elements are read as bytes.
-QPKV_INLINE uint16_t ReadBits16(const void* p, size_t i) {
-  uint16_t bits;
-  __builtin_memcpy(&bits, static_cast<const char*>(p) + i * sizeof bits, sizeof bits);
-  return bits;
-}
-
-QPKV_INLINE float ReadElement(const void* p, Element element, size_t i) {
-  if (element == Element::kF32) {
-    float value;
-    __builtin_memcpy(&value, static_cast<const char*>(p) + i * sizeof value, sizeof value);
-    return value;
-  }
-  const uint16_t bits = ReadBits16(p, i);
-  return element == Element::kF16 ? F16ToFloat(bits) : Bf16ToFloat(bits);
-}
-
-QPKV_INLINE uint16_t ReadAsBf16(const void* p, Element element, size_t i) {
-  return element == Element::kBf16 ? ReadBits16(p, i) : FloatToBf16(ReadElement(p, element, i));
+  return WeightBytes(format, n, k);
 }
 
 // One row into lane `lane` of a bf16 panel [k / 2][64][2]; `source` null packs zeros.
@@ -80,11 +57,31 @@ void PackPanelBf16(const char* source, int k, int rows, int first_lane, uint16_t
     }
 }
 
+// Row `row` of the source, or zeros behind the last one, into lane `lane` of a panel.
+void PackRow(const PackWeightArgs& args, int row, bool zero, int lane, uint8_t* panel) {
+  const WeightFormat& format = args.out.format;
+  const void* source = zero ? nullptr : args.source.get();
+  const size_t start = static_cast<size_t>(row) * args.out.k;
+  if (!IsExact(format)) {
+    if (zero)
+      PackZeroCodes(args.out, lane, panel);
+    else if (args.codes)
+      PackGivenCodes(args, row, lane, panel);
+    else
+      PackQuantized(args, row, lane, panel);
+  } else if (format.element == Element::kBf16) {
+    PackRowPairs(source, args.source_element, start, args.out.k, lane,
+                 reinterpret_cast<uint16_t*>(panel));
+  } else {
+    PackRowSingles(source, args.source_element, start, args.out.k, lane, format.element, panel);
+  }
+}
+
 void PackWeight(Stream& stream, const PackWeightArgs& args) {
   const PackedWeight& out = args.out;
   const int first = args.row_begin / kPanel;
   const int end = static_cast<int>(DivideUp(args.row_end, kPanel));
-  const size_t panel_bytes = kPanel * AlignUp(out.k, 2) * ElementBytes(out.format.element);
+  const size_t panel_bytes = WeightPanelBytes(out.format, out.k);
   stream.ParallelFor(end - first, [&](int unit, int) {
     const int panel_row = (first + unit) * kPanel;
     uint8_t* panel =
@@ -94,22 +91,14 @@ void PackWeight(Stream& stream, const PackWeightArgs& args) {
     // The source that fills the last row also writes the zeros behind it.
     const int zeros = args.row_end == out.n ? panel_row + kPanel : stop;
     int row = begin;
-    if (out.format.element == Element::kBf16 && args.source_element == Element::kBf16) {
+    if (out.format == ExactWeights(Element::kBf16) && args.source_element == Element::kBf16) {
       const size_t start = static_cast<size_t>(begin - args.row_begin) * out.k;
       PackPanelBf16(static_cast<const char*>(args.source.get()) + start * sizeof(uint16_t), out.k,
                     stop - begin, begin - panel_row, reinterpret_cast<uint16_t*>(panel));
       row = stop;
     }
-    for (; row < zeros; ++row) {
-      const void* source = row < stop ? args.source.get() : nullptr;
-      const size_t start = static_cast<size_t>(row - args.row_begin) * out.k;
-      if (out.format.element == Element::kBf16)
-        PackRowPairs(source, args.source_element, start, out.k, row - panel_row,
-                     reinterpret_cast<uint16_t*>(panel));
-      else
-        PackRowSingles(source, args.source_element, start, out.k, row - panel_row,
-                       out.format.element, panel);
-    }
+    for (; row < zeros; ++row)
+      PackRow(args, row - args.row_begin, row >= stop, row - panel_row, panel);
   });
 }
 

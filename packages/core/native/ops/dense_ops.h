@@ -26,21 +26,32 @@ struct EmbedArgs {
   float* out;  // [rows, dim]
 };
 
-// A weight matrix repacked once at load. Exact bf16: [n / 64][k / 2][64][2] bf16; exact f16 and
-// f32: [n / 64][k][64] of the element. n is padded to 64 and k to 2 with zeros. Under kBf16 f16 and
-// f32 sources are rounded to bf16 at packing.
+// A weight matrix repacked once at load, one layout for one row and many: weight_layout.h.
 struct PackedWeight {
   void* data;
   WeightFormat format;
   int n, k;  // out features, in features
 };
 
+// Into a coded format values are rounded with the scale of least squared error; a group that holds
+// an infinity or NaN becomes NaN.
 struct PackWeightArgs {
-  Host<const void> source;  // [n, k] as stored in the file, from any byte on
+  Host<const void> source;  // [row_end - row_begin, k] as stored in the file, from any byte on
   Element source_element;
   // Rows of the packed matrix that this source fills: several may be stacked (q, k, v).
   int row_begin, row_end;
   PackedWeight out;
+  // Instead of `source`, a file's own codes for the coded format of `out`, kept as they are:
+  Host<const uint8_t> codes{};  // [rows, groups * group] as stored, 0 .. 2^bits - 1
+  Host<const void> scales{};    // [rows, groups] of format.scale
+  Host<const void> minima{};    // [rows, groups] of format.minimum, where it has one
+};
+
+// What the factors of a matrix product are rounded to.
+enum class Products : uint8_t {
+  kFloat,  // float32: nothing
+  kWords,  // coded weights: activations to 16-bit words, a power-of-two scale per group of features
+  kShort,  // exact weights: both to bf16
 };
 
 struct MatmulArgs {
@@ -50,7 +61,7 @@ struct MatmulArgs {
   const float* bias;  // [n] or null
   float* out;         // [m, n]
   bool accumulate;    // out += x w^T + bias: the residual connection
-  Precision precision;
+  Products products;
 };
 
 struct RmsNormArgs {

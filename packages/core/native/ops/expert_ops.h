@@ -23,7 +23,7 @@ struct ExpertsArgs {
   int rows, hidden, dim, experts, chosen;
   bool normalize;
   Activation activation;
-  Precision precision;
+  Products products;
 };
 
 // Bytes that `Experts` works in: the rows of one expert and what they become, and every row's

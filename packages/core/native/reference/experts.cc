@@ -24,10 +24,10 @@ void Experts(Stream& stream, const ExpertsArgs& args) {
       std::vector<float> gate_up(2 * static_cast<size_t>(args.dim)), active(args.dim),
           result(args.hidden);
       Matmul(stream, {args.x + static_cast<size_t>(row) * args.hidden, 1, args.gate_up[e], nullptr,
-                      gate_up.data(), false, args.precision});
+                      gate_up.data(), false, args.products});
       Glu(stream, {gate_up.data(), active.data(), 1, args.dim, args.activation});
       Matmul(stream,
-             {active.data(), 1, args.down[e], nullptr, result.data(), false, args.precision});
+             {active.data(), 1, args.down[e], nullptr, result.data(), false, args.products});
       for (int c = 0; c < args.hidden; ++c)
         total[c] += result[c] * (args.normalize ? p[e] / sum : p[e]);
     }

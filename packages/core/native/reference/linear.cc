@@ -2,25 +2,11 @@
 #include <cstring>
 
 #include "base/f16.h"
-#include "reference/dense_ops.h"
+#include "reference/coded_weight.h"
 
 namespace qpkv {
 namespace reference {
 namespace {
-
-constexpr int kPanel = 64;
-
-float Read(const void* data, Element element, size_t i) {
-  // Tensors begin anywhere in a file, so elements are read as bytes.
-  if (element == Element::kF32) {
-    float value;
-    std::memcpy(&value, static_cast<const char*>(data) + i * sizeof value, sizeof value);
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, static_cast<const char*>(data) + i * sizeof bits, sizeof bits);
-  return element == Element::kF16 ? F16ToFloat(bits) : Bf16ToFloat(bits);
-}
 
 void Write(void* data, Element element, size_t i, float x) {
   if (element == Element::kF32)
@@ -29,7 +15,7 @@ void Write(void* data, Element element, size_t i, float x) {
     static_cast<uint16_t*>(data)[i] = element == Element::kF16 ? FloatToF16(x) : FloatToBf16(x);
 }
 
-// Where weight (row, column) lies, in elements.
+// Where exact weight (row, column) lies, in elements.
 size_t PackedIndex(const PackedWeight& w, int row, int column) {
   const size_t panel = static_cast<size_t>(row / kPanel) * kPanel * AlignUp(w.k, 2);
   const size_t lane = row % kPanel;
@@ -42,46 +28,58 @@ size_t PackedIndex(const PackedWeight& w, int row, int column) {
 
 void LoadFloats(Stream&, const LoadFloatsArgs& args) {
   for (int i = 0; i < args.count; ++i)
-    args.out[i] = Read(args.source.get(), args.element, static_cast<size_t>(i));
+    args.out[i] = ReadElement(args.source.get(), args.element, static_cast<size_t>(i));
 }
 
 void Embed(Stream&, const EmbedArgs& args) {
   for (int row = 0; row < args.rows; ++row)
     for (int i = 0; i < args.dim; ++i)
       args.out[static_cast<size_t>(row) * args.dim + i] =
-          Read(args.table, args.element, static_cast<size_t>(args.ids[row]) * args.dim + i);
+          ReadElement(args.table, args.element, static_cast<size_t>(args.ids[row]) * args.dim + i);
 }
 
 size_t PackedWeightBytes(const WeightFormat& format, int n, int k) {
-  return AlignUp(n, kPanel) * AlignUp(k, 2) * ElementBytes(format.element);
+  return WeightBytes(format, n, k);
 }
 
 void PackWeight(Stream&, const PackWeightArgs& args) {
-  const int columns = static_cast<int>(AlignUp(args.out.k, 2));
   const int end =
       args.row_end == args.out.n ? static_cast<int>(AlignUp(args.row_end, kPanel)) : args.row_end;
-  for (int row = args.row_begin; row < end; ++row)
-    for (int column = 0; column < columns; ++column) {
+  for (int row = args.row_begin; row < end; ++row) {
+    if (!IsExact(args.out.format)) {
+      PackCodedRow(args, row);
+      continue;
+    }
+    for (int column = 0; column < static_cast<int>(AlignUp(args.out.k, 2)); ++column) {
       const bool padding = row >= args.row_end || column >= args.out.k;
       const size_t from = static_cast<size_t>(row - args.row_begin) * args.out.k + column;
       Write(args.out.data, args.out.format.element, PackedIndex(args.out, row, column),
-            padding ? 0.0f : Read(args.source.get(), args.source_element, from));
+            padding ? 0.0f : ReadElement(args.source.get(), args.source_element, from));
     }
+  }
 }
 
 void Matmul(Stream&, const MatmulArgs& args) {
   const PackedWeight& w = args.weight;
-  // f16 and f32 weights are multiplied in float32 under either precision.
-  const Precision precision = w.format.element == Element::kBf16 ? args.precision : Precision::kF32;
-  for (int row = 0; row < args.m; ++row)
+  const bool exact = IsExact(w.format);
+  std::vector<double> x(static_cast<size_t>(w.k));
+  for (int row = 0; row < args.m; ++row) {
+    const float* from = args.x + static_cast<size_t>(row) * w.k;
+    x.assign(from, from + w.k);
+    if (!exact && args.products != Products::kFloat) RoundToWords(from, w.k, w.format.group, &x);
+    // f16 and f32 weights are multiplied in float32 whatever the products.
+    if (exact && args.products == Products::kShort && w.format.element == Element::kBf16)
+      for (double& value : x) value = RoundToBf16(static_cast<float>(value));
     for (int n = 0; n < w.n; ++n) {
       double sum = args.bias ? args.bias[n] : 0.0;
       for (int k = 0; k < w.k; ++k)
-        sum += Factor(args.x[static_cast<size_t>(row) * w.k + k], precision) *
-               Read(w.data, w.format.element, PackedIndex(w, n, k));
+        sum += x[static_cast<size_t>(k)] *
+               (exact ? ReadElement(w.data, w.format.element, PackedIndex(w, n, k))
+                      : CodedWeight(w, n, k));
       float& out = args.out[static_cast<size_t>(row) * w.n + n];
       out = static_cast<float>(args.accumulate ? out + sum : sum);
     }
+  }
 }
 
 }  // namespace reference

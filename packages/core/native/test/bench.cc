@@ -60,7 +60,7 @@ std::vector<float> Noise(size_t count) {
   return x;
 }
 
-void BenchMatmul(const Ops& ops, Stream& stream, Element element, Precision precision, int m, int n,
+void BenchMatmul(const Ops& ops, Stream& stream, Element element, Products products, int m, int n,
                  int k) {
   const WeightFormat format = ExactWeights(element);
   const size_t bytes = ops.PackedWeightBytes(format, n, k);
@@ -69,14 +69,14 @@ void BenchMatmul(const Ops& ops, Stream& stream, Element element, Precision prec
   ops.PackWeight(stream, {OnHost<const void>(source.data()), Element::kF32, 0, n, weight});
   const std::vector<float> x = Noise(static_cast<size_t>(m) * k);
   std::vector<float> out(static_cast<size_t>(m) * n);
-  const MatmulArgs args{x.data(), m, weight, nullptr, out.data(), false, precision};
+  const MatmulArgs args{x.data(), m, weight, nullptr, out.data(), false, products};
   char what[128];
   std::snprintf(what, sizeof what, "%s matmul %s/%s m=%d n=%d k=%d", ops.name,
                 element == Element::kBf16  ? "bf16"
                 : element == Element::kF16 ? "f16"
                                            : "f32",
-                precision == Precision::kBf16 ? "bf16" : "f32", m, n, k);
-  const bool dot = precision == Precision::kBf16 && element == Element::kBf16;
+                products == Products::kShort ? "bf16" : "f32", m, n, k);
+  const bool dot = products == Products::kShort && element == Element::kBf16;
   const Timing t = Measure([&] { ops.Matmul(stream, args); }, dot ? PeakDot : PeakFma);
   Report(what, 2.0 * m * n * k, t, stream.threads());
   if (m == 1)
@@ -156,12 +156,12 @@ int main(int argc, char** argv) {
       if (!std::strcmp(ops.name, "reference") || !wants(ops.name)) continue;
       if (wants("matmul")) {
         for (int m : {1, 6, 64, 512})
-          BenchMatmul(ops, stream, Element::kBf16, Precision::kBf16, m, 2048, 2048);
-        BenchMatmul(ops, stream, Element::kBf16, Precision::kBf16, 512, 2048, 8192);
-        BenchMatmul(ops, stream, Element::kBf16, Precision::kBf16, 1, 32000, 2048);
-        BenchMatmul(ops, stream, Element::kBf16, Precision::kF32, 512, 2048, 2048);
-        BenchMatmul(ops, stream, Element::kF32, Precision::kF32, 512, 2048, 2048);
-        BenchMatmul(ops, stream, Element::kF16, Precision::kF32, 512, 2048, 2048);
+          BenchMatmul(ops, stream, Element::kBf16, Products::kShort, m, 2048, 2048);
+        BenchMatmul(ops, stream, Element::kBf16, Products::kShort, 512, 2048, 8192);
+        BenchMatmul(ops, stream, Element::kBf16, Products::kShort, 1, 32000, 2048);
+        BenchMatmul(ops, stream, Element::kBf16, Products::kFloat, 512, 2048, 2048);
+        BenchMatmul(ops, stream, Element::kF32, Products::kFloat, 512, 2048, 2048);
+        BenchMatmul(ops, stream, Element::kF16, Products::kFloat, 512, 2048, 2048);
       }
       if (wants("prefill"))
         for (int dim : {64, 128})

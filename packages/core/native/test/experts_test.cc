@@ -52,7 +52,7 @@ struct Layer {
     args.chosen = chosen;
     args.normalize = normalize;
     args.activation = activation;
-    args.precision = Precision::kF32;
+    args.products = Products::kFloat;
     ops.Experts(stream, args);
     return out;
   }

@@ -1,5 +1,5 @@
-// PackWeight and Matmul of every table against the reference: all elements and precisions, tails in
-// every dimension.
+// PackWeight and Matmul of every table against the reference: all exact formats and products, tails
+// in every dimension. Coded formats: coded_weight_test.cc.
 #include <algorithm>
 #include <cstring>
 
@@ -88,7 +88,7 @@ QPKV_TEST(PackWeightFromAnyByte) {
   }
 }
 
-void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool bias,
+void CheckMatmul(Element element, Products products, int m, int n, int k, bool bias,
                  bool accumulate) {
   Random random(static_cast<uint64_t>(m * 1000003 + n * 1009 + k));
   const Source source(random.Normals(static_cast<size_t>(n) * k));
@@ -102,14 +102,14 @@ void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool
   const auto multiply = [&](const Ops& ops, Stream& stream) {
     std::vector<float> out = before;
     ops.Matmul(stream,
-               {x.data(), m, weight, bias ? b.data() : nullptr, out.data(), accumulate, precision});
+               {x.data(), m, weight, bias ? b.data() : nullptr, out.data(), accumulate, products});
     return out;
   };
   const std::vector<float> want = multiply(Reference(), TestStream());
   for (const Ops* ops : Tables()) {
     const std::string label =
-        Label("%s matmul element %d precision %d m %d n %d k %d bias %d accumulate %d", ops->name,
-              static_cast<int>(element), static_cast<int>(precision), m, n, k, bias, accumulate);
+        Label("%s matmul element %d products %d m %d n %d k %d bias %d accumulate %d", ops->name,
+              static_cast<int>(element), static_cast<int>(products), m, n, k, bias, accumulate);
     const std::vector<float> got = multiply(*ops, *Streams()[0]);
     // Factors are equal bit by bit; what differs is float32 summation.
     ExpectNear(label, got.data(), want.data(), got.size(), 3e-6);
@@ -122,13 +122,13 @@ void CheckMatmul(Element element, Precision precision, int m, int n, int k, bool
 
 QPKV_TEST(Matmul) {
   for (Element element : kElements)
-    for (Precision precision : {Precision::kBf16, Precision::kF32}) {
+    for (Products products : {Products::kShort, Products::kFloat, Products::kWords}) {
       for (int m : {1, 2, 5, 6, 7, 13, 50})
         for (int n : {1, 64, 130})
           for (int k : {1, 32, 47, 128})
-            CheckMatmul(element, precision, m, n, k, (m + n) % 2 == 0, (m + k) % 2 == 0);
-      CheckMatmul(element, precision, 20, 70, 1600, true, true);  // more than one depth block
-      CheckMatmul(element, precision, 775, 3, 521, false, true);  // more than one row chunk
+            CheckMatmul(element, products, m, n, k, (m + n) % 2 == 0, (m + k) % 2 == 0);
+      CheckMatmul(element, products, 20, 70, 1600, true, true);  // more than one depth block
+      CheckMatmul(element, products, 775, 3, 521, false, true);  // more than one row chunk
     }
 }
 
@@ -140,16 +140,16 @@ QPKV_TEST(MatmulRowsAlone) {
                            x = random.Normals(static_cast<size_t>(m) * k);
   for (const Ops* ops : Tables())
     for (Element element : kElements)
-      for (Precision precision : {Precision::kBf16, Precision::kF32}) {
+      for (Products products : {Products::kShort, Products::kFloat, Products::kWords}) {
         std::vector<uint8_t> packed(ops->PackedWeightBytes(ExactWeights(element), n, k));
         const PackedWeight weight{packed.data(), ExactWeights(element), n, k};
         ops->PackWeight(TestStream(),
                         {OnHost<const void>(source.data()), Element::kF32, 0, n, weight});
         std::vector<float> all(static_cast<size_t>(m) * n), one(n);
-        ops->Matmul(TestStream(), {x.data(), m, weight, nullptr, all.data(), false, precision});
+        ops->Matmul(TestStream(), {x.data(), m, weight, nullptr, all.data(), false, products});
         for (int r : {0, 5, 30}) {
           ops->Matmul(TestStream(),
-                      {x.data() + r * k, 1, weight, nullptr, one.data(), false, precision});
+                      {x.data() + r * k, 1, weight, nullptr, one.data(), false, products});
           ExpectEqualBytes(Label("%s row %d", ops->name, r), one.data(), all.data() + r * n, n * 4);
         }
       }

@@ -244,7 +244,11 @@ QPKV_U LookupU16(B16Table table, U16x32 words) {
   return {_mm512_permutexvar_epi16(words.v, table.v)};
 }
 // acc[i] + a[2i] b[2i] + a[2i + 1] b[2i + 1] with signed words, exact in int32.
-QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) { return {_mm512_dpwssd_epi32(acc.v, a.v, b.v)}; }
+// Not the intrinsic: GCC 12 copies and spills its accumulators in every step.
+QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(acc.v) : "v"(a.v), "v"(b.v));
+  return acc;
+}
 QPKV_U SetWordPair(const uint32_t* pair) { return {_mm512_set1_epi32(static_cast<int>(*pair))}; }
 // 32 consecutive integers in -32768..32767 as words.
 QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
