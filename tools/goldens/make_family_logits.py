@@ -63,7 +63,12 @@ def weights(name: str, shape: list[int], centered_norms: bool) -> numpy.ndarray:
 
 def make(name: str, out: Path, made_from: dict) -> None:
     family, changes, old = made_from["family"], made_from["changes"], made_from.get("old")
-    config = transformers.CONFIG_MAPPING[family](**(SIZES | copy.deepcopy(changes)))
+    changes = copy.deepcopy(changes)
+    if "text_config" in changes:
+        changes["text_config"] = SIZES | changes["text_config"]
+    else:
+        changes = SIZES | changes
+    config = transformers.CONFIG_MAPPING[family](**changes)
     model = transformers.AutoModelForCausalLM.from_config(config)
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)

@@ -81,6 +81,11 @@ const inert = [
   'transformers_version',
   'use_cache',
   '_sliding_window_pattern', // what layer_types was made from
+  'boi_token_index', // images
+  'eoi_token_index',
+  'image_token_index',
+  'mm_tokens_per_image',
+  'vision_config',
 ]
 
 it.each(architectures.map(({ modelType }) => modelType))(
@@ -138,9 +143,11 @@ it.each(Object.entries(active))(
       const known = architectures.find(({ modelType }) => modelType === config['model_type'])
       if (JSON.stringify(known).includes(`"${field}"`)) continue
       refused++
-      await throwsKv('KV_UNSUPPORTED_MODEL', new RegExp(field), () =>
-        readConfig({ ...config, [field]: value }, 'x'),
-      )
+      const text = config['text_config'] as object | undefined
+      const changed = text
+        ? { ...config, text_config: { ...text, [field]: value } }
+        : { ...config, [field]: value }
+      await throwsKv('KV_UNSUPPORTED_MODEL', new RegExp(field), () => readConfig(changed, 'x'))
     }
     expect(refused).toBeGreaterThan(5)
   },

@@ -7,6 +7,8 @@ export interface Architecture {
   readonly modelType: string
   /** In `architectures` of config.json. */
   readonly className: string
+  /** Where the text model's configuration stands, in models that see more than text; left out: at the top. */
+  readonly configField?: string
   readonly tensors: TensorNames
   readonly defaults: ArchitectureDefaults
   /** Projections with biases, always or as a field says. Left out: none. */
@@ -37,6 +39,9 @@ export interface Architecture {
 /** Values that the family's config may leave out, as the transformers library fills them in. */
 export interface ArchitectureDefaults {
   readonly contextTokens: number
+  /** Left out: config.json must say them. */
+  readonly queryHeads?: number
+  readonly vocabSize?: number
   /** Left out: as many as query heads. */
   readonly kvHeads?: number
   /** Left out: hidden size / heads. */

@@ -1,6 +1,7 @@
 // Written by tools/generate-architectures.ts from the files in families/.
 import type { Architecture } from './architecture.ts'
 import { gemma2 } from './families/gemma2.ts'
+import { gemma3Multimodal } from './families/gemma3-multimodal.ts'
 import { gemma3 } from './families/gemma3.ts'
 import { granite } from './families/granite.ts'
 import { llama } from './families/llama.ts'
@@ -16,6 +17,7 @@ import { smollm3 } from './families/smollm3.ts'
 /** The families of models that are known. */
 export const architectures: readonly Architecture[] = [
   gemma2,
+  gemma3Multimodal,
   gemma3,
   granite,
   llama,

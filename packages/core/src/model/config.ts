@@ -1,4 +1,5 @@
-import { describeValue } from '@qpkv/spec'
+import { isDeepStrictEqual } from 'node:util'
+import { describeValue, isPlainObject } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import type { Architecture } from './architecture.ts'
 import { architectures } from './architectures.ts'
@@ -43,13 +44,14 @@ const big = 1 << 24
  * @throws KV_UNSUPPORTED_MODEL for other architectures and variants, naming them; KV_CONFIG for values that cannot be.
  */
 export function readConfig(values: Readonly<Record<string, unknown>>, path: string): ModelConfig {
-  const config = new ConfigReader(values, path)
-  const architecture = findArchitecture(config)
+  const whole = new ConfigReader(values, path)
+  const architecture = findArchitecture(whole)
+  const config = textConfig(whole, architecture)
   refuseVariants(config, architecture)
   const { defaults } = architecture
   const layers = config.integer('num_hidden_layers', { min: 1, max: 4096 })
   const hiddenSize = config.integer('hidden_size', { min: 1, max: big })
-  const queryHeads = config.integer('num_attention_heads', { min: 1, max: 65_536 })
+  const queryHeads = config.integer('num_attention_heads', { min: 1, max: 65_536 }, defaults.queryHeads)
   const kvHeads = config.integer(
     'num_key_value_heads',
     { min: 1, max: queryHeads },
@@ -79,7 +81,7 @@ export function readConfig(values: Readonly<Record<string, unknown>>, path: stri
     queryHeads,
     kvHeads,
     headDim,
-    vocabSize: config.integer('vocab_size', { min: 1, max: big }),
+    vocabSize: config.integer('vocab_size', { min: 1, max: big }, defaults.vocabSize),
     rmsEpsilon: config.positive('rms_norm_eps', defaults.rmsEpsilon ?? 1e-6),
     contextTokens: ropes[0]?.contextTokens ?? maxPositions,
     tiedHead: config.boolean('tie_word_embeddings', defaults.tiedHead ?? false),
@@ -107,6 +109,25 @@ function findArchitecture(config: ConfigReader): Architecture {
     `Expected a supported architecture in ${config.path} but received ${named === undefined ? 'none' : describeValue(named)}.`,
     `Supported are ${architectures.map(({ className }) => className).join(', ')}.`,
   )
+}
+
+/** Fields that may stand beside the text model's configuration instead of in it. */
+const sharedFields = ['eos_token_id', 'tie_word_embeddings', 'quantization_config']
+
+function textConfig(config: ConfigReader, { configField }: Architecture): ConfigReader {
+  if (configField === undefined) return config
+  const given = config.raw(configField)
+  if (!isPlainObject(given)) throw config.wrong('an object', configField, given)
+  const text = new ConfigReader(given, `${configField} of ${config.path}`)
+  const shared = sharedFields.filter((name) => config.raw(name) !== undefined)
+  for (const name of shared)
+    if (text.raw(name) !== undefined && !isDeepStrictEqual(text.raw(name), config.raw(name)))
+      throw config.wrong(
+        `the same as in ${configField} (${describeValue(text.raw(name))})`,
+        name,
+        config.raw(name),
+      )
+  return text.with(Object.fromEntries(shared.map((name) => [name, config.raw(name)])))
 }
 
 /** Variants that the engine does not compute: fields of the family at other values than those that it does. */

@@ -4,7 +4,7 @@ import type { WeightFiles } from './weight-files.ts'
 /** Buffers that older libraries saved with the weights; the engine computes them. */
 const BUFFERS = /(^|\.)(rotary_emb\.(inv_freq|cos_cached|sin_cached)|attention\.(bias|masked_bias))$/
 /** The parts that the engine computes: what stands there and is not read would change every result. */
-const COMPUTED = /^(model\.|lm_head\.)/
+const COMPUTED = /^(language_model\.)?(model\.|lm_head\.)/
 /** What quantized weights have beside or instead of a tensor. */
 const QUANTIZED =
   /\.(qweight|qzeros|g_idx|scales|biases|absmax|quant_map|SCB|weight_packed|weight_scale(_inv)?|weight_zero_point|weight_shape|quant_state\..*)$/

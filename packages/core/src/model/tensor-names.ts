@@ -18,6 +18,14 @@ export const llamaNames = {
   },
 } as const satisfies TensorNames
 
+/** The same names behind a prefix: a text model inside another. */
+export const prefixed = (prefix: string, { embed, norm, head, layer }: TensorNames): TensorNames => ({
+  embed: prefix + embed,
+  norm: prefix + norm,
+  head: prefix + head,
+  layer: Object.fromEntries(Object.entries(layer).map(([role, name]) => [role, prefix + name])),
+})
+
 /** Norms of q and k as all families that have them name them. */
 export const qkNormNames = {
   qNorm: 'model.layers.#.self_attn.q_norm',

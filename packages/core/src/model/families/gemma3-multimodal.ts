@@ -1,0 +1,13 @@
+import type { Architecture } from '../architecture.ts'
+import { prefixed } from '../tensor-names.ts'
+import { gemma3 } from './gemma3.ts'
+
+/** Gemma 3 of 4B and more: the text model beside a vision tower, which is left out. */
+export const gemma3Multimodal: Architecture = {
+  ...gemma3,
+  modelType: 'gemma3',
+  className: 'Gemma3ForConditionalGeneration',
+  configField: 'text_config',
+  tensors: prefixed('language_model.', gemma3.tensors),
+  defaults: { ...gemma3.defaults, queryHeads: 8, vocabSize: 262_208 },
+}
