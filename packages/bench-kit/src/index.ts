@@ -54,6 +54,7 @@ export { prepareRun, type PreparedRun, type RunOptions } from './benchmark/prepa
 export { runBenchmark, type RunBenchmarkOptions } from './benchmark/run-benchmark.ts'
 export { canonicalJson, contentHash } from './content-hash.ts'
 export { namedChunks, readLines, type TextLine } from './data/read-lines.ts'
+export { decodeText, readText } from './data/read-text.ts'
 export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
 export { modelFingerprint } from './model-fingerprint.ts'
 export {

@@ -21,6 +21,13 @@ describe('failures', () => {
     expect(report('text')).toEqual({ text: 'error: text\n', code: 1 })
   })
 
+  it('name flags where the library names options', () => {
+    const hint = 'Shorten it, or allow it with { allowLongPrompt: true }.'
+    expect(report(new KvError('KV_PROMPT_TOO_LONG', 'x', { hint })).text).toMatch(
+      /allow it with --allow-long-prompt\.$/m,
+    )
+  })
+
   it('tell wrong command lines and cancelled work apart', () => {
     expect(report(new KvError('KV_UNKNOWN_METHOD', 'x')).code).toBe(2)
     expect(report(new UsageError('x')).code).toBe(2)

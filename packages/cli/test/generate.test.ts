@@ -91,19 +91,54 @@ describe('qpkv generate', () => {
   })
 })
 
+describe('the prompt of qpkv generate', () => {
+  const write = (content: string | Buffer) => {
+    const file = join(mkdtempSync(join(folder, 'prompt-')), 'prompt.txt')
+    writeFileSync(file, content)
+    return file
+  }
+  const read = (...flags: string[]) => run(['generate', '--max-tokens', '1', ...flags])
+
+  it('is the text of a file, its byte order mark left out', async () => {
+    const tokens = async (content: string) =>
+      /tokens +(\d+) in/.exec((await read('--prompt-file', write(content), '--report')).stderr)?.[1]
+    expect(await tokens('\ufeffHello there')).toBe(await tokens('Hello there'))
+  })
+
+  it.each([
+    ['UTF-16', Buffer.from('\ufeffHello', 'utf16le'), /UTF-16.*KV_DATA[^]*iconv/],
+    ['another encoding', Buffer.from('caf\xe9', 'latin1'), /byte 3 .*KV_DATA/],
+  ])('in %s is refused', async (_, content, message) => {
+    const { code, stdout, stderr } = await read('--prompt-file', write(content))
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(message)
+  })
+
+  it('may have a spec file with a mark', async () => {
+    const spec = write('\ufeff{"specVersion":1,"quantize":{"method":"int8"}}')
+    expect((await read('--prompt', 'Hi', '--spec', spec)).code).toBe(0)
+  })
+
+  it('is kept whole by a pruner without a budget, which is said', async () => {
+    expect((await read('--prompt', 'Hi', '--prune', 'snapkv')).stderr).toMatch(
+      /note: --prune snapkv without --budget/,
+    )
+  })
+})
+
 describe('qpkv chat', () => {
   it('answers line by line and obeys commands', async () => {
     const text = prompt.split('\nQuestion')[0]?.replaceAll('\n', ' ') ?? ''
     const question = `What is the special magic number for ${sample?.questions[0]?.key ?? ''}?`
     const { code, stdout, stderr } = await run(
       ['chat', '--max-tokens', '40'],
-      [`/report`, `${text} ${question}`, '/report', '/nosuch', '/reset', '/exit', 'never read'].join('\n'),
+      [`/report`, `${text} ${question}`, '/report', '/rest', '/reset', '/exit', 'never read'].join('\n'),
     )
     expect(code).toBe(0)
     expect(stdout).toMatch(/^Nothing has been said yet\./)
     expect(stdout).toContain(answer)
     expect(stdout).toMatch(/^share +100? %|^share +\d/m)
-    expect(stderr).toMatch(/There is no \/nosuch/)
+    expect(stderr).toMatch(/Did you mean \/reset/)
   })
 })
 

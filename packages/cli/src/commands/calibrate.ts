@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
+import { readText } from '@qpkv/bench-kit'
 import { ropeOfLayer, type Model } from '@qpkv/core'
 import {
   calibrateLayer,
@@ -111,7 +112,7 @@ async function readChunks(
           protocol: 'query-aware',
           countTokens: (piece) => tokenizer.encode(piece, { special: false }).length,
         }).map(({ prompt }) => prompt)
-      : await Promise.all(text.map((file) => readFile(file, 'utf8')))
+      : await Promise.all(text.map((file) => readText(file)))
   const all = texts.flatMap((piece) => {
     const ids = tokenizer.encode(piece)
     const starts = Array.from({ length: Math.ceil(ids.length / tokens) }, (_, i) => i * tokens)

@@ -1,19 +1,24 @@
 import { createInterface } from 'node:readline/promises'
-import type { Context, Model } from '@qpkv/core'
-import { KvError, printSpec, type CompressionSpec } from '@qpkv/spec'
+import type { Context, Message, Model } from '@qpkv/core'
+import { KvError, nearestName, printSpec, type CompressionSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
+import { addPromptOptions, noteIdlePruner, promptOptions, type PromptFlags } from '../options/prompt.ts'
 import { addSamplingOptions, samplingOptions, type SamplingFlags } from '../options/sampling.ts'
+import { reportFailure } from '../output/failure.ts'
 import { reportText } from '../output/report-text.ts'
 
-interface ChatFlags extends ModelFlags, CompressionFlags, SamplingFlags {
+interface ChatFlags extends ModelFlags, CompressionFlags, SamplingFlags, PromptFlags {
   readonly system?: string
 }
 
-const HELP = 'Type a message, or /report, /reset, /help, /exit.\n'
+const COMMANDS = ['/report', '/reset', '/help', '/exit']
+const HELP = `Type a message, or ${COMMANDS.join(', ')}. A message that looks like one of these begins with //.\n`
+/** What no further message can make good. */
+const FATAL = ['KV_ADDON', 'KV_DISPOSED', 'KV_NUMERIC']
 
 /** `qpkv chat`: a conversation in the terminal. */
 export function addChat(program: Command, io: Io): void {
@@ -23,12 +28,15 @@ export function addChat(program: Command, io: Io): void {
     .option('--system <TEXT>', 'a system message')
     .option('--max-tokens <N>', 'tokens at most per reply', wholeNumber(1), 512)
     .option('--stop <TEXT...>', 'texts that end a reply')
-  addSamplingOptions(addCompressionOptions(addModelOptions(command))).action(async (flags: ChatFlags) => {
-    const spec = await readCompression(flags)
-    await using model = await openModel(flags, io)
-    await using chat = new Chat(model, spec, flags, io)
-    await chat.run()
-  })
+  addSamplingOptions(addCompressionOptions(addPromptOptions(addModelOptions(command)))).action(
+    async (flags: ChatFlags) => {
+      const spec = await readCompression(flags)
+      noteIdlePruner(spec, io.stderr)
+      await using model = await openModel(flags, io)
+      await using chat = new Chat(model, spec, flags, io)
+      await chat.run()
+    },
+  )
 }
 
 class Chat {
@@ -53,8 +61,9 @@ class Chat {
     for await (const line of lines) {
       const text = line.trim()
       if (text === '/exit') break
-      if (text.startsWith('/')) await this.command(text)
-      else if (text !== '') await this.reply(text)
+      if (COMMANDS.includes(text)) await this.command(text)
+      else if (isMistyped(text)) stderr.write(`Did you mean ${nearestName(text, COMMANDS) ?? ''}? ${HELP}`)
+      else if (text !== '') await this.reply(text.startsWith('//') ? text.slice(1) : text)
       stderr.write('> ')
     }
     stderr.write('\n')
@@ -67,13 +76,12 @@ class Chat {
 
   private async command(name: string): Promise<void> {
     const { stdout, stderr } = this.io
-    if (name === '/report')
-      stdout.write(this.context ? reportText(this.context.report) : 'Nothing has been said yet.\n')
+    if (name === '/help') stderr.write(HELP)
     else if (name === '/reset') await this[Symbol.asyncDispose]()
-    else stderr.write(name === '/help' ? HELP : `There is no ${name}. ${HELP}`)
+    else stdout.write(this.context ? reportText(this.context.report) : 'Nothing has been said yet.\n')
   }
 
-  /** One turn. Ctrl-C ends the reply, not the conversation. */
+  /** One turn. Ctrl-C ends the reply, and a message that cannot be taken is told: neither ends the conversation. */
   private async reply(content: string): Promise<void> {
     const { stdout, stderr } = this.io
     const controller = new AbortController()
@@ -84,31 +92,63 @@ class Chat {
       const context = await this.hear(content, controller.signal)
       const run = context.generate({ ...samplingOptions(this.flags), signal: controller.signal })
       for await (const { text } of run) stdout.write(text)
+      stdout.write('\n')
+      if ((await run.result).finishReason === 'context')
+        stderr.write(
+          "note: the model's context is full; type /reset to begin again, or start with --allow-long-prompt.\n",
+        )
     } catch (error) {
-      if (!KvError.isInstance(error) || error.code !== 'KV_ABORTED') throw error
-      stderr.write('\n(cancelled)')
+      if (!KvError.isInstance(error) || FATAL.includes(error.code)) throw error
+      if (error.code === 'KV_ABORTED') stderr.write('\n(cancelled)\n')
+      else reportFailure(error, stderr)
     } finally {
       giveBack()
     }
-    stdout.write('\n')
   }
 
   /** The context that has heard the message: the first one makes it, later ones are added. */
   private async hear(content: string, signal: AbortSignal): Promise<Context> {
     const user = { role: 'user', content } as const
+    const options = { ...promptOptions(this.flags), signal }
     if (this.context) {
-      await this.context.append([user], { signal })
+      await this.context.append([user], options)
       return this.context
     }
-    const system =
-      this.flags.system === undefined ? [] : [{ role: 'system', content: this.flags.system } as const]
-    this.context = await this.model.prefill([...system, user], {
-      compression: this.spec,
-      signal,
+    const { system } = this.flags
+    const messages = [...(system === undefined ? [] : [{ role: 'system', content: system } as const]), user]
+    this.context = await this.model.prefill(messages, {
+      ...options,
+      compression: await this.specFor(messages),
       onWarning: ({ message }) => {
         this.io.stderr.write(`note: ${message}\n`)
       },
     })
     return this.context
   }
+
+  /** A first message of which nothing may be dropped is kept whole, quantized all the same. */
+  private async specFor(messages: readonly Message[]): Promise<CompressionSpec> {
+    const { ids } = await this.model.tokenize(messages, promptOptions(this.flags))
+    const { budget, ...whole } = { ...this.spec, prune: { method: 'none' } }
+    if (budget === undefined || this.fits(ids.length, this.spec)) return this.spec
+    if (ids.length > 1 && this.fits(ids.length, { ...this.spec, budget: { tokens: ids.length - 1 } }))
+      return this.spec
+    this.io.stderr.write(
+      `note: the message has ${ids.length} tokens, too few to leave some out; it is kept whole.\n`,
+    )
+    return whole
+  }
+
+  private fits(tokens: number, spec: CompressionSpec): boolean {
+    try {
+      this.model.estimate(tokens, [spec])
+      return true
+    } catch (error) {
+      if (KvError.isInstance(error) && error.code === 'KV_BUDGET_TOO_SMALL') return false
+      throw error
+    }
+  }
 }
+
+/** One word that is almost a command. A path is none. */
+const isMistyped = (text: string) => /^\/[a-z]+$/i.test(text) && nearestName(text, COMMANDS) !== undefined

@@ -1,22 +1,23 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { text as readAll } from 'node:stream/consumers'
+import { writeFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
+import { decodeText, readText } from '@qpkv/bench-kit'
 import type { Context, GenerateOptions, Model, Prompt, RunResult } from '@qpkv/core'
-import { expected } from '@qpkv/spec'
+import { expected, KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
+import { addPromptOptions, noteIdlePruner, promptOptions, type PromptFlags } from '../options/prompt.ts'
 import { addSamplingOptions, samplingOptions, type SamplingFlags } from '../options/sampling.ts'
 import { reportText } from '../output/report-text.ts'
 import { StatusLine } from '../output/status-line.ts'
 import { UsageError } from '../usage-error.ts'
 
-interface GenerateFlags extends ModelFlags, CompressionFlags, SamplingFlags {
+interface GenerateFlags extends ModelFlags, CompressionFlags, SamplingFlags, PromptFlags {
   readonly prompt?: string
   readonly promptFile?: string
   readonly chat?: boolean
-  readonly allowLongPrompt?: boolean
   readonly report?: boolean
   readonly json?: string
 }
@@ -32,10 +33,9 @@ export function addGenerate(program: Command, io: Io): void {
     .option('--chat', "put the prompt into the model's chat template")
     .option('--max-tokens <N>', 'tokens at most', wholeNumber(1), 256)
     .option('--stop <TEXT...>', 'texts that end the reply')
-    .option('--allow-long-prompt', 'allow a prompt longer than the model was made for')
     .option('--report', 'print tokens kept, bytes and timings to stderr')
     .option('--json <FILE>', 'write reply and report as JSON')
-  addSamplingOptions(addCompressionOptions(addModelOptions(command))).action(
+  addSamplingOptions(addCompressionOptions(addPromptOptions(addModelOptions(command)))).action(
     async (dash: string | undefined, flags: GenerateFlags) => {
       await generate(await readPrompt(dash, flags, io), flags, io)
     },
@@ -50,14 +50,16 @@ async function readPrompt(dash: string | undefined, flags: GenerateFlags, io: Io
       'For example: qpkv generate --prompt "Hello".',
     )
   if (flags.prompt !== undefined) return flags.prompt
-  if (flags.promptFile === undefined) return readAll(io.stdin)
-  return readFile(flags.promptFile, 'utf8').catch((cause: Error) => {
+  if (flags.promptFile === undefined) return decodeText(await buffer(io.stdin), 'stdin')
+  return readText(flags.promptFile).catch((cause: Error) => {
+    if (KvError.isInstance(cause)) throw cause
     throw expected('a readable file', '--prompt-file', flags.promptFile, 'KV_INVALID_OPTION', cause.message)
   })
 }
 
 async function generate(text: string, flags: GenerateFlags, io: Io): Promise<void> {
   const compression = await readCompression(flags)
+  noteIdlePruner(compression, io.stderr)
   await using model = await openModel(flags, io)
   const prompt: Prompt = flags.chat === true ? [{ role: 'user', content: text }] : text
   await using context = await prefill(model, prompt, compression, flags, io)
@@ -81,7 +83,7 @@ async function prefill(
     return await model.prefill(prompt, {
       compression,
       signal: io.signal,
-      allowLongPrompt: flags.allowLongPrompt ?? false,
+      ...promptOptions(flags),
       onProgress: ({ layer, layers, tokens }) => {
         status.show(`reading ${tokens} tokens: layer ${layer} of ${layers}`)
       },

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
-import type { NamedSpec } from '@qpkv/bench-kit'
-import { parseSpec, printSpec, type CompressionSpec } from '@qpkv/spec'
+import { readText, type NamedSpec } from '@qpkv/bench-kit'
+import { KvError, parseSpec, printSpec, type CompressionSpec } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
 import type { RunFlags } from '../bench/run-bench.ts'
 import { readCompression, type CompressionFlags } from './compression.ts'
@@ -28,7 +27,8 @@ export const addBenchOptions = (command: Command): Command =>
 export async function readRows(flags: BenchFlags): Promise<NamedSpec[]> {
   const named = (spec: CompressionSpec): NamedSpec => ({ label: printSpec(spec), spec })
   if (flags.specs === undefined) return [named(await readCompression(flags))]
-  const text = await readFile(flags.specs, 'utf8').catch(() => {
+  const text = await readText(flags.specs).catch((cause: unknown) => {
+    if (KvError.isInstance(cause)) throw cause
     throw new UsageError(`There is no file ${flags.specs ?? ''}.`, 'Check the path after --specs.')
   })
   const lines = text

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { readText } from '@qpkv/bench-kit'
 import {
   checkSpec,
+  KvError,
   loadSpec,
   parseBudgetText,
   parseMethodText,
@@ -61,7 +62,10 @@ export async function readCompression(flags: CompressionFlags): Promise<Compress
 
 async function readSpec(given: string): Promise<CompressionSpec> {
   if (given.trimStart().startsWith('{')) return loadSpec(given)
-  const file = await readFile(given, 'utf8').catch(() => undefined)
+  const file = await readText(given).catch((cause: unknown) => {
+    if (KvError.isInstance(cause)) throw cause
+    return undefined
+  })
   if (file !== undefined) return loadSpec(specOf(file))
   if (given.endsWith('.json')) throw new UsageError(`There is no spec file ${given}.`, 'Check the path.')
   return parseSpec(given)

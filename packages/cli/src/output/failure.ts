@@ -26,12 +26,22 @@ export function reportFailure(
   const code = codeOf(error)
   stderr.write(`error: ${message.replaceAll(/\s*\n\s*/g, ' ')}${code ? ` [${code}]` : ''}\n`)
   const hint = KvError.isInstance(error) || error instanceof UsageError ? error.hint : systemHint(error)
-  if (hint) stderr.write(`hint: ${hint}\n`)
+  if (hint) stderr.write(`hint: ${asFlags(hint)}\n`)
   if (env['QPKV_DEBUG'] === '1' && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`)
   if (KvError.isInstance(error) && error.code === 'KV_ABORTED') return 130
   if (error instanceof UsageError || (KvError.isInstance(error) && usageCodes.has(error.code))) return 2
   return 1
 }
+
+/** Hints of the library name its options; here the same are flags. */
+const flags: readonly (readonly [RegExp, string])[] = [
+  [/\{ allowLongPrompt: true \}/g, '--allow-long-prompt'],
+  [/^Prefill with \{ expectTokens: \d+ \}.*$/, 'Begin with all of the text, or type a shorter one.'],
+  [/, or work on a fork\(\) made before/, ''],
+  [/^Load it again with loadModel\(\)\.$/, 'Run the command again.'],
+  [/; in code, token ids work without it/, ''],
+]
+const asFlags = (hint: string) => flags.reduce((said, [pattern, flag]) => said.replace(pattern, flag), hint)
 
 function codeOf(error: unknown): KvErrorCode | undefined {
   if (KvError.isInstance(error)) return error.code

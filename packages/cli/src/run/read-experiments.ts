@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { fromJsonDocument, readResults, type Results } from '@qpkv/bench-kit'
+import { fromJsonDocument, readResults, readText, type Results } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 
 /** A result file (.jsonl), or the JSON document or documents that --json wrote. Throws KvError KV_RESULT_FILE. */
 export async function readExperiments(path: string): Promise<readonly Results[]> {
   if (path.endsWith('.jsonl')) return [await readResults(path)]
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'))
+    const value: unknown = JSON.parse(await readText(path))
     return (Array.isArray(value) && value.length > 0 ? value : [value]).map((one) =>
       fromJsonDocument(one, path),
     )

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises'
-import type { SweepGrid, SweepTask } from '@qpkv/bench-kit'
+import { readText as readTextFile, type SweepGrid, type SweepTask } from '@qpkv/bench-kit'
 import {
   checkSpec,
   describeValue,
@@ -29,7 +28,7 @@ export interface NamedGrid {
 export async function readGrid(path: string): Promise<NamedGrid> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = await readTextFile(path)
   } catch (cause) {
     throw invalid(path, `cannot be read (${(cause as Error).message})`, 'Check the path.')
   }

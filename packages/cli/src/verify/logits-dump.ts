@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readText } from '@qpkv/bench-kit'
 import type { Message } from '@qpkv/core'
 import { describeValue, isPlainObject, KvError } from '@qpkv/spec'
 
@@ -26,7 +26,7 @@ const isIds = (value: unknown): boolean =>
 export async function readLogitsDump(path: string): Promise<LogitsDump> {
   let value: unknown
   try {
-    value = JSON.parse(await readFile(path, 'utf8'))
+    value = JSON.parse(await readText(path))
   } catch (cause) {
     throw bad(path, `it cannot be read (${(cause as Error).message})`)
   }

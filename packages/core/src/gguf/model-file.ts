@@ -61,7 +61,7 @@ async function withRopeFactors(config: ModelConfig, { ropeFactors }: GgufContent
   } finally {
     await file.close()
   }
-  const inverse = rope?.inverse.map((frequency, i) => {
+  const inverse = rope.inverse.map((frequency, i) => {
     const factor = data.readFloatLE(4 * i)
     if (!(factor > 0))
       throw kvError(
@@ -70,5 +70,6 @@ async function withRopeFactors(config: ModelConfig, { ropeFactors }: GgufContent
       )
     return frequency / factor
   })
-  return rope && inverse ? { ...config, ropes: [{ ...rope, type: 'factors', inverse }, ...others] } : config
+  const scaled = { ...rope, type: 'factors', inverse }
+  return { ...config, rope: scaled, ropes: [scaled, ...others] }
 }

@@ -115,7 +115,11 @@ type Fail = (what: string) => Error
 const failIn =
   (path: string, start: string): Fail =>
   (what) =>
-    kvError('KV_MODEL_FILE', `Expected a GGUF file at ${path}, but ${what}.`, damagedFileAdvice(start))
+    kvError(
+      'KV_MODEL_FILE',
+      `Expected a GGUF file at ${path}, but ${what}.`,
+      `${damagedFileAdvice(start)} GGUF files of version 2 and 3 are read.`,
+    )
 
 const quote = (name: string) => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name)
 

@@ -106,7 +106,8 @@ export async function loadChatTemplate(
   folder: string,
   tokenizer: Tokenizer,
 ): Promise<ChatTemplate | undefined> {
-  const file = await readFile(join(folder, 'chat_template.jinja'), 'utf8').catch(() => undefined)
+  const read = await readFile(join(folder, 'chat_template.jinja'), 'utf8').catch(() => undefined)
+  const file = read?.replace(/^\uFEFF/, '')
   const given = file ?? (await readJsonObject(join(folder, 'chat_template.json')))?.['chat_template']
   return chatTemplateOf(tokenizer, given)
 }

@@ -27,8 +27,10 @@ export interface ModelConfig {
   /** Projections with a bias. */
   readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean }
   readonly block: BlockConfig
+  /** The rotary embedding of the layers that see everything: the first of `ropes`. */
+  readonly rope: RopeFrequencies
   /** Rotary embeddings; the first is that of the layers that see everything. */
-  readonly ropes: readonly RopeFrequencies[]
+  readonly ropes: readonly [RopeFrequencies, ...RopeFrequencies[]]
   /** Per layer: index into `ropes`, -1 where positions are not turned. */
   readonly layerRope: readonly number[]
   /** Per layer: visible tokens, 0 for all. */
@@ -83,10 +85,11 @@ export function readConfig(values: Readonly<Record<string, unknown>>, path: stri
     headDim,
     vocabSize: config.integer('vocab_size', { min: 1, max: big }, defaults.vocabSize),
     rmsEpsilon: config.positive('rms_norm_eps', defaults.rmsEpsilon ?? 1e-6),
-    contextTokens: ropes[0]?.contextTokens ?? maxPositions,
+    contextTokens: ropes[0].contextTokens,
     tiedHead: config.boolean('tie_word_embeddings', defaults.tiedHead ?? false),
     biases: readBiases(config, architecture),
     block: readBlock(config, architecture, { layers, headDim }),
+    rope: ropes[0],
     ropes,
     layerRope,
     slidingWindow,

@@ -6,7 +6,7 @@ import { ropeFrequencies, type RopeFrequencies } from './rope.ts'
 /** The rotary embeddings of a model and which layer turns by which. */
 export interface LayerRopes {
   /** The first is that of the layers that see everything. */
-  readonly ropes: readonly RopeFrequencies[]
+  readonly ropes: readonly [RopeFrequencies, ...RopeFrequencies[]]
   /** Per layer: index into `ropes`, or -1 where positions are not turned. */
   readonly layerRope: readonly number[]
 }

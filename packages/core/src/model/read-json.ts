@@ -7,7 +7,7 @@ import { damagedFileAdvice } from './damaged-file.ts'
 export async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = (await readFile(path, 'utf8')).replace(/^\uFEFF/, '') // some editors put a byte order mark there
   } catch (cause) {
     if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
     throw kvError('KV_CONFIG', `Could not read ${path}: ${(cause as Error).message}.`)
