@@ -29,7 +29,12 @@ describe('qpkv chat', () => {
   it('keeps a first message whole that is too short to be pruned', async () => {
     const { stdout, stderr, code } = await chat(
       ['Hello there my friend', 'Again', '/report'],
-      ...['--prune', 'snapkv', '--quantize', 'int8', '--budget', '8t'],
+      '--prune',
+      'snapkv',
+      '--quantize',
+      'int8',
+      '--budget',
+      '8t',
     )
     expect(code).toBe(0)
     expect(stderr).toMatch(/note: the message has \d+ tokens, too few to leave some out; it is kept whole/)

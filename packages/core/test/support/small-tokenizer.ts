@@ -33,7 +33,7 @@ export function letterTokenizer(parts: Json = {}): Tokenizer {
     { length: 256 },
     (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
   )
-  const tokens = ['<unk>', '<s>', '</s>', ...bytes, ...'▁abcdefghijklmnopqrstuvwxyzHIMN.,[]/']
+  const tokens = ['<unk>', '<s>', '</s>', ...bytes, ...Array.from('▁abcdefghijklmnopqrstuvwxyzHIMN.,[]/')]
   return createTokenizer(
     {
       model: {
