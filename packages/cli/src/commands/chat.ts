@@ -6,7 +6,7 @@ import type { Io } from '../io.ts'
 import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
-import { addPromptOptions, noteIdlePruner, promptOptions, type PromptFlags } from '../options/prompt.ts'
+import { addPromptOptions, promptOptions, type PromptFlags } from '../options/prompt.ts'
 import { addSamplingOptions, samplingOptions, type SamplingFlags } from '../options/sampling.ts'
 import { reportFailure } from '../output/failure.ts'
 import { reportText } from '../output/report-text.ts'
@@ -31,7 +31,6 @@ export function addChat(program: Command, io: Io): void {
   addSamplingOptions(addCompressionOptions(addPromptOptions(addModelOptions(command)))).action(
     async (flags: ChatFlags) => {
       const spec = await readCompression(flags)
-      noteIdlePruner(spec, io.stderr)
       await using model = await openModel(flags, io)
       await using chat = new Chat(model, spec, flags, io)
       await chat.run()
@@ -128,10 +127,12 @@ class Chat {
 
   /** A first message of which nothing may be dropped is kept whole, quantized all the same. */
   private async specFor(messages: readonly Message[]): Promise<CompressionSpec> {
-    const { ids } = await this.model.tokenize(messages, promptOptions(this.flags))
     const { budget, ...whole } = { ...this.spec, prune: { method: 'none' } }
-    if (budget === undefined || this.fits(ids.length, this.spec)) return this.spec
-    if (ids.length > 1 && this.fits(ids.length, { ...this.spec, budget: { tokens: ids.length - 1 } }))
+    if (budget === undefined) return this.spec
+    const { controlTokens = 'read' } = this.flags
+    const { ids } = await this.model.tokenize(messages, { controlTokens })
+    const leastDropped = { ...this.spec, budget: { tokens: ids.length - 1 } }
+    if (this.fits(ids.length, this.spec) || (ids.length > 1 && this.fits(ids.length, leastDropped)))
       return this.spec
     this.io.stderr.write(
       `note: the message has ${ids.length} tokens, too few to leave some out; it is kept whole.\n`,

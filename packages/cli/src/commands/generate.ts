@@ -8,7 +8,7 @@ import type { Io } from '../io.ts'
 import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
-import { addPromptOptions, noteIdlePruner, promptOptions, type PromptFlags } from '../options/prompt.ts'
+import { addPromptOptions, promptOptions, type PromptFlags } from '../options/prompt.ts'
 import { addSamplingOptions, samplingOptions, type SamplingFlags } from '../options/sampling.ts'
 import { reportText } from '../output/report-text.ts'
 import { StatusLine } from '../output/status-line.ts'
@@ -59,7 +59,6 @@ async function readPrompt(dash: string | undefined, flags: GenerateFlags, io: Io
 
 async function generate(text: string, flags: GenerateFlags, io: Io): Promise<void> {
   const compression = await readCompression(flags)
-  noteIdlePruner(compression, io.stderr)
   await using model = await openModel(flags, io)
   const prompt: Prompt = flags.chat === true ? [{ role: 'user', content: text }] : text
   await using context = await prefill(model, prompt, compression, flags, io)
@@ -84,6 +83,10 @@ async function prefill(
       compression,
       signal: io.signal,
       ...promptOptions(flags),
+      onWarning: ({ message }) => {
+        status.clear()
+        io.stderr.write(`note: ${message}\n`)
+      },
       onProgress: ({ layer, layers, tokens }) => {
         status.show(`reading ${tokens} tokens: layer ${layer} of ${layers}`)
       },

@@ -1,7 +1,5 @@
-import { describeValue, type CompressionSpec } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
 import type { PrefillOptions } from '@qpkv/core'
-import type { Output } from '../io.ts'
 
 export interface PromptFlags {
   readonly allowLongPrompt?: boolean
@@ -24,11 +22,3 @@ export const promptOptions = ({ allowLongPrompt, controlTokens }: PromptFlags): 
   allowLongPrompt: allowLongPrompt ?? false,
   ...(controlTokens !== undefined && { controlTokens }),
 })
-
-/** A pruner without a budget has nothing to do, which is easily overlooked. */
-export function noteIdlePruner({ prune, budget }: CompressionSpec, stderr: Output): void {
-  if (budget !== undefined || prune === undefined || prune.method === 'none') return
-  stderr.write(
-    `note: --prune ${typeof prune.method === 'string' ? prune.method : describeValue(prune.method)} without --budget keeps every token of the prompt; add a budget, such as --budget 25%.\n`,
-  )
-}
