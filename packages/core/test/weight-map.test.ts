@@ -73,6 +73,16 @@ describe('the weight map', () => {
     )
   })
 
+  it('stops at the first of more experts than any file holds', async () => {
+    const many = { architectures: ['MixtralForCausalLM'], num_local_experts: 65_536, num_hidden_layers: 4096 }
+    const tensors = weights()
+    const started = performance.now()
+    await throwsKv('KV_MODEL_FILE', /layers.0.block_sparse_moe.gate.weight/, () =>
+      mapWeights(config(many), files(tensors), 'folder'),
+    )
+    expect(performance.now() - started).toBeLessThan(2000)
+  })
+
   it('refuses shapes that contradict the configuration, with both', async () => {
     await throwsKv(
       'KV_MODEL_FILE',

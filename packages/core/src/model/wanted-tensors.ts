@@ -12,39 +12,47 @@ export interface WantedTensor {
 
 type Part = readonly [role: LayerRole, shape: readonly number[]]
 
-/** All tensors that a model of this configuration has, in the order in which those that share a name lie in it. */
-export function wantedTensors(config: ModelConfig, weights: WeightFiles): WantedTensor[] {
+/**
+ * All tensors that a model of this configuration has, in the order in which those that share a name lie in it. One by one: a
+ * configuration may announce more experts than any file holds.
+ */
+export function* wantedTensors(config: ModelConfig, weights: WeightFiles): Generator<WantedTensor> {
   const { hiddenSize: hidden, vocabSize, architecture } = config
   const names = architecture.tensors
-  const wanted: WantedTensor[] = [
-    { role: 'embed', name: `${tableName(config, names, weights)}.weight`, shape: [vocabSize, hidden] },
-    { role: 'norm', name: `${names.norm}.weight`, shape: [hidden] },
-  ]
-  if (!config.tiedHead)
-    wanted.push({ role: 'head', name: `${names.head}.weight`, shape: [vocabSize, hidden] })
-  for (let layer = 0; layer < config.layers; layer++) {
-    const add = (role: LayerRole, shape: readonly number[], as: string, kind = 'weight', expert = '') => {
-      const name = names.layer[role]
-      if (name === undefined) return
-      const filled = name.replace('#', String(layer)).replace('@', expert)
-      wanted.push({ role: `layers.${layer}.${as}`, name: `${filled}.${kind}`, shape })
+  yield { role: 'embed', name: `${tableName(config, names, weights)}.weight`, shape: [vocabSize, hidden] }
+  yield { role: 'norm', name: `${names.norm}.weight`, shape: [hidden] }
+  if (!config.tiedHead) yield { role: 'head', name: `${names.head}.weight`, shape: [vocabSize, hidden] }
+  for (let layer = 0; layer < config.layers; layer++)
+    for (const { role, as = role, kind = 'weight', expert, shape } of layerTensors(config, layer)) {
+      const name = names.layer[role]?.replace('#', String(layer)).replace('@', String(expert))
+      if (name !== undefined) yield { role: `layers.${layer}.${as}`, name: `${name}.${kind}`, shape }
     }
-    for (const [role, shape] of [...normParts(config), ...attentionParts(config)]) add(role, shape, role)
-    for (const [role, shape] of biasedParts(config, layer))
-      add(role, shape.slice(0, 1), `${role}Bias`, 'bias')
-    if (!config.block.experts?.layers[layer])
-      for (const [role, shape] of mlpParts(config)) add(role, shape, role)
-    else {
-      const { count, intermediateSize: inner } = config.block.experts
-      add('router', [count, hidden], 'router')
-      for (let e = 0; e < count; e++) {
-        add('expertGate', [inner, hidden], `experts.${e}.gate`, 'weight', String(e))
-        add('expertUp', [inner, hidden], `experts.${e}.up`, 'weight', String(e))
-        add('expertDown', [hidden, inner], `experts.${e}.down`, 'weight', String(e))
-      }
-    }
+}
+
+interface LayerTensor {
+  readonly role: LayerRole
+  /** What the engine calls it, if not as its role. */
+  readonly as?: string
+  readonly kind?: 'bias'
+  readonly expert?: number
+  readonly shape: readonly number[]
+}
+
+function* layerTensors(config: ModelConfig, layer: number): Generator<LayerTensor> {
+  const experts = config.block.experts?.layers[layer] === true ? config.block.experts : undefined
+  const parts = [...normParts(config), ...attentionParts(config), ...(experts ? [] : mlpParts(config))]
+  for (const [role, shape] of parts) yield { role, shape }
+  for (const [role, shape] of biasedParts(config, layer))
+    yield { role, as: `${role}Bias`, kind: 'bias', shape: shape.slice(0, 1) }
+  if (!experts) return
+  const { hiddenSize: hidden } = config
+  const { count, intermediateSize: inner } = experts
+  yield { role: 'router', shape: [count, hidden] }
+  for (let expert = 0; expert < count; expert++) {
+    yield { role: 'expertGate', as: `experts.${expert}.gate`, expert, shape: [inner, hidden] }
+    yield { role: 'expertUp', as: `experts.${expert}.up`, expert, shape: [inner, hidden] }
+    yield { role: 'expertDown', as: `experts.${expert}.down`, expert, shape: [hidden, inner] }
   }
-  return wanted
 }
 
 /** A tied table stands under either name: safetensors store shared memory once, under the name that comes first. */

@@ -40,6 +40,14 @@ export function mapWeights(
     )
   const byName = new Map<string, WantedTensor[]>()
   for (const wanted of wantedTensors(config, weights)) {
+    if (!weights.tensors.has(wanted.name))
+      throw kvError(
+        'KV_MODEL_FILE',
+        `Expected tensor ${wanted.name} in the weights of ${folder}, but it is not there.`,
+        wanted.role === 'head'
+          ? 'Where the head shares the table of the embedding, config.json says "tie_word_embeddings": true; else the folder is incomplete.'
+          : 'The folder is incomplete or belongs to another architecture than its config.json says.',
+      )
     const others = byName.get(wanted.name)
     if (others) others.push(wanted)
     else byName.set(wanted.name, [wanted])
@@ -47,14 +55,7 @@ export function mapWeights(
   const mapped: Record<string, NativeTensor> = {}
   for (const [name, parts] of byName) {
     const entry = weights.tensors.get(name)
-    if (!entry)
-      throw kvError(
-        'KV_MODEL_FILE',
-        `Expected tensor ${name} in the weights of ${folder}, but it is not there.`,
-        parts.some(({ role }) => role === 'head')
-          ? 'Where the head shares the table of the embedding, config.json says "tie_word_embeddings": true; else the folder is incomplete.'
-          : 'The folder is incomplete or belongs to another architecture than its config.json says.',
-      )
+    if (!entry) continue // found above
     const file = weights.files[entry.file] ?? folder
     const shape = stackedShape(parts)
     if (entry.shape.length !== shape.length || entry.shape.some((size, i) => size !== shape[i]))
