@@ -10,10 +10,7 @@ const everyNth = definePruner({
     n: integer({ default: 3, min: 1, max: 100, doc: 'Distance between kept tokens.' }),
     last: integer({ default: 16, min: 0, max: 4096, doc: 'Newest tokens that are always kept.' }),
   },
-  select: ({ last }, { tokens }) => ({
-    observe: { what: 'key-norm' },
-    protect: { first: 0, last: Math.min(last, tokens) },
-  }),
+  layer: ({ last }) => ({ score: { stat: 'key-norm' }, protect: { last } }),
   score: ({ n }, { scores, tokens }) => scores.map((_, i) => ((i % tokens) % n === 0 ? 1 : 0)),
 })
 

@@ -36,17 +36,19 @@ describe.each([
     guide: 'write-a-pruner.md',
     definition: 'pruner',
     symbol: 'smallNorm',
-    others: ['score', 'allocate'],
-    role: 'prune',
+    others: [
+      ['score', 'prune'],
+      ['allocator', 'prune: smallNorm(), allocate'],
+      ['sharing', 'prune: smallNorm(), share'],
+    ],
   },
   {
     guide: 'write-a-quantizer.md',
     definition: 'quantizer',
     symbol: 'plain',
-    others: ['simulated'],
-    role: 'quantize',
+    others: [['simulated', 'quantize']],
   },
-])('docs/$guide', async ({ guide, definition, symbol, others, role }) => {
+])('docs/$guide', async ({ guide, definition, symbol, others }) => {
   const blocks = blocksOf(guide)
   const code = (label: string) => blocks.find((block) => block.label === label)?.code ?? ''
   const name = guide.replace('.md', '')
@@ -58,13 +60,13 @@ const console = { log() {} }
 `
   test('its Use block answers from a compressed cache', () => runModule(`${name}-use`, given, code('use')))
 
-  test.each(others)('its %s block defines a method that runs', async (label) => {
+  test.each(others as [string, string][])('its %s block defines a method that runs', async (label, slot) => {
     const [[exported = ''] = []] = [...code(label).matchAll(/export const (\w+)/g)].map((match) => [match[1]])
     await runModule(`${name}-${label}`, '', code(label))
     const use = `import { loadModel } from '@qpkv/core'
 import { ${exported} } from './${name}-${label}.ts'
 const model = await loadModel(modelFolder)
-const context = await model.prefill(prompt, { compression: { ${role === 'prune' ? 'budget: { tokens: 120 }, ' : ''}${role}: ${exported}() } })
+const context = await model.prefill(prompt, { compression: { ${slot === 'quantize' ? '' : 'budget: { tokens: 120 }, '}${slot}: ${exported}() } })
 const reply = await context.generate({ maxTokens: 4, temperature: 0 }).result
 if (reply.tokens.length === 0) throw new Error('no tokens')
 await context.dispose()

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { testPruner, testQuantizer } from '@qpkv/conformance'
-import type { AnyMethod, AnyPruner, AnyQuantizer } from '@qpkv/spec'
+import { testAllocator, testPruner, testQuantizer, testSharing } from '@qpkv/conformance'
+import { roleNames, type AnyMethod } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createPackage } from '../../tools/new-method.ts'
 
@@ -12,13 +12,16 @@ import { createPackage } from '../../tools/new-method.ts'
 const work = mkdtempSync(join(fileURLToPath(new URL('.', import.meta.url)), '.new-'))
 afterAll(() => rmSync(work, { recursive: true, force: true }))
 
-describe.each(['pruner', 'quantizer'])('pnpm new %s', async (role) => {
-  const folder = join(work, createPackage(role, 'my-method', work))
+describe.each(roleNames)('pnpm new %s', async (role) => {
+  const name = `my-${role}`
+  const folder = join(work, createPackage(role, name, work))
   const index = pathToFileURL(join(folder, 'src', 'index.ts')).href
-  const { myMethod } = (await import(/* @vite-ignore */ index)) as { myMethod: AnyMethod }
+  const { default: myMethod } = (await import(/* @vite-ignore */ index)) as { default: AnyMethod }
 
-  if (role === 'pruner') testPruner({ test, pruner: myMethod as AnyPruner })
-  else testQuantizer({ test, quantizer: myMethod as AnyQuantizer })
+  if (myMethod.role === 'pruner') testPruner({ test, pruner: myMethod })
+  else if (myMethod.role === 'allocator') testAllocator({ test, allocator: myMethod })
+  else if (myMethod.role === 'sharing') testSharing({ test, sharing: myMethod })
+  else testQuantizer({ test, quantizer: myMethod })
 
   test('the README has a row for every option', () => {
     const readme = readFileSync(join(folder, 'README.md'), 'utf8')
@@ -29,8 +32,7 @@ describe.each(['pruner', 'quantizer'])('pnpm new %s', async (role) => {
   })
 
   test('a taken name and a bad one are refused', () => {
-    mkdirSync(join(work, 'packages', `${role}s`, 'taken'), { recursive: true })
-    expect(() => createPackage(role, 'taken', work)).toThrow('exists already')
+    expect(() => createPackage(role, name, work)).toThrow('exists already')
     expect(() => createPackage(role, 'MyMethod', work)).toThrow('kebab-case')
   })
 })
