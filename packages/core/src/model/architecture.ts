@@ -34,6 +34,8 @@ export interface Architecture {
   readonly experts?: ExpertRule
   /** Fields that the family's configs have and that are computed at these values only (null and absent are one). */
   readonly only?: Readonly<Record<string, readonly unknown[]>>
+  /** Fields of the family's configs that change nothing that is computed; a test holds the others to be read. */
+  readonly ignored?: readonly string[]
 }
 
 /** Values that the family's config may leave out, as the transformers library fills them in. */

@@ -9,5 +9,12 @@ export const gemma3Multimodal: Architecture = {
   className: 'Gemma3ForConditionalGeneration',
   configField: 'text_config',
   tensors: prefixed('language_model.', gemma3.tensors),
+  ignored: [
+    'boi_token_index',
+    'eoi_token_index',
+    'image_token_index',
+    'mm_tokens_per_image',
+    'vision_config',
+  ],
   defaults: { ...gemma3.defaults, queryHeads: 8, vocabSize: 262_208 },
 }

@@ -11,6 +11,8 @@ export const gemma3: Architecture = {
   qkNorm: 'head',
   windows: { layers: 'all-but-every', n: 6, field: 'sliding_window_pattern' },
   rope: { theta: 1_000_000, windowed: { thetaField: 'rope_local_base_freq', theta: 10_000 } },
+  // What layer_types was made from, as the library writes it.
+  ignored: ['_sliding_window_pattern'],
   caps: {
     attention: { field: 'attn_logit_softcapping' },
     logits: { field: 'final_logit_softcapping' },

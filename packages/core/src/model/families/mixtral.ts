@@ -27,5 +27,6 @@ export const mixtral: Architecture = {
     normalize: true,
     layers: 'every',
   },
+  ignored: ['output_router_logits', 'router_aux_loss_coef', 'router_jitter_noise'],
   defaults: { contextTokens: 131_072, kvHeads: 8, rmsEpsilon: 1e-5, slidingWindow: null },
 }

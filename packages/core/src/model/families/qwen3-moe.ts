@@ -25,5 +25,6 @@ export const qwen3Moe: Architecture = {
     normalize: { field: 'norm_topk_prob', fallback: false },
     layers: 'by-step',
   },
+  ignored: ['output_router_logits', 'router_aux_loss_coef'],
   defaults: { contextTokens: 32_768, kvHeads: 4, slidingWindow: 4096 },
 }
