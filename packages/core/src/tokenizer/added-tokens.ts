@@ -27,6 +27,8 @@ type Node = Map<number, Node> & { token?: AddedToken }
 /** Finds added tokens of one kind in a text: the leftmost, of those the longest. */
 export class AddedTokenFinder {
   private readonly root: Node = new Map<number, Node>()
+  /** Finds a place where a token may begin. */
+  private readonly beginning: RegExp
 
   constructor(tokens: readonly AddedToken[], normalize: Normalize) {
     for (const token of tokens) {
@@ -40,6 +42,8 @@ export class AddedTokenFinder {
       }
       if (content !== '') node.token = token
     }
+    const units = [...this.root.keys()].map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
+    this.beginning = new RegExp(units.length > 0 ? `[${units.join('')}]` : '(?!)', 'g')
   }
 
   /** Cuts the text; `skip` names places whose tokens are plain text. */

@@ -5,8 +5,8 @@ import type { Steps, WordModel } from './word-model.ts'
 const SPAN = 2 ** 26
 /** Ranks of merges and places in a word are one number in the queue. */
 const PLACES = 2 ** 32
-/** Merges between two looks at the clock. */
-const MERGES_PER_STEP = 4096
+/** Characters or merges between two looks at the clock. */
+const WORK_PER_STEP = 2048
 const CACHED_LENGTH = 256
 const CACHED_WORDS = 20_000
 
@@ -23,13 +23,16 @@ export function readBpe(part: Part): WordModel {
   const merges = readMerges(part, vocab, prefix)
   const cache = new Map<string, readonly number[]>()
 
-  const symbols = (word: string): number[] => {
+  function* symbols(word: string): Steps<number[]> {
     const ids: number[] = []
     let open: number | undefined
-    const characters = Array.from(word)
-    for (const [i, character] of characters.entries()) {
-      const text = (i > 0 ? prefix : '') + character + (i === characters.length - 1 ? suffix : '')
+    let at = 0
+    for (const character of word) {
+      const first = at === 0
+      at += character.length
+      const text = (first ? '' : prefix) + character + (at === word.length ? suffix : '')
       const id = vocab.get(text)
+      if (at % WORK_PER_STEP === 0) yield
       if (id === undefined) {
         const fallback = bytes?.(text)
         if (fallback) ids.push(...fallback)
@@ -43,7 +46,8 @@ export function readBpe(part: Part): WordModel {
       open = undefined
       ids.push(id)
     }
-    return open === undefined ? ids : [...ids, open]
+    if (open !== undefined) ids.push(open)
+    return ids
   }
 
   return part.done({
@@ -53,7 +57,7 @@ export function readBpe(part: Part): WordModel {
       if (id !== undefined) return [id]
       const known = cache.get(word)
       if (known) return known
-      const ids = yield* merge(symbols(word), merges)
+      const ids = yield* merge(yield* symbols(word), merges)
       if (word.length < CACHED_LENGTH) {
         if (cache.size >= CACHED_WORDS) cache.clear()
         cache.set(word, ids)
@@ -124,8 +128,8 @@ function readMerges(part: Part, vocab: ReadonlyMap<string, number>, prefix: stri
 function* merge(symbols: number[], { ranks, ids }: Merges): Steps<readonly number[]> {
   const count = symbols.length
   if (count < 2) return symbols
-  const next = Int32Array.from({ length: count }, (_, i) => (i + 1 < count ? i + 1 : -1))
-  const previous = Int32Array.from({ length: count }, (_, i) => i - 1)
+  const next = new Int32Array(count).fill(-1)
+  const previous = new Int32Array(count).fill(-1)
   const queue = new Queue()
   const rankAt = (left: number) => {
     const right = next[left] ?? -1
@@ -135,9 +139,14 @@ function* merge(symbols: number[], { ranks, ids }: Merges): Steps<readonly numbe
     const rank = left < 0 ? undefined : rankAt(left)
     if (rank !== undefined) queue.push(rank * PLACES + left)
   }
-  for (let i = 0; i < count - 1; i++) offer(i)
+  for (let i = 0; i < count - 1; i++) {
+    if (i % WORK_PER_STEP === WORK_PER_STEP - 1) yield
+    next[i] = i + 1
+    previous[i + 1] = i
+    offer(i)
+  }
   for (let done = 1; ; done++) {
-    if (done % MERGES_PER_STEP === 0) yield
+    if (done % WORK_PER_STEP === 0) yield
     const least = queue.pop()
     if (least === undefined) break
     const left = least % PLACES

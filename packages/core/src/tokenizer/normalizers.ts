@@ -33,8 +33,8 @@ const normalizers: Readonly<Record<string, (part: Part) => Normalize>> = {
     return (text, place) => (text === '' || place === 'continued' ? text : prefix + text)
   },
   Replace: (part) => {
-    const [pattern, content] = [readPattern(part), part.text('content')]
-    return (text) => text.replace(pattern, () => content)
+    const [pattern, content] = [readPattern(part), part.text('content').replaceAll('$', '$$$$')]
+    return (text) => text.replace(pattern, content)
   },
   Strip: (part) => {
     const [left, right] = [part.flag('strip_left', true), part.flag('strip_right', true)]
@@ -73,8 +73,9 @@ export const byteCharacters: readonly string[] = (() => {
 })()
 
 const encoder = new TextEncoder()
+const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true })
+const units = Uint16Array.from(byteCharacters, (character) => character.charCodeAt(0))
 export const toByteCharacters = (text: string): string => {
-  let out = ''
-  for (const byte of encoder.encode(text)) out += byteCharacters[byte] ?? ''
-  return out
+  const written = Uint16Array.from(encoder.encode(text), (byte) => units[byte] ?? 0)
+  return utf16.decode(written)
 }

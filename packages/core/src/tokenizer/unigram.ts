@@ -4,7 +4,7 @@ import type { Steps, WordModel } from './word-model.ts'
 
 /** What an unknown character costs beyond the least likely token. */
 const UNKNOWN_PENALTY = 10
-const CHARACTERS_PER_STEP = 4096
+const CHARACTERS_PER_STEP = 1024
 
 /** The likeliest way to cut a word into tokens, each with a logarithmic probability (Viterbi). Unknown neighbors are one token. */
 export function readUnigram(part: Part): WordModel {
@@ -45,19 +45,20 @@ export function readUnigram(part: Part): WordModel {
           else if (end === begin + 1) offer(begin, end, worst, -1)
         }
       }
-      const out: number[][] = []
-      for (let end = characters.length; end > 0;) {
+      const out: number[] = [] // from the end
+      for (let end = characters.length, done = 1; end > 0; done++) {
+        if (done % CHARACTERS_PER_STEP === 0) yield
         let begin = from[end] ?? 0
         const id = ids[end] ?? -1
-        if (id >= 0 && id !== unknown) out.push([id])
+        if (id >= 0 && id !== unknown) out.push(id)
         else {
           const isUnknown = (at: number) => at > 0 && (ids[at] === -1 || ids[at] === unknown)
           while (isUnknown(begin)) begin = from[begin] ?? 0
-          out.push([...unknownIds(characters.slice(begin, end).join(''))])
+          out.push(...unknownIds(characters.slice(begin, end).join('')).toReversed())
         }
         end = begin
       }
-      return out.reverse().flat()
+      return out.reverse()
     },
   })
 }

@@ -95,3 +95,18 @@ describe('stretches of plain text', () => {
     ])
   })
 })
+
+describe('a long text', () => {
+  it.each([
+    ['many words', byteTokenizer(), 'some words of a text, '],
+    ['one word', letterTokenizer(), 'word'],
+  ])('gives way to others while it is tokenized: %s', async (_, tokenizer, piece) => {
+    const text = piece.repeat(Math.ceil(1_000_000 / piece.length))
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    const ids = await tokenizer.encodeLong(text)
+    clearInterval(timer)
+    expect(turns).toBeGreaterThan(5)
+    expect(ids).toEqual(tokenizer.encode(text))
+  })
+})
