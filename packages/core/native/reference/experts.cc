@@ -12,8 +12,9 @@ void Experts(Stream& stream, const ExpertsArgs& args) {
     const float* logits = args.router + static_cast<size_t>(row) * args.experts;
     std::vector<int> order(args.experts);
     for (int e = 0; e < args.experts; ++e) order[e] = e;
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int a, int b) { return logits[a] > logits[b]; });
+    std::sort(order.begin(), order.end(), [&](int a, int b) {
+      return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+    });
     double lse = 0;
     const std::vector<double> p = Softmax(std::vector<double>(logits, logits + args.experts), &lse);
     double sum = 0;

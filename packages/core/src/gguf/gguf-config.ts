@@ -1,19 +1,8 @@
 import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
+import type { Architecture, GgufRule } from '../model/architecture.ts'
+import { architectures } from '../model/architectures.ts'
 import type { MetadataReader } from './metadata-reader.ts'
-
-interface Family {
-  readonly className: string
-  /** Whether rows of q and k stand in pairs of rotated channels instead of halves. */
-  readonly pairedRows: boolean
-}
-
-/** `general.architecture` and what it is called in a config.json. Mistral models are written as llama. */
-const families: Readonly<Record<string, Family>> = {
-  llama: { className: 'LlamaForCausalLM', pairedRows: true },
-  qwen2: { className: 'Qwen2ForCausalLM', pairedRows: false },
-  qwen3: { className: 'Qwen3ForCausalLM', pairedRows: false },
-}
 
 /** Keys of an architecture that say nothing about how it computes. */
 const harmless = [
@@ -27,7 +16,8 @@ const harmless = [
 export interface GgufModel {
   /** The same in the words of a config.json, so that one reader checks both. */
   readonly config: Readonly<Record<string, unknown>>
-  readonly pairedRows: boolean
+  readonly architecture: Architecture
+  readonly rule: GgufRule
 }
 
 /**
@@ -37,18 +27,25 @@ export interface GgufModel {
  */
 export function readGgufModel(metadata: MetadataReader, vocabSize: number, tied: boolean): GgufModel {
   const name = metadata.text('general.architecture')
-  const family = name !== undefined && Object.hasOwn(families, name) ? families[name] : undefined
-  if (name === undefined || !family)
+  const family = architectures.find(({ gguf }) => gguf?.architecture === name)
+  const rule = family?.gguf
+  if (name === undefined || !family || !rule)
     throw kvError(
       'KV_UNSUPPORTED_MODEL',
       `Expected a supported general.architecture in ${metadata.path} but received ${describeValue(name)}.`,
-      `Supported are ${Object.keys(families).join(', ')}.`,
+      `Supported are ${architectures.flatMap(({ gguf }) => gguf?.architecture ?? []).join(', ')}.`,
     )
   const key = (rest: string) => `${name}.${rest}`
   const headDim = readHeadDim(metadata, key)
-  const window = metadata.number(key('attention.sliding_window'))
+  const own = Object.entries(rule.fields ?? {}).map(([rest, field]) => [field, metadata.number(key(rest))])
+  // Mistral models are written as llama.
+  const window = rule.fields?.['attention.sliding_window']
+    ? undefined
+    : metadata.number(key('attention.sliding_window'))
   const config: Record<string, unknown> = {
     architectures: [window && name === 'llama' ? 'MistralForCausalLM' : family.className],
+    ...rule.implied,
+    ...Object.fromEntries(own),
     num_hidden_layers: metadata.number(key('block_count')),
     max_position_embeddings: metadata.number(key('context_length')),
     hidden_size: metadata.number(key('embedding_length')),
@@ -64,6 +61,11 @@ export function readGgufModel(metadata: MetadataReader, vocabSize: number, tied:
     tie_word_embeddings: tied,
     ...(window && name === 'llama' && { sliding_window: window }),
   }
+  if (rule.wideAttentionLayers !== undefined)
+    config['query_pre_attn_scalar'] =
+      config['num_hidden_layers'] === rule.wideAttentionLayers
+        ? Number(config['hidden_size']) / Number(config['num_attention_heads'])
+        : headDim
   for (const name of harmless) metadata.has(key(name))
   const unread = metadata.unread(`${name}.`)
   if (unread.length > 0 || (window && name !== 'llama'))
@@ -74,7 +76,7 @@ export function readGgufModel(metadata: MetadataReader, vocabSize: number, tied:
     )
   // Absent is absent, as in a config.json.
   for (const [field, value] of Object.entries(config)) if (value === undefined) delete config[field]
-  return { config, pairedRows: family.pairedRows }
+  return { config, architecture: family, rule }
 }
 
 type Key = (rest: string) => string

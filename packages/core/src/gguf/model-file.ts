@@ -15,7 +15,8 @@ import { readGguf, type GgufContents } from './read-gguf.ts'
 export async function readModelFile(path: string): Promise<ModelSource> {
   const contents = await readGguf(path)
   const { model, weights } = contents
-  const config = await withRopeFactors(readConfig(model.config, path), contents)
+  const stated = await withRopeFactors(readConfig(model.config, path), contents)
+  const config = model.rule.wholeNorms ? { ...stated, block: { ...stated.block, normOffset: 0 } } : stated
   const tokenizer =
     contents.tokenizer && createTokenizer(contents.tokenizer.definition, contents.tokenizer.config, path)
   const generation = readGenerationConfig(contents.sampling, path)
@@ -24,7 +25,7 @@ export async function readModelFile(path: string): Promise<ModelSource> {
     path,
     config,
     files: weights.files,
-    tensors: model.pairedRows ? withPairedRows(tensors, config.headDim) : tensors,
+    tensors: model.rule.pairedRows ? withPairedRows(tensors, config.headDim) : tensors,
     tokenizer,
     chatTemplate: tokenizer && chatTemplateOf(tokenizer),
     generation: { ...generation, stopTokens: stopTokens(contents.tokenizer?.stopTokens ?? [], tokenizer) },

@@ -1,4 +1,5 @@
 import { kvError } from '../errors.ts'
+import type { Architecture } from '../model/architecture.ts'
 import type { WeightFiles } from '../model/weight-files.ts'
 import { readGgufModel, type GgufModel } from './gguf-config.ts'
 import { readGgufTokenizer, type GgufTokenizer } from './gguf-tokenizer.ts'
@@ -7,6 +8,9 @@ import { readGgufHeader, type GgufHeader, type GgufTensor } from './read-header.
 import { readGgufSampling } from './sampling.ts'
 import { shardPaths } from './shards.ts'
 import { huggingFaceName, ropeFactorsName } from './tensor-names.ts'
+
+/** More than any model has; a damaged header may say anything. */
+const MOST_EXPERTS = 65_536
 
 /** A GGUF file in the words of a Hugging Face folder. */
 export interface GgufContents {
@@ -44,13 +48,17 @@ export async function readGguf(path: string): Promise<GgufContents> {
     model,
     tokenizer: readGgufTokenizer(metadata),
     sampling: readGgufSampling(metadata),
-    weights: { files: headers.map((header) => header.path), tensors: rename(tensors, path) },
+    weights: {
+      files: headers.map((header) => header.path),
+      tensors: rename(tensors, model.architecture, path),
+    },
     ropeFactors: tensors.get(ropeFactorsName),
   }
 }
 
 function rename(
   tensors: ReadonlyMap<string, GgufTensor & { file: number }>,
+  architecture: Architecture,
   path: string,
 ): WeightFiles['tensors'] {
   const renamed = new Map<
@@ -59,14 +67,24 @@ function rename(
   >()
   for (const [name, { type, shape, offset, bytes, file }] of tensors) {
     if (name === ropeFactorsName) continue
-    const known = huggingFaceName(name)
+    const known = huggingFaceName(name, architecture)
     if (known === undefined)
       throw kvError(
         'KV_UNSUPPORTED_MODEL',
         `${path} holds the tensor ${name}, which no supported model has.`,
         'It belongs to a variant that would be computed wrongly.',
       )
-    renamed.set(known, { dtype: type.name, shape, offset, bytes, file })
+    const [experts = 1, ...rest] = known.includes('@') ? shape : [1, ...shape]
+    if (experts > MOST_EXPERTS)
+      throw kvError('KV_MODEL_FILE', `${path} says that ${name} holds ${experts} experts.`)
+    for (let expert = 0; expert < experts; expert++)
+      renamed.set(known.replace('@', String(expert)), {
+        dtype: type.name,
+        shape: rest,
+        offset: offset + (expert * bytes) / experts,
+        bytes: bytes / experts,
+        file,
+      })
   }
   return renamed
 }

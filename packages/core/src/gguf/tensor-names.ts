@@ -1,32 +1,39 @@
-/** Names in a GGUF file and in a Hugging Face folder; `#` stands for the layer. */
-const names: readonly (readonly [gguf: string, huggingFace: string])[] = [
-  ['token_embd.weight', 'model.embed_tokens.weight'],
-  ['output_norm.weight', 'model.norm.weight'],
-  ['output.weight', 'lm_head.weight'],
-  ['blk.#.attn_norm.weight', 'model.layers.#.input_layernorm.weight'],
-  ['blk.#.attn_q.weight', 'model.layers.#.self_attn.q_proj.weight'],
-  ['blk.#.attn_k.weight', 'model.layers.#.self_attn.k_proj.weight'],
-  ['blk.#.attn_v.weight', 'model.layers.#.self_attn.v_proj.weight'],
-  ['blk.#.attn_output.weight', 'model.layers.#.self_attn.o_proj.weight'],
-  ['blk.#.attn_q.bias', 'model.layers.#.self_attn.q_proj.bias'],
-  ['blk.#.attn_k.bias', 'model.layers.#.self_attn.k_proj.bias'],
-  ['blk.#.attn_v.bias', 'model.layers.#.self_attn.v_proj.bias'],
-  ['blk.#.attn_q_norm.weight', 'model.layers.#.self_attn.q_norm.weight'],
-  ['blk.#.attn_k_norm.weight', 'model.layers.#.self_attn.k_norm.weight'],
-  ['blk.#.ffn_norm.weight', 'model.layers.#.post_attention_layernorm.weight'],
-  ['blk.#.ffn_gate.weight', 'model.layers.#.mlp.gate_proj.weight'],
-  ['blk.#.ffn_up.weight', 'model.layers.#.mlp.up_proj.weight'],
-  ['blk.#.ffn_down.weight', 'model.layers.#.mlp.down_proj.weight'],
-]
-const byGguf = new Map(names)
+import type { Architecture, LayerRole } from '../model/architecture.ts'
+
+/** Parts of a layer by the part of a GGUF name behind `blk.N.`. */
+const roles: Readonly<Record<string, LayerRole>> = {
+  attn_norm: 'inputNorm',
+  attn_q: 'q',
+  attn_k: 'k',
+  attn_v: 'v',
+  attn_output: 'o',
+  attn_q_norm: 'qNorm',
+  attn_k_norm: 'kNorm',
+  post_attention_norm: 'attentionNorm',
+  ffn_norm: 'postNorm',
+  ffn_gate: 'gate',
+  ffn_up: 'up',
+  ffn_down: 'down',
+  post_ffw_norm: 'mlpNorm',
+  ffn_gate_inp: 'router',
+  ffn_gate_exps: 'expertGate',
+  ffn_up_exps: 'expertUp',
+  ffn_down_exps: 'expertDown',
+}
 
 /** Divisors of the rotary frequencies, [headDim / 2]; there where a model scales them by a table. */
 export const ropeFactorsName = 'rope_freqs.weight'
 
-/** The tensor's name in a Hugging Face folder; undefined for tensors that no supported model has. */
-export function huggingFaceName(gguf: string): string | undefined {
-  const layer = /^blk\.(\d+)\./.exec(gguf)?.[1]
-  return layer === undefined
-    ? byGguf.get(gguf)
-    : byGguf.get(gguf.replace(`.${layer}.`, '.#.'))?.replace('#', layer)
+/**
+ * The tensor's name in a Hugging Face folder, `@` for the expert where all lie in one; undefined for tensors that a model of
+ * this family does not have.
+ */
+export function huggingFaceName(gguf: string, { tensors }: Architecture): string | undefined {
+  if (gguf === 'token_embd.weight') return `${tensors.embed}.weight`
+  if (gguf === 'output_norm.weight') return `${tensors.norm}.weight`
+  if (gguf === 'output.weight') return `${tensors.head}.weight`
+  const [, layer = '', part = '', kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(gguf) ?? []
+  const role = Object.hasOwn(roles, part) ? roles[part] : undefined
+  const name = role && tensors.layer[role]
+  return name && `${name.replace('#', layer)}.${kind}`
 }

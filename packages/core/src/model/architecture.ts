@@ -32,6 +32,8 @@ export interface Architecture {
   /** Soft caps: cap * tanh(logit / cap). */
   readonly caps?: { readonly attention?: Cap; readonly logits?: Cap }
   readonly experts?: ExpertRule
+  /** How GGUF files of the family differ from its folders; left out: none are read. */
+  readonly gguf?: GgufRule
   /** Fields that the family's configs have and that are computed at these values only (null and absent are one). */
   readonly only?: Readonly<Record<string, readonly unknown[]>>
   /** Fields of the family's configs that change nothing that is computed; a test holds the others to be read. */
@@ -80,6 +82,22 @@ export interface RopeRule {
   readonly types?: readonly string[]
   /** `original_max_position_embeddings` where it is left out. */
   readonly originalTokens?: number
+}
+
+/** A family in GGUF files. Tensors are known by the part of the block that they are. */
+export interface GgufRule {
+  /** `general.architecture`, and what its keys begin with. */
+  readonly architecture: string
+  /** Rows of q and k stand in pairs of rotated channels instead of halves. */
+  readonly pairedRows?: true
+  /** Norms are stored whole: nothing is added to them. */
+  readonly wholeNorms?: true
+  /** Fields of config.json by the keys that say the same. */
+  readonly fields?: Readonly<Record<string, string>>
+  /** Fields of config.json that no key says, as all models of the family have them. */
+  readonly implied?: Readonly<Record<string, unknown>>
+  /** Number of layers of the one model whose `query_pre_attn_scalar` is hidden size / heads; others have the head dimension. */
+  readonly wideAttentionLayers?: number
 }
 
 /** A field to some power. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { safetensorsFile, temporaryFolder } from './model-folder.ts'
 
 /** Values that follow from a tensor's name alone: the same as tools/goldens/make_family_logits.py makes. */
-function namedWeights(name: string, shape: readonly number[], centeredNorms: boolean): Float32Array {
+export function namedWeights(name: string, shape: readonly number[], centeredNorms: boolean): Float32Array {
   let seed = 0
   for (const byte of Buffer.from(name)) seed = (Math.imul(seed, 31) + byte) >>> 0
   const scale = name.includes('norm') || shape.length === 1 ? 0.3 : 2.5 / Math.sqrt(shape.at(-1) ?? 1)

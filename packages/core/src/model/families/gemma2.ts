@@ -26,6 +26,16 @@ export const gemma2: Architecture = {
     logits: { field: 'final_logit_softcapping', fallback: 30 },
   },
   only: { use_bidirectional_attention: [false] },
+  gguf: {
+    architecture: 'gemma2',
+    wholeNorms: true,
+    fields: {
+      attn_logit_softcapping: 'attn_logit_softcapping',
+      final_logit_softcapping: 'final_logit_softcapping',
+      'attention.sliding_window': 'sliding_window',
+    },
+    wideAttentionLayers: 46,
+  },
   defaults: {
     contextTokens: 8192,
     kvHeads: 4,

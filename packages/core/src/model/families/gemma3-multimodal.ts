@@ -2,9 +2,11 @@ import type { Architecture } from '../architecture.ts'
 import { prefixed } from '../tensor-names.ts'
 import { gemma3 } from './gemma3.ts'
 
+const { gguf: _, ...text } = gemma3
+
 /** Gemma 3 of 4B and more: the text model beside a vision tower, which is left out. */
 export const gemma3Multimodal: Architecture = {
-  ...gemma3,
+  ...text,
   modelType: 'gemma3',
   className: 'Gemma3ForConditionalGeneration',
   configField: 'text_config',

@@ -17,5 +17,15 @@ export const gemma3: Architecture = {
     attention: { field: 'attn_logit_softcapping' },
     logits: { field: 'final_logit_softcapping' },
   },
+  gguf: {
+    architecture: 'gemma3',
+    wholeNorms: true,
+    fields: {
+      final_logit_softcapping: 'final_logit_softcapping',
+      'attention.sliding_window': 'sliding_window',
+      'rope.freq_base_swa': 'rope_local_base_freq',
+    },
+    wideAttentionLayers: 62,
+  },
   defaults: { ...gemma2.defaults, contextTokens: 131_072 },
 }

@@ -7,5 +7,6 @@ export const llama: Architecture = {
   tensors: llamaNames,
   bias: { qkv: 'attention_bias', output: 'attention_bias', mlp: 'mlp_bias' },
   windows: { layers: 'none' },
+  gguf: { architecture: 'llama', pairedRows: true },
   defaults: { contextTokens: 2048 },
 }

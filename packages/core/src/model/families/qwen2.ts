@@ -7,5 +7,6 @@ export const qwen2: Architecture = {
   tensors: llamaNames,
   bias: { qkv: true },
   windows: { layers: 'later', first: 28, ifUsed: true },
+  gguf: { architecture: 'qwen2' },
   defaults: { contextTokens: 32_768, kvHeads: 32, slidingWindow: 4096 },
 }

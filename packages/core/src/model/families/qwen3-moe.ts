@@ -26,5 +26,14 @@ export const qwen3Moe: Architecture = {
     layers: 'by-step',
   },
   ignored: ['output_router_logits', 'router_aux_loss_coef'],
+  gguf: {
+    architecture: 'qwen3moe',
+    fields: {
+      expert_count: 'num_experts',
+      expert_used_count: 'num_experts_per_tok',
+      expert_feed_forward_length: 'moe_intermediate_size',
+    },
+    implied: { norm_topk_prob: true },
+  },
   defaults: { contextTokens: 32_768, kvHeads: 4, slidingWindow: 4096 },
 }

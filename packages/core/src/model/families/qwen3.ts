@@ -8,5 +8,6 @@ export const qwen3: Architecture = {
   bias: { qkv: 'attention_bias', output: 'attention_bias' },
   qkNorm: 'head',
   windows: { layers: 'later', first: 28, ifUsed: true },
+  gguf: { architecture: 'qwen3' },
   defaults: { contextTokens: 32_768, kvHeads: 32, headDim: 128, slidingWindow: 4096 },
 }
