@@ -24,8 +24,8 @@ class Flush {
         store_(*store),
         recoder_(*store) {}
 
-  void Unified();
-  void Kivi();
+  void Together();
+  void KeysByBlockValuesByToken();
 
  private:
   int recent() const { return plan_.segments[static_cast<size_t>(segments_.recent)].tokens; }
@@ -56,7 +56,7 @@ class Flush {
   Recoder recoder_;
 };
 
-void Flush::Unified() {
+void Flush::Together() {
   const TensorFormat& key = packed(Tensor::kKey);
   const int group = key.bits != 16 && key.scale_per == ScalePer::kChannel ? key.group : kLanes;
   for (;;) {
@@ -68,7 +68,7 @@ void Flush::Unified() {
   }
 }
 
-void Flush::Kivi() {
+void Flush::KeysByBlockValuesByToken() {
   for (;;) {
     const std::vector<int> heads = HeadsWith(Tensor::kKey, recent());
     if (heads.empty()) break;
@@ -248,9 +248,9 @@ void CodeOldTokens(Engine& engine, const LayerPlan& plan, const std::vector<Head
   if (segments.packed < 0 || recent < 0 || plan.residual == Residual::kNever) return;
   Flush flush(engine, plan, tokens, store);
   if (plan.residual == Residual::kKivi && recent > 0)
-    flush.Kivi();
+    flush.KeysByBlockValuesByToken();
   else
-    flush.Unified();
+    flush.Together();
 }
 
 }  // namespace qpkv
