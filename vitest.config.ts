@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     include: ['test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/.new-*/**'], // packages that a test writes
     testTimeout: 30_000,
     projects: workspacePackages()
       .filter(({ folder }) => existsSync(join(root, folder, 'test')))
