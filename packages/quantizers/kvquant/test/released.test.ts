@@ -21,6 +21,7 @@ test('the profile is stored in true tiles: uniform codes after RoPE, values beyo
   for (const layer of plan.layers) {
     expect(layer.simulated).toBeUndefined()
     expect(layer.residual).toEqual({ keys: 'never', values: 'never' })
+    expect(layer.keys.rope).toBe('after')
     const [packed, recent] = layer.segments
     expect([packed!.role, recent!.role, recent!.tokens]).toEqual(['packed', 'recent', 0])
     const shared = {
@@ -29,7 +30,6 @@ test('the profile is stored in true tiles: uniform codes after RoPE, values beyo
       levels: 'uniform',
       zero: 'float-minimum',
       solver: { kind: 'min-max' },
-      rope: 'after',
       outliers: 0.05,
       outlierRule: { kind: 'beyond', threshold: 6 },
     }
