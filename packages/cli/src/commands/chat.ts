@@ -117,6 +117,8 @@ class Chat {
     const messages = [...(system === undefined ? [] : [{ role: 'system', content: system } as const]), user]
     this.context = await this.model.prefill(messages, {
       ...options,
+      // A conversation may fill the model's context: rotary factors for long texts hold from the start.
+      expectTokens: this.model.config.contextTokens,
       compression: await this.specFor(messages),
       onWarning: ({ message }) => {
         this.io.stderr.write(`note: ${message}\n`)

@@ -78,9 +78,12 @@ async function prefill(
   io: Io,
 ): Promise<Context> {
   const status = new StatusLine(io.stderr)
+  const { allowLongPrompt: _, ...reading } = promptOptions(flags)
+  const { ids } = await model.tokenize(prompt, reading)
   try {
     return await model.prefill(prompt, {
       compression,
+      expectTokens: ids.length + (flags.maxTokens ?? 0),
       signal: io.signal,
       ...promptOptions(flags),
       onWarning: ({ message }) => {

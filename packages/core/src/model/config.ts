@@ -172,7 +172,7 @@ function readHeadDim(config: ConfigReader, fallback: number): number {
 }
 
 /** A token id or a list of them; null and absent are an empty list. */
-export function readTokenIds(config: ConfigReader, name: string): number[] {
+function readTokenIds(config: ConfigReader, name: string): number[] {
   const value = config.raw(name)
   const ids: unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value]
   if (ids.every((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0)) return ids
