@@ -47,16 +47,22 @@ export async function answer(folder: string): Promise<Context> {
  * dependency fails here.
  */
 export const everyPackage = (names: readonly string[]): string => `import { loadModel } from '@qpkv/core'
+import { keydiff } from '@qpkv/pruner-keydiff'
 const model = await loadModel(process.argv[2], { threads: 1 })
 const text = 'The red boat crosses the hill. '.repeat(40)
 for (const name of ${JSON.stringify(names)}) {
   const exported = await import(name)
   if (Object.keys(exported).length === 0) throw new Error(name + ' exports nothing')
-  const role = /\\/(?:kv-)?(pruner|quantizer)-/.exec(name)?.[1]
-  if (!role) continue
+  if (!/\\/(?:kv-)?(pruner|quantizer)-/.test(name)) continue
   const method = exported.default
-  if (method?.role !== role) throw new Error(name + ' has no ' + role + ' as its default export')
-  const part = role === 'pruner' ? { budget: { fp16Tokens: 64 }, prune: method() } : { quantize: method() }
+  const budget = { fp16Tokens: 64 }
+  const part = {
+    pruner: () => ({ budget, prune: method() }),
+    allocator: () => ({ budget, prune: keydiff(), allocate: method() }),
+    sharing: () => ({ budget, prune: keydiff(), share: method() }),
+    quantizer: () => ({ quantize: method() }),
+  }[method?.role]?.()
+  if (!part) throw new Error(name + ' has no method as its default export')
   const context = await model.prefill(text, { compression: part })
   const { tokens } = await context.generate({ maxTokens: 2, stopTokens: [] }).result
   if (tokens.length !== 2) throw new Error(name + ' gave ' + tokens.length + ' tokens')
