@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "engine/random.h"
+#include "engine/pack_survivors.h"
 
 namespace qpkv {
 
@@ -193,6 +193,8 @@ void KvLayer::Settle(const int32_t* victims) {
     }
   }
   TakeOut(*engine_, leaving, &tokens_, &store_, by_score() ? &running_ : nullptr);
+  if (plan_->evict != Evict::kNever)
+    PackSurvivors(*engine_, *plan_, &tokens_, &store_, by_score() ? &running_ : nullptr);
   CodeOldTokens(*engine_, *plan_, tokens_, &store_);
 }
 

@@ -83,6 +83,53 @@ test.each(['lowest-score', 'fifo'] as const)(
   },
 )
 
+test.each(['lowest-score', 'fifo'] as const)(
+  'after a long append the survivors lie together, with their values and positions: %s',
+  async (evict) => {
+    const [prompt, later] = [60, 700]
+    const plan: Partial<LayerPlan> =
+      evict === 'fifo'
+        ? { tokens: { perHead: 24, pool: 'head', floor: 0 }, protect: { first: 4, last: 20 }, evict }
+        : heavy
+    const whole = layerCase({ tokens: prompt + later, queryHeads, kvHeads, headDim })
+    const cache = await engine.createLayerCache({
+      ...layerCase({ tokens: prompt, queryHeads, kvHeads, headDim, plan }),
+      q: whole.q.slice(0, prompt * queryHeads * headDim),
+      k: sliceTokens(whole.k, kvHeads, headDim, 0, prompt),
+      v: sliceTokens(whole.v, kvHeads, headDim, 0, prompt),
+    })
+    const { planned } = cache.bytes()
+    for (let first = prompt; first < prompt + later; first += 100) {
+      const part = (values: Float32Array) => sliceTokens(values, kvHeads, headDim, first, 100)
+      await cache.append(part(whole.k), part(whole.v), 100)
+      const last = first + 99
+      await cache.attend(whole.q.subarray(last * queryHeads * headDim, (last + 1) * queryHeads * headDim))
+    }
+    expect(cache.bytes().planned + cache.bytes().grown).toBeLessThan(3 * planned)
+    for (const [head, kept] of cache.kept().entries()) {
+      expect(kept).toHaveLength(24)
+      const { key, value } = cache.export(head)
+      const positions = key.flatMap((part) => [...(part.positions ?? [])])
+      expect(positions.filter((position) => position >= 0)).toEqual([...kept])
+      for (const [parts, source] of [
+        [key, whole.k],
+        [value, whole.v],
+      ] as const) {
+        const values = parts.flatMap((part) => [...part.values])
+        for (const [slot, position] of positions.entries())
+          if (position >= 0)
+            expect(values.slice(slot * headDim, (slot + 1) * headDim)).toEqual([
+              ...source.subarray(
+                (head * (prompt + later) + position) * headDim,
+                (head * (prompt + later) + position + 1) * headDim,
+              ),
+            ])
+      }
+    }
+    cache.dispose()
+  },
+)
+
 test('an evicted token is not seen any more, and the fork that shares its tile still sees it', async () => {
   const config = {
     architectures: ['LlamaForCausalLM'],
