@@ -52,6 +52,7 @@ const loadModel: Names<LoadModelOptions> = {
   threads: true,
   table: true,
   precision: true,
+  weights: true,
   methods: true,
   memoryLimit: true,
   onProgress: true,

@@ -25,6 +25,11 @@ export interface LoadModelOptions {
   readonly table?: string
   /** What matrix products see. `f32` is the float32 mode, for checks: caches are float32 too and counted so. */
   readonly precision?: ModelPrecision
+  /**
+   * How weight matrices are kept: `stored` as the file has them, `int8` and `int4` rounded at load in groups of 32, which
+   * changes results. Under `int4` the embedding and the head take 8 bits. `auto` (default) never loses anything: `stored`.
+   */
+  readonly weights?: 'auto' | 'stored' | 'int8' | 'int4'
   /** Methods for specs given as plain JSON or text: a list, or a registry such as that of @qpkv/methods. */
   readonly methods?: readonly AnyMethod[] | Registry
   /** Bytes that loading and prefill may take; default: what the system and its container have left. */
@@ -48,7 +53,7 @@ export type LoadProgress =
  */
 export async function loadModel(pathOrName: string, options: LoadModelOptions = {}): Promise<Model> {
   checkCallOptions(options, 'loadModel')
-  const { precision = 'bf16', threads = availableParallelism(), onProgress, signal } = options
+  const { precision = 'bf16', weights = 'auto', threads = availableParallelism(), onProgress, signal } = options
   checkOptions(options, threads, precision)
   const path = await findModel(pathOrName, {
     ...(signal && { signal }),
@@ -68,7 +73,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   throwIfAborted(signal)
   const engine = createEngine(threads, options.table)
   try {
-    const native = await engine.loadModel(describeModel(source, precision))
+    const native = await engine.loadModel(describeModel(source, precision, weights === 'auto' ? 'stored' : weights))
     onProgress?.({ stage: 'ready' })
     return new Model({
       folder: path,
@@ -96,6 +101,8 @@ function checkOptions(options: LoadModelOptions, threads: number, precision: unk
     throw expected('a whole number from 1 to 1024', 'threads', threads)
   if (precision !== 'bf16' && precision !== 'bf16-fast' && precision !== 'f32')
     throw expected("'bf16', 'bf16-fast' or 'f32'", 'precision', precision)
+  if (!['auto', 'stored', 'int8', 'int4'].includes(options.weights ?? 'auto'))
+    throw expected("'auto', 'stored', 'int8' or 'int4'", 'weights', options.weights)
   if (memoryLimit !== undefined && !(memoryLimit > 0))
     throw expected('a number of bytes above 0', 'memoryLimit', memoryLimit)
 }

@@ -78,6 +78,10 @@ ModelDescription ReadModel(const Napi::Object& from) {
   d.matmul = precision == "bf16-fast" ? Products::kShort
              : precision == "f32"     ? Products::kFloat
                                       : Products::kWords;
+  const std::string weights = Has(from, "weights") ? TextOf(from, "weights") : "stored";
+  d.codes = weights == "int8"   ? WeightCodes::kInt8
+            : weights == "int4" ? WeightCodes::kInt4
+                                : WeightCodes::kStored;
   d.products = precision == "bf16-fast" ? Precision::kBf16 : Precision::kF32;
   d.decode = precision == "f32" ? Precision::kF32 : Precision::kBf16;
   d.layers = IntOf(from, "layers");

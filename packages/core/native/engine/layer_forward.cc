@@ -84,8 +84,7 @@ void RunExperts(const Model& model, const LayerWeights& weights, const float* x,
 
 void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden) {
   const ModelDescription& d = model.description;
-  model.engine->ops.Embed(model.engine->stream,
-                          {model.embed, model.embed_element, ids, rows, d.hidden, hidden});
+  model.engine->ops.Embed(model.engine->stream, {model.embed, ids, rows, hidden});
   if (d.block.embedding_scale != 1)
     Scale(model, hidden, hidden, static_cast<size_t>(rows) * d.hidden, d.block.embedding_scale);
 }

@@ -15,20 +15,19 @@ std::string ShapeText(const std::vector<int>& shape) {
 Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
     : engine(std::move(shared)), description(std::move(given)) {
   const ModelDescription& d = description;
-  for (const std::string& path : d.files) files_.push_back(std::make_unique<MappedFile>(path));
+  reader_ = std::make_unique<WeightReader>(d.files);
   for (int i = 0; i < d.layers; ++i) LoadLayer(i);
   norm = LoadVector("norm", d.hidden);
   if (norm == nullptr) throw Error("KV_MODEL_FILE", "The tensor 'norm' is missing.");
-  const TensorSource& table = Require("embed", {d.vocab, d.hidden});
-  embed = LoadAsStored(table);
-  embed_element = table.read_element();
   for (const RopeDescription& rope : d.ropes) {
     ropes_.push_back(LoadRope(rope.inv_freq, rope.scale));
     long_ropes_.push_back(
         rope.long_inv_freq.empty() ? ropes_.back() : LoadRope(rope.long_inv_freq, rope.long_scale));
   }
-  head = PackStack({Find("head") != nullptr ? "head" : "embed"}, {d.vocab}, d.hidden);
-  files_.clear();  // everything lives on the device now
+  const WeightCodes codes = d.codes == WeightCodes::kStored ? d.codes : WeightCodes::kInt8;
+  embed = PackStack({"embed"}, {d.vocab}, d.hidden, codes);
+  head = Find("head") == nullptr ? embed : PackStack({"head"}, {d.vocab}, d.hidden, codes);
+  reader_.reset();  // everything lives on the device now
 }
 
 const TensorSource* Model::Find(const std::string& role) const {
@@ -45,19 +44,6 @@ const TensorSource& Model::Require(const std::string& role, std::vector<int> sha
   return *tensor;
 }
 
-const uint8_t* Model::Mapped(const TensorSource& tensor) const {
-  return files_.at(static_cast<size_t>(tensor.file))->At(tensor.offset, tensor.bytes());
-}
-
-const void* Model::LoadAsStored(const TensorSource& tensor) {
-  const size_t bytes = tensor.count() * ElementBytes(tensor.read_element());
-  buffers_.emplace_back(engine->device, bytes);
-  weight_bytes += bytes;
-  const StoredTensor stored(tensor, Mapped(tensor));
-  engine->Upload(buffers_.back().data(), stored.data(), bytes);
-  return buffers_.back().data();
-}
-
 float* Model::NewFloats(size_t count) {
   buffers_.emplace_back(engine->device, count * sizeof(float));
   weight_bytes += count * sizeof(float);
@@ -65,7 +51,8 @@ float* Model::NewFloats(size_t count) {
 }
 
 void Model::CopyVector(const TensorSource& tensor, float* out) {
-  const StoredTensor stored(tensor, Mapped(tensor));
+  const std::vector<uint8_t> data = reader_->Read(tensor);
+  const StoredTensor stored(tensor, data.data());
   engine->ops.LoadFloats(engine->stream, {OnHost(stored.data()), tensor.read_element(),
                                           static_cast<int>(tensor.count()), out});
 }
@@ -81,7 +68,7 @@ const float* Model::LoadVector(const std::string& role, int size) {
 // Matrices with the same inputs lie on top of one another, so that one product serves q, k and v,
 // or gate and up.
 PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows,
-                              int k) {
+                              int k, WeightCodes codes) {
   PackedWeight packed{};
   packed.k = k;
   for (int count : rows) packed.n += count;
@@ -90,22 +77,26 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
     if (Require(roles[i], {rows[i], k}).read_element() != element) element = Element::kF32;
   if (description.products == Precision::kBf16) element = Element::kBf16;
   packed.format = ExactWeights(element);
+  if (codes != WeightCodes::kStored) {
+    packed.format = WeightFormat{};
+    packed.format.bits = codes == WeightCodes::kInt8 ? 8 : 4;
+  }
   const size_t bytes = engine->ops.PackedWeightBytes(packed.format, packed.n, k);
   buffers_.emplace_back(engine->device, bytes);
   weight_bytes += bytes;
   packed.data = buffers_.back().data();
-  engine->ops.Zero(engine->stream, packed.data, bytes);
   int row = 0;
   for (size_t i = 0; i < roles.size(); ++i) {
     const TensorSource& tensor = Require(roles[i], {rows[i], k});
-    const StoredTensor stored(tensor, Mapped(tensor));
-    PackWeightArgs args{};
-    args.source = OnHost(stored.data());
-    args.source_element = tensor.read_element();
-    args.row_begin = row;
-    args.row_end = row + rows[i];
-    args.out = packed;
-    engine->ops.PackWeight(engine->stream, args);
+    reader_->ForEachPiece(tensor, [&](int begin, int end, const void* values) {
+      PackWeightArgs args{};
+      args.source = OnHost(values);
+      args.source_element = tensor.read_element();
+      args.row_begin = row + begin;
+      args.row_end = row + end;
+      args.out = packed;
+      engine->ops.PackWeight(engine->stream, args);
+    });
     row += rows[i];
   }
   return packed;
@@ -147,9 +138,9 @@ void Model::LoadMlp(const std::string& prefix, LayerWeights* layer) {
   const ModelDescription& d = description;
   const std::vector<std::string> roles = {prefix + "gate", prefix + "up"};
   const std::vector<int> rows = {d.intermediate, d.intermediate};
-  layer->gate_up = PackStack(roles, rows, d.hidden);
+  layer->gate_up = PackStack(roles, rows, d.hidden, d.codes);
   layer->gate_up_bias = LoadStack({prefix + "gateBias", prefix + "upBias"}, rows);
-  layer->down = PackStack({prefix + "down"}, {d.hidden}, d.intermediate);
+  layer->down = PackStack({prefix + "down"}, {d.hidden}, d.intermediate, d.codes);
   layer->down_bias = LoadVector(prefix + "downBias", d.hidden);
 }
 
@@ -159,13 +150,13 @@ void Model::LoadExperts(const std::string& prefix, LayerWeights* layer) {
   // They add to the stream while they read what it was: a norm in front makes the copy.
   if (Find(prefix + "postNorm") == nullptr)
     throw Error("KV_MODEL_FILE", "The tensor '" + prefix + "postNorm' is missing.");
-  layer->router = PackStack({prefix + "router"}, {experts.count}, d.hidden);
+  layer->router = PackStack({prefix + "router"}, {experts.count}, d.hidden, WeightCodes::kStored);
   std::vector<PackedWeight> gate_up, down;
   for (int e = 0; e < experts.count; ++e) {
     const std::string expert = prefix + "experts." + std::to_string(e) + ".";
     gate_up.push_back(PackStack({expert + "gate", expert + "up"},
-                                {experts.intermediate, experts.intermediate}, d.hidden));
-    down.push_back(PackStack({expert + "down"}, {d.hidden}, experts.intermediate));
+                                {experts.intermediate, experts.intermediate}, d.hidden, d.codes));
+    down.push_back(PackStack({expert + "down"}, {d.hidden}, experts.intermediate, d.codes));
   }
   layer->expert_gate_up = LoadTable(gate_up);
   layer->expert_down = LoadTable(down);
@@ -184,9 +175,9 @@ void Model::LoadLayer(int index) {
   const std::string prefix = "layers." + std::to_string(index) + ".";
   const int q = d.query_heads * d.head_dim, kv = d.kv_heads * d.head_dim;
   LayerWeights layer{};
-  layer.qkv = PackStack({prefix + "q", prefix + "k", prefix + "v"}, {q, kv, kv}, d.hidden);
+  layer.qkv = PackStack({prefix + "q", prefix + "k", prefix + "v"}, {q, kv, kv}, d.hidden, d.codes);
   layer.qkv_bias = LoadStack({prefix + "qBias", prefix + "kBias", prefix + "vBias"}, {q, kv, kv});
-  layer.o = PackStack({prefix + "o"}, {d.hidden}, q);
+  layer.o = PackStack({prefix + "o"}, {d.hidden}, q, d.codes);
   layer.o_bias = LoadVector(prefix + "oBias", d.hidden);
   if (Find(prefix + "router") != nullptr)
     LoadExperts(prefix, &layer);

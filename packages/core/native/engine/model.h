@@ -8,16 +8,22 @@
 
 #include "engine/block_description.h"
 #include "engine/engine.h"
-#include "engine/mapped_file.h"
 #include "engine/stored_tensor.h"
+#include "engine/weight_reader.h"
 
 namespace qpkv {
+
+// How exact weight matrices are kept: as stored, or coded at load. Under kInt4 the embedding's
+// table and the head take 8 bits: an error there meets every token alone. Vectors and the routers
+// of experts stay as they are.
+enum class WeightCodes : uint8_t { kStored, kInt8, kInt4 };
 
 struct ModelDescription {
   std::vector<std::string> files;
   // What matrix products and prefill attention see, and what decode attention sees. The default
   // mode is kF32 and kBf16: weights as stored, float32 activations, a cache in bf16. The fast mode
   // rounds activations and weights to bf16 too; the float32 mode rounds nothing.
+  WeightCodes codes = WeightCodes::kStored;
   Products matmul = Products::kWords;
   Precision products = Precision::kF32;
   Precision decode = Precision::kBf16;
@@ -58,10 +64,9 @@ class Model {
   const std::shared_ptr<Engine> engine;
   const ModelDescription description;
   std::vector<LayerWeights> layers;
-  PackedWeight head{};
+  PackedWeight head{};   // [vocab, hidden]
+  PackedWeight embed{};  // the same as the head where they are tied
   const float* norm = nullptr;
-  const void* embed = nullptr;  // [vocab, hidden], exact elements
-  Element embed_element = Element::kBf16;
   size_t weight_bytes = 0;
 
   // The rotary embedding of a layer for a text of `tokens` tokens.
@@ -70,13 +75,11 @@ class Model {
  private:
   const TensorSource* Find(const std::string& role) const;
   const TensorSource& Require(const std::string& role, std::vector<int> shape) const;
-  const uint8_t* Mapped(const TensorSource& tensor) const;
-  const void* LoadAsStored(const TensorSource& tensor);
   float* NewFloats(size_t count);
   const float* LoadVector(const std::string& role, int size);  // null when absent
   void CopyVector(const TensorSource& tensor, float* out);
-  PackedWeight PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows,
-                         int k);
+  PackedWeight PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows, int k,
+                         WeightCodes codes);
   // Vectors behind one another, zeros where one is absent; null when all are.
   const float* LoadStack(const std::vector<std::string>& roles, const std::vector<int>& sizes);
   RopeTable LoadRope(const std::vector<float>& inv_freq, float scale);
@@ -85,7 +88,7 @@ class Model {
   void LoadMlp(const std::string& prefix, LayerWeights* layer);
   void LoadExperts(const std::string& prefix, LayerWeights* layer);
 
-  std::vector<std::unique_ptr<MappedFile>> files_;
+  std::unique_ptr<WeightReader> reader_;  // while loading
   std::vector<Buffer> buffers_;
   std::vector<RopeTable> ropes_, long_ropes_;  // the same where there is no long one
 };

@@ -26,7 +26,7 @@ size_t TensorSource::bytes() const {
                    : count() * ElementBytes(element);
 }
 
-StoredTensor::StoredTensor(const TensorSource& source, const uint8_t* data) : mapped_(data) {
+StoredTensor::StoredTensor(const TensorSource& source, const uint8_t* data) : file_(data) {
   if (!source.in_blocks && source.paired_rows == 0) return;
   const size_t rows = static_cast<size_t>(source.shape.front());
   const size_t row_bytes = source.bytes() / rows;

@@ -33,10 +33,10 @@ class StoredTensor {
   // data: [bytes()] of the source, which must outlive this object.
   StoredTensor(const TensorSource& source, const uint8_t* data);
 
-  const void* data() const { return own_.empty() ? mapped_ : own_.data(); }
+  const void* data() const { return own_.empty() ? file_ : own_.data(); }
 
  private:
-  const uint8_t* mapped_;
+  const uint8_t* file_;
   std::vector<uint8_t> own_;  // empty where the file is passed on
 };
 

@@ -18,19 +18,18 @@ struct LoadFloatsArgs {
   float* out;  // [count]
 };
 
-struct EmbedArgs {
-  const void* table;   // [vocab, dim] as stored in the file
-  Element element;     // of the table
-  const int32_t* ids;  // [rows]
-  int rows, dim;
-  float* out;  // [rows, dim]
-};
-
 // A weight matrix repacked once at load, one layout for one row and many: weight_layout.h.
 struct PackedWeight {
   void* data;
   WeightFormat format;
   int n, k;  // out features, in features
+};
+
+struct EmbedArgs {
+  PackedWeight table;  // [vocab, dim]
+  const int32_t* ids;  // [rows]
+  int rows;
+  float* out;  // [rows, dim]
 };
 
 // Into a coded format values are rounded with the scale of least squared error; a group that holds

@@ -32,10 +32,13 @@ void LoadFloats(Stream&, const LoadFloatsArgs& args) {
 }
 
 void Embed(Stream&, const EmbedArgs& args) {
+  const PackedWeight& w = args.table;
   for (int row = 0; row < args.rows; ++row)
-    for (int i = 0; i < args.dim; ++i)
-      args.out[static_cast<size_t>(row) * args.dim + i] =
-          ReadElement(args.table, args.element, static_cast<size_t>(args.ids[row]) * args.dim + i);
+    for (int i = 0; i < w.k; ++i)
+      args.out[static_cast<size_t>(row) * w.k + i] =
+          static_cast<float>(IsExact(w.format) ? ReadElement(w.data, w.format.element,
+                                                             PackedIndex(w, args.ids[row], i))
+                                               : CodedWeight(w, args.ids[row], i));
 }
 
 size_t PackedWeightBytes(const WeightFormat& format, int n, int k) {

@@ -16,17 +16,23 @@ QPKV_TEST(Embed) {
   for (int dim : kDims) {
     const int vocab = 37, rows = 9;
     const std::vector<float> table = random.Normals(static_cast<size_t>(vocab) * dim);
-    const std::vector<uint16_t> bf16 = ToBf16(table), f16 = ToF16(table);
     std::vector<int32_t> ids;
     for (int i = 0; i < rows; ++i) ids.push_back(i == 0 ? vocab - 1 : random.Below(vocab));
-    for (Element element : {Element::kBf16, Element::kF16, Element::kF32}) {
-      const void* data = element == Element::kF32    ? static_cast<const void*>(table.data())
-                         : element == Element::kBf16 ? static_cast<const void*>(bf16.data())
-                                                     : static_cast<const void*>(f16.data());
+    WeightFormat int8, int4;
+    int8.bits = 8, int4.bits = 4;
+    for (const WeightFormat& format : {ExactWeights(Element::kBf16), ExactWeights(Element::kF16),
+                                       ExactWeights(Element::kF32), int8, int4}) {
+      std::vector<uint8_t> packed(Reference().PackedWeightBytes(format, vocab, dim));
+      const PackedWeight weight{packed.data(), format, vocab, dim};
+      Reference().PackWeight(TestStream(),
+                             {OnHost<const void>(table.data()), Element::kF32, 0, vocab, weight});
       std::vector<float> want(static_cast<size_t>(rows) * dim), got(want.size());
-      Reference().Embed(TestStream(), {data, element, ids.data(), rows, dim, want.data()});
+      Reference().Embed(TestStream(), {weight, ids.data(), rows, want.data()});
+      if (format == ExactWeights(Element::kF32))
+        ExpectEqualBytes("floats stay", want.data(),
+                         table.data() + static_cast<size_t>(vocab - 1) * dim, dim * 4);
       for (const Ops* ops : Tables()) {
-        ops->Embed(TestStream(), {data, element, ids.data(), rows, dim, got.data()});
+        ops->Embed(TestStream(), {weight, ids.data(), rows, got.data()});
         ExpectEqualBytes(Label("%s embed dim %d", ops->name, dim), got.data(), want.data(),
                          got.size() * 4);
       }

@@ -6,9 +6,11 @@ import type { RopeFrequencies } from './rope.ts'
 export const describeModel = (
   { config, files, tensors }: Pick<ModelSource, 'config' | 'files' | 'tensors'>,
   precision: ModelPrecision,
+  weights: 'stored' | 'int8' | 'int4' = 'stored',
 ): NativeModelDescription => ({
   files: [...files],
   precision,
+  weights,
   layers: config.layers,
   hiddenSize: config.hiddenSize,
   intermediateSize: config.intermediateSize,

@@ -51,6 +51,8 @@ export type GgufBlock = 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q8_0' | 'q4_k' | 'q
 export interface NativeModelDescription {
   files: string[]
   precision: ModelPrecision
+  /** How weight matrices are kept; default: stored. Under int4 the embedding and the head take 8 bits. */
+  weights?: 'stored' | 'int8' | 'int4'
   layers: number
   hiddenSize: number
   intermediateSize: number
