@@ -53,7 +53,13 @@ export type LoadProgress =
  */
 export async function loadModel(pathOrName: string, options: LoadModelOptions = {}): Promise<Model> {
   checkCallOptions(options, 'loadModel')
-  const { precision = 'bf16', weights = 'auto', threads = availableParallelism(), onProgress, signal } = options
+  const {
+    precision = 'bf16',
+    weights = 'auto',
+    threads = availableParallelism(),
+    onProgress,
+    signal,
+  } = options
   checkOptions(options, threads, precision)
   const path = await findModel(pathOrName, {
     ...(signal && { signal }),
@@ -73,7 +79,9 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   throwIfAborted(signal)
   const engine = createEngine(threads, options.table)
   try {
-    const native = await engine.loadModel(describeModel(source, precision, weights === 'auto' ? 'stored' : weights))
+    const native = await engine.loadModel(
+      describeModel(source, precision, weights === 'auto' ? 'stored' : weights),
+    )
     onProgress?.({ stage: 'ready' })
     return new Model({
       folder: path,
