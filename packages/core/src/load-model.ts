@@ -70,7 +70,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   const source = await (/\.gguf$/i.test(path) ? readModelFile(path) : readModelFolder(path))
   requireMemory(
     `Loading ${path}`,
-    { weights: weightBytes(source.tensors, precision) },
+    { weights: weightBytes(source.tensors, precision, weights === 'auto' ? 'stored' : weights) },
     options.memoryLimit ?? availableMemory(),
     'Close other programs or use a smaller model.',
   )
