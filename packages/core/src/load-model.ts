@@ -115,8 +115,11 @@ function checkOptions(options: LoadModelOptions, threads: number, precision: unk
     throw expected('a number of bytes above 0', 'memoryLimit', memoryLimit)
 }
 
+/** `QPKV_CORE_BACKEND`: the library of another backend than the CPU's. */
 function createEngine(threads: number, table: string | undefined): NativeEngine {
   const { addon } = loadAddon()
+  const library = process.env['QPKV_CORE_BACKEND']
+  if (library) return addon.createEngine({ threads, library })
   const tables = addon.opTables()
   if (table !== undefined && !tables.includes(table))
     throw expected(

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -38,6 +39,7 @@ struct Buffer {
       const size_t rounded = (wanted + wanted / 4 + 4095) / 4096 * 4096;
       data = AllocateAligned(rounded);
       bytes = data == nullptr ? 0 : rounded;
+      if (data == nullptr) throw std::bad_alloc();
     }
     return data;
   }
@@ -66,13 +68,7 @@ struct Stream::Pool {
   std::vector<std::thread> workers;
   std::vector<ThreadBuffer> scratch;
   Buffer shared;
-  std::atomic<bool> out_of_scratch{false};
-
-  void* Grow(Buffer* buffer, size_t bytes) {
-    void* data = buffer->Grow(bytes);
-    if (data == nullptr) out_of_scratch.store(true);
-    return data;
-  }
+  std::atomic<bool> out_of_memory{false};  // in a unit of this job
 
   explicit Pool(int threads) : scratch(threads) {}
 
@@ -91,7 +87,11 @@ struct Stream::Pool {
       if (!ticket.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel,
                                         std::memory_order_acquire))
         continue;
-      f(data, unit, thread);
+      try {
+        f(data, unit, thread);
+      } catch (const std::bad_alloc&) {
+        out_of_memory.store(true);
+      }
       if (done.fetch_add(1) + 1 == count && caller_sleeps.load()) {
         std::lock_guard<std::mutex> lock(mutex);
         wake_caller.notify_one();
@@ -140,13 +140,9 @@ Stream::~Stream() {
 
 int Stream::threads() const { return static_cast<int>(pool_->workers.size()) + 1; }
 
-void* Stream::Scratch(int thread, size_t bytes) {
-  return pool_->Grow(&pool_->scratch[thread], bytes);
-}
+void* Stream::Scratch(int thread, size_t bytes) { return pool_->scratch[thread].Grow(bytes); }
 
-void* Stream::SharedScratch(size_t bytes) { return pool_->Grow(&pool_->shared, bytes); }
-
-bool Stream::TakeOutOfScratch() { return pool_->out_of_scratch.exchange(false); }
+void* Stream::SharedScratch(size_t bytes) { return pool_->shared.Grow(bytes); }
 
 void Stream::Run(int units, UnitFunction call, const void* function) {
   Pool& pool = *pool_;
@@ -176,6 +172,7 @@ void Stream::Run(int units, UnitFunction call, const void* function) {
     pool.wake_caller.wait(lock, finished);
     pool.caller_sleeps.store(false);
   }
+  if (pool.out_of_memory.exchange(false)) throw std::bad_alloc();
 }
 
 }  // namespace qpkv

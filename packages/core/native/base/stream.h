@@ -38,11 +38,10 @@ class Stream {
     Run(units, &CallUnit<F>, &function);
   }
 
-  // Valid until the next call with the same thread. Null where there is no memory: the caller gives
-  // its unit up, and TakeOutOfScratch() tells whoever called the op.
+  // Valid until the next call with the same thread. Where there is no memory they throw
+  // std::bad_alloc: the unit is given up, and so is the op, when its other units have ended.
   void* Scratch(int thread, size_t bytes);
   void* SharedScratch(size_t bytes);
-  bool TakeOutOfScratch();  // whether one of them was null since the last call
 
  private:
   using UnitFunction = void (*)(const void* function, int unit, int thread);

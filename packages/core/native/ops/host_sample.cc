@@ -121,7 +121,6 @@ void SampleOnHost(Stream& stream, const SampleArgs& args) {
   stream.ParallelFor(args.count, [&](int i, int thread) {
     auto* all = static_cast<Candidate*>(
         stream.Scratch(thread, sizeof(Candidate) * static_cast<size_t>(args.vocab)));
-    if (all == nullptr) return;
     const SampleRow& row = args.rows[i];
     args.out[i] = {};
     args.out[i].id = Choose(row, args.vocab, all);

@@ -13,9 +13,9 @@
 //     Shapes are row-major, innermost last.
 //   * float means activations in float32. `precision` says what matrix products see: kBf16 rounds
 //     both factors to bf16 and sums in float32; kF32 keeps float32 factors.
-//   * Ops do not allocate device memory, do not throw and do not check: callers pass valid
-//     arguments. What goes wrong in one (no memory for scratch, a device that fails) is kept in the
-//     stream until Check() is called.
+//   * Ops do not allocate device memory and do not check: callers pass valid arguments. What goes
+//     wrong in one (no memory for scratch, a device that fails) is kept in the stream until Check()
+//     is called; only the addon's own tables throw instead, std::bad_alloc.
 //   * Inside the body of a Replay ops take no host argument, and the same key means the same
 //     arguments: what differs from token to token (ids, positions, lengths, part tables) is read
 //     from device memory.

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <new>
 
 #include "test/harness.h"
 
@@ -52,6 +53,47 @@ QPKV_TEST(Scratch) {
         if (data[i] != static_cast<unsigned char>(unit)) ++wrong;
     });
     Expect("own memory", wrong.load() == 0);
+  }
+}
+
+// More than any machine has: the op says so, and the next one finds everything in order.
+QPKV_TEST(ScratchOutOfMemory) {
+  for (Stream* stream : Streams()) {
+    for (int bad : {0, 7, 49}) {
+      bool told = false;
+      try {
+        stream->ParallelFor(50, [&](int unit, int thread) {
+          stream->Scratch(thread, unit == bad ? size_t{1} << 60 : 64);
+        });
+      } catch (const std::bad_alloc&) {
+        told = true;
+      }
+      Expect("told", told);
+      std::atomic<int> ran{0};
+      stream->ParallelFor(50,
+                          [&](int, int thread) { ran += stream->Scratch(thread, 64) != nullptr; });
+      Expect("and goes on", ran == 50);
+    }
+  }
+}
+
+// The same through a kernel that is compiled without exceptions.
+QPKV_TEST(KernelOutOfMemory) {
+  int32_t nothing = 0;
+  for (const Ops* ops : Tables()) {
+    MatmulArgs args{};
+    float x = 0;
+    args.x = &x;
+    args.m = 1 << 30;  // rows to be rounded to bf16 first: scratch for all of them
+    args.weight = {&nothing, ExactWeights(Element::kBf16), 64, 1 << 30};
+    args.precision = Precision::kBf16;
+    bool told = false;
+    try {
+      ops->Matmul(TestStream(), args);
+    } catch (const std::bad_alloc&) {
+      told = true;
+    }
+    Expect(Label("%s matmul", ops->name), told);
   }
 }
 

@@ -32,14 +32,19 @@ export interface OpenOptions {
   readonly threads?: number
   readonly table?: string
   readonly precision?: 'bf16' | 'f32'
+  /** A backend's library; left out: that of QPKV_CORE_BACKEND, or the CPU. */
+  readonly library?: string
 }
 
 /** A model of the addon straight from a folder, without the API above it. */
 export async function openModel(folder: string, options: OpenOptions = {}): Promise<OpenModel> {
   const { config, description } = await describeModel(folder, options.precision ?? 'f32')
+  const library =
+    options.table === undefined ? (options.library ?? process.env['QPKV_CORE_BACKEND']) : undefined
   const engine = addon.createEngine({
     threads: options.threads ?? 2,
     ...(options.table !== undefined && { table: options.table }),
+    ...(library !== undefined && { library }),
   })
   return { engine, model: await engine.loadModel(description), config }
 }

@@ -1,0 +1,230 @@
+// See mirror.h.
+#include "mirror/mirror.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <new>
+#include <type_traits>
+#include <vector>
+
+#include "abi_hash.h"
+#include "base/stream.h"
+#include "mirror/arena.h"
+#include "mirror/device_pointers.h"
+#include "ops/cpu_backend.h"
+
+// Every op of the table that runs on a stream and takes arguments.
+#define QPKV_MIRRORED_OPS(OP) \
+  OP(LoadFloats)              \
+  OP(Embed)                   \
+  OP(PackWeight)              \
+  OP(Matmul)                  \
+  OP(RmsNorm)                 \
+  OP(Rope)                    \
+  OP(Scale)                   \
+  OP(Glu)                     \
+  OP(Experts)                 \
+  OP(StoreHeads)              \
+  OP(PrefillAttention)        \
+  OP(ObserveAttention)        \
+  OP(ObserveKeys)             \
+  OP(GroupScores)             \
+  OP(SmoothScores)            \
+  OP(Select)                  \
+  OP(Pack)                    \
+  OP(Unpack)                  \
+  OP(DecodeAttention)         \
+  OP(NoteNan)                 \
+  OP(CountTokens)             \
+  OP(Sample)
+
+namespace qpkv {
+namespace {
+
+using Recording = std::vector<std::function<void(Stream&)>>;
+
+// One for the process: several streams share it, as several engines share a device.
+struct Mirror {
+  const Ops& inner = *CpuBackend(kAbi)->tables[0];
+  Arena arena;
+  MirrorCounts counts{};
+  std::mutex mutex;
+  std::map<std::pair<const Stream*, uint64_t>, Recording> recordings;
+  std::map<const Stream*, Recording*> recording;  // bodies that run now
+  std::map<const Stream*, bool> out_of_memory;
+};
+Mirror& The() {
+  static Mirror mirror;
+  return mirror;
+}
+
+[[noreturn]] void Refuse(const char* op, const char* what) {
+  std::fprintf(stderr, "mirror: %s: %s\n", op, what);
+  std::abort();
+}
+
+void CheckOwned(const char* op, const void* data, size_t bytes) {
+  if (data != nullptr && bytes > 0 && !The().arena.Owns(data, bytes))
+    Refuse(op, "a pointer that is not this device's memory");
+}
+
+Recording* Recorder(const Stream& stream) {
+  std::lock_guard<std::mutex> lock(The().mutex);
+  const auto found = The().recording.find(&stream);
+  return found == The().recording.end() ? nullptr : found->second;
+}
+
+// Runs with open pages; a lack of scratch waits for Check.
+template <class Call>
+void RunOpen(Stream& stream, const Call& call) {
+  Mirror& mirror = The();
+  {
+    std::lock_guard<std::mutex> lock(mirror.mutex);
+    ++mirror.counts.ops;
+  }
+  const Arena::Open open(mirror.arena);
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+    std::lock_guard<std::mutex> lock(mirror.mutex);
+    mirror.out_of_memory[&stream] = true;
+  }
+}
+
+// The op that a member of the table names.
+template <auto op, class Args>
+void Mirrored(const char* name, Stream& stream, const Args& args) {
+  DevicePointers(args, [&](const void* data, size_t bytes) { CheckOwned(name, data, bytes); });
+  if (Recording* recording = Recorder(stream)) {
+    static_assert(std::is_trivially_copyable_v<Args>, "arguments are plain structs");
+    recording->push_back([name, args](Stream& on) { Mirrored<op, Args>(name, on, args); });
+  }
+  RunOpen(stream, [&] { (The().inner.*op)(stream, args); });
+}
+
+void* Allocate(Stream&, size_t bytes) { return The().arena.Take(bytes == 0 ? 1 : bytes); }
+void Release(Stream&, void* data, size_t) {
+  if (data != nullptr) The().arena.Give(data);
+}
+
+void Upload(Stream& stream, void* device, Host<const void> host, size_t bytes) {
+  CheckOwned("Upload", device, bytes);
+  if (Recorder(stream) != nullptr) Refuse("Upload", "host memory inside of a Replay");
+  ++The().counts.uploads;
+  RunOpen(stream, [&] { The().inner.Upload(stream, device, host, bytes); });
+}
+void Download(Stream& stream, Host<void> host, const void* device, size_t bytes) {
+  CheckOwned("Download", device, bytes);
+  if (Recorder(stream) != nullptr) Refuse("Download", "host memory inside of a Replay");
+  ++The().counts.downloads;
+  RunOpen(stream, [&] { The().inner.Download(stream, host, device, bytes); });
+}
+void Copy(Stream& stream, void* to, const void* from, size_t bytes) {
+  CheckOwned("Copy", to, bytes);
+  CheckOwned("Copy", from, bytes);
+  if (Recording* recording = Recorder(stream))
+    recording->push_back([=](Stream& on) { Copy(on, to, from, bytes); });
+  RunOpen(stream, [&] { The().inner.Copy(stream, to, from, bytes); });
+}
+void Zero(Stream& stream, void* device, size_t bytes) {
+  CheckOwned("Zero", device, bytes);
+  if (Recording* recording = Recorder(stream))
+    recording->push_back([=](Stream& on) { Zero(on, device, bytes); });
+  RunOpen(stream, [&] { The().inner.Zero(stream, device, bytes); });
+}
+
+StreamStatus Check(Stream& stream) {
+  std::lock_guard<std::mutex> lock(The().mutex);
+  ++The().counts.checks;
+  bool& lacking = The().out_of_memory[&stream];
+  if (!lacking) return {Trouble::kNone, nullptr};
+  lacking = false;
+  return {Trouble::kMemory, "there is no memory left for the scratch space of an operation"};
+}
+
+void Replay(Stream& stream, uint64_t key, Host<void> context, void (*body)(void* context)) {
+  if (key == 0) return body(context.get());
+  Mirror& mirror = The();
+  Recording* kept = nullptr;
+  bool known = false;
+  {
+    std::lock_guard<std::mutex> lock(mirror.mutex);
+    const auto at = mirror.recordings.find({&stream, key});
+    known = at != mirror.recordings.end();
+    kept = &mirror.recordings[{&stream, key}];
+    ++(known ? mirror.counts.replays : mirror.counts.recordings);
+    if (!known) mirror.recording[&stream] = kept;
+  }
+  if (known) {
+    for (const auto& call : *kept) call(stream);
+    return;
+  }
+  body(context.get());
+  std::lock_guard<std::mutex> lock(mirror.mutex);
+  mirror.recording.erase(&stream);
+}
+
+const Ops& Table() {
+  static const Ops table = [] {
+    Ops ops = The().inner;  // PackedWeightBytes looks at no memory
+    ops.name = "mirror";
+    ops.Allocate = Allocate;
+    ops.Release = Release;
+    ops.Upload = Upload;
+    ops.Download = Download;
+    ops.Copy = Copy;
+    ops.Zero = Zero;
+    ops.Check = Check;
+    ops.Replay = Replay;
+#define QPKV_MIRROR(NAME) \
+  ops.NAME = [](Stream& stream, const auto& args) { Mirrored<&Ops::NAME>(#NAME, stream, args); };
+    QPKV_MIRRORED_OPS(QPKV_MIRROR)
+#undef QPKV_MIRROR
+    return ops;
+  }();
+  return table;
+}
+
+#define QPKV_COUNT(NAME) +1
+// The name, the eight functions for memory and PackedWeightBytes come beside them.
+static_assert(sizeof(Ops) == sizeof(void*) * (10 + (0 QPKV_MIRRORED_OPS(QPKV_COUNT))),
+              "an op was added or removed: QPKV_MIRRORED_OPS lists them all");
+#undef QPKV_COUNT
+
+void DestroyMirrorStream(Stream* stream) {
+  {
+    std::lock_guard<std::mutex> lock(The().mutex);
+    auto& kept = The().recordings;
+    for (auto at = kept.begin(); at != kept.end();)
+      at = at->first.first == stream ? kept.erase(at) : std::next(at);
+    The().out_of_memory.erase(stream);
+  }
+  CpuBackend(kAbi)->DestroyStream(stream);
+}
+
+}  // namespace
+}  // namespace qpkv
+
+#define QPKV_EXPORT extern "C" __attribute__((visibility("default")))
+
+QPKV_EXPORT const qpkv::Backend* qpkv_backend(uint64_t abi) {
+  using namespace qpkv;
+  static const Backend refused = RefusedBackend(kAbi, "it was built for another version of qpkv");
+  if (abi != kAbi) return &refused;
+  static const Ops* const tables[] = {&Table()};
+  static const Device device = {"mirror", 0};
+  static const Backend backend = [] {
+    Backend mirror = *CpuBackend(kAbi);  // its streams are the CPU's
+    mirror.name = "mirror";
+    mirror.tables = tables;
+    mirror.table_count = 1;
+    mirror.devices = &device;
+    mirror.DestroyStream = DestroyMirrorStream;
+    return mirror;
+  }();
+  return &backend;
+}
+
+QPKV_EXPORT const qpkv::MirrorCounts* qpkv_mirror_counts() { return &qpkv::The().counts; }

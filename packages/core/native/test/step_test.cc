@@ -1,0 +1,136 @@
+// Step: sequences advance together as they would alone, what the host reads and sends per token,
+// and that nothing runs outside of it.
+#include "engine/step.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "test/harness.h"
+#include "test/tiny_model.h"
+#include "test/watched_ops.h"
+
+namespace qpkv {
+namespace {
+
+const Sampling kGreedy{};
+
+std::vector<int32_t> Continue(Context* context, int count) {
+  std::vector<int32_t> ids = {context->Sample(kGreedy).id};
+  while (static_cast<int>(ids.size()) < count)
+    ids.push_back(context->Append(&ids.back(), 1, nullptr, &kGreedy)->id);
+  return ids;
+}
+
+// Four sequences of different lengths decode in common steps.
+QPKV_TEST(StepTogetherAsAlone) {
+  for (const Table& table : AvailableTables()) {
+    if (!std::strcmp(table.ops->name, "reference")) continue;
+    const auto model = TinyModel(table, 2);
+    const int vocab = model->description.vocab, layers = model->description.layers;
+    std::vector<std::shared_ptr<Context>> together, alone;
+    for (int i = 0; i < 4; ++i) {
+      const auto made =
+          PrefillAll(model, TinyPrompt(5 + 40 * i, vocab, i), {FullPlan(*model), FullPlan(*model)});
+      together.push_back(made[0]), alone.push_back(made[1]);
+    }
+    std::vector<std::vector<int32_t>> want, got(4);
+    for (const auto& context : alone) want.push_back(Continue(context.get(), 12));
+    std::vector<Buffer> logits;
+    for (int i = 0; i < 4; ++i) {
+      logits.emplace_back(model->engine->device, sizeof(float) * vocab);
+      got[static_cast<size_t>(i)] = {together[static_cast<size_t>(i)]->Sample(kGreedy).id};
+    }
+    for (int step = 0; step < 11; ++step) {
+      EngineTurn turn(*model->engine);
+      std::vector<Work> work;
+      for (size_t i = 0; i < 4; ++i) {
+        Work w;
+        w.sequence = together[i].get();
+        w.to = layers;
+        w.first = together[i]->tokens() + step;
+        w.rows = 1;
+        w.ids = &got[i].back();
+        w.last_logits = logits[i].floats();
+        w.sampling = &kGreedy;
+        work.push_back(w);
+      }
+      const std::vector<Outcome> outcomes = Step(*model, work);
+      for (size_t i = 0; i < 4; ++i) {
+        Expect("sound", !outcomes[i].error);
+        got[i].push_back(outcomes[i].sampled.id);
+      }
+    }
+    for (size_t i = 0; i < 4; ++i)
+      Expect(Label("%s sequence %zu", table.ops->name, i), got[i] == want[i]);
+  }
+}
+
+// One upload and one read-back a token, however many layers there are.
+QPKV_TEST(StepTransfersPerToken) {
+  for (int layers : {2, 6}) {
+    WatchedOps watched(AvailableTables().front());
+    TinyShape shape;
+    shape.layers = layers;
+    const auto model = TinyModel(watched.table(), 1, shape);
+    const auto contexts = PrefillAll(model, TinyPrompt(100, shape.vocab), {FullPlan(*model)});
+    Context& context = *contexts[0];
+    int32_t id = context.Sample(kGreedy).id;
+    // The cache opens a part now and then; a token in the middle of one is looked at.
+    for (int i = 0; i < 3; ++i) id = context.Append(&id, 1, nullptr, &kGreedy)->id;
+    const WatchedCounts before = watched.counts();
+    id = context.Append(&id, 1, nullptr, &kGreedy)->id;
+    const WatchedCounts after = watched.counts();
+    Expect(Label("%d layers: one read-back", layers), after.downloads - before.downloads == 1);
+    Expect(Label("%d layers: one upload", layers), after.uploads - before.uploads == 1);
+  }
+}
+
+// Forward passes run inside of Step, everything else in a turn of its own.
+QPKV_TEST(NothingRunsOutsideOfStep) {
+  WatchedOps watched(AvailableTables().front());
+  const auto model = TinyModel(watched.table(), 2);
+  const int vocab = model->description.vocab;
+  const auto contexts = PrefillAll(model, TinyPrompt(700, vocab), {FullPlan(*model)});
+  Context& context = *contexts[0];
+  const std::vector<int32_t> more = TinyPrompt(150, vocab, 3);
+  std::vector<float> all(more.size() * static_cast<size_t>(vocab));
+  context.Append(more.data(), 150, all.data(), nullptr);
+  Continue(&context, 5);
+  context.Logits();
+  Expect("ops were watched", watched.counts().ops > 100);
+  Expect("forward passes only inside of Step", watched.counts().forward_outside == 0);
+  Expect("nothing outside of a turn", watched.counts().outside == 0);
+}
+
+// NaN of one sequence leaves its neighbour alone.
+QPKV_TEST(StepNamesTheRowsWithNan) {
+  const auto model = TinyModel(AvailableTables().front(), 1);
+  const int vocab = model->description.vocab, layers = model->description.layers;
+  const auto good = PrefillAll(model, TinyPrompt(20, vocab), {FullPlan(*model)})[0];
+  const auto bad = PrefillAll(model, TinyPrompt(20, vocab, 2), {FullPlan(*model)})[0];
+  const int32_t spoilt = 17, sound = 3;
+  std::vector<float> row(static_cast<size_t>(model->description.hidden), NAN);
+  auto* embed = static_cast<float*>(const_cast<void*>(model->embed));
+  std::memcpy(embed + static_cast<size_t>(spoilt) * row.size(), row.data(),
+              row.size() * sizeof(float));
+  std::vector<Work> work(2);
+  Buffer logits(model->engine->device, 2 * sizeof(float) * static_cast<size_t>(vocab));
+  for (int i = 0; i < 2; ++i) {
+    work[i].sequence = i == 0 ? bad.get() : good.get();
+    work[i].to = layers;
+    work[i].first = 20;
+    work[i].rows = 1;
+    work[i].ids = i == 0 ? &spoilt : &sound;
+    work[i].last_logits = logits.floats() + i * vocab;
+    work[i].sampling = &kGreedy;
+  }
+  EngineTurn turn(*model->engine);
+  const std::vector<Outcome> outcomes = Step(*model, work);
+  Expect("the first layer is named",
+         outcomes[0].error && std::strstr(outcomes[0].error->what(), "layer 0") != nullptr);
+  Expect("the neighbour goes on", !outcomes[1].error && outcomes[1].sampled.id >= 0);
+  Expect("one is broken, the other not", bad->broken() && !good->broken());
+}
+
+}  // namespace
+}  // namespace qpkv

@@ -1,0 +1,61 @@
+#include "test/watched_ops.h"
+
+#include "engine/step.h"
+
+namespace qpkv {
+namespace {
+
+const Ops* inner_ops = nullptr;
+WatchedCounts watched;
+
+void Note(bool forward) {
+  ++watched.ops;
+  if (!InTurn()) ++watched.outside;
+  if (forward && !InStep()) ++watched.forward_outside;
+}
+
+}  // namespace
+
+const WatchedCounts& WatchedOps::counts() const { return watched; }
+
+WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
+  inner_ops = inner.ops;
+  watched = {};
+  ops_.Upload = [](Stream& stream, void* device, Host<const void> host, size_t bytes) {
+    Note(false);
+    ++watched.uploads;
+    inner_ops->Upload(stream, device, host, bytes);
+  };
+  ops_.Download = [](Stream& stream, Host<void> host, const void* device, size_t bytes) {
+    Note(false);
+    ++watched.downloads;
+    inner_ops->Download(stream, host, device, bytes);
+  };
+#define QPKV_WATCH(NAME, FORWARD)                    \
+  ops_.NAME = [](Stream& stream, const auto& args) { \
+    Note(FORWARD);                                   \
+    inner_ops->NAME(stream, args);                   \
+  };
+  QPKV_WATCH(Embed, true)
+  QPKV_WATCH(Matmul, true)
+  QPKV_WATCH(RmsNorm, true)
+  QPKV_WATCH(Rope, true)
+  QPKV_WATCH(Scale, true)
+  QPKV_WATCH(Glu, true)
+  QPKV_WATCH(Experts, true)
+  QPKV_WATCH(StoreHeads, true)
+  QPKV_WATCH(PrefillAttention, true)
+  QPKV_WATCH(DecodeAttention, true)
+  QPKV_WATCH(NoteNan, true)
+  QPKV_WATCH(CountTokens, true)
+  QPKV_WATCH(Sample, true)
+  QPKV_WATCH(LoadFloats, false)
+  QPKV_WATCH(PackWeight, false)
+  QPKV_WATCH(Select, false)
+  QPKV_WATCH(Pack, false)
+  QPKV_WATCH(Unpack, false)
+#undef QPKV_WATCH
+  table_.ops = &ops_;
+}
+
+}  // namespace qpkv

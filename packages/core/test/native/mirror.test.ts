@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { LayerPlan1 as LayerPlan } from '@qpkv/spec'
+import { afterAll, describe, expect, test } from 'vitest'
+import { packageRoot } from '../../src/native/package-root.ts'
+import { randomModel } from '../support/random-model.ts'
+import { packed, segments } from './support/layer-cases.ts'
+import {
+  addon,
+  generateGreedy,
+  layerPlan,
+  openModel,
+  planOf,
+  prefill,
+  tables,
+  type OpenModel,
+} from './support/open-model.ts'
+
+/** A backend whose memory the host cannot look at: native/mirror. */
+const library = join(packageRoot(import.meta.url), 'build', 'Release', 'qpkv_mirror.so')
+
+const config = {
+  architectures: ['Qwen3ForCausalLM'],
+  model_type: 'qwen3',
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 32,
+  vocab_size: 211,
+  rms_norm_eps: 1e-5,
+  hidden_act: 'silu',
+  rope_theta: 10000,
+  max_position_embeddings: 4096,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  tie_word_embeddings: true,
+}
+const prompt = Array.from({ length: 700 }, (_, i) => (i * 53 + 7 * (i % 11)) % 211)
+
+const observe: LayerPlan['observe'] = {
+  what: 'attention',
+  queries: { last: 16, before: 'prompt-end' },
+  mask: 'causal',
+  reduce: 'sum',
+  group: 'mean',
+}
+const beforeRope = { bits: 16, element: 'f32', rope: 'before' } as const
+const plain = { bits: 16, element: 'f32', rope: 'after' } as const
+const plans: Record<string, LayerPlan> = {
+  'everything, exactly': layerPlan(700),
+  'pruned by attention, in 4 bits': layerPlan(120, {
+    segments: segments(packed(4, 'channel'), packed(4, 'token'), 32),
+    observe,
+    smooth: { pool: 'max', kernel: 7, padding: 'zeros-count' },
+    protect: { first: 0, last: 16 },
+  }),
+  'original residual rule, in 2 bits': layerPlan(700, {
+    segments: segments(packed(2, 'channel'), packed(2, 'token'), 32),
+    residual: 'kivi',
+  }),
+  'running eviction by score': layerPlan(100, {
+    observe: { ...observe, queries: 'all' },
+    protect: { first: 0, last: 20 },
+    evict: 'lowest-score',
+  }),
+  'first in, first out, positions in the cache': layerPlan(80, {
+    segments: [{ role: 'recent', tokens: 'rest', key: beforeRope, value: plain }],
+    protect: { first: 4, last: 76 },
+    evict: 'fifo',
+    positions: 'cache',
+  }),
+}
+
+describe.skipIf(!existsSync(library))('on a device apart', () => {
+  let opened: Promise<readonly [here: OpenModel, there: OpenModel]> | undefined
+  const both = () => (opened ??= openBoth())
+  async function openBoth() {
+    const { folder } = randomModel(config, 'BF16', 3)
+    return [await openModel(folder, { table: tables[0]! }), await openModel(folder, { library })] as const
+  }
+  afterAll(async () => {
+    for (const { model, engine } of await both()) {
+      model.dispose()
+      engine.dispose()
+    }
+  })
+
+  test.each(Object.entries(plans))('%s: the same tokens and bytes', async (_, plan) => {
+    const runs = []
+    for (const open of await both()) {
+      const { contexts, kept } = await prefill(open, prompt, [planOf(open.config, 700, plan)])
+      const context = contexts[0]!
+      const fork = context.fork()
+      runs.push({
+        kept,
+        tokens: await generateGreedy(context, 70),
+        forked: await generateGreedy(fork, 10),
+        logits: await context.logits(),
+        bytes: context.bytes(),
+        tiles: context.export(1, 0),
+      })
+      context.dispose()
+      fork.dispose()
+    }
+    expect((await both())[1].engine.table).toBe('mirror')
+    expect(runs[1]).toEqual(runs[0])
+  })
+
+  test('sampling with penalties draws the same tokens', async () => {
+    const draws = []
+    for (const open of await both()) {
+      const { contexts } = await prefill(open, prompt, [planOf(open.config, 700, layerPlan(700))])
+      const context = contexts[0]!
+      context.seed(5)
+      const sampling = { temperature: 1.2, topK: 60, topP: 0.97, minP: 0.01, repetitionPenalty: 1.4 }
+      const ids = [await context.sample(sampling)]
+      while (ids.length < 40) ids.push((await context.append(Int32Array.of(ids.at(-1)!), sampling))!)
+      draws.push(ids)
+    }
+    expect(draws[1]).toEqual(draws[0])
+    expect(new Set(draws[0]).size).toBeGreaterThan(10)
+  })
+})
+
+test('a library that is none is refused by name', () => {
+  expect(() => addon.createEngine({ threads: 1, library: '/nowhere/to/be/found.so' })).toThrow(
+    /The backend '\/nowhere\/to\/be\/found.so' cannot be used/,
+  )
+})
