@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include "engine/device.h"
 #include "engine/error.h"
@@ -69,15 +70,19 @@ enum class Slot {
 class Workspace {
  public:
   void* Bytes(OpenDevice& device, Slot slot, size_t count) {
-    return buffers_[static_cast<size_t>(slot)].Ensure(device, count);
+    Buffer& buffer = buffers_[static_cast<size_t>(slot)];
+    if (count > buffer.bytes()) ++moves_;
+    return buffer.Ensure(device, count);
   }
+  // How often one of them has been moved.
+  uint64_t moves() const { return moves_; }
   float* Floats(OpenDevice& device, Slot slot, size_t count) {
-    return static_cast<float*>(
-        buffers_[static_cast<size_t>(slot)].Ensure(device, count * sizeof(float)));
+    return static_cast<float*>(Bytes(device, slot, count * sizeof(float)));
   }
 
  private:
   std::array<Buffer, static_cast<size_t>(Slot::kCount)> buffers_;
+  uint64_t moves_ = 0;
 };
 
 }  // namespace qpkv

@@ -2,17 +2,26 @@
 #include "engine/context.h"
 
 #include <algorithm>
+#include <atomic>
+
+#include "engine/hash.h"
 
 namespace qpkv {
 namespace {
 // Small enough that a cancelled question stops soon, large enough for full speed of the matrix
 // products.
 constexpr int kAppendTokens = 128;
+
+uint64_t NextNumber() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
 }  // namespace
 
 Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers,
                  std::shared_ptr<Buffer> logits, std::vector<int32_t> ids)
-    : model_(std::move(model)),
+    : number_(NextNumber()),
+      model_(std::move(model)),
       cache_(std::move(layers)),
       logits_(std::move(logits)),
       ids_(std::move(ids)),
@@ -23,6 +32,7 @@ Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLay
 Context::Context(const Context& other)
     : Sequence(other),
       random(other.random),
+      number_(NextNumber()),
       model_(other.model_),
       cache_(other.cache_),
       logits_(other.logits_),
@@ -127,6 +137,11 @@ void Context::BeforeLayers(const LayerRows& rows) {
   step.values = rows.qkv.v;
   step.kv_head_stride = d.head_dim;
   cache_.Begin(*model_->engine, rows.rows, step);
+}
+
+// Its layers' ops depend on the plan and on where the tables of items lie.
+uint64_t Context::ReplayKey() const {
+  return HashOf({number_, reinterpret_cast<uintptr_t>(cache_.items())});
 }
 
 void Context::Attend(const LayerRows& rows) {

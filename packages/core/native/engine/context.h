@@ -48,6 +48,7 @@ class Context : public Sequence {
   RopeTable RopeAt(int layer) const override;
   bool TurnsKeys(int layer) const override;
   void BeforeLayers(const LayerRows& rows) override;
+  uint64_t ReplayKey() const override;
   void Attend(const LayerRows& rows) override;
   void AfterLayers(int tokens) override;
 
@@ -61,6 +62,7 @@ class Context : public Sequence {
   void CountTokens();
   void Publish();
 
+  const uint64_t number_;  // no other context has it
   std::shared_ptr<Model> model_;
   KvCache cache_;
   std::shared_ptr<Buffer> logits_;  // [vocab], shared with forks until the next step

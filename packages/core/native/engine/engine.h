@@ -19,6 +19,8 @@ class Engine {
 
   void* Bytes(Slot slot, size_t count) { return workspace_.Bytes(device, slot, count); }
 
+  uint64_t moves() const { return workspace_.moves(); }
+
   void Upload(void* to, const void* host, size_t bytes) {
     ops.Upload(stream, to, OnHost(host), bytes);
   }

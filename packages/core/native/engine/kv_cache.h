@@ -26,6 +26,7 @@ class KvCache {
   void Append(Engine& engine, int layer) const;
   void Attend(Engine& engine, int layer, Precision precision, float logit_scale) const;
   void Evict(Engine& engine, int layer) const;
+  const void* items() const { return items_.data(); }  // what they are called with
   // Behind the layer loop: reads back who leaves, and lets every layer settle.
   void End(Engine& engine);
 

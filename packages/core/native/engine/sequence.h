@@ -32,6 +32,9 @@ class Sequence {
   // Before the layer loop: where these rows lie in every layer that they pass. May throw, like
   // Attend.
   virtual void BeforeLayers(const LayerRows&) {}
+  // What the ops of the layer loop are called with, beside what the step itself hands them, as a
+  // number: the same number means the same ops with the same arguments. 0: they differ each time.
+  virtual uint64_t ReplayKey() const { return 0; }
   // Before queries and keys are turned.
   virtual void BeforeRope(const LayerRows&) {}
   // Stores the rows' keys and values and attends to them and all before. May throw: the rows' own

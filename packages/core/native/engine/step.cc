@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "base/check.h"
+#include "engine/hash.h"
 
 namespace qpkv {
 namespace {
@@ -65,7 +66,7 @@ class StepRun {
   std::vector<Outcome> Run() {
     Prepare();
     for (size_t i = 0; i < items_.size() && rows_ > 0; ++i) BeforeLayers(i);
-    engine_.ops.Replay(engine_.stream, 0, OnHost<void>(this),
+    engine_.ops.Replay(engine_.stream, Key(), OnHost<void>(this),
                        [](void* run) { static_cast<StepRun*>(run)->GuardedBody(); });
     if (failure_) std::rethrow_exception(failure_);
     for (Item& item : items_) AfterLayers(&item);
@@ -148,6 +149,24 @@ class StepRun {
     row.top_k = s.top_k;
     row.logprobs = s.logprobs;
     return row;
+  }
+
+  // Decode alone is replayed: one row each, whose ops are called with the same arguments token
+  // after token. 0 where they are not.
+  uint64_t Key() const {
+    uint64_t key =
+        HashOf({engine_.moves(), reinterpret_cast<uintptr_t>(&model_), static_cast<uint64_t>(rows_),
+                static_cast<uint64_t>(samples_), static_cast<uint64_t>(per_layer_)});
+    for (const Item& item : items_) {
+      const Work& work = *item.work;
+      const uint64_t own = work.sequence->ReplayKey();
+      if (own == 0 || item.error || work.rows != 1 || work.all_logits != nullptr) return 0;
+      key = HashOf({key, own, static_cast<uint64_t>(work.from), static_cast<uint64_t>(work.to),
+                    static_cast<uint64_t>(work.sampling != nullptr),
+                    reinterpret_cast<uintptr_t>(work.last_logits),
+                    reinterpret_cast<uintptr_t>(work.counts)});
+    }
+    return key | 1;
   }
 
   // Nothing may fly through a backend's code.

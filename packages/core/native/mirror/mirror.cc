@@ -35,7 +35,12 @@
   OP(Select)                  \
   OP(Pack)                    \
   OP(Unpack)                  \
+  OP(MarkTokens)              \
+  OP(CheckParts)              \
+  OP(AppendTokens)            \
   OP(DecodeAttention)         \
+  OP(EvictLowest)             \
+  OP(UploadPieces)            \
   OP(NoteNan)                 \
   OP(CountTokens)             \
   OP(Sample)
@@ -93,10 +98,19 @@ void RunOpen(Stream& stream, const Call& call) {
   }
 }
 
+// What an op sends from the host counts like an upload, and has no place in a Replay.
+template <class Args>
+void NoteHostArguments(const char*, Stream&, const Args&) {}
+void NoteHostArguments(const char* name, Stream& stream, const UploadPiecesArgs&) {
+  if (Recorder(stream) != nullptr) Refuse(name, "host memory inside of a Replay");
+  ++The().counts.uploads;
+}
+
 // The op that a member of the table names.
 template <auto op, class Args>
 void Mirrored(const char* name, Stream& stream, const Args& args) {
   DevicePointers(args, [&](const void* data, size_t bytes) { CheckOwned(name, data, bytes); });
+  NoteHostArguments(name, stream, args);
   if (Recording* recording = Recorder(stream)) {
     static_assert(std::is_trivially_copyable_v<Args>, "arguments are plain structs");
     recording->push_back([name, args](Stream& on) { Mirrored<op, Args>(name, on, args); });

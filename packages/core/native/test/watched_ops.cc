@@ -31,6 +31,11 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
     ++watched.downloads;
     inner_ops->Download(stream, host, device, bytes);
   };
+  ops_.UploadPieces = [](Stream& stream, const UploadPiecesArgs& args) {
+    Note(false);
+    ++watched.uploads;
+    inner_ops->UploadPieces(stream, args);
+  };
 #define QPKV_WATCH(NAME, FORWARD)                    \
   ops_.NAME = [](Stream& stream, const auto& args) { \
     Note(FORWARD);                                   \
@@ -45,7 +50,9 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
   QPKV_WATCH(Experts, true)
   QPKV_WATCH(StoreHeads, true)
   QPKV_WATCH(PrefillAttention, true)
+  QPKV_WATCH(AppendTokens, true)
   QPKV_WATCH(DecodeAttention, true)
+  QPKV_WATCH(EvictLowest, true)
   QPKV_WATCH(NoteNan, true)
   QPKV_WATCH(CountTokens, true)
   QPKV_WATCH(Sample, true)
@@ -54,6 +61,8 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
   QPKV_WATCH(Select, false)
   QPKV_WATCH(Pack, false)
   QPKV_WATCH(Unpack, false)
+  QPKV_WATCH(MarkTokens, false)
+  QPKV_WATCH(CheckParts, false)
 #undef QPKV_WATCH
   table_.ops = &ops_;
 }
