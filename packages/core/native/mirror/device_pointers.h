@@ -18,9 +18,9 @@ void DevicePointers(const LoadFloatsArgs& a, const Visit& visit) {
 
 template <class Visit>
 void DevicePointers(const EmbedArgs& a, const Visit& visit) {
-  visit(a.table, static_cast<size_t>(ElementBytes(a.element)) * a.dim);  // of at least one row
+  visit(a.table.data, 1);
   visit(a.ids, sizeof(int32_t) * a.rows);
-  visit(a.out, sizeof(float) * a.rows * a.dim);
+  visit(a.out, sizeof(float) * a.rows * a.table.k);
 }
 
 template <class Visit>

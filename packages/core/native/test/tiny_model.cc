@@ -64,6 +64,7 @@ std::shared_ptr<Model> TinyModel(const Table& table, int threads, const TinyShap
     d.tensors[role] = weights.Add({shape.hidden}, 0.1f, 1);
   };
   d.tensors["embed"] = weights.Add({shape.vocab, shape.hidden}, 1);
+  matrix("head", shape.vocab, shape.hidden);
   norm("norm");
   const int q = shape.query_heads * shape.head_dim, kv = shape.kv_heads * shape.head_dim;
   for (int l = 0; l < shape.layers; ++l) {
