@@ -21,7 +21,7 @@ async function distributions(batchSize) {
   const items = ids.map((id) => [id, { generateNext: { probabilities: true } }])
   const results = await sequence.controlledEvaluate(items)
   const rows = results.map((result) => {
-    const row = new Array(input.vocab).fill(0)
+    const row = Array.from({ length: input.vocab }, () => 0)
     for (const [id, probability] of result.next.probabilities) row[id] = probability
     return row.map((value) => Number(value.toPrecision(6)))
   })

@@ -27,7 +27,7 @@ const pieces = [
 /** `count` varied texts, the same at every call: the pieces, then runs and mixtures of them. */
 export function variedTexts(count: number): string[] {
   const random = new SeededRandom(1)
-  const pool = [...pieces.join('')]
+  const pool = Array.from(pieces.join(''))
   const pick = (n: number) => random.below(n)
   const texts = pieces.slice(0, count)
   while (texts.length < count) {

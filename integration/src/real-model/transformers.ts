@@ -21,8 +21,8 @@ export function compareWithTransformers(file: string, folder: string, python: st
   const script = join(root, 'packages/cli/scripts/dump-logits.py')
   const dumped = spawnSync(python, [script, file, dump], { stdio: ['ignore', 2, 2] })
   if (dumped.status !== 0) throw new Error(`${script} failed.`)
-  const arguments_ = ['verify', file, '--against', dump, '--tolerance', '0.001', '--needles', '0', '--json']
-  const verified = spawnSync('node', [join(root, 'packages/cli/dist/main.js'), ...arguments_], {
+  const words = ['verify', file, '--against', dump, '--tolerance', '0.001', '--needles', '0', '--json']
+  const verified = spawnSync('node', [join(root, 'packages/cli/dist/main.js'), ...words], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 2],
   })

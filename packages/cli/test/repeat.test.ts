@@ -71,7 +71,12 @@ describe('qpkv run repeats', () => {
     )
     const names = readdirSync(file('sweep')).filter((name) => name.endsWith('.jsonl'))
     const counts = names.map((name) => name.split('-')[0])
-    expect(counts.sort()).toEqual(['longbench', 'needle', 'needle', 'ruler'])
+    expect(counts.toSorted((a, b) => (String(a) < String(b) ? -1 : 1))).toEqual([
+      'longbench',
+      'needle',
+      'needle',
+      'ruler',
+    ])
     for (const name of names) {
       await expectSame(join(file('sweep'), name))
     }

@@ -272,7 +272,7 @@ export class Context {
   private async next(sampling: NativeSampling, signal: AbortSignal): Promise<number> {
     if (this.pending === undefined) this.pending = await this.sampleNative(sampling)
     else await this.feed(signal, sampling)
-    return this.pending as number
+    return this.pending
   }
 
   private async sampleNative(sampling: NativeSampling): Promise<number> {

@@ -26,7 +26,7 @@ describe('an option that a call does not read', () => {
       [{ temprature: 0 }, 'temperature'],
     ] as const)
       await throwsKv('KV_INVALID_OPTION', new RegExp(`Did you mean ${name}`), () =>
-        context.generate({ maxTokens: 5, ...options } as never),
+        context.generate({ maxTokens: 5, ...options }),
       )
     await throwsKv('KV_INVALID_OPTION', /append\(\)\.maxTokens/, () =>
       context.append([1], { maxTokens: 1 } as never),

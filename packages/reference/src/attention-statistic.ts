@@ -56,6 +56,7 @@ function reduce(values: readonly number[], by: AttentionNode['reduce']): number 
     case 'variance':
       return values.reduce((total, p) => total + (p - mean) ** 2, 0) / values.length
     case 'entropy':
-      return values.reduce((total, p) => total - p * Math.log(p + 1e-10), 0)
+      break
   }
+  return values.reduce((total, p) => total - p * Math.log(p + 1e-10), 0)
 }

@@ -64,7 +64,7 @@ const interpreters: { readonly [N in Exclude<OperationNode['op'], 'group'>]: Int
 
 /** An operation's scores from those of the nodes that it is made of. */
 export const operate = (node: Exclude<OperationNode, { op: 'group' }>, parts: readonly Scores[]): Scores =>
-  (interpreters[node.op] as Interpreter<typeof node.op>)(node as never, parts)
+  (interpreters[node.op] as Interpreter<typeof node.op>)(node, parts)
 
 const each = (x: Scores, value: (x: number) => number): Scores => x.map((row) => row.map(value))
 

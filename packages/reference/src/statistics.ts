@@ -35,7 +35,7 @@ export function measure(node: StatisticNode, tensors: LayerTensors, context: Sta
   const interpret = interpreters[node.stat] as Interpreter<StatisticNode['stat']> | undefined
   if (!interpret)
     throw new KvError('KV_UNSUPPORTED', `The reference does not know the statistic ${node.stat}.`)
-  return interpret(node as never, tensors, context)
+  return interpret(node, tensors, context)
 }
 
 const perKvHead = (

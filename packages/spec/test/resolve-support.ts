@@ -25,7 +25,7 @@ export const window = definePruner({
     windowAttention({ window, kernel: 7, pool: 'max', group: 'mean', order: 'position' }, at),
 })
 /** A falling line of tokens. */
-export const falling = defineAllocator({
+const falling = defineAllocator({
   name: 'falling',
   paper: '',
   options: { steep: integer({ default: 3, min: 0, doc: 's' }) },

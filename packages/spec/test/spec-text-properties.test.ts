@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   budgetKinds,
@@ -126,8 +126,37 @@ test('equal budgets have one text, whatever unit they were written in', () => {
 
 test('any text is a spec that prints canonically, or a KvError that names a column or a path', () => {
   const piece = fc.constantFrom(
-    ...['snapkv', 'ada', 'kivi', '~', '~~', ':', '+', '@', '#', ',', '=', "'", '"', '1', '64', 't', 'x16'],
-    ...['%', 'KiB', 'heads', 'kv', '0-4', '{', '}', '[', ' ', 'é', '\\', 'keyBits', 'tokens', 'none'],
+    'snapkv',
+    'ada',
+    'kivi',
+    '~',
+    '~~',
+    ':',
+    '+',
+    '@',
+    '#',
+    ',',
+    '=',
+    "'",
+    '"',
+    '1',
+    '64',
+    't',
+    'x16',
+    '%',
+    'KiB',
+    'heads',
+    'kv',
+    '0-4',
+    '{',
+    '}',
+    '[',
+    ' ',
+    'é',
+    '\\',
+    'keyBits',
+    'tokens',
+    'none',
   )
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 16 }), (pieces) => {

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "engine/hash.h"
+#include "engine/step_state.h"
 
 namespace qpkv {
 namespace {
@@ -19,43 +20,12 @@ struct Depth {
   int* count_;
 };
 
-// One piece of work, and where its rows lie among those of the step.
-struct Item {
-  const Work* work = nullptr;
-  int row = 0;         // its first row
-  int logits_row = 0;  // its first row of logits
-  int logits_rows = 0;
-  bool own_hidden = false;  // the sequence keeps the hidden states
-  std::optional<Error> error;
-
-  bool At(int layer) const { return work->from <= layer && layer < work->to && work->rows > 0; }
-};
-
-// The step's state, one piece of device memory that is uploaded once and whose end is read back:
-//
-//   ids        [rows]
-//   positions  [rows], or [layers, rows] where a cache counts positions of its own
-//   sampling   [samples] SampleRow
-//   notes      [rows + logits rows]  the layer after which a row first held NaN, or -1
-//   sampled    [samples] SampledToken
-struct StateLayout {
-  size_t positions, sampling, notes, sampled, bytes;
-
-  StateLayout(int rows, int position_rows, int notes_count, int samples) {
-    positions = AlignUp(sizeof(int32_t) * rows, 64);
-    sampling = positions + AlignUp(sizeof(int32_t) * position_rows, 64);
-    notes = sampling + AlignUp(sizeof(SampleRow) * samples, 64);
-    sampled = notes + AlignUp(sizeof(int32_t) * notes_count, 64);
-    bytes = sampled + sizeof(SampledToken) * samples;
-  }
-};
-
 class StepRun {
  public:
   StepRun(const Model& model, const std::vector<Work>& work)
       : model_(model), d_(model.description), engine_(*model.engine) {
     for (const Work& w : work) {
-      Item item;
+      StepItem item;
       item.work = &w;
       item.own_hidden = w.rows > 0 && w.sequence->HiddenAt(w.first) != nullptr;
       items_.push_back(item);
@@ -69,7 +39,7 @@ class StepRun {
     engine_.ops.Replay(engine_.stream, Key(), OnHost<void>(this),
                        [](void* run) { static_cast<StepRun*>(run)->GuardedBody(); });
     if (failure_) std::rethrow_exception(failure_);
-    for (Item& item : items_) AfterLayers(&item);
+    for (StepItem& item : items_) AfterLayers(&item);
     return ReadBack();
   }
 
@@ -77,7 +47,7 @@ class StepRun {
   // Rows that pass all layers come first; those of prompts follow.
   void PlaceRows() {
     for (bool own : {false, true})
-      for (Item& item : items_) {
+      for (StepItem& item : items_) {
         if (item.own_hidden != own) continue;
         item.row = rows_;
         rows_ += item.work->rows;
@@ -94,7 +64,7 @@ class StepRun {
         logits_rows_ += item.logits_rows;
         if (item.work->sampling != nullptr) ++samples_;
       }
-    for (const Item& item : items_)
+    for (const StepItem& item : items_)
       for (int l = item.work->from; l < item.work->to; ++l)
         per_layer_ |= item.work->sequence->RopePosition(l, item.work->first) != item.work->first;
   }
@@ -109,7 +79,7 @@ class StepRun {
     auto* sampling = reinterpret_cast<SampleRow*>(host.data() + at.sampling);
     std::memset(host.data() + at.notes, 0xff, at.sampled - at.notes);  // -1
     int sample = 0;
-    for (const Item& item : items_) {
+    for (const StepItem& item : items_) {
       const Work& work = *item.work;
       for (int i = 0; i < work.rows; ++i) {
         ids[item.row + i] = work.from == 0 && work.to > 0 ? work.ids[i] : 0;
@@ -130,34 +100,13 @@ class StepRun {
     read_back_ = at.bytes - at.notes;
   }
 
-  static SampleRow RowOf(const Work& work) {
-    const Sampling& s = *work.sampling;
-    SampleRow row{};
-    row.logits = work.last_logits;
-    row.allowed = s.allowed;
-    row.bias_ids = s.bias_ids;
-    row.bias = s.bias;
-    row.bias_count = s.bias_count;
-    row.counts = s.counts_tokens() ? work.counts : nullptr;
-    row.temperature = s.temperature;
-    row.top_p = s.top_p;
-    row.min_p = s.min_p;
-    row.repetition_penalty = s.repetition_penalty;
-    row.presence_penalty = s.presence_penalty;
-    row.frequency_penalty = s.frequency_penalty;
-    row.uniform = work.uniform;
-    row.top_k = s.top_k;
-    row.logprobs = s.logprobs;
-    return row;
-  }
-
   // Decode alone is replayed: one row each, whose ops are called with the same arguments token
   // after token. 0 where they are not.
   uint64_t Key() const {
     uint64_t key =
         HashOf({engine_.moves(), reinterpret_cast<uintptr_t>(&model_), static_cast<uint64_t>(rows_),
                 static_cast<uint64_t>(samples_), static_cast<uint64_t>(per_layer_)});
-    for (const Item& item : items_) {
+    for (const StepItem& item : items_) {
       const Work& work = *item.work;
       const uint64_t own = work.sequence->ReplayKey();
       if (own == 0 || item.error || work.rows != 1 || work.all_logits != nullptr) return 0;
@@ -180,7 +129,7 @@ class StepRun {
 
   // Room in the caches and their tables. Nothing that layers hand on moves from here on.
   void BeforeLayers(size_t i) {
-    Item& item = items_[i];
+    StepItem& item = items_[i];
     if (item.work->to == item.work->from || item.work->rows == 0) return;
     const QkvRows qkv = QkvBuffer(model_, rows_);
     float* attention =
@@ -192,7 +141,7 @@ class StepRun {
     }
   }
 
-  static void AfterLayers(Item* item) {
+  static void AfterLayers(StepItem* item) {
     const Work& work = *item->work;
     if (item->error || work.to == work.from) return;
     try {
@@ -220,7 +169,7 @@ class StepRun {
   }
 
   void CountTokens() {
-    for (const Item& item : items_)
+    for (const StepItem& item : items_)
       if (item.work->counts != nullptr && item.work->rows > 0)
         engine_.ops.CountTokens(engine_.stream,
                                 {ids_ + item.row, item.work->rows, item.work->counts});
@@ -234,11 +183,12 @@ class StepRun {
 
   // Without layers rows only take their logits from hidden states that are there.
   bool StartsAtEmbedding() const {
-    return std::any_of(items_.begin(), items_.end(), [](const Item& item) { return item.At(0); });
+    return std::any_of(items_.begin(), items_.end(),
+                       [](const StepItem& item) { return item.At(0); });
   }
 
   void CopyPromptRows(bool back) {
-    for (const Item& item : items_) {
+    for (const StepItem& item : items_) {
       if (!item.own_hidden) continue;
       float* mine = hidden_ + static_cast<size_t>(item.row) * d_.hidden;
       float* theirs = item.work->sequence->HiddenAt(item.work->first);
@@ -258,7 +208,7 @@ class StepRun {
       if (items_[i].At(l)) items_[i].work->sequence->BeforeRope(parts[i]);
     TurnBoth(l, qkv);
     for (size_t i = 0; i < items_.size(); ++i) {
-      Item& item = items_[i];
+      StepItem& item = items_[i];
       if (!item.At(l) || item.error) continue;
       try {
         item.work->sequence->Attend(parts[i]);
@@ -273,7 +223,7 @@ class StepRun {
 
   std::vector<LayerRows> Parts(int l, const QkvRows& qkv, float* attention) const {
     std::vector<LayerRows> parts;
-    for (const Item& item : items_) {
+    for (const StepItem& item : items_) {
       const size_t row = static_cast<size_t>(item.row);
       QkvRows own = qkv;
       own.q += row * qkv.stride, own.k += row * qkv.stride, own.v += row * qkv.stride;
@@ -291,7 +241,7 @@ class StepRun {
       int begin, end;
     };
     std::vector<Run> runs;
-    for (const Item* item : InRowOrder()) {
+    for (const StepItem* item : InRowOrder()) {
       if (!item->At(l)) continue;
       const Sequence& sequence = *item->work->sequence;
       const Run run{sequence.RopeAt(l), sequence.TurnsKeys(l), item->row,
@@ -318,7 +268,7 @@ class StepRun {
     const float* logits = ComputeLogits(model_, from, logits_rows_);
     engine_.ops.NoteNan(engine_.stream,
                         {logits, logits_rows_, d_.vocab, d_.layers, notes_ + rows_});
-    for (const Item& item : items_) {
+    for (const StepItem& item : items_) {
       if (item.logits_rows == 0 || item.work->last_logits == nullptr) continue;
       const size_t last = static_cast<size_t>(item.logits_row + item.logits_rows - 1);
       engine_.ops.Copy(engine_.stream, item.work->last_logits, logits + last * d_.vocab,
@@ -329,7 +279,7 @@ class StepRun {
 
   // The hidden states whose logits are wanted, behind one another: mostly they are.
   const float* GatherLogitsRows() {
-    const auto hidden_of = [&](const Item& item) {
+    const auto hidden_of = [&](const StepItem& item) {
       const int skipped = item.work->rows - item.logits_rows;
       return item.own_hidden && !in_place_
                  ? item.work->sequence->HiddenAt(item.work->first + skipped)
@@ -338,7 +288,7 @@ class StepRun {
     const float* begin = nullptr;
     const float* end = nullptr;
     bool together = true;
-    for (const Item* item : InRowOrder()) {
+    for (const StepItem* item : InRowOrder()) {
       if (item->logits_rows == 0) continue;
       const float* at = hidden_of(*item);
       if (begin == nullptr) begin = end = at;
@@ -348,7 +298,7 @@ class StepRun {
     if (together) return begin;
     float* gathered =
         engine_.Floats(Slot::kLogitsHidden, static_cast<size_t>(logits_rows_) * d_.hidden);
-    for (const Item* item : InRowOrder()) {
+    for (const StepItem* item : InRowOrder()) {
       if (item->logits_rows == 0) continue;
       engine_.ops.Copy(engine_.stream, gathered + static_cast<size_t>(item->logits_row) * d_.hidden,
                        hidden_of(*item), sizeof(float) * item->logits_rows * d_.hidden);
@@ -356,10 +306,10 @@ class StepRun {
     return gathered;
   }
 
-  std::vector<const Item*> InRowOrder() const {
-    std::vector<const Item*> order;
+  std::vector<const StepItem*> InRowOrder() const {
+    std::vector<const StepItem*> order;
     for (bool own : {false, true})
-      for (const Item& item : items_)
+      for (const StepItem& item : items_)
         if (item.own_hidden == own) order.push_back(&item);
     return order;
   }
@@ -372,7 +322,7 @@ class StepRun {
     const auto* sampled = reinterpret_cast<const SampledToken*>(
         host.data() + (reinterpret_cast<uint8_t*>(sampled_) - reinterpret_cast<uint8_t*>(notes_)));
     std::vector<Outcome> outcomes;
-    for (Item& item : items_) {
+    for (StepItem& item : items_) {
       Outcome outcome;
       outcome.error = item.error;
       if (!outcome.error) outcome.error = NanError(item, notes);
@@ -387,7 +337,7 @@ class StepRun {
   }
 
   // The first layer that left NaN in any of its rows.
-  std::optional<Error> NanError(const Item& item, const int32_t* notes) const {
+  std::optional<Error> NanError(const StepItem& item, const int32_t* notes) const {
     int layer = -1;
     const auto look = [&](int begin, int count) {
       for (int i = begin; i < begin + count; ++i)
@@ -406,7 +356,7 @@ class StepRun {
   const Model& model_;
   const ModelDescription& d_;
   Engine& engine_;
-  std::vector<Item> items_;
+  std::vector<StepItem> items_;
   int rows_ = 0;           // of all work
   int carried_ = 0;        // of work that passes all layers
   int prompt_layer_ = -1;  // that the prompts' rows pass, or -1

@@ -13,7 +13,7 @@ export function mergesFromScores(
   order.sort((a, b) => (scores[b.id] ?? 0) - (scores[a.id] ?? 0) || a.id - b.id)
   const merges: [string, string][] = []
   for (const { piece } of order) {
-    const characters = [...piece]
+    const characters = Array.from(piece)
     for (let i = 1, left = ''; i < characters.length; i++) {
       left += characters[i - 1]
       const right = piece.slice(left.length)

@@ -1,3 +1,4 @@
+import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import type { Architecture } from '../model/architecture.ts'
 import type { WeightFiles } from '../model/weight-files.ts'
@@ -97,13 +98,13 @@ function checkSplit(headers: readonly GgufHeader[]): void {
     if (count !== headers.length && !(count === 0 && headers.length === 1))
       throw kvError(
         'KV_MODEL_FILE',
-        `${path} says that it is one of ${String(count)} files, but ${headers.length} of them ${headers.length === 1 ? 'is' : 'are'} here.`,
+        `${path} says that it is one of ${describeValue(count)} files, but ${headers.length} of them ${headers.length === 1 ? 'is' : 'are'} here.`,
         'Put all parts of the model into one folder, under their own names.',
       )
     if (number !== i)
       throw kvError(
         'KV_MODEL_FILE',
-        `Expected part ${i} of the model at ${path}, but it says ${String(number)}.`,
+        `Expected part ${i} of the model at ${path}, but it says ${describeValue(number)}.`,
       )
   }
 }

@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { describeValue } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import { damagedFileAdvice } from '../model/damaged-file.ts'
 import { blockTypes, typeName, type BlockType } from './block-types.ts'
@@ -82,7 +83,8 @@ function parse(path: string, bytes: Buffer, fileBytes: number): GgufHeader {
     offset: header.u64(),
   }))
   const alignment = metadata.get('general.alignment') ?? DEFAULT_ALIGNMENT
-  if (!isPowerOfTwo(alignment)) throw fail(`general.alignment is ${String(alignment)} and no power of two`)
+  if (!isPowerOfTwo(alignment))
+    throw fail(`general.alignment is ${describeValue(alignment)} and no power of two`)
   const dataStart = Math.ceil(header.at / alignment) * alignment
   const tensors = new Map<string, GgufTensor>()
   for (const { name, sides, type, offset } of infos) {

@@ -149,7 +149,7 @@ export function keyOf(key: Value): Value {
   throw new TemplateError(`${typeName(key)} cannot be a key of a dict`)
 }
 
-export const has = (dict: Map<Value, Value>, key: Value): boolean => dict.has(keyOf(key))
+const has = (dict: Map<Value, Value>, key: Value): boolean => dict.has(keyOf(key))
 
 /** Below 0, 0 or above 0. */
 export function compare(a: Value, b: Value): number {

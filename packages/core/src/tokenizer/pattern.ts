@@ -41,7 +41,7 @@ export interface Stretch {
 }
 
 /** Cuts a text at the matches of a pattern. */
-export function* stretches(text: string, pattern: Pattern): Generator<Stretch, void, void> {
+function* stretches(text: string, pattern: Pattern): Generator<Stretch, void, void> {
   let from = 0
   for (const { index, 0: found } of text.matchAll(pattern)) {
     if (index > from) yield { text: text.slice(from, index), match: false }

@@ -10,7 +10,7 @@ import {
 } from '../options/option-shape.ts'
 import { refuseUnknown } from '../options/refuse-unknown.ts'
 import { olderContract } from './contract.ts'
-import { CONTRACT, type AnyMethod, type MethodFacts, type MethodsByRole } from './method.ts'
+import { CONTRACT, type MethodFacts, type MethodsByRole } from './method.ts'
 import { attachMethod, type MethodRef } from './method-ref.ts'
 import { roles, type Role } from './roles.ts'
 
@@ -49,7 +49,7 @@ export function makeMethod<R extends Role, S extends OptionShape, P extends stri
   const create = (given: GivenOptions<S, P> = {}): MethodRef => {
     const json = optionsToJson(given, slot)
     parseOptions(shape, profiles, json, slot)
-    return attachMethod({ method: name, ...json }, method as AnyMethod)
+    return attachMethod({ method: name, ...json }, method)
   }
   const properties: MethodFacts & { role: R; bind: unknown } = {
     contract: CONTRACT,

@@ -31,7 +31,7 @@ export function checkSharing(rule: SharingRule, selection: CheckedSelection, lay
         'KV_UNSUPPORTED',
         `${path}.${field} is ${describeValue(value)}; no engine runs that.`,
         {
-          hint: `Known: ${values.filter((v) => v !== undefined).join(', ')}.`,
+          hint: `Known: ${values.flatMap((v) => (v === undefined ? [] : [describeValue(v)])).join(', ')}.`,
         },
       )
   }
@@ -65,7 +65,7 @@ function conflict(
 const belowZero: ReadonlySet<string> = new Set(['key-similarity', 'expected-attention'])
 
 /** Whether a score cannot be below 0, so that a part of a sum is a share. */
-export function neverNegative(node: ScoreNode): boolean {
+function neverNegative(node: ScoreNode): boolean {
   if ('stat' in node) return !belowZero.has(node.stat)
   switch (node.op) {
     case 'softmax':
@@ -79,7 +79,12 @@ export function neverNegative(node: ScoreNode): boolean {
       return node.exponent % 2 === 0 || node.of.every(neverNegative)
     case 'constant':
       return (node.value === 'above' || node.value >= 0) && node.of.every(neverNegative)
-    default:
-      return node.of.every(neverNegative)
+    case 'add':
+    case 'block-pool':
+    case 'group':
+    case 'multiply':
+    case 'pool':
+      break
   }
+  return node.of.every(neverNegative)
 }

@@ -107,7 +107,7 @@ export const budgetKinds: { readonly [K in BudgetName]: BudgetKind } = {
   bytes: {
     accepts: "a whole number of bytes or a text such as '128KiB', '256MiB', '1.5GiB'",
     read: readBytes,
-    parse: (text) => (/B$/.test(text) ? readBytes(text) : undefined),
+    parse: (text) => (text.endsWith('B') ? readBytes(text) : undefined),
     print: printBytes,
     measure: 'bytes',
     amount: (bytes) => bytes,

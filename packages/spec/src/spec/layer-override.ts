@@ -58,21 +58,19 @@ function checkLayer(item: unknown, path: string): LayerOverride {
     keyBits,
     valueBits,
   }
-  return Object.freeze(
-    Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined)),
-  ) as unknown as LayerOverride
+  return Object.freeze(Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined)))
 }
 
 /** Two ranges that overlap, or two overrides without one, may not set a field to different values. */
 function refuseContradiction(a: LayerOverride, b: LayerOverride, i: number, j: number): void {
   const ranged = a.to !== undefined && b.to !== undefined
-  const overlap = ranged ? a.to! > b.from! && b.to! > a.from! : a.to === b.to
+  const overlap = ranged ? a.to > b.from! && b.to > a.from! : a.to === b.to
   if (!overlap) return
   for (const field of settings) {
     if (a[field] === undefined || b[field] === undefined) continue
     if (JSON.stringify(a[field]) === JSON.stringify(b[field])) continue
     const where = ranged
-      ? `layers ${Math.max(a.from!, b.from!)}-${Math.min(a.to!, b.to!)}`
+      ? `layers ${Math.max(a.from!, b.from!)}-${Math.min(a.to, b.to)}`
       : 'the layers that no range speaks of'
     throw new KvError(
       'KV_CONFLICT',

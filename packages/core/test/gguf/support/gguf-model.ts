@@ -19,7 +19,7 @@ const layerNames: readonly (readonly [string, string])[] = [
   ['mlp.down_proj', 'ffn_down'],
 ]
 
-export function ggufName(name: string): string {
+function ggufName(name: string): string {
   const layer = /^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(name)
   if (layer) {
     const found = layerNames.find(([huggingFace]) => huggingFace === layer[2])
