@@ -5,12 +5,16 @@ import { join } from 'node:path'
 const SAMPLE_BYTES = 1 << 20
 
 /**
- * 16 hexadecimal digits for a model folder: every JSON file whole, of every weight file its size, first and last MiB. Enough to notice
+ * 16 hexadecimal digits for a model folder, or for a GGUF file: every JSON file whole, of every weight file its size, first and last MiB. Enough to notice
  * another model or revision without reading gigabytes; a change in the middle of a file of the same size goes unnoticed.
  */
 export async function modelFingerprint(folder: string): Promise<string> {
-  const names = (await readdir(folder)).filter((name) => /\.(json|safetensors)$/.test(name)).sort(byCode)
   const hash = createHash('sha256')
+  if ((await stat(folder)).isFile()) {
+    await hashEnds(folder, hash)
+    return hash.digest('hex').slice(0, 16)
+  }
+  const names = (await readdir(folder)).filter((name) => /\.(json|safetensors)$/.test(name)).sort(byCode)
   for (const name of names) {
     const path = join(folder, name)
     hash.update(`${name}\0`)
