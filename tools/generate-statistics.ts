@@ -125,7 +125,7 @@ namespace qpkv {
 namespace statistics::${snake(statistic.name)} {
 
 ${optionCode(options)}
-constexpr StatisticDescriptor kAbout = {"${statistic.name}", ${statistic.version}, Rows::${statistic.rows === 'query' ? 'kQuery' : 'kKv'}, ${reads}, ${optionFields(options)}};
+constexpr StatisticDescriptor kAbout = {"${statistic.name}", ${statistic.version}, Rows::${statistic.rows === 'query' ? 'kQuery' : 'kKv'}, ${reads}, ${optionFields(options)}, ${statistic.tolerance ?? 2e-5}};
 
 }  // namespace statistics::${snake(statistic.name)}
 }  // namespace qpkv

@@ -3,12 +3,13 @@
 #include "binding/objects.h"
 #include "binding/read_model.h"
 #include "binding/read_plan.h"
+#include "binding/read_score.h"
 
 namespace qpkv {
 namespace {
 
 // ObserveOptions and LayerCacheOptions.
-LayerInput ReadLayerInput(const Napi::Object& from) {
+LayerInput ReadLayerInput(const Napi::Object& from, const StatisticList& statistics) {
   LayerInput input;
   input.q = Floats(from.Get("q"));
   input.k = Floats(from.Get("k"));
@@ -18,8 +19,20 @@ LayerInput ReadLayerInput(const Napi::Object& from) {
   input.shape.head_dim = IntOf(from, "headDim");
   input.shape.per_query_head = TextOf(from, "heads") == "query";
   if (Has(from, "slidingWindow")) input.shape.window = IntOf(from, "slidingWindow");
-  input.observe = ReadObservation(from.Get("observe").As<Napi::Object>(), "observe");
+  if (Has(from, "score"))
+    input.score = ReadScore(from.Get("score"), statistics, "score");
+  else if (Has(from, "observe"))
+    input.score = ReadObservation(from.Get("observe").As<Napi::Object>(), statistics, "observe");
   input.protect_last = IntOf(from, "protectLast");
+  if (Has(from, "userEnd")) input.user_end = IntOf(from, "userEnd");
+  const auto optional = [&](const char* name, std::vector<float>* to) {
+    if (Has(from, name)) *to = Floats(from.Get(name));
+  };
+  optional("v", &input.v);
+  optional("qBefore", &input.q_before);
+  optional("kBefore", &input.k_before);
+  optional("outputWeight", &input.output);
+  optional("ropeInvFreq", &input.inv_freq);
   const LayerShape& shape = input.shape;
   // Kernels keep a row of at most 256 channels on the stack, and channels in pairs.
   if (input.tokens < 1 || shape.kv_heads < 1 || shape.query_heads < 1 ||
@@ -34,6 +47,16 @@ LayerInput ReadLayerInput(const Napi::Object& from) {
       input.k.size() != tokens * input.shape.kv_heads * dim)
     throw MakeError(from.Env(), "KV_INVALID_OPTION",
                     "q or k has another length than its shape says.");
+  const size_t width = static_cast<size_t>(shape.query_heads) * dim;
+  const auto fits = [](const std::vector<float>& x, size_t size) {
+    return x.empty() || x.size() == size;
+  };
+  if (!fits(input.v, input.k.size()) || !fits(input.k_before, input.k.size()) ||
+      !fits(input.q_before, input.q.size()) || input.output.size() % width != 0 ||
+      !fits(input.inv_freq, dim / 2))
+    throw MakeError(from.Env(), "KV_INVALID_OPTION",
+                    "v, kBefore, qBefore, outputWeight or ropeInvFreq has another length than the "
+                    "shape says.");
   return input;
 }
 
@@ -63,8 +86,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   Napi::Value CreateLayerCache(const Napi::CallbackInfo& info) {
     const Napi::Object from = info[0].As<Napi::Object>();
-    auto input = std::make_shared<LayerInput>(ReadLayerInput(from));
-    input->v = Floats(from.Get("v"));
+    const StatisticList& statistics = engine_.Get(info.Env())->statistics;
+    auto input = std::make_shared<LayerInput>(ReadLayerInput(from, statistics));
     input->precision = PrecisionOf(from);
     if (Has(from, "scores")) input->scores = Floats(from.Get("scores"));
     if (input->v.size() != input->k.size())
@@ -74,7 +97,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       throw MakeError(info.Env(), "KV_INVALID_OPTION",
                       "scores has another length than [storedHeads, tokens].");
     std::shared_ptr<const LayerPlan> plan =
-        ReadLayerPlan(from.Get("plan").As<Napi::Object>(), "plan");
+        ReadLayerPlan(from.Get("plan").As<Napi::Object>(), statistics, "plan");
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input, plan]() -> Finish {
       auto cache = std::make_shared<LayerCache>(engine, *input, plan);
       return [cache](Napi::Env env) {
@@ -84,10 +107,11 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   Napi::Value Observe(const Napi::CallbackInfo& info) {
-    auto input = std::make_shared<LayerInput>(ReadLayerInput(info[0].As<Napi::Object>()));
+    auto input = std::make_shared<LayerInput>(
+        ReadLayerInput(info[0].As<Napi::Object>(), engine_.Get(info.Env())->statistics));
     return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input]() -> Finish {
       EngineTurn turn(*engine);
-      std::vector<float> out = DownloadFloats(*engine, ObserveLayer(engine, *input));
+      std::vector<float> out = ObserveLayer(engine, *input);
       turn.Finish();
       return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
     });

@@ -11,7 +11,7 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
       : Napi::ObjectWrap<LayerCacheObject>(info), cache_(info, "layer cache") {}
 
   Napi::Value Smoothed(const Napi::CallbackInfo& info) {
-    return FloatArray(info.Env(), Held(info)->selection().smoothed);
+    return FloatArray(info.Env(), Held(info)->selection().scores);
   }
   Napi::Value Kept(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);

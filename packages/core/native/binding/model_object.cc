@@ -24,7 +24,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     std::vector<CompressionPlan> plans;
     const Napi::Array contexts = info[1].As<Napi::Array>();
     for (uint32_t i = 0; i < contexts.Length(); ++i)
-      plans.push_back(ReadPlan(contexts.Get(i).As<Napi::Object>()));
+      plans.push_back(ReadPlan(contexts.Get(i).As<Napi::Object>(), model->engine->statistics));
     const int expected = info[2].IsNumber() ? info[2].As<Napi::Number>().Int32Value() : 0;
     return Guarded(env, [&] {
       auto prefill = std::make_shared<Prefill>(model, std::move(ids), std::move(plans), expected);

@@ -1,11 +1,13 @@
 // See read_plan.h.
 #include "binding/read_plan.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 #include "binding/async.h"
 #include "binding/convert.h"
+#include "binding/read_score.h"
 
 namespace qpkv {
 namespace {
@@ -30,12 +32,27 @@ T Choose(const Napi::Object& object, const char* field, const std::string& path,
   Unsupported(object.Env(), path + "." + field, text);
 }
 
+constexpr Choice<bool> kRope[] = {{"after", false}, {"before", true}};
+
 void ReadSolver(const Napi::Object& from, const std::string& path, TensorFormat* format) {
   const Napi::Object solver = from.Get("solver").As<Napi::Object>();
   const std::string kind = TextOf(solver, "kind");
   if (kind == "min-max") return;
-  if (kind != "hqq") Unsupported(from.Env(), path + ".solver", kind);
-  format->solver = TextOf(solver, "version") == "0.2.2" ? Solver::kHqq022 : Solver::kHqq028;
+  if (kind == "hqq") {  // version 1
+    format->solver = TextOf(solver, "version") == "0.2.2" ? Solver::kHqq022 : Solver::kHqq028;
+    return;
+  }
+  if (kind != "proximal") Unsupported(from.Env(), path + ".solver", kind);
+  const bool common = NumberOf(solver, "steps") == 20 && NumberOf(solver, "norm") == 0.7 &&
+                      NumberOf(solver, "beta") == 10;
+  const double growth = NumberOf(solver, "growth"), flat = NumberOf(solver, "flat");
+  const bool limited = Has(solver, "limit") && NumberOf(solver, "limit") == 1e4;
+  if (common && growth == 1.01 && limited && flat == 0)
+    format->solver = Solver::kHqq022;
+  else if (common && growth == 1 && !Has(solver, "limit") && flat == 1e-4)
+    format->solver = Solver::kHqq028;
+  else
+    Unsupported(from.Env(), path + ".solver: numbers of", kind);
 }
 
 void ReadOutliers(const Napi::Object& from, const std::string& path, TensorFormat* format) {
@@ -58,8 +75,9 @@ void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat*
       from, "zero", path,
       {{"float-minimum", ZeroPoint::kFloatMinimum}, {"integer", ZeroPoint::kInteger}});
   ReadOutliers(from, path, &format);
-  Choose<int>(from, "center", path, {{"none", 0}});
-  Choose<int>(from, "rotate", path, {{"none", 0}});
+  // Version 1; since then they belong to a layer's keys and values.
+  if (Has(from, "center")) Choose<int>(from, "center", path, {{"none", 0}});
+  if (Has(from, "rotate")) Choose<int>(from, "rotate", path, {{"none", 0}});
   ReadSolver(from, path, &format);
   if (from.Get("levels").IsString()) return;
   const Napi::Array book = from.Get("levels").As<Napi::Object>().Get("codebook").As<Napi::Array>();
@@ -76,7 +94,8 @@ void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat*
 
 void ReadFormat(const Napi::Object& from, const std::string& path, StoredFormat* out) {
   out->format.bits = IntOf(from, "bits");
-  out->format.rope_before = Choose<bool>(from, "rope", path, {{"after", false}, {"before", true}});
+  if (Has(from, "rope"))  // version 1
+    out->format.rope_before = Choose<bool>(from, "rope", path, kRope);
   if (out->format.bits == 16)
     out->format.element =
         Choose<Element>(from, "element", path,
@@ -90,45 +109,20 @@ SegmentPlan ReadSegment(const Napi::Object& from, const std::string& path) {
   segment.role =
       Choose<Role>(from, "role", path,
                    {{"sinks", Role::kSinks}, {"packed", Role::kPacked}, {"recent", Role::kRecent}});
-  if (!from.Get("tokens").IsString()) segment.tokens = IntOf(from, "tokens");
+  const Napi::Value tokens = from.Get("tokens");
+  if (tokens.IsObject()) Unsupported(from.Env(), path + ".tokens", "a share");
+  if (!tokens.IsString()) segment.tokens = IntOf(from, "tokens");
   ReadFormat(from.Get("key").As<Napi::Object>(), path + ".key", &segment.key);
   ReadFormat(from.Get("value").As<Napi::Object>(), path + ".value", &segment.value);
   return segment;
 }
 
-Smoothing ReadSmoothing(const Napi::Object& from, const std::string& path) {
-  Smoothing smooth;
-  smooth.kernel = IntOf(from, "kernel");
-  smooth.maximum = Choose<bool>(from, "pool", path, {{"max", true}, {"mean", false}});
-  smooth.count_zeros =
-      Choose<bool>(from, "padding", path, {{"zeros-count", true}, {"valid", false}});
-  return smooth;
-}
-
-}  // namespace
-
-Observation ReadObservation(const Napi::Object& from, const std::string& path) {
-  Observation observation;
-  observation.what = Choose<Observe>(from, "what", path,
-                                     {{"nothing", Observe::kNothing},
-                                      {"attention", Observe::kAttention},
-                                      {"key-norm", Observe::kKeyNorm},
-                                      {"key-similarity", Observe::kKeySimilarity}});
-  if (observation.what != Observe::kAttention) return observation;
-  if (!from.Get("queries").IsString()) {
-    const Napi::Object queries = from.Get("queries").As<Napi::Object>();
-    observation.last_queries = IntOf(queries, "last");
-    observation.before_user_end = Choose<bool>(queries, "before", path + ".queries",
-                                               {{"prompt-end", false}, {"user-end", true}});
-  }
-  observation.mask = Choose<ObserveMask>(
-      from, "mask", path,
-      {{"causal", ObserveMask::kCausal}, {"window-block", ObserveMask::kWindowBlock}});
-  observation.mean_over_queries =
-      Choose<bool>(from, "reduce", path, {{"sum", false}, {"mean", true}});
-  observation.group = Choose<Reduce>(
-      from, "group", path, {{"mean", Reduce::kMean}, {"max", Reduce::kMax}, {"sum", Reduce::kSum}});
-  return observation;
+// Plain arrays of numbers.
+std::vector<int32_t> Ints32(const Napi::Array& from) {
+  std::vector<int32_t> all;
+  for (uint32_t i = 0; i < from.Length(); ++i)
+    all.push_back(from.Get(i).As<Napi::Number>().Int32Value());
+  return all;
 }
 
 HeadSharing ReadSharing(const Napi::Object& tokens, const std::string& path) {
@@ -143,52 +137,156 @@ HeadSharing ReadSharing(const Napi::Object& tokens, const std::string& path) {
   return sharing;
 }
 
-std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& from, const std::string& path) {
-  auto plan = std::make_shared<LayerPlan>();
-  const Napi::Object tokens = from.Get("tokens").As<Napi::Object>();
-  plan->sharing = ReadSharing(tokens, path + ".tokens");
-  plan->per_head = IntOf(tokens, "perHead");
-  plan->capacity = Has(tokens, "capacity") ? IntOf(tokens, "capacity") : plan->per_head;
+// Version 1: pooling of the scores.
+void ReadSmoothing(const Napi::Object& from, const std::string& path, double* options) {
+  using namespace score_ops::pool;
+  options[kKernel] = IntOf(from, "kernel");
+  options[kPool] = static_cast<double>(
+      Choose<Pool>(from, "pool", path, {{"max", Pool::kMax}, {"mean", Pool::kMean}}));
+  options[kPadding] = static_cast<double>(Choose<Padding>(
+      from, "padding", path, {{"zeros-count", Padding::kZerosCount}, {"valid", Padding::kValid}}));
+}
+
+void ReadTokens(const Napi::Object& from, const std::string& path, LayerPlan* plan) {
+  plan->sharing = ReadSharing(from, path);
+  if (from.Get("perHead").IsArray()) {
+    plan->per_heads = Ints32(from.Get("perHead").As<Napi::Array>());
+    plan->per_head = *std::max_element(plan->per_heads.begin(), plan->per_heads.end());
+    if (plan->sharing.shared)
+      Unsupported(from.Env(), path + ".pool beside perHead as a list", "layer");
+  } else {
+    plan->per_head = IntOf(from, "perHead");
+  }
+  plan->capacity = Has(from, "capacity") ? IntOf(from, "capacity") : plan->per_head;
+}
+
+void ReadSegments(const Napi::Object& from, const std::string& path, LayerPlan* plan) {
   const Napi::Array segments = from.Get("segments").As<Napi::Array>();
-  for (uint32_t i = 0; i < segments.Length(); ++i)
+  int packed = 0;
+  for (uint32_t i = 0; i < segments.Length(); ++i) {
     plan->segments.push_back(ReadSegment(segments.Get(i).As<Napi::Object>(),
                                          path + ".segments[" + std::to_string(i) + "]"));
+    packed += plan->segments.back().role == Role::kPacked;
+  }
+  if (packed > 1) Unsupported(from.Env(), path + ".segments: more than one", "packed");
+  if (Has(from, "keys")) {
+    const Napi::Object keys = from.Get("keys").As<Napi::Object>();
+    Choose<int>(keys, "transform", path + ".keys", {{"none", 0}});
+    Choose<int>(from.Get("values").As<Napi::Object>(), "transform", path + ".values",
+                {{"none", 0}});
+    const bool before = Choose<bool>(keys, "rope", path + ".keys", kRope);
+    for (SegmentPlan& segment : plan->segments) segment.key.format.rope_before = before;
+  }
   for (SegmentPlan& segment : plan->segments) {
     for (StoredFormat* stored : {&segment.key, &segment.value})
       if (!stored->levels.empty()) stored->format.levels = stored->levels.data();
     if (segment.key.format.rope_before != plan->segments.front().key.format.rope_before)
       Unsupported(from.Env(), path + ".segments: a mix of key.rope", "before and after");
   }
-  plan->residual = Choose<Residual>(
-      from, "residual", path,
-      {{"unified", Residual::kUnified}, {"kivi", Residual::kKivi}, {"never", Residual::kNever}});
-  plan->observe = ReadObservation(from.Get("observe").As<Napi::Object>(), path + ".observe");
+}
+
+Residual ReadResidual(const Napi::Object& from, const std::string& path) {
+  if (from.Get("residual").IsString())  // version 1
+    return Choose<Residual>(
+        from, "residual", path,
+        {{"unified", Residual::kUnified}, {"kivi", Residual::kKivi}, {"never", Residual::kNever}});
+  const Napi::Object residual = from.Get("residual").As<Napi::Object>();
+  const std::string keys = TextOf(residual, "keys"), values = TextOf(residual, "values");
+  if (keys == "group" && values == "group") return Residual::kUnified;
+  if (keys == "block" && values == "token") return Residual::kKivi;
+  if (keys == "never" && values == "never") return Residual::kNever;
+  Unsupported(from.Env(), path + ".residual", keys + " and " + values);
+}
+
+// What to measure and how to choose by it.
+void ReadStages(const Napi::Object& from, const StatisticList& statistics, const std::string& path,
+                LayerPlan* plan) {
+  const Napi::Array stages = from.Get("stages").As<Napi::Array>();
+  if (stages.Length() > kMaxStages)
+    Unsupported(from.Env(), path + ".stages: more of them than 4", std::to_string(stages.Length()));
+  for (uint32_t i = 0; i < stages.Length(); ++i) {
+    const Napi::Object stage = stages.Get(i).As<Napi::Object>();
+    const std::string at = path + ".stages[" + std::to_string(i) + "]";
+    plan->stages.push_back(
+        {ReadScore(stage.Get("score"), statistics, at + ".score"), NumberOf(stage, "share")});
+  }
+}
+
+// The same of version 1: one observation, pooled.
+void ReadObserved(const Napi::Object& from, const StatisticList& statistics,
+                  const std::string& path, LayerPlan* plan) {
+  auto score =
+      ReadObservation(from.Get("observe").As<Napi::Object>(), statistics, path + ".observe");
+  if (score != nullptr) plan->stages.push_back({std::move(score), 1});
   if (Has(from, "smooth"))
-    plan->smooth = ReadSmoothing(from.Get("smooth").As<Napi::Object>(), path + ".smooth");
-  const Napi::Object protect = from.Get("protect").As<Napi::Object>();
-  plan->protect_first = IntOf(protect, "first");
-  plan->protect_last = IntOf(protect, "last");
+    ReadSmoothing(from.Get("smooth").As<Napi::Object>(), path + ".smooth", plan->smooth.data());
   plan->prefer_lowest = Choose<bool>(from, "prefer", path, {{"highest", false}, {"lowest", true}});
+}
+
+void ReadEviction(const Napi::Object& from, const StatisticList& statistics,
+                  const std::string& path, LayerPlan* plan) {
+  if (from.Get("evict").IsObject()) {
+    const Napi::Object evict = from.Get("evict").As<Napi::Object>();
+    plan->evict = Evict::kLowestScore;
+    plan->evict_score = ReadScore(evict.Get("by"), statistics, path + ".evict.by");
+    plan->capacity = IntOf(evict, "capacity");
+    if (IntOf(evict, "every") != 1)
+      Unsupported(from.Env(), path + ".evict.every", std::to_string(IntOf(evict, "every")));
+  } else {
+    plan->evict = Choose<Evict>(
+        from, "evict", path,
+        {{"never", Evict::kNever}, {"fifo", Evict::kFifo}, {"lowest-score", Evict::kLowestScore}});
+    if (plan->evict == Evict::kLowestScore && !plan->stages.empty())  // version 1
+      plan->evict_score = plan->stages.front().score;
+  }
+  plan->running_sum = plan->evict_score != nullptr && SumsQueryHeads(*plan->evict_score);
+}
+
+void ReadProtection(const Napi::Object& from, LayerPlan* plan) {
+  plan->protect_first = IntOf(from, "first");
+  plan->protect_last = IntOf(from, "last");
+  if (Has(from, "positions"))
+    plan->protect_positions = Ints32(from.Get("positions").As<Napi::Array>());
+}
+
+// What the engine cannot run together.
+void CheckTogether(Napi::Env env, const std::string& path, const LayerPlan& plan) {
+  const bool uneven = plan.sharing.shared || !plan.per_heads.empty();
+  if (uneven && (plan.evict != Evict::kNever || plan.cache_positions))
+    Unsupported(env, path + ".tokens.pool beside eviction or cache positions", "layer");
+  if (plan.cache_positions && !plan.RopeBefore())
+    Unsupported(env, path + ".positions beside keys stored after RoPE", "cache");
+}
+
+}  // namespace
+
+std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& from,
+                                               const StatisticList& statistics,
+                                               const std::string& path) {
+  auto plan = std::make_shared<LayerPlan>();
+  ReadTokens(from.Get("tokens").As<Napi::Object>(), path + ".tokens", plan.get());
+  ReadSegments(from, path, plan.get());
+  plan->residual = ReadResidual(from, path);
+  if (Has(from, "stages"))
+    ReadStages(from, statistics, path, plan.get());
+  else
+    ReadObserved(from, statistics, path, plan.get());
+  ReadProtection(from.Get("protect").As<Napi::Object>(), plan.get());
   plan->order_by_score = Choose<bool>(from, "order", path, {{"position", false}, {"score", true}});
-  plan->evict = Choose<Evict>(
-      from, "evict", path,
-      {{"never", Evict::kNever}, {"fifo", Evict::kFifo}, {"lowest-score", Evict::kLowestScore}});
+  ReadEviction(from, statistics, path, plan.get());
   plan->cache_positions = Choose<bool>(from, "positions", path, {{"true", false}, {"cache", true}});
-  if (plan->sharing.shared && (plan->evict != Evict::kNever || plan->cache_positions))
-    Unsupported(from.Env(), path + ".tokens.pool beside eviction or cache positions", "layer");
-  if (plan->cache_positions && !plan->RopeBefore())
-    Unsupported(from.Env(), path + ".positions beside keys stored after RoPE", "cache");
+  CheckTogether(from.Env(), path, *plan);
   return plan;
 }
 
-CompressionPlan ReadPlan(const Napi::Object& from) {
+CompressionPlan ReadPlan(const Napi::Object& from, const StatisticList& statistics) {
   CompressionPlan plan;
   plan.query_heads = Choose<bool>(from, "heads", "plan", {{"kv", false}, {"query", true}});
   if (Has(from, "userEnd")) plan.user_end = IntOf(from, "userEnd");
   const Napi::Array layers = from.Get("layers").As<Napi::Array>();
   for (uint32_t i = 0; i < layers.Length(); ++i)
-    plan.layers.push_back(
-        ReadLayerPlan(layers.Get(i).As<Napi::Object>(), "layers[" + std::to_string(i) + "]"));
+    plan.layers.push_back(ReadLayerPlan(layers.Get(i).As<Napi::Object>(), statistics,
+                                        "layers[" + std::to_string(i) + "]"));
   return plan;
 }
 

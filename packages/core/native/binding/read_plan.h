@@ -9,8 +9,9 @@
 
 namespace qpkv {
 
-CompressionPlan ReadPlan(const Napi::Object& plan);
-std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& layer, const std::string& path);
-Observation ReadObservation(const Napi::Object& observe, const std::string& path);
+CompressionPlan ReadPlan(const Napi::Object& plan, const StatisticList& statistics);
+std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& layer,
+                                               const StatisticList& statistics,
+                                               const std::string& path);
 
 }  // namespace qpkv

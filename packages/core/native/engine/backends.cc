@@ -64,14 +64,15 @@ const Backend& OpenBackend(const std::string& path) {
 std::vector<Table> AvailableTables() {
   const Backend& cpu = *CpuBackend(kAbi);
   std::vector<Table> tables;
-  for (int i = 0; i < cpu.table_count; ++i) tables.push_back({&cpu, cpu.tables[i]});
+  for (int i = 0; i < cpu.table_count; ++i)
+    tables.push_back({&cpu, cpu.tables[i], cpu.statistics[i]});
   return tables;
 }
 
 Table BestTable(const Backend& backend, const std::string& name) {
   std::string names;
   for (int i = 0; i < backend.table_count; ++i) {
-    const Table table{&backend, backend.tables[i]};
+    const Table table{&backend, backend.tables[i], backend.statistics[i]};
     if (name.empty() || name == table.ops->name) return table;
     names += (names.empty() ? "" : ", ") + std::string(table.ops->name);
   }

@@ -7,10 +7,11 @@
 
 namespace qpkv {
 
-// An op table and whose it is.
+// An op table, the statistics beside it, and whose they are.
 struct Table {
   const Backend* backend;
   const Ops* ops;
+  const StatisticList* statistics;
 };
 
 // Opens a library and registers its backend, once for one path; it stays open until the process

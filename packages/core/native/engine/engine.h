@@ -13,7 +13,10 @@ namespace qpkv {
 class Engine {
  public:
   Engine(const Table& table, int threads, int device_index = 0)
-      : device(table, device_index, threads), ops(device.ops), stream(device.stream) {}
+      : device(table, device_index, threads),
+        ops(device.ops),
+        statistics(*table.statistics),
+        stream(device.stream) {}
 
   float* Floats(Slot slot, size_t count) { return workspace_.Floats(device, slot, count); }
 
@@ -30,6 +33,7 @@ class Engine {
 
   OpenDevice device;
   const Ops& ops;
+  const StatisticList& statistics;  // of the table
   Stream& stream;
   FairMutex mutex;
 

@@ -167,7 +167,7 @@ CacheItem KvLayer::Item(const StepRows& rows, int32_t* victims) const {
   // Like the observed scores (a maximum over query heads, which has no running form, by their
   // mean).
   item.running.factor =
-      plan_->observe.group == Reduce::kSum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
+      plan_->running_sum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
   return item;
 }
 

@@ -16,71 +16,55 @@ Buffer Upload(Engine& engine, const std::vector<float>& values) {
   return buffer;
 }
 
-float ScaleOf(int head_dim) {
-  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
-}
+// What the plan observes, unless scores are given or another observation is asked for.
+struct LayerScores {
+  std::unique_ptr<ObservedLayer> layer;
+  Buffer given;
+  std::vector<const float*> stages;
+  const float* evict = nullptr;
+};
 
-// The chunk loop of prefill, with its attention for the log-sum-exp of the queries.
-void ObserveChunks(Engine& engine, const LayerInput& input, const Buffer& q, const Buffer& k,
-                   Observer* observer) {
-  const LayerShape& shape = input.shape;
-  const int width = shape.query_heads * shape.head_dim;
-  for (int first = 0; first < input.tokens && observer->wants_attention(); first += kChunkTokens) {
-    const int rows = std::min(kChunkTokens, input.tokens - first);
-    PrefillAttentionArgs args{};
-    args.q = q.floats() + static_cast<size_t>(first) * width;
-    args.k = args.v = k.floats();  // only the log-sum-exp is wanted
-    args.out = engine.Floats(Slot::kAttention, static_cast<size_t>(rows) * width);
-    args.lse = engine.Floats(Slot::kLse, static_cast<size_t>(rows) * shape.query_heads);
-    args.rows = rows;
-    args.first = first;
-    args.q_heads = shape.query_heads;
-    args.kv_heads = shape.kv_heads;
-    args.dim = shape.head_dim;
-    args.q_stride = width;
-    args.capacity = input.tokens;
-    args.window = shape.window;
-    args.scale = ScaleOf(shape.head_dim);
-    args.precision = input.precision;
-    engine.ops.PrefillAttention(engine.stream, args);
-    QueryChunk chunk{};
-    chunk.q = args.q;
-    chunk.k = args.k;
-    chunk.lse = args.lse;
-    chunk.rows = rows;
-    chunk.first = first;
-    chunk.q_stride = width;
-    chunk.capacity = input.tokens;
-    observer->AddChunk(chunk);
+LayerScores ScoresOf(const std::shared_ptr<Engine>& engine, const LayerInput& input,
+                     const LayerPlan& plan) {
+  LayerScores scores;
+  if (!input.scores.empty()) {
+    scores.given = Upload(*engine, input.scores);
+    scores.stages = {scores.given.floats()};
+    scores.evict = scores.given.floats();
+    return scores;
   }
-  observer->Finish(k.floats(), input.tokens);
+  scores.layer = std::make_unique<ObservedLayer>(engine, input);
+  Observer& observer = scores.layer->observer();
+  PlanTickets tickets;
+  if (input.score != nullptr) {
+    tickets.stages = {observer.Want(
+        *input.score, {input.shape.stored_heads(), input.protect_last, input.user_end})};
+    tickets.evict = tickets.stages.front();
+  } else {
+    tickets = WantPlan(observer, plan, input.shape.stored_heads(), input.user_end);
+  }
+  scores.layer->Run();
+  for (int ticket : tickets.stages) scores.stages.push_back(observer.Scores(ticket));
+  if (tickets.evict >= 0) scores.evict = observer.Scores(tickets.evict);
+  return scores;
 }
 
 }  // namespace
-
-Buffer ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input) {
-  Observer observer(engine, input.shape, input.tokens, ScaleOf(input.shape.head_dim));
-  const int ticket = observer.Want(input.observe, input.protect_last, 0);
-  const Buffer q = Upload(*engine, input.q), k = Upload(*engine, input.k);
-  ObserveChunks(*engine, input, q, k, &observer);
-  return observer.Scores(ticket, input.shape);
-}
 
 LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
                        std::shared_ptr<const LayerPlan> plan)
     : engine_(std::move(engine)),
       precision_(input.precision),
-      scale_(ScaleOf(input.shape.head_dim)) {
+      scale_(LogitScale(input.shape.head_dim)) {
   EngineTurn turn(*engine_);
-  const Buffer scores =
-      input.scores.empty() ? ObserveLayer(engine_, input) : Upload(*engine_, input.scores);
+  const LayerScores scores = ScoresOf(engine_, input, *plan);
   SelectionInput wanted;
-  wanted.scores = scores.floats();
+  wanted.stages = scores.stages;
   wanted.heads = input.shape.stored_heads();
   wanted.tokens = input.tokens;
   wanted.window = input.shape.window;
   wanted.layer = 0;
-  wanted.want_smoothed = true;
+  wanted.want_scores = true;
   selection_ = SelectTokens(*engine_, *plan, wanted);
   const Buffer keys = Upload(*engine_, input.k), values = Upload(*engine_, input.v);
   ExactTokens exact;
@@ -90,7 +74,11 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
   std::vector<std::unique_ptr<KvLayer>> layers;
   layers.push_back(std::make_unique<KvLayer>(engine_, std::move(plan), input.shape, RopeTable{},
                                              exact, selection_.kept, input.tokens, true));
-  if (layers[0]->by_score()) layers[0]->StartScores(DownloadFloats(*engine_, scores), input.tokens);
+  if (layers[0]->by_score() && scores.evict != nullptr) {
+    std::vector<float> start(static_cast<size_t>(input.shape.stored_heads()) * input.tokens);
+    engine_->Download(start.data(), scores.evict, start.size() * sizeof(float));
+    layers[0]->StartScores(start, input.tokens);
+  }
   cache_ = std::make_unique<KvCache>(std::move(layers));
 }
 

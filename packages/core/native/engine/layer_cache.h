@@ -6,21 +6,10 @@
 #include <vector>
 
 #include "engine/kv_cache.h"
-#include "engine/observer.h"
+#include "engine/observe_layer.h"
 #include "engine/selection.h"
 
 namespace qpkv {
-
-struct LayerInput {
-  std::vector<float> q;       // [tokens, queryHeads, headDim] after RoPE
-  std::vector<float> k, v;    // [kvHeads, tokens, headDim]
-  std::vector<float> scores;  // [storedHeads, tokens] instead of observed ones, or empty
-  int tokens = 0;
-  LayerShape shape;
-  Precision precision = Precision::kF32;
-  Observation observe;
-  int protect_last = 0;
-};
 
 class LayerCache {
  public:
@@ -47,8 +36,5 @@ class LayerCache {
   std::unique_ptr<KvCache> cache_;  // of one layer
   bool broken_ = false;             // a step failed half way through the heads
 };
-
-// The raw measurement, [storedHeads, tokens], before smoothing. Call with the engine's mutex held.
-Buffer ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input);
 
 }  // namespace qpkv

@@ -2,10 +2,12 @@
 // Validated in TypeScript; what the engine cannot run is refused with KV_UNSUPPORTED where it is
 // read (binding/read_plan.cc).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "engine/score_node.h"
 #include "ops/ops.h"
 
 namespace qpkv {
@@ -24,23 +26,6 @@ struct SegmentPlan {
   StoredFormat key, value;
 };
 
-enum class Observe : uint8_t { kNothing, kAttention, kKeyNorm, kKeySimilarity };
-
-struct Observation {
-  Observe what = Observe::kNothing;
-  int last_queries = 0;  // 0: all
-  bool before_user_end = false;
-  ObserveMask mask = ObserveMask::kCausal;
-  bool mean_over_queries = false;
-  Reduce group = Reduce::kMean;
-};
-
-struct Smoothing {
-  int kernel = 0;  // 0: none
-  bool maximum = false;
-  bool count_zeros = false;
-};
-
 // How the heads of a layer share its places; packages/reference/src/share-among-heads.ts is the
 // reference.
 struct HeadSharing {
@@ -54,14 +39,20 @@ enum class Residual : uint8_t { kUnified, kKivi, kNever };
 enum class Evict : uint8_t { kNever, kFifo, kLowestScore };
 
 struct LayerPlan {
-  int per_head = 0;
-  int capacity = 0;  // with evict: tokens that decode keeps
+  int per_head = 0;            // with per_heads: the largest
+  std::vector<int> per_heads;  // [storedHeads] where they differ by plan; else empty
+  int capacity = 0;            // with evict: tokens that decode keeps
   HeadSharing sharing;
   std::vector<SegmentPlan> segments;
   Residual residual = Residual::kUnified;
-  Observation observe;
-  Smoothing smooth;
+  std::vector<ScoreStage> stages;  // none: nothing is observed
+  std::shared_ptr<const ScoreNode>
+      evict_score;           // eviction by score: what running scores start from
+  bool running_sum = false;  // later queries add to them summed over query heads; else their mean
+  // Version 1: pooling of the scores, by the slots of score_ops::pool; kernel 0 for none.
+  std::array<double, kMaxOptions> smooth{};
   int protect_first = 0, protect_last = 0;
+  std::vector<int32_t> protect_positions;  // others, ascending
   bool prefer_lowest = false;
   bool order_by_score = false;
   Evict evict = Evict::kNever;

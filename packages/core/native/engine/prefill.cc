@@ -52,12 +52,23 @@ LayerShape Prefill::Shape(int plan, int layer) const {
 }
 
 void Prefill::StartObserver() {
-  observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(),
-                                         model_->description.block.attention_scale);
+  const ModelDescription& d = model_->description;
+  ObservedModel model;
+  model.logit_scale = d.block.attention_scale;
+  model.precision = d.products;
+  model.output = model_->layers[static_cast<size_t>(layer_)].o;
+  model.rope = model_->RopeOf(layer_, expected_);
+  observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model);
   tickets_.clear();
   for (int i = 0; i < plan_count(); ++i)
-    tickets_.push_back(observer_->Want(Plan(i, layer_).observe, Plan(i, layer_).protect_last,
-                                       plans_[static_cast<size_t>(i)].user_end));
+    tickets_.push_back(WantPlan(*observer_, Plan(i, layer_), Shape(i, layer_).stored_heads(),
+                                plans_[static_cast<size_t>(i)].user_end));
+  if ((observer_->reads() & kReadKeysBefore) != 0)
+    keys_before_.Ensure(model_->engine->device, keys_.bytes());
+}
+
+LayerTensors Prefill::Tensors() const {
+  return {keys_.floats(), keys_before_.floats(), values_.floats(), tokens()};
 }
 
 void Prefill::CheckUsable() const {
@@ -119,6 +130,12 @@ void Prefill::StoreRows(const LayerRows& rows, const float* x, const Buffer& to)
 
 void Prefill::BeforeRope(const LayerRows& rows) {
   if (keys_before_.data() != nullptr) StoreRows(rows, rows.qkv.k, keys_before_);
+  if ((observer_->reads() & kReadQueriesBefore) == 0) return;
+  Engine& engine = *model_->engine;
+  const int width = model_->description.query_heads * model_->description.head_dim;
+  queries_before_.Ensure(engine.device, sizeof(float) * kChunkTokens * width);
+  engine.ops.StoreHeads(engine.stream, {rows.qkv.q, queries_before_.floats(), rows.rows, 1, width,
+                                        rows.qkv.stride, rows.rows, 0});
 }
 
 void Prefill::Attend(const LayerRows& rows) {
@@ -131,7 +148,7 @@ void Prefill::Attend(const LayerRows& rows) {
   args.k = keys_.floats();
   args.v = values_.floats();
   args.out = rows.out;
-  args.lse = observer_->wants_attention()
+  args.lse = (observer_->reads() & kReadQueries) != 0
                  ? engine.Floats(Slot::kLse, static_cast<size_t>(rows.rows) * d.query_heads)
                  : nullptr;
   args.rows = rows.rows;
@@ -148,25 +165,32 @@ void Prefill::Attend(const LayerRows& rows) {
   engine.ops.PrefillAttention(engine.stream, args);
   QueryChunk chunk{};
   chunk.q = args.q;
-  chunk.k = args.k;
+  if ((observer_->reads() & kReadQueriesBefore) != 0) chunk.q_before = queries_before_.floats();
   chunk.lse = args.lse;
+  chunk.outputs = args.out;
   chunk.rows = rows.rows;
   chunk.first = rows.first;
   chunk.q_stride = args.q_stride;
-  chunk.capacity = tokens();
-  observer_->AddChunk(chunk);
+  observer_->AddChunk(chunk, Tensors());
 }
 
 void Prefill::AfterLayers(int done) {
-  if (done == tokens()) observer_->Finish(keys_.floats(), tokens());
+  if (done == tokens()) observer_->Finish(Tensors());
 }
 
 std::vector<float> Prefill::Scores(int plan) {
   EngineTurn turn(*model_->engine);
   CheckUsable();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
-  return DownloadFloats(*model_->engine, observer_->Scores(tickets_[static_cast<size_t>(plan)],
-                                                           Shape(plan, layer_ - 1)));
+  const PlanTickets& tickets = tickets_[static_cast<size_t>(plan)];
+  if (tickets.stages.empty()) return {};
+  return DownloadScores(observer_->Scores(tickets.stages.front()), plan);
+}
+
+std::vector<float> Prefill::DownloadScores(const float* scores, int plan) const {
+  std::vector<float> out(static_cast<size_t>(stored_heads(plan)) * ids_.size());
+  model_->engine->Download(out.data(), scores, out.size() * sizeof(float));
+  return out;
 }
 
 std::vector<float> Prefill::Exact(Tensor tensor) {
@@ -196,11 +220,15 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
     engine.Upload(buffer.data(), from.data(), from.size() * sizeof(float));
     return buffer;
   };
-  Buffer scores = replacements.scores.empty()
-                      ? observer_->Scores(tickets_[static_cast<size_t>(plan)], shape)
-                      : upload(replacements.scores);
+  const PlanTickets& tickets = tickets_[static_cast<size_t>(plan)];
   SelectionInput input;
-  input.scores = scores.floats();
+  Buffer replaced;
+  if (replacements.scores.empty()) {
+    for (int ticket : tickets.stages) input.stages.push_back(observer_->Scores(ticket));
+  } else {
+    replaced = upload(replacements.scores);
+    input.stages = {replaced.floats()};
+  }
   input.heads = shape.stored_heads();
   input.tokens = tokens();
   input.window = shape.window;
@@ -222,8 +250,12 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   auto stored = std::make_unique<KvLayer>(
       model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
       model_->RopeOf(layer, expected_), exact, selection.kept, tokens(), false);
-  if (what.evict == Evict::kLowestScore)
-    stored->StartScores(DownloadFloats(engine, scores), tokens());
+  if (what.evict == Evict::kLowestScore && (tickets.evict >= 0 || replaced.data() != nullptr))
+    stored->StartScores(
+        DownloadScores(
+            replaced.data() != nullptr ? replaced.floats() : observer_->Scores(tickets.evict),
+            plan),
+        tokens());
   turn.Finish();
   cache.push_back(std::move(stored));  // last: whatever failed above may be tried again
   return selection.kept;
@@ -272,7 +304,7 @@ std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   for (auto& layers : caches_)
     contexts.push_back(std::make_shared<Context>(model_, std::move(layers), logits, ids_));
   caches_.clear();
-  hidden_.Free(), keys_.Free(), keys_before_.Free(), values_.Free();
+  hidden_.Free(), keys_.Free(), keys_before_.Free(), values_.Free(), queries_before_.Free();
   observer_.reset();
   return contexts;
 }

@@ -61,6 +61,8 @@ class Prefill : public Sequence {
   void CheckUsable() const;  // throws where a step can no longer be right
   void CheckAbort() const;
   void StartObserver();
+  LayerTensors Tensors() const;  // of the layer that runs
+  std::vector<float> DownloadScores(const float* scores, int plan) const;
   void StoreRows(const LayerRows& rows, const float* x, const Buffer& to);
   void RunChunk(int first, int rows);
   void LogitsOf(int first, int rows, float* all, float* last);
@@ -77,8 +79,9 @@ class Prefill : public Sequence {
   Buffer keys_;         // [kvHeads, tokens, headDim] after RoPE, of the layer just run
   Buffer keys_before_;  // the same before RoPE, where a plan stores keys so
   Buffer values_;       // [kvHeads, tokens, headDim]
+  Buffer queries_before_;  // [rows, queryHeads, headDim] of the running chunk, where observed
   std::unique_ptr<Observer> observer_;
-  std::vector<int> tickets_;  // per plan
+  std::vector<PlanTickets> tickets_;  // per plan
 };
 
 }  // namespace qpkv

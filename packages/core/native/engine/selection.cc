@@ -2,26 +2,44 @@
 #include "engine/selection.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
-
-#include "engine/head_shares.h"
 
 namespace qpkv {
 namespace {
 
-void Smooth(Engine& engine, const LayerPlan& plan, const SelectionInput& input, int last,
-            float* out) {
-  SmoothScoresArgs args{};
-  args.scores = input.scores;
-  args.out = out;
-  args.heads = input.heads;
-  args.tokens = input.tokens - last;
-  args.stride = input.tokens;
-  args.kernel = plan.smooth.kernel;
-  args.maximum = plan.smooth.maximum;
-  args.count_zeros = plan.smooth.count_zeros;
-  engine.ops.SmoothScores(engine.stream, args);
+// Which tokens compete and which are protected.
+struct Candidates {
+  int begin, first, last;      // the first visible position; protected ones at both ends
+  std::vector<int32_t> fixed;  // protected ones between
+};
+
+Candidates CandidatesOf(const LayerPlan& plan, const SelectionInput& input) {
+  Candidates at;
+  // A query at position `tokens` sees window keys, itself included.
+  at.begin = input.window > 0 ? std::max(0, input.tokens + 1 - input.window) : 0;
+  at.last = std::min(plan.protect_last, input.tokens - at.begin);
+  at.first = std::clamp(plan.protect_first - at.begin, 0, input.tokens - at.last - at.begin);
+  for (int32_t position : plan.protect_positions)
+    if (position >= at.begin + at.first && position < input.tokens - at.last)
+      at.fixed.push_back(position);
+  return at;
+}
+
+// Scores pooled along the tokens before the protected last ones: plans of version 1, whose scores a
+// hook may have replaced before.
+Buffer Smoothed(Engine& engine, const LayerPlan& plan, const SelectionInput& input, int last) {
+  Buffer out(engine.device, static_cast<size_t>(input.heads) * input.tokens * sizeof(float));
+  ScoreOperationArgs args{};
+  args.op = ScoreOp::kPool;
+  args.of[0] = input.stages.front();
+  args.count = 1;
+  args.out = out.floats();
+  args.rows = args.out_rows = input.heads;
+  args.tokens = input.tokens;
+  args.scored = input.tokens - last;
+  std::copy(plan.smooth.begin(), plan.smooth.end(), args.options);
+  engine.ops.ScoreOperation(engine.stream, args);
+  return out;
 }
 
 std::vector<float> DownloadRows(Engine& engine, const float* scores, const SelectionInput& input,
@@ -33,111 +51,131 @@ std::vector<float> DownloadRows(Engine& engine, const float* scores, const Selec
   return all;
 }
 
-std::vector<int32_t> Range(int begin, int end) {
-  std::vector<int32_t> all;
-  for (int i = begin; i < end; ++i) all.push_back(i);
-  return all;
+[[noreturn]] void RefuseScores(int layer, int head, bool nan) {
+  throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(layer) + ", head " +
+                                std::to_string(head) + " hold " +
+                                (nan ? "NaN." : "infinity, which cannot be weighed."));
 }
 
-// The kept tokens of every head, all equally many. `first_head`: for messages.
-std::vector<std::vector<int32_t>> SelectEqually(Engine& engine, SelectArgs args, int layer,
-                                                int first_head = 0) {
-  const int total =
-      args.candidates_begin - args.first_begin + args.keep + args.tokens - args.candidates_end;
-  std::vector<int32_t> kept(static_cast<size_t>(args.heads) * total);
+// Places of each head where they share them, on the device.
+Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& select, int layer) {
+  Buffer keep(engine.device, sizeof(int32_t) * static_cast<size_t>(select.heads));
+  int bad_head = -1;
+  bool bad_is_nan = false;
+  ShareHeadsArgs args{};
+  args.scores = select.stages[0].scores;
+  args.keep = static_cast<int32_t*>(keep.data());
+  args.heads = select.heads;
+  args.stride = select.stride;
+  args.begin = select.candidates_begin;
+  args.end = select.candidates_end;
+  args.places = select.keep_each;
+  args.lowest = select.lowest;
+  args.floor = plan.sharing.floor;
+  args.weigh_top_share = plan.sharing.weigh_top_share;
+  args.round_each = plan.sharing.round_each;
+  args.bad_head = OnHost(&bad_head);
+  args.bad_is_nan = OnHost(&bad_is_nan);
+  engine.ops.ShareHeads(engine.stream, args);
+  if (bad_head >= 0) RefuseScores(layer, bad_head, bad_is_nan);
+  return keep;
+}
+
+// Places of each head where the plan counts them apart; protected ones left out.
+Buffer OwnPlaces(Engine& engine, const LayerPlan& plan, int reserved, int candidates) {
+  std::vector<int32_t> places;
+  for (int kept : plan.per_heads) places.push_back(std::clamp(kept - reserved, 0, candidates));
+  Buffer keep(engine.device, sizeof(int32_t) * places.size());
+  engine.Upload(keep.data(), places.data(), sizeof(int32_t) * places.size());
+  return keep;
+}
+
+std::vector<std::vector<int32_t>> RunSelect(Engine& engine, SelectArgs args, int layer) {
+  const int most = args.keep != nullptr
+                       ? args.tokens - args.first_begin
+                       : args.candidates_begin - args.first_begin + args.fixed_count +
+                             args.keep_each + args.tokens - args.candidates_end;
+  std::vector<int32_t> kept(static_cast<size_t>(args.heads) * most);
+  std::vector<int32_t> counts(static_cast<size_t>(args.heads));
   int nan_head = -1;
-  args.kept = kept.data();
-  args.nan_head = &nan_head;
+  args.kept = OnHost(kept.data());
+  args.kept_stride = most;
+  args.kept_count = OnHost(counts.data());
+  args.nan_head = OnHost(&nan_head);
   engine.ops.Select(engine.stream, args);
-  if (nan_head >= 0)
-    throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(layer) + ", head " +
-                                  std::to_string(first_head + nan_head) + " hold NaN.");
-  std::vector<std::vector<int32_t>> all;
-  for (int head = 0; head < args.heads; ++head)
-    all.emplace_back(kept.begin() + static_cast<long>(head) * total,
-                     kept.begin() + static_cast<long>(head + 1) * total);
-  return all;
-}
-
-// The same where the heads share places: each head's number comes first, then its best tokens.
-std::vector<std::vector<int32_t>> SelectShared(Engine& engine, const HeadSharing& sharing,
-                                               SelectArgs args, int layer) {
-  const int count = args.candidates_end - args.candidates_begin;
-  std::vector<float> candidates(static_cast<size_t>(args.heads) * count);
-  for (int head = 0; head < args.heads; ++head)
-    engine.Download(candidates.data() + static_cast<size_t>(head) * count,
-                    args.scores + static_cast<size_t>(head) * args.stride + args.candidates_begin,
-                    count * sizeof(float));
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const bool nan = std::isnan(candidates[i]);
-    // Infinity over infinity is no share; unweighed it is only a score like others.
-    if (nan || (sharing.weigh_top_share && std::isinf(candidates[i])))
-      throw Error("KV_NUMERIC", "The scores of layer " + std::to_string(layer) + ", head " +
-                                    std::to_string(i / count) + " hold " +
-                                    (nan ? "NaN." : "infinity, which cannot be weighed."));
-  }
-  const std::vector<int> counts =
-      ShareAmongHeads(candidates, args.heads, args.keep, args.lowest, sharing);
+  if (nan_head >= 0) RefuseScores(layer, nan_head, true);
   std::vector<std::vector<int32_t>> all;
   for (int head = 0; head < args.heads; ++head) {
-    SelectArgs own = args;
-    own.scores = args.scores + static_cast<size_t>(head) * args.stride;
-    own.heads = 1;
-    own.keep = counts[static_cast<size_t>(head)];
-    all.push_back(SelectEqually(engine, own, layer, head).front());
+    const int32_t* begin = kept.data() + static_cast<size_t>(head) * most;
+    all.emplace_back(begin, begin + counts[static_cast<size_t>(head)]);
   }
   return all;
+}
+
+// Nothing observed: all scores are equal, and ties go to the lower position.
+Buffer EqualScores(Engine& engine, const SelectionInput& input) {
+  const size_t bytes = sizeof(float) * static_cast<size_t>(input.heads) * input.tokens;
+  Buffer zeros(engine.device, bytes);
+  engine.ops.Zero(engine.stream, zeros.data(), bytes);
+  return zeros;
 }
 
 }  // namespace
 
-Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& input) {
+Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& given) {
   Selection result;
-  const int tokens = input.tokens;
-  // A query at position `tokens` sees window keys, itself included.
-  const int begin = input.window > 0 ? std::max(0, tokens + 1 - input.window) : 0;
-  const int last = std::min(plan.protect_last, tokens - begin);
-  Buffer smoothed;
-  const float* scores = input.scores;
-  if (scores != nullptr && plan.smooth.kernel > 1 && tokens > last) {
-    smoothed.Ensure(engine.device, static_cast<size_t>(input.heads) * tokens * sizeof(float));
-    Smooth(engine, plan, input, last, smoothed.floats());
-    scores = smoothed.floats();
+  SelectionInput input = given;
+  const Candidates at = CandidatesOf(plan, input);
+  const int visible = input.tokens - at.begin;
+  Buffer changed;
+  if (!input.stages.empty() && plan.smooth[score_ops::pool::kKernel] > 1 &&
+      input.tokens > at.last) {
+    changed = Smoothed(engine, plan, input, at.last);
+    input.stages.front() = changed.floats();
   }
-  if (input.want_smoothed && scores != nullptr)
-    result.smoothed = DownloadRows(engine, scores, input, tokens - last);
-  const int total = std::min(plan.per_head, tokens - begin);
-  const int first = std::clamp(plan.protect_first - begin, 0, tokens - last - begin);
-  const int keep = total - first - last;
-  if (total == tokens - begin && !plan.order_by_score) {
-    result.kept.assign(static_cast<size_t>(input.heads), Range(begin, tokens));
+  if (input.want_scores && !input.stages.empty())
+    result.scores = DownloadRows(engine, input.stages.front(), input, input.tokens - at.last);
+  const int total = std::min(plan.per_head, visible);
+  if (total == visible && plan.per_heads.empty() && !plan.order_by_score) {
+    std::vector<int32_t> all;
+    for (int t = at.begin; t < input.tokens; ++t) all.push_back(t);
+    result.kept.assign(static_cast<size_t>(input.heads), all);
     return result;
   }
-  if (keep < 0)
+  const int fixed = static_cast<int>(at.fixed.size()), reserved = at.first + at.last + fixed;
+  const int fewest = plan.per_heads.empty()
+                         ? total
+                         : *std::min_element(plan.per_heads.begin(), plan.per_heads.end());
+  if (fewest < reserved)
     throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(input.layer) + " may keep " +
-                                           std::to_string(total) + " tokens but " +
-                                           std::to_string(first + last) + " are protected.");
-  // Nothing observed: all scores are equal, and ties go to the lower position.
-  if (keep == 0 || scores == nullptr) {
-    std::vector<int32_t> kept = Range(begin, begin + first + keep);
-    const std::vector<int32_t> tail = Range(tokens - last, tokens);
-    kept.insert(kept.end(), tail.begin(), tail.end());
-    result.kept.assign(static_cast<size_t>(input.heads), kept);
-    return result;
+                                           std::to_string(fewest) + " tokens but " +
+                                           std::to_string(reserved) + " are protected.");
+  if (input.stages.empty()) {
+    changed = EqualScores(engine, input);
+    input.stages = {changed.floats()};
   }
   SelectArgs args{};
-  args.scores = scores;
+  for (const float* scores : input.stages) {
+    const size_t stage = static_cast<size_t>(args.stage_count++);
+    args.stages[stage] = {scores, stage < plan.stages.size() ? plan.stages[stage].share : 1.0};
+  }
+  args.keep_each = total - reserved;
+  args.fixed = OnHost(at.fixed.data());
+  args.fixed_count = fixed;
   args.heads = input.heads;
-  args.tokens = tokens;
-  args.stride = tokens;
-  args.candidates_begin = begin + first;
-  args.candidates_end = tokens - last;
-  args.first_begin = begin;
-  args.keep = keep;
-  args.lowest = plan.prefer_lowest;
+  args.tokens = args.stride = input.tokens;
+  args.candidates_begin = at.begin + at.first;
+  args.candidates_end = input.tokens - at.last;
+  args.first_begin = at.begin;
+  args.lowest = plan.prefer_lowest && !given.stages.empty();
   args.by_score = plan.order_by_score;
-  result.kept = plan.sharing.shared ? SelectShared(engine, plan.sharing, args, input.layer)
-                                    : SelectEqually(engine, args, input.layer);
+  Buffer keep;
+  if (!plan.per_heads.empty())
+    keep = OwnPlaces(engine, plan, reserved, visible - reserved);
+  else if (plan.sharing.shared)
+    keep = SharedPlaces(engine, plan, args, input.layer);
+  args.keep = static_cast<const int32_t*>(keep.data());
+  result.kept = RunSelect(engine, args, input.layer);
   return result;
 }
 

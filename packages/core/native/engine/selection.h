@@ -1,4 +1,4 @@
-// From scores to kept positions: smoothing and top-k of a layer.
+// From scores to kept positions of a layer.
 #pragma once
 #include <vector>
 
@@ -9,18 +9,19 @@ namespace qpkv {
 
 struct Selection {
   std::vector<std::vector<int32_t>> kept;  // per stored head, in storage order
-  std::vector<float> smoothed;             // [heads, tokens - protect.last], only when asked for
+  // [heads, tokens - protect.last] of the first stage, only when asked for
+  std::vector<float> scores;
 };
 
 struct SelectionInput {
-  const float* scores = nullptr;  // device [heads, tokens], or null when nothing was observed
+  std::vector<const float*> stages;  // device [heads, tokens] each; none: all scores are equal
   int heads = 0, tokens = 0;
   int window = 0;  // sliding window: only what the next query can see is a candidate
   int layer = -1;  // for messages
-  bool want_smoothed = false;
+  bool want_scores = false;
 };
 
-// Throws KV_NUMERIC for NaN scores.
+// Throws KV_NUMERIC for NaN scores, KV_BUDGET_TOO_SMALL where more is protected than may be kept.
 Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& input);
 
 }  // namespace qpkv

@@ -2,7 +2,8 @@
 //
 // Scores become integers that sort alike (larger is better). Three passes over histograms of 11, 11
 // and 10 bits find the threshold; a last pass keeps everything above it and the first of those
-// equal to it. No order of summation, no threads: always the same.
+// equal to it. No order of summation, no threads: always the same. Later stages pass over what is
+// taken already.
 #pragma once
 
 namespace qpkv {
@@ -22,7 +23,9 @@ struct Threshold {
   int equal;  // how many with this very key are kept
 };
 
-Threshold FindThreshold(const float* scores, int count, int keep, bool lowest) {
+// taken: [count], what is out of the question, or null.
+Threshold FindThreshold(const float* scores, const uint8_t* taken, int count, int keep,
+                        bool lowest) {
   const int shifts[3] = {21, 10, 0}, widths[3] = {11, 11, 10};
   uint32_t prefix = 0, mask = 0;
   int missing = keep;
@@ -30,6 +33,7 @@ Threshold FindThreshold(const float* scores, int count, int keep, bool lowest) {
     int histogram[2048] = {};
     const uint32_t digits = (1u << widths[pass]) - 1;
     for (int i = 0; i < count; ++i) {
+      if (taken && taken[i]) continue;
       const uint32_t key = SortKey(scores[i], lowest);
       if ((key & mask) == prefix) ++histogram[(key >> shifts[pass]) & digits];
     }
@@ -61,51 +65,82 @@ void SortWords(uint64_t* a, int count) {
   }
 }
 
-// Returns whether a candidate is NaN.
-bool SelectHead(const SelectArgs& args, int head, uint64_t* order) {
-  const float* scores =
-      args.scores + static_cast<size_t>(head) * args.stride + args.candidates_begin;
-  const int count = args.candidates_end - args.candidates_begin;
-  const int before = args.candidates_begin - args.first_begin,
-            after = args.tokens - args.candidates_end;
-  int32_t* kept = args.kept + static_cast<size_t>(head) * (before + args.keep + after);
-  for (int i = 0; i < before; ++i) *kept++ = args.first_begin + i;
-  for (int i = 0; i < count; ++i)
-    if (scores[i] != scores[i]) return true;
+// Places of one stage: its part, rounded down; the last stage takes what is left.
+QPKV_INLINE int StagePlaces(const SelectArgs& args, int stage, int keep, int left) {
+  if (stage + 1 == args.stage_count) return left;
+  // A share that was meant to be whole, such as 0.1 of 30, must not lose a place to its rounding.
+  const int places = static_cast<int>(args.stages[stage].share * keep + 1e-9);
+  return places < left ? places : left;
+}
 
-  if (args.keep > 0) {
-    const Threshold threshold = FindThreshold(scores, count, args.keep, args.lowest);
-    int equal = threshold.equal, found = 0;
-    for (int i = 0; i < count && found < args.keep; ++i) {
-      const uint32_t key = SortKey(scores[i], args.lowest);
-      if (key < threshold.key || (key == threshold.key && equal-- <= 0)) continue;
-      if (args.by_score)
-        order[found] = static_cast<uint64_t>(~key) << 32 | static_cast<uint32_t>(i);
-      kept[found++] = args.candidates_begin + i;
-    }
-    if (args.by_score) {
-      SortWords(order, args.keep);
-      for (int i = 0; i < args.keep; ++i)
-        kept[i] = args.candidates_begin + static_cast<int32_t>(order[i] & 0xffffffffu);
-    }
-    kept += args.keep;
+// One stage of one head: marks what it takes, and writes its tokens to `kept` where they are stored
+// by score.
+void SelectStageOf(const SelectArgs& args, const float* scores, int count, int keep, uint8_t* taken,
+                   uint64_t* order, int32_t* kept) {
+  const Threshold threshold = FindThreshold(scores, taken, count, keep, args.lowest);
+  int equal = threshold.equal, found = 0;
+  for (int i = 0; i < count && found < keep; ++i) {
+    if (taken[i]) continue;
+    const uint32_t key = SortKey(scores[i], args.lowest);
+    if (key < threshold.key || (key == threshold.key && equal-- <= 0)) continue;
+    taken[i] = 1;
+    if (args.by_score) order[found] = static_cast<uint64_t>(~key) << 32 | static_cast<uint32_t>(i);
+    ++found;
   }
-  for (int i = 0; i < after; ++i) *kept++ = args.candidates_end + i;
+  if (!args.by_score) return;
+  SortWords(order, found);
+  for (int i = 0; i < found; ++i)
+    kept[i] = args.candidates_begin + static_cast<int32_t>(order[i] & 0xffffffffu);
+}
+
+// Returns whether a candidate is NaN. taken: [count]; order: [count] where tokens are stored by
+// score.
+bool SelectHead(const SelectArgs& args, int head, uint8_t* taken, uint64_t* order) {
+  const int count = args.candidates_end - args.candidates_begin;
+  const int keep = args.keep ? args.keep[head] : args.keep_each;
+  int32_t* const begin = args.kept.get() + static_cast<size_t>(head) * args.kept_stride;
+  int32_t* kept = begin;
+  const auto scores_of = [&](int stage) {
+    return args.stages[stage].scores + static_cast<size_t>(head) * args.stride +
+           args.candidates_begin;
+  };
+  for (int s = 0; s < args.stage_count; ++s)
+    for (int i = 0; i < count; ++i)
+      if (scores_of(s)[i] != scores_of(s)[i]) return true;
+
+  for (int t = args.first_begin; t < args.candidates_begin; ++t) *kept++ = t;
+  __builtin_memset(taken, 0, static_cast<size_t>(count));
+  for (int i = 0; i < args.fixed_count; ++i) {
+    taken[args.fixed.get()[i] - args.candidates_begin] = 1;
+    if (args.by_score) *kept++ = args.fixed.get()[i];
+  }
+  int left = keep;
+  for (int s = 0; s < args.stage_count && left > 0; ++s) {
+    const int places = StagePlaces(args, s, keep, left);
+    if (places <= 0) continue;
+    SelectStageOf(args, scores_of(s), count, places, taken, order, kept);
+    if (args.by_score) kept += places;
+    left -= places;
+  }
+  if (!args.by_score)
+    for (int i = 0; i < count; ++i)
+      if (taken[i]) *kept++ = args.candidates_begin + i;
+  for (int t = args.candidates_end; t < args.tokens; ++t) *kept++ = t;
+  args.kept_count.get()[head] = static_cast<int32_t>(kept - begin);
   return false;
 }
 
 void Select(Stream& stream, const SelectArgs& args) {
-  const size_t flag_bytes = AlignUp(args.heads, 64);
-  uint8_t* shared = static_cast<uint8_t*>(stream.SharedScratch(
-      flag_bytes + (args.by_score ? sizeof(uint64_t) * args.keep * args.heads : 0)));
-  uint64_t* order = reinterpret_cast<uint64_t*>(shared + flag_bytes);
-  stream.ParallelFor(args.heads, [&](int head, int) {
-    shared[head] =
-        SelectHead(args, head, order + (args.by_score ? static_cast<size_t>(args.keep) * head : 0));
+  const size_t count = static_cast<size_t>(args.candidates_end - args.candidates_begin);
+  const size_t order_bytes = args.by_score ? sizeof(uint64_t) * count : 0;
+  uint8_t* bad = static_cast<uint8_t*>(stream.SharedScratch(static_cast<size_t>(args.heads)));
+  stream.ParallelFor(args.heads, [&](int head, int thread) {
+    uint8_t* scratch = static_cast<uint8_t*>(stream.Scratch(thread, order_bytes + count + 1));
+    bad[head] = SelectHead(args, head, scratch + order_bytes, reinterpret_cast<uint64_t*>(scratch));
   });
-  *args.nan_head = -1;
+  *args.nan_head.get() = -1;
   for (int head = args.heads - 1; head >= 0; --head)
-    if (shared[head]) *args.nan_head = head;
+    if (bad[head]) *args.nan_head.get() = head;
 }
 
 }  // namespace

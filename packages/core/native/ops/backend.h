@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "ops/ops.h"
+#include "ops/statistic.h"
 
 namespace qpkv {
 
@@ -22,10 +23,11 @@ struct Device {
 };
 
 struct Backend {
-  uint64_t abi;              // first, so that it can be read whatever follows
-  const char* why_not;       // null, or why nothing of this backend can run here
-  const char* name;          // "cpu", "cuda", ...
-  const Ops* const* tables;  // [table_count] that can run here, best first
+  uint64_t abi;                            // first, so that it can be read whatever follows
+  const char* why_not;                     // null, or why nothing of this backend can run here
+  const char* name;                        // "cpu", "cuda", ...
+  const Ops* const* tables;                // [table_count] that can run here, best first
+  const StatisticList* const* statistics;  // [table_count]: those of each table
   int table_count;
   const Device* devices;  // [device_count]
   int device_count;
@@ -38,7 +40,7 @@ struct Backend {
 
 // What a library returns that cannot serve.
 inline Backend RefusedBackend(uint64_t abi, const char* why_not) {
-  return {abi, why_not, "", nullptr, 0, nullptr, 0, nullptr, nullptr, nullptr};
+  return {abi, why_not, "", nullptr, nullptr, 0, nullptr, 0, nullptr, nullptr, nullptr};
 }
 
 using BackendEntry = const Backend* (*)(uint64_t abi);

@@ -6,26 +6,37 @@
 
 #include "abi_hash.h"
 #include "base/stream.h"
+#include "reference/statistics.h"
 
 namespace qpkv {
 
 extern const Ops kScalarOps;
+extern const StatisticList kScalarStatistics;
 extern const Ops kReferenceOps;
 #ifdef QPKV_TABLE_AVX2
 extern const Ops kAvx2Ops;
+extern const StatisticList kAvx2Statistics;
 #endif
 #ifdef QPKV_TABLE_AVX512
 extern const Ops kAvx512Ops;
+extern const StatisticList kAvx512Statistics;
 #endif
 #ifdef QPKV_TABLE_NEON
 extern const Ops kNeonOps;
+extern const StatisticList kNeonStatistics;
 #endif
 
 namespace {
 
 struct Tables {
   const Ops* list[5];
+  const StatisticList* statistics[5];
   int count = 0;
+
+  void Add(const Ops* ops, const StatisticList* of_table) {
+    list[count] = ops;
+    statistics[count++] = of_table;
+  }
 
   Tables() {
 #ifdef QPKV_TABLE_AVX512
@@ -34,18 +45,18 @@ struct Tables {
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16") &&
         __builtin_cpu_supports("avx512vbmi"))
-      list[count++] = &kAvx512Ops;
+      Add(&kAvx512Ops, &kAvx512Statistics);
 #endif
 #ifdef QPKV_TABLE_AVX2
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
         __builtin_cpu_supports("bmi2"))
-      list[count++] = &kAvx2Ops;  // every CPU with AVX2 and FMA has F16C
+      Add(&kAvx2Ops, &kAvx2Statistics);  // every CPU with AVX2 and FMA has F16C
 #endif
 #ifdef QPKV_TABLE_NEON
-    list[count++] = &kNeonOps;  // part of arm64
+    Add(&kNeonOps, &kNeonStatistics);  // part of arm64
 #endif
-    list[count++] = &kScalarOps;
-    list[count++] = &kReferenceOps;
+    Add(&kScalarOps, &kScalarStatistics);
+    Add(&kReferenceOps, &reference::Statistics());
   }
 };
 
@@ -74,11 +85,18 @@ const Ops* FindOps(const char* name) {
   return nullptr;
 }
 
+const StatisticList& StatisticsOf(const Ops& ops) {
+  int i = 0;
+  while (AllTables().list[i] != &ops) ++i;
+  return *AllTables().statistics[i];
+}
+
 const Backend* CpuBackend(uint64_t abi) {
   static const Backend backend = {kAbi,
                                   nullptr,
                                   "cpu",
                                   AllTables().list,
+                                  AllTables().statistics,
                                   AllTables().count,
                                   &kHost,
                                   1,

@@ -10,4 +10,7 @@ const Backend* CpuBackend(uint64_t abi);
 const Ops* const* AvailableOps(int* count);
 const Ops* FindOps(const char* name);  // null when unknown or not supported here
 
+// The statistics beside one of the CPU's tables.
+const StatisticList& StatisticsOf(const Ops& ops);
+
 }  // namespace qpkv

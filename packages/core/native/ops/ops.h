@@ -74,10 +74,8 @@ struct Ops {
   void (*StoreHeads)(Stream&, const StoreHeadsArgs&);
 
   void (*PrefillAttention)(Stream&, const PrefillAttentionArgs&);
-  void (*ObserveAttention)(Stream&, const ObserveAttentionArgs&);
-  void (*ObserveKeys)(Stream&, const ObserveKeysArgs&);
-  void (*GroupScores)(Stream&, const GroupScoresArgs&);
-  void (*SmoothScores)(Stream&, const SmoothScoresArgs&);
+  void (*ScoreOperation)(Stream&, const ScoreOperationArgs&);
+  void (*ShareHeads)(Stream&, const ShareHeadsArgs&);
   void (*Select)(Stream&, const SelectArgs&);
 
   void (*AppendTokens)(Stream&, const AppendTokensArgs&);

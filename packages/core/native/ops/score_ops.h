@@ -1,65 +1,69 @@
-// Arguments of the ops that measure tokens and choose among them. Conventions: ops.h.
+// Arguments of the ops that turn measurements of tokens into scores and choose among them.
+// Statistics: ops/statistic.h. Conventions: ops.h.
 #pragma once
 #include <cstdint>
 
-#include "ops/precision.h"
+#include "ops/memory_space.h"
+#include "ops/score_operations.h"
 
 namespace qpkv {
 
-// Adds to `mass` the attention probability that every key receives from `rows` queries. Under
-// kWindowBlock queries before tokens - block see all `tokens` keys and only the last `block` rows
-// are causal (a released code's mask). Sums in float32.
-enum class ObserveMask : uint8_t { kCausal, kWindowBlock };
-struct ObserveAttentionArgs {
-  const float* q;    // [rows, q_heads, dim], row stride q_stride
-  const float* k;    // [kv_heads, capacity, dim]
-  const float* lse;  // [q_heads, lse_stride] of these rows, or null: computed here
-  float* mass;       // [q_heads, tokens], accumulated
-  int rows, first, tokens, q_heads, kv_heads, dim, q_stride, lse_stride, capacity, window, block;
-  float scale;
-  ObserveMask mask;
-  Precision precision = Precision::kF32;  // of q k^T only: kBf16 matches log-sum-exps that came
-                                          // from a bf16 prefill, at half the time
-  float cap = 0;                          // as in PrefillAttentionArgs
+// One operation of packages/spec/src/plan/score.ts on whole rows of scores. Only the `scored` first
+// tokens take part in what looks along the tokens or at all of them; the others keep their value.
+constexpr int kMaxScoreNodes = 8;
+struct ScoreOperationArgs {
+  ScoreOp op;
+  const float* of[kMaxScoreNodes];  // [rows, tokens] each
+  int count;                        // of them
+  float* out;                       // [out_rows, tokens]; none of the inputs
+  // Under kGroup out_rows is the number of stored heads: consecutive rows are joined, and where
+  // there are more stored heads than rows, each row serves several. Otherwise it is `rows`.
+  int rows, out_rows, tokens, scored;
+  double options[kMaxOptions];  // by the slots of score_operations.h
 };
 
-enum class KeyScore : uint8_t { kNorm, kSimilarity };
-struct ObserveKeysArgs {
-  const float* k;  // [heads, capacity, dim]
-  float* scores;  // [heads, tokens]: norm, or cosine with the mean of the normalized keys (means in
-                  // double)
-  int heads, tokens, dim, capacity;
-  KeyScore score;
+// How many places each head of a layer gets where they share them;
+// packages/spec/src/share-among-heads.ts is the rule. Sums in double in the order of tokens, ties
+// to the lower head.
+struct ShareHeadsArgs {
+  const float* scores;  // [heads, stride]: candidates are [begin, end)
+  int32_t* keep;        // [heads]
+  int heads, stride, begin, end;
+  int places;    // a head's equal part
+  bool lowest;   // the lowest scores are kept
+  double floor;  // part of the equal share that a head keeps whatever its scores are
+  bool weigh_top_share, round_each;
+  // The first head with a score that cannot be compared, or -1. That is NaN, and, where heads are
+  // weighed, infinity; *bad_is_nan says which. Nothing is shared then.
+  Host<int> bad_head;
+  Host<bool> bad_is_nan;
 };
 
-enum class Reduce : uint8_t { kMean, kMax, kSum };
-struct GroupScoresArgs {
-  const float* mass;  // [heads * group, tokens]
-  float* scores;      // [heads, tokens]
-  int heads, group, tokens;
-  Reduce reduce;
-  float factor;  // applied afterwards: 1 / queries for a mean over queries
-};
-
-struct SmoothScoresArgs {
-  const float* scores;  // [heads, stride], the first `tokens` used
-  float* out;           // [heads, stride]; not scores
-  int heads, tokens, stride, kernel;
-  bool maximum;      // max pool, else mean
-  bool count_zeros;  // mean divides by the kernel at the edges too
-};
-
-// The `keep` best of the candidates [candidates_begin, candidates_end) per head, plus all protected
-// tokens outside: [first_begin, candidates_begin) and [candidates_end, tokens). Ties go to the
-// lower position; NaN counts as an error (found != 0).
-struct SelectArgs {
+// Keeps candidates [candidates_begin, candidates_end) of each head by their scores, plus all
+// protected tokens outside: [first_begin, candidates_begin) and [candidates_end, tokens), and
+// `fixed` ones among the candidates. Stages run in order: each fills its share of a head's places
+// with its best scores among what is left, the last one the rest. Ties go to the lower position;
+// NaN counts as an error.
+constexpr int kMaxStages = 4;
+struct SelectStage {
   const float* scores;  // [heads, stride]
-  int32_t* kept;  // host [heads, keep_total]: positions, ascending, or by score then protected last
-  int heads, tokens, stride, candidates_begin, candidates_end, first_begin;
-  int keep;       // counts candidates only
-  bool lowest;    // keep the lowest scores
-  bool by_score;  // storage order
-  int* nan_head;  // host: first head with a NaN score, or -1
+  double share;         // of the places, 0 to 1; the last stage's is not read
+};
+struct SelectArgs {
+  SelectStage stages[kMaxStages];
+  int stage_count;
+  const int32_t* keep;        // [heads]: places of each head, without the protected ones; or null:
+  int keep_each;              // the same for all
+  Host<const int32_t> fixed;  // [fixed_count]: protected candidates, ascending
+  int fixed_count;
+  // [heads, kept_stride]: positions, ascending; or, by score, the protected first ones and the
+  // fixed ones, then stage by stage, then the protected last ones.
+  Host<int32_t> kept;
+  Host<int32_t> kept_count;  // [heads]
+  int heads, tokens, stride, candidates_begin, candidates_end, first_begin, kept_stride;
+  bool lowest;         // keep the lowest scores
+  bool by_score;       // storage order
+  Host<int> nan_head;  // first head with a NaN score, or -1
 };
 
 }  // namespace qpkv

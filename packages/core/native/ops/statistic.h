@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "ops/dense_ops.h"
+#include "ops/memory_space.h"
 #include "ops/option_row.h"
 #include "ops/precision.h"
 
@@ -38,11 +39,13 @@ struct StatisticDescriptor {
   uint32_t reads;  // of Reading
   const OptionDescriptor* options;
   int option_count;
+  double tolerance;  // of tables against the reference, relative to the largest value
 };
 
 struct StatisticShape {
   int tokens, q_heads, kv_heads, dim;
-  int window;  // sliding window in tokens, 0: none
+  int window;     // sliding window in tokens, 0: none
+  float cap = 0;  // soft cap of the scaled logits, 0: none
 };
 
 // What options may refer to.
@@ -57,9 +60,9 @@ enum class StatisticStage : uint8_t { kChunk, kFinish };
 struct StatisticArgs {
   StatisticStage stage;
   StatisticShape shape;
-  const double* options;  // host [kMaxOptions], settled
-  Precision precision;    // of products of queries and keys: that of the prefill
-  float scale;            // of their logits
+  Host<const double> options;  // [kMaxOptions], settled
+  Precision precision;         // of products of queries and keys: that of the prefill
+  float scale;                 // of their logits
 
   // kChunk: `rows` queries from position `first` on, row strides in floats.
   int first, rows, q_stride, lse_stride;
@@ -73,25 +76,34 @@ struct StatisticArgs {
   const float *k, *k_before, *v;
 
   PackedWeight output;    // [hidden, q_heads * dim]
-  const float* inv_freq;  // host [dim / 2]
+  const float* inv_freq;  // [turned / 2]: the first `turned` channels turn, as in RopeArgs
   float rope_scale;
+  int turned;
 
   void* state;  // of state_bytes, zeros before the first call
   float* out;   // [rows of the descriptor, tokens], zeros before the first call
 };
 
+// settle and state_bytes run on the host and look at no buffer.
 struct Statistic {
   const StatisticDescriptor* about;
   // Turns given options into those that `run` sees, so that wishes that come to the same are
   // measured once; returns a factor that the result is to be multiplied by. Null: as given.
   double (*settle)(const StatisticFacts&, const double* given, double* settled);
   size_t (*state_bytes)(const StatisticShape&, const double* settled);  // null: none
-  void (*run)(Stream&, const StatisticArgs&);
+  void (*run)(Stream&, const StatisticArgs&);                           // an op
 };
 
 struct StatisticList {
   const Statistic* items;
   int count;
 };
+
+// Null where there is none of that name.
+static inline const Statistic* FindStatistic(const StatisticList& list, const char* name) {
+  for (int i = 0; i < list.count; ++i)
+    if (__builtin_strcmp(list.items[i].about->name, name) == 0) return &list.items[i];
+  return nullptr;
+}
 
 }  // namespace qpkv

@@ -1,4 +1,4 @@
-// Reference PrefillAttention and ObserveAttention: one query row at a time, all its logits at once.
+// Reference PrefillAttention: one query row at a time, all its logits at once.
 #include <algorithm>
 #include <cmath>
 
@@ -56,35 +56,6 @@ void PrefillAttention(Stream&, const PrefillAttentionArgs& args) {
       }
       if (args.lse) args.lse[static_cast<size_t>(head) * args.rows + row] = static_cast<float>(lse);
     }
-}
-
-void ObserveAttention(Stream&, const ObserveAttentionArgs& args) {
-  const int group = args.q_heads / args.kv_heads;
-  for (int head = 0; head < args.q_heads; ++head) {
-    std::vector<double> mass(args.tokens, 0.0);
-    for (int row = 0; row < args.rows; ++row) {
-      const float* q =
-          args.q + static_cast<size_t>(row) * args.q_stride + static_cast<size_t>(head) * args.dim;
-      const int position = args.first + row, begin = FirstVisible(position, args.window);
-      const bool all =
-          args.mask == ObserveMask::kWindowBlock && position < args.tokens - args.block;
-      const int end = all ? args.tokens : std::min(position + 1, args.tokens);
-      std::vector<double> logits;
-      for (int t = begin; t < end; ++t) {
-        const float* key =
-            args.k + (static_cast<size_t>(head / group) * args.capacity + t) * args.dim;
-        logits.push_back(Capped(Dot(q, key, args.dim, args.precision) * args.scale, args.cap));
-      }
-      double lse = 0;
-      std::vector<double> p = Softmax(logits, &lse);
-      if (args.lse)  // given: probabilities with respect to that
-        for (size_t j = 0; j < p.size(); ++j)
-          p[j] = std::exp(logits[j] - args.lse[static_cast<size_t>(head) * args.lse_stride + row]);
-      for (size_t j = 0; j < p.size(); ++j) mass[begin + j] += p[j];
-    }
-    for (int t = 0; t < args.tokens; ++t)
-      args.mass[static_cast<size_t>(head) * args.tokens + t] += static_cast<float>(mass[t]);
-  }
 }
 
 }  // namespace reference

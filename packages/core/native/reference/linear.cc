@@ -3,6 +3,7 @@
 
 #include "base/f16.h"
 #include "reference/coded_weight.h"
+#include "reference/weights.h"
 
 namespace qpkv {
 namespace reference {
@@ -60,6 +61,12 @@ void PackWeight(Stream&, const PackWeightArgs& args) {
             padding ? 0.0f : ReadElement(args.source.get(), args.source_element, from));
     }
   }
+}
+
+float WeightAt(const PackedWeight& weight, int row, int column) {
+  return IsExact(weight.format)
+             ? ReadElement(weight.data, weight.format.element, PackedIndex(weight, row, column))
+             : static_cast<float>(CodedWeight(weight, row, column));
 }
 
 void Matmul(Stream&, const MatmulArgs& args) {

@@ -1,4 +1,4 @@
-// PrefillAttention and ObserveAttention of every table against the reference.
+// PrefillAttention of every table against the reference.
 #include <algorithm>
 #include <cmath>
 
@@ -98,78 +98,6 @@ QPKV_TEST(PrefillAttentionRange) {
             .PrefillAttention(TestStream(), {q.data(), k.data(), v.data(), out->data(), nullptr,
                                              rows, 0, 1, 1, dim, dim, rows, 0, 1.0f, precision});
       ExpectNear(Label("%s range", ops->name), got.data(), want.data(), got.size(), 4e-3);
-    }
-}
-
-void CheckObserve(const Shape& s, int tokens_after, ObserveMask mask, int block,
-                  Precision precision, bool give_lse) {
-  const Inputs in(s);
-  const int tokens = s.first + s.rows - tokens_after;
-  const int lse_stride = s.rows + 2;
-  std::vector<float> lse(static_cast<size_t>(s.q_heads) * lse_stride);
-  Random random(9);
-  for (float& x : lse) x = 3.0f + random.Uniform();
-  const auto observe = [&](const Ops& ops, Stream& stream) {
-    std::vector<float> mass(static_cast<size_t>(s.q_heads) * tokens, 0.25f);
-    ops.ObserveAttention(stream, {in.q.data(), in.k.data(), give_lse ? lse.data() : nullptr,
-                                  mass.data(), s.rows, s.first, tokens, s.q_heads, s.kv_heads,
-                                  s.dim, in.q_stride, lse_stride, in.capacity, s.window, block,
-                                  1.0f / std::sqrt(1.0f * s.dim), mask, precision, s.cap});
-    return mass;
-  };
-  const std::vector<float> want = observe(Reference(), TestStream());
-  for (const Ops* ops : Tables()) {
-    const std::string label = Label(
-        "%s observe precision %d rows %d first %d heads %d/%d dim %d window %d mask %d lse %d",
-        ops->name, static_cast<int>(precision), s.rows, s.first, s.q_heads, s.kv_heads, s.dim,
-        s.window, static_cast<int>(mask), give_lse);
-    const std::vector<float> got = observe(*ops, *Streams()[0]);
-    ExpectNear(label, got.data(), want.data(), got.size(),
-               precision == Precision::kBf16 ? 8e-6 : 3e-6);
-    for (Stream* stream : Streams()) {
-      const std::vector<float> again = observe(*ops, *stream);
-      ExpectEqualBytes(label + " threads", again.data(), got.data(), got.size() * 4);
-    }
-  }
-}
-
-QPKV_TEST(ObserveAttention) {
-  for (Precision precision : {Precision::kBf16, Precision::kF32})
-    for (bool give_lse : {false, true}) {
-      for (int dim : {4, 6, 10, 20, 32, 40, 48, 64, 72, 80, 96, 100, 128, 256})
-        CheckObserve({16, 100, 2, 1, dim, 0}, 0, ObserveMask::kCausal, 0, precision, give_lse);
-      for (int group = 1; group <= 8; ++group)
-        CheckObserve({8, 60, 2 * group, 2, 32, 0}, 0, ObserveMask::kCausal, 0, precision, give_lse);
-      for (int rows : {1, 47, 48, 49, 130, 600})
-        for (int window : {0, 1, 50}) {
-          CheckObserve({rows, 0, 2, 1, 32, window}, 0, ObserveMask::kCausal, 0, precision,
-                       give_lse);
-          CheckObserve({rows, 70, 2, 1, 32, window}, 0, ObserveMask::kCausal, 0, precision,
-                       give_lse);
-        }
-      for (float cap : {1.0f, 50.0f})
-        CheckObserve({130, 20, 4, 2, 40, 30, cap}, 0, ObserveMask::kCausal, 0, precision, give_lse);
-      for (int block : {1, 8, 32, 300})
-        CheckObserve({150, 0, 2, 1, 32, 0}, 0, ObserveMask::kWindowBlock, block, precision,
-                     give_lse);
-    }
-}
-
-// Mass of all queries under their own log-sum-exp adds up to the number of queries.
-QPKV_TEST(ObserveAttentionSums) {
-  const Shape s{180, 0, 2, 1, 64, 0};
-  const Inputs in(s);
-  for (const Ops* ops : Tables())
-    for (Precision precision : {Precision::kBf16, Precision::kF32}) {
-      std::vector<float> mass(static_cast<size_t>(s.q_heads) * s.rows, 0.0f);
-      ops->ObserveAttention(TestStream(), {in.q.data(), in.k.data(), nullptr, mass.data(), s.rows,
-                                           0, s.rows, 2, 1, 64, in.q_stride, 0, in.capacity, 0, 0,
-                                           0.125f, ObserveMask::kCausal, precision});
-      for (int head = 0; head < 2; ++head) {
-        double sum = 0;
-        for (int t = 0; t < s.rows; ++t) sum += mass[head * s.rows + t];
-        Expect(Label("%s sum %g", ops->name, sum), std::fabs(sum - s.rows) < 1e-3);
-      }
     }
 }
 

@@ -103,30 +103,27 @@ double BenchPrefill(const Ops& ops, Stream& stream, Precision precision, int tok
   const double attention = t.seconds;
 
   std::vector<float> mass(static_cast<size_t>(q_heads) * tokens);
+  const Statistic& attention_statistic = *FindStatistic(StatisticsOf(ops), "attention");
   for (int rows : {16, 32, 64, tokens})
     for (Precision p : {Precision::kF32, Precision::kBf16})
       for (bool given : {true, false}) {
         if (rows == tokens && (!given || p != precision)) continue;
-        const ObserveAttentionArgs observe{
-            q.data() + static_cast<size_t>(tokens - rows) * q_heads * dim,
-            k.data(),
-            given ? lse.data() + (tokens - rows) : nullptr,
-            mass.data(),
-            rows,
-            tokens - rows,
-            tokens,
-            q_heads,
-            kv_heads,
-            dim,
-            q_heads * dim,
-            tokens,
-            tokens,
-            0,
-            0,
-            0.1f,
-            ObserveMask::kCausal,
-            p};
-        const Timing o = Measure([&] { ops.ObserveAttention(stream, observe); }, PeakFma);
+        double options[kMaxOptions] = {static_cast<double>(tokens - rows),
+                                       static_cast<double>(tokens)};  // settled: begin, end
+        StatisticArgs observe{};
+        observe.shape = {tokens, q_heads, kv_heads, dim, 0};
+        observe.options = OnHost(static_cast<const double*>(options));
+        observe.precision = p;
+        observe.scale = 0.1f;
+        observe.rows = rows;
+        observe.first = tokens - rows;
+        observe.q = q.data() + static_cast<size_t>(tokens - rows) * q_heads * dim;
+        observe.q_stride = q_heads * dim;
+        observe.lse = given ? lse.data() + (tokens - rows) : nullptr;
+        observe.lse_stride = observe.capacity = tokens;
+        observe.k = k.data();
+        observe.out = mass.data();
+        const Timing o = Measure([&] { attention_statistic.run(stream, observe); }, PeakFma);
         std::printf("   observe %s rows=%d%s: %.2f ms = %.2f %% of the attention above\n",
                     p == Precision::kBf16 ? "bf16" : "f32", rows,
                     given ? "" : ", lse computed here", o.seconds * 1e3,

@@ -7,6 +7,7 @@
 
 #include "base/bf16.h"
 #include "base/f16.h"
+#include "ops/cpu_backend.h"
 
 namespace qpkv {
 namespace {

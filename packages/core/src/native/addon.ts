@@ -1,4 +1,4 @@
-import type { LayerPlan1, Plan1 } from '@qpkv/spec'
+import type { LayerPlan1, Plan1, ScoreNode } from '@qpkv/spec'
 
 /**
  * The JS-visible surface of the C++ addon, one to one. Arguments are validated in TypeScript before a call; native code only
@@ -20,7 +20,7 @@ export interface NativeEngine {
   loadModel(description: NativeModelDescription): Promise<NativeModel>
   /** One layer's cache on its own, from given q, k, v: what prefill does per layer, for checks and experiments. */
   createLayerCache(options: LayerCacheOptions): Promise<NativeLayerCache>
-  /** The raw measurement behind a plan's `observe`: [storedHeads, tokens], before smoothing. */
+  /** The score of one layer from given tensors, [storedHeads, tokens]; empty where nothing is observed. */
   observe(options: ObserveOptions): Promise<Float32Array>
   dispose(): void
 }
@@ -229,10 +229,24 @@ export interface ObserveOptions {
   kvHeads: number
   headDim: number
   heads: 'kv' | 'query'
-  observe: LayerPlan1['observe']
-  /** For window-block masks: the block's size. */
+  /** What a token is worth; left out: `observe`. */
+  score?: ScoreNode
+  /** Version 1 of the same. */
+  observe?: LayerPlan1['observe']
+  /** Tokens at the end that are kept whatever they score. */
   protectLast: number
   slidingWindow?: number
+  /** Index after the last user turn; left out: the end of the prompt. */
+  userEnd?: number
+  /** [kvHeads, tokens, headDim]; for statistics that read values or outputs. */
+  v?: Float32Array
+  /** Like q and k before RoPE, for statistics that read them. */
+  qBefore?: Float32Array
+  kBefore?: Float32Array
+  /** [hiddenSize, queryHeads * headDim], the output projection. */
+  outputWeight?: Float32Array
+  /** [headDim / 2] */
+  ropeInvFreq?: Float32Array
 }
 
 /** Tensors of one layer, and the plan by which they are stored. */

@@ -9,4 +9,7 @@
 namespace qpkv {
 extern const Ops kAvx2Ops;
 const Ops kAvx2Ops = kOpsOfThisFile;
+extern const StatisticList kAvx2Statistics;
+const StatisticList kAvx2Statistics = {
+    kStatisticsOfThisFile, sizeof kStatisticsOfThisFile / sizeof *kStatisticsOfThisFile};
 }  // namespace qpkv

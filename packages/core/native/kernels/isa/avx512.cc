@@ -9,4 +9,7 @@
 namespace qpkv {
 extern const Ops kAvx512Ops;
 const Ops kAvx512Ops = kOpsOfThisFile;
+extern const StatisticList kAvx512Statistics;
+const StatisticList kAvx512Statistics = {
+    kStatisticsOfThisFile, sizeof kStatisticsOfThisFile / sizeof *kStatisticsOfThisFile};
 }  // namespace qpkv

@@ -9,4 +9,7 @@
 namespace qpkv {
 extern const Ops kNeonOps;
 const Ops kNeonOps = kOpsOfThisFile;
+extern const StatisticList kNeonStatistics;
+const StatisticList kNeonStatistics = {
+    kStatisticsOfThisFile, sizeof kStatisticsOfThisFile / sizeof *kStatisticsOfThisFile};
 }  // namespace qpkv

@@ -9,4 +9,7 @@
 namespace qpkv {
 extern const Ops kScalarOps;
 const Ops kScalarOps = kOpsOfThisFile;
+extern const StatisticList kScalarStatistics;
+const StatisticList kScalarStatistics = {
+    kStatisticsOfThisFile, sizeof kStatisticsOfThisFile / sizeof *kStatisticsOfThisFile};
 }  // namespace qpkv

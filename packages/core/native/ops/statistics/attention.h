@@ -16,7 +16,7 @@ constexpr OptionDescriptor kOptions[] = {{"queries", OptionKind::kQueries, nullp
                                          {"mask", OptionKind::kChoice, kMaskNames, 2, 0},
                                          {"reduce", OptionKind::kChoice, kReduceNames, 5, 0}};
 constexpr StatisticDescriptor kAbout = {"attention", 1, Rows::kQuery, kReadQueries | kReadKeys,
-                                        kOptions,    3};
+                                        kOptions,    3, 0.00002};
 
 }  // namespace statistics::attention
 }  // namespace qpkv

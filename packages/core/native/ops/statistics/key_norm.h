@@ -6,7 +6,7 @@ namespace qpkv {
 // Euclidean norm of a key.
 namespace statistics::key_norm {
 
-constexpr StatisticDescriptor kAbout = {"key-norm", 1, Rows::kKv, kReadKeys, nullptr, 0};
+constexpr StatisticDescriptor kAbout = {"key-norm", 1, Rows::kKv, kReadKeys, nullptr, 0, 0.00002};
 
 }  // namespace statistics::key_norm
 }  // namespace qpkv

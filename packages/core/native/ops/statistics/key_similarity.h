@@ -6,7 +6,8 @@ namespace qpkv {
 // Cosine of a key (after RoPE) with the mean of its head's normalized keys.
 namespace statistics::key_similarity {
 
-constexpr StatisticDescriptor kAbout = {"key-similarity", 1, Rows::kKv, kReadKeys, nullptr, 0};
+constexpr StatisticDescriptor kAbout = {"key-similarity", 1, Rows::kKv, kReadKeys,
+                                        nullptr,          0, 0.00002};
 
 }  // namespace statistics::key_similarity
 }  // namespace qpkv

@@ -11,7 +11,7 @@ namespace statistics::value_output_norm {
 enum Slot { kNorm };
 constexpr OptionDescriptor kOptions[] = {{"norm", OptionKind::kNumber, nullptr, 0, 2}};
 constexpr StatisticDescriptor kAbout = {
-    "value-output-norm", 1, Rows::kQuery, kReadValues | kReadOutputWeight, kOptions, 1};
+    "value-output-norm", 1, Rows::kQuery, kReadValues | kReadOutputWeight, kOptions, 1, 0.00002};
 
 }  // namespace statistics::value_output_norm
 }  // namespace qpkv

@@ -1,0 +1,134 @@
+// See observe_layer.h.
+#include "engine/observe_layer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/layer_forward.h"
+
+namespace qpkv {
+namespace {
+
+Buffer Upload(Engine& engine, const std::vector<float>& values) {
+  Buffer buffer;
+  if (values.empty()) return buffer;
+  buffer.Ensure(engine.device, values.size() * sizeof(float));
+  engine.Upload(buffer.data(), values.data(), values.size() * sizeof(float));
+  return buffer;
+}
+
+// The output projection as the ops take it, in `storage`.
+PackedWeight PackOutput(Engine& engine, const LayerInput& input, Buffer* storage) {
+  PackedWeight packed{};
+  if (input.output.empty()) return packed;
+  packed.format = ExactWeights(Element::kF32);
+  packed.k = input.shape.query_heads * input.shape.head_dim;
+  packed.n = static_cast<int>(input.output.size()) / packed.k;
+  const size_t bytes = engine.ops.PackedWeightBytes(packed.format, packed.n, packed.k);
+  packed.data = storage->Ensure(engine.device, bytes);
+  engine.ops.Zero(engine.stream, packed.data, bytes);
+  PackWeightArgs args{};
+  args.source = OnHost(static_cast<const void*>(input.output.data()));
+  args.source_element = Element::kF32;
+  args.row_end = packed.n;
+  args.out = packed;
+  engine.ops.PackWeight(engine.stream, args);
+  return packed;
+}
+
+}  // namespace
+
+float LogitScale(int head_dim) {
+  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+}
+
+ObservedLayer::ObservedLayer(std::shared_ptr<Engine> engine, const LayerInput& input)
+    : engine_(std::move(engine)),
+      input_(input),
+      queries_(Upload(*engine_, input.q)),
+      queries_before_(Upload(*engine_, input.q_before)),
+      keys_(Upload(*engine_, input.k)),
+      keys_before_(Upload(*engine_, input.k_before)),
+      values_(Upload(*engine_, input.v)),
+      inv_freq_(Upload(*engine_, input.inv_freq)) {
+  ObservedModel model;
+  model.logit_scale = LogitScale(input.shape.head_dim);
+  model.precision = input.precision;
+  model.output = PackOutput(*engine_, input, &output_);
+  model.rope = {inv_freq_.floats(), 1, input.inv_freq.empty() ? 0 : input.shape.head_dim};
+  observer_ = std::make_unique<Observer>(engine_, input.shape, input.tokens, model);
+}
+
+void ObservedLayer::CheckReads() const {
+  const uint32_t reads = observer_->reads();
+  const auto need = [&](uint32_t reading, const Buffer& given, const char* name) {
+    if ((reads & reading) != 0 && given.data() == nullptr)
+      throw Error("KV_INVALID_OPTION",
+                  std::string("A statistic of this score reads ") + name + ", which is not given.");
+  };
+  need(kReadQueriesBefore, queries_before_, "qBefore");
+  need(kReadKeysBefore, keys_before_, "kBefore");
+  need(kReadValues | kReadOutputs, values_, "v");
+  need(kReadRope, inv_freq_, "ropeInvFreq");
+}
+
+// One chunk of prefill, with its attention for the log-sum-exps of the queries and its outputs.
+void ObservedLayer::RunChunk(int first, const LayerTensors& tensors) {
+  const LayerShape& shape = input_.shape;
+  const int width = shape.query_heads * shape.head_dim;
+  const int rows = std::min(kChunkTokens, input_.tokens - first);
+  PrefillAttentionArgs args{};
+  args.q = queries_.floats() + static_cast<size_t>(first) * width;
+  args.k = keys_.floats();
+  // Without values only the log-sum-exps are wanted.
+  args.v = values_.data() != nullptr ? values_.floats() : keys_.floats();
+  args.out = engine_->Floats(Slot::kAttention, static_cast<size_t>(rows) * width);
+  args.lse = engine_->Floats(Slot::kLse, static_cast<size_t>(rows) * shape.query_heads);
+  args.rows = rows;
+  args.first = first;
+  args.q_heads = shape.query_heads;
+  args.kv_heads = shape.kv_heads;
+  args.dim = shape.head_dim;
+  args.q_stride = width;
+  args.capacity = input_.tokens;
+  args.window = shape.window;
+  args.cap = shape.cap;
+  args.scale = LogitScale(shape.head_dim);
+  args.precision = input_.precision;
+  engine_->ops.PrefillAttention(engine_->stream, args);
+  QueryChunk chunk{};
+  chunk.q = args.q;
+  if (queries_before_.data() != nullptr)
+    chunk.q_before = queries_before_.floats() + static_cast<size_t>(first) * width;
+  chunk.lse = args.lse;
+  chunk.outputs = args.out;
+  chunk.rows = rows;
+  chunk.first = first;
+  chunk.q_stride = width;
+  observer_->AddChunk(chunk, tensors);
+}
+
+void ObservedLayer::Run() {
+  CheckReads();
+  const LayerTensors tensors = {keys_.floats(), keys_before_.floats(), values_.floats(),
+                                input_.tokens};
+  constexpr uint32_t kOfQueries = kReadQueries | kReadQueriesBefore | kReadOutputs;
+  for (int first = 0; first < input_.tokens && (observer_->reads() & kOfQueries) != 0;
+       first += kChunkTokens)
+    RunChunk(first, tensors);
+  observer_->Finish(tensors);
+}
+
+std::vector<float> ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input) {
+  std::vector<float> scores;
+  if (input.score == nullptr) return scores;
+  ObservedLayer layer(engine, input);
+  const int ticket = layer.observer().Want(
+      *input.score, {input.shape.stored_heads(), input.protect_last, input.user_end});
+  layer.Run();
+  scores.resize(static_cast<size_t>(input.shape.stored_heads()) * input.tokens);
+  engine->Download(scores.data(), layer.observer().Scores(ticket), scores.size() * sizeof(float));
+  return scores;
+}
+
+}  // namespace qpkv

@@ -1,0 +1,55 @@
+// The observation of one layer from given tensors: what prefill does per layer, for checks and
+// experiments.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "engine/observer.h"
+
+namespace qpkv {
+
+struct LayerInput {
+  std::vector<float> q;         // [tokens, queryHeads, headDim] after RoPE
+  std::vector<float> k, v;      // [kvHeads, tokens, headDim]; v may be empty
+  std::vector<float> q_before;  // like q before RoPE, or empty
+  std::vector<float> k_before;  // like k before RoPE, or empty
+  std::vector<float> output;    // [hidden, queryHeads * headDim], the output projection, or empty
+  std::vector<float> inv_freq;  // [headDim / 2], or empty
+  std::vector<float> scores;    // [storedHeads, tokens] instead of observed ones, or empty
+  int tokens = 0;
+  int user_end = 0;
+  LayerShape shape;
+  Precision precision = Precision::kF32;
+  std::shared_ptr<const ScoreNode> score;  // what to observe; null: nothing
+  int protect_last = 0;
+};
+
+// 1 / sqrt(headDim)
+float LogitScale(int head_dim);
+
+class ObservedLayer {
+ public:
+  // Wishes come before Run(); the engine's mutex is held throughout.
+  ObservedLayer(std::shared_ptr<Engine> engine, const LayerInput& input);
+
+  Observer& observer() { return *observer_; }
+  // Throws KV_UNSUPPORTED where a statistic reads what the input lacks.
+  void Run();
+
+  const float* keys() const { return keys_.floats(); }
+  const float* values() const { return values_.floats(); }
+
+ private:
+  void CheckReads() const;
+  void RunChunk(int first, const LayerTensors& tensors);
+
+  std::shared_ptr<Engine> engine_;
+  const LayerInput& input_;
+  Buffer queries_, queries_before_, keys_, keys_before_, values_, output_, inv_freq_;
+  std::unique_ptr<Observer> observer_;
+};
+
+// The scores of input.score, [storedHeads, tokens]; empty where it is null.
+std::vector<float> ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input);
+
+}  // namespace qpkv

@@ -1,0 +1,132 @@
+// ShareHeads: how many places each head of a layer gets where the heads share them.
+//
+// A head's share is how many of the layer's best scores are its own. The score of the last one is
+// found by a radix search over doubles, in which scores that are weighed differ; ties go to the
+// lower head, then the lower position. One thread: it compares each score a few times, while
+// observing them took a product with every query.
+#pragma once
+#include "kernels/select.inl.h"
+
+namespace qpkv {
+namespace {
+
+QPKV_INLINE uint64_t SortKey64(double score) {
+  const double x = score + 0.0;
+  uint64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  return bits >> 63 ? ~bits : bits | (uint64_t{1} << 63);
+}
+
+// Sum of a head's `places` best scores over the sum of all, in double, best first; 0 where all are
+// 0. order: [places].
+double TopShare(const float* scores, int count, int places, uint64_t* order) {
+  const Threshold threshold = FindThreshold(scores, nullptr, count, places, false);
+  double total = 0, best = 0;
+  int equal = threshold.equal, found = 0;
+  for (int i = 0; i < count; ++i) {
+    total += scores[i];
+    const uint32_t key = SortKey(scores[i], false);
+    if (key < threshold.key || (key == threshold.key && equal-- <= 0)) continue;
+    order[found++] = static_cast<uint64_t>(~key) << 32 | static_cast<uint32_t>(i);
+  }
+  SortWords(order, found);
+  for (int i = 0; i < found; ++i) best += scores[order[i] & 0xffffffffu];
+  return total == 0 ? 0 : best / total;
+}
+
+// weights: [heads]; shares: [heads].
+void BestShares(const ShareHeadsArgs& args, const double* weights, int32_t* shares) {
+  const int count = args.end - args.begin;
+  const auto key_of = [&](int head, int i) {
+    return SortKey64(args.scores[static_cast<size_t>(head) * args.stride + args.begin + i] *
+                     weights[head]);
+  };
+  uint64_t prefix = 0, mask = 0;
+  int64_t missing = static_cast<int64_t>(args.heads) * args.places;
+  for (int down = 56; down >= 0; down -= 8) {
+    int64_t histogram[256] = {};
+    for (int head = 0; head < args.heads; ++head)
+      for (int i = 0; i < count; ++i) {
+        const uint64_t key = key_of(head, i);
+        if ((key & mask) == prefix) ++histogram[(key >> down) & 255];
+      }
+    int digit = 255;
+    while (digit > 0 && histogram[digit] < missing) missing -= histogram[digit--];
+    prefix |= static_cast<uint64_t>(digit) << down;
+    mask |= uint64_t{255} << down;
+  }
+  for (int head = 0; head < args.heads; ++head) {
+    shares[head] = 0;
+    for (int i = 0; i < count; ++i) {
+      const uint64_t key = key_of(head, i);
+      const bool tied = key == prefix && missing > 0;
+      missing -= tied;
+      shares[head] += key > prefix || tied;
+    }
+  }
+}
+
+// Shares become places: floor * places + (1 - floor) * share, rounded head by head (half to even)
+// or so that the sum is exact.
+void RoundShares(const ShareHeadsArgs& args, const int32_t* shares, double* rests) {
+  const int count = args.end - args.begin;
+  int missing = args.heads * args.places;
+  for (int head = 0; head < args.heads; ++head) {
+    if (args.round_each) {
+      const double wanted =
+          shares[head] * (1 - args.floor) + __builtin_trunc(args.places * args.floor);
+      const int rounded = static_cast<int>(__builtin_nearbyint(wanted));
+      args.keep[head] = rounded < count ? rounded : count;
+      continue;
+    }
+    const double wanted = args.floor * args.places + (1 - args.floor) * shares[head];
+    args.keep[head] = static_cast<int32_t>(__builtin_floor(wanted));
+    rests[head] = wanted - __builtin_floor(wanted);
+    missing -= args.keep[head];
+  }
+  if (args.round_each) return;
+  for (; missing > 0; --missing) {  // to the largest rest, of equal ones the lower head
+    int most = 0;
+    for (int head = 1; head < args.heads; ++head)
+      if (rests[head] > rests[most]) most = head;
+    ++args.keep[most];
+    rests[most] = -1;
+  }
+}
+
+void ShareHeads(Stream& stream, const ShareHeadsArgs& args) {
+  const int count = args.end - args.begin;
+  *args.bad_head.get() = -1;
+  for (int head = 0; head < args.heads; ++head)
+    for (int i = 0; i < count; ++i) {
+      const float x = args.scores[static_cast<size_t>(head) * args.stride + args.begin + i];
+      // Infinity over infinity is no share; unweighed it is only a score like others.
+      if (x == x && !(args.weigh_top_share && __builtin_isinf(x))) continue;
+      *args.bad_head.get() = head;
+      *args.bad_is_nan.get() = x != x;
+      return;
+    }
+  if (args.places <= 0 || args.places >= count) {
+    for (int head = 0; head < args.heads; ++head)
+      args.keep[head] = args.places < count ? (args.places > 0 ? args.places : 0) : count;
+    return;
+  }
+  const size_t heads = static_cast<size_t>(args.heads);
+  double* weights = static_cast<double*>(
+      stream.SharedScratch(heads * (2 * sizeof(double) + sizeof(int32_t)) + 64 +
+                           sizeof(uint64_t) * static_cast<size_t>(args.places)));
+  double* rests = weights + heads;
+  uint64_t* order = reinterpret_cast<uint64_t*>(rests + heads);
+  int32_t* shares = reinterpret_cast<int32_t*>(order + args.places);
+  for (int head = 0; head < args.heads; ++head) {
+    const float* scores = args.scores + static_cast<size_t>(head) * args.stride + args.begin;
+    weights[head] = args.weigh_top_share ? TopShare(scores, count, args.places, order)
+                    : args.lowest        ? -1
+                                         : 1;
+  }
+  BestShares(args, weights, shares);
+  RoundShares(args, shares, rests);
+}
+
+}  // namespace
+}  // namespace qpkv

@@ -1,0 +1,135 @@
+// Reference ShareHeads and Select: sorted lists.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "reference/dense_ops.h"
+
+namespace qpkv {
+namespace reference {
+namespace {
+
+// Sum of a head's `places` best scores over the sum of all; 0 where all are 0.
+double TopShare(std::vector<double> scores, int places) {
+  const double total = std::accumulate(scores.begin(), scores.end(), 0.0);
+  std::sort(scores.begin(), scores.end(), std::greater<double>());
+  return total == 0 ? 0 : std::accumulate(scores.begin(), scores.begin() + places, 0.0) / total;
+}
+
+// How many of the best heads * places scores each head holds: equal ones in the order of heads and
+// positions.
+std::vector<int> BestShares(const std::vector<std::vector<double>>& scores, int places,
+                            const ShareHeadsArgs& args) {
+  std::vector<std::pair<double, int>> all;
+  for (int head = 0; head < args.heads; ++head) {
+    const double weight = args.weigh_top_share ? TopShare(scores[head], places)
+                          : args.lowest        ? -1
+                                               : 1;
+    for (double score : scores[head]) all.push_back({score * weight, head});
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<int> shares(static_cast<size_t>(args.heads), 0);
+  for (int i = 0; i < args.heads * places; ++i) ++shares[all[i].second];
+  return shares;
+}
+
+}  // namespace
+
+void ShareHeads(Stream&, const ShareHeadsArgs& args) {
+  const int count = args.end - args.begin;
+  std::vector<std::vector<double>> scores;
+  *args.bad_head.get() = -1;
+  for (int head = 0; head < args.heads; ++head) {
+    const float* own = args.scores + static_cast<size_t>(head) * args.stride;
+    scores.emplace_back(own + args.begin, own + args.end);
+    for (double x : scores.back()) {
+      if (*args.bad_head.get() >= 0 || !(std::isnan(x) || (args.weigh_top_share && std::isinf(x))))
+        continue;
+      *args.bad_head.get() = head;
+      *args.bad_is_nan.get() = std::isnan(x);
+    }
+  }
+  if (*args.bad_head.get() >= 0) return;
+  std::fill_n(args.keep, args.heads, std::clamp(args.places, 0, count));
+  if (args.places <= 0 || args.places >= count) return;
+  const std::vector<int> shares = BestShares(scores, args.places, args);
+  std::vector<double> rests;
+  int missing = args.heads * args.places;
+  for (int head = 0; head < args.heads; ++head) {
+    if (args.round_each) {
+      const double wanted = shares[head] * (1 - args.floor) + std::trunc(args.places * args.floor);
+      args.keep[head] = std::min(count, static_cast<int>(std::nearbyint(wanted)));
+      continue;
+    }
+    const double wanted = args.floor * args.places + (1 - args.floor) * shares[head];
+    args.keep[head] = static_cast<int>(std::floor(wanted));
+    rests.push_back(wanted - std::floor(wanted));
+    missing -= args.keep[head];
+  }
+  if (args.round_each) return;
+  std::vector<int> order(static_cast<size_t>(args.heads));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return rests[a] > rests[b]; });
+  for (int i = 0; i < missing; ++i) ++args.keep[order[i]];
+}
+
+namespace {
+
+// The candidates that each stage takes, in the order in which they are stored by score.
+std::vector<int32_t> TakeStages(const SelectArgs& args, int head) {
+  std::vector<int32_t> left(static_cast<size_t>(args.candidates_end - args.candidates_begin));
+  std::iota(left.begin(), left.end(), args.candidates_begin);
+  for (int i = 0; i < args.fixed_count; ++i)
+    left.erase(std::remove(left.begin(), left.end(), args.fixed.get()[i]), left.end());
+  const int keep = args.keep ? args.keep[head] : args.keep_each;
+  std::vector<int32_t> taken;
+  for (int s = 0; s < args.stage_count; ++s) {
+    const float* scores = args.stages[s].scores + static_cast<size_t>(head) * args.stride;
+    const int rest = keep - static_cast<int>(taken.size());
+    const int places =
+        s + 1 == args.stage_count
+            ? rest
+            : std::min(rest, static_cast<int>(std::floor(args.stages[s].share * keep + 1e-9)));
+    std::vector<int32_t> order = left;
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+      return args.lowest ? scores[a] < scores[b] : scores[a] > scores[b];
+    });
+    order.resize(static_cast<size_t>(std::max(places, 0)));
+    for (int32_t t : order) left.erase(std::remove(left.begin(), left.end(), t), left.end());
+    taken.insert(taken.end(), order.begin(), order.end());
+  }
+  return taken;
+}
+
+bool HasNan(const SelectArgs& args, int head) {
+  for (int s = 0; s < args.stage_count; ++s)
+    for (int t = args.candidates_begin; t < args.candidates_end; ++t)
+      if (std::isnan(args.stages[s].scores[static_cast<size_t>(head) * args.stride + t]))
+        return true;
+  return false;
+}
+
+}  // namespace
+
+void Select(Stream&, const SelectArgs& args) {
+  *args.nan_head.get() = -1;
+  for (int head = args.heads - 1; head >= 0; --head)
+    if (HasNan(args, head)) *args.nan_head.get() = head;
+  if (*args.nan_head.get() >= 0) return;
+  for (int head = 0; head < args.heads; ++head) {
+    std::vector<int32_t> kept(args.fixed.get(), args.fixed.get() + args.fixed_count);
+    const std::vector<int32_t> taken = TakeStages(args, head);
+    kept.insert(kept.end(), taken.begin(), taken.end());
+    if (!args.by_score) std::sort(kept.begin(), kept.end());
+    int32_t* out = args.kept.get() + static_cast<size_t>(head) * args.kept_stride;
+    int32_t* const begin = out;
+    for (int t = args.first_begin; t < args.candidates_begin; ++t) *out++ = t;
+    out = std::copy(kept.begin(), kept.end(), out);
+    for (int t = args.candidates_end; t < args.tokens; ++t) *out++ = t;
+    args.kept_count.get()[head] = static_cast<int32_t>(out - begin);
+  }
+}
+
+}  // namespace reference
+}  // namespace qpkv
