@@ -6,6 +6,7 @@ import { checkGoldens as checkNeedle } from './needle/check-goldens.ts'
 import { checkGoldens as checkRuler } from './ruler/check-goldens.ts'
 import { checkQuantizers } from './quantizers.ts'
 import { checkArchitectures, checkModel } from './logits.ts'
+import { checkNextScores } from './next-scores.ts'
 import { checkOriginals } from './originals.ts'
 import { checkPruners, checkPyramidTables, type Fault } from './pruners.ts'
 import type { FamilyResult } from './report.ts'
@@ -43,6 +44,7 @@ export async function* checkGoldens(
         yield await checkPruners(join(folder, 'pruners'), engine, options.fault)
         yield* checkOriginals(join(folder, 'pruners'), engine)
       }
+      if (wanted('pruners-next')) yield await checkNextScores(join(folder, 'pruners-next'), engine)
       if (wanted('quantizers'))
         yield* checkQuantizers(join(folder, 'quantizers'), engine, {
           fault: options.fault,
