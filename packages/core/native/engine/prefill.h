@@ -75,10 +75,10 @@ class Prefill : public Sequence {
   std::atomic<int> layer_{0};  // the event loop reads it while a step runs
   bool half_run_ = false;      // a layer failed after some chunks had passed it
   bool finished_ = false;
-  Buffer hidden_;       // [tokens, hidden]
-  Buffer keys_;         // [kvHeads, tokens, headDim] after RoPE, of the layer just run
-  Buffer keys_before_;  // the same before RoPE, where a plan stores keys so
-  Buffer values_;       // [kvHeads, tokens, headDim]
+  Buffer hidden_;          // [tokens, hidden]
+  Buffer keys_;            // [kvHeads, tokens, headDim] after RoPE, of the layer just run
+  Buffer keys_before_;     // the same before RoPE, where a plan stores keys so
+  Buffer values_;          // [kvHeads, tokens, headDim]
   Buffer queries_before_;  // [rows, queryHeads, headDim] of the running chunk, where observed
   std::unique_ptr<Observer> observer_;
   std::vector<PlanTickets> tickets_;  // per plan

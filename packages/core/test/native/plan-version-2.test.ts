@@ -1,4 +1,4 @@
-import type { LayerPlan, ScoreNode } from '@qpkv/spec'
+import type { LayerPlan1, ScoreNode } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import type { LayerCacheOptions } from '../../src/native/addon.ts'
 import { layerCase } from './support/layer-cases.ts'
@@ -26,7 +26,7 @@ function versionTwo(plan: Record<string, unknown>, kvHeads = 2): LayerCacheOptio
       evict: 'never',
       positions: 'true',
       ...plan,
-    } as unknown as LayerPlan,
+    } as unknown as LayerPlan1,
   }
 }
 
