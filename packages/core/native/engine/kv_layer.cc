@@ -166,8 +166,7 @@ CacheItem KvLayer::Item(const StepRows& rows, int32_t* victims) const {
   item.running.protect_last = plan_->protect_last;
   // Like the observed scores (a maximum over query heads, which has no running form, by their
   // mean).
-  item.running.factor =
-      plan_->running_sum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
+  item.running.factor = plan_->running_sum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
   return item;
 }
 

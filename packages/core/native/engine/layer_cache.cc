@@ -74,9 +74,12 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
   std::vector<std::unique_ptr<KvLayer>> layers;
   layers.push_back(std::make_unique<KvLayer>(engine_, std::move(plan), input.shape, RopeTable{},
                                              exact, selection_.kept, input.tokens, true));
-  if (layers[0]->by_score() && scores.evict != nullptr) {
-    std::vector<float> start(static_cast<size_t>(input.shape.stored_heads()) * input.tokens);
-    engine_->Download(start.data(), scores.evict, start.size() * sizeof(float));
+  if (layers[0]->by_score()) {
+    std::vector<float> start;  // empty: all are 0
+    if (scores.evict != nullptr) {
+      start.resize(static_cast<size_t>(input.shape.stored_heads()) * input.tokens);
+      engine_->Download(start.data(), scores.evict, start.size() * sizeof(float));
+    }
     layers[0]->StartScores(start, input.tokens);
   }
   cache_ = std::make_unique<KvCache>(std::move(layers));

@@ -250,12 +250,13 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   auto stored = std::make_unique<KvLayer>(
       model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
       model_->RopeOf(layer, expected_), exact, selection.kept, tokens(), false);
-  if (what.evict == Evict::kLowestScore && (tickets.evict >= 0 || replaced.data() != nullptr))
-    stored->StartScores(
-        DownloadScores(
-            replaced.data() != nullptr ? replaced.floats() : observer_->Scores(tickets.evict),
-            plan),
-        tokens());
+  if (stored->by_score()) {
+    const float* start = replaced.data() != nullptr ? replaced.floats()
+                         : tickets.evict >= 0       ? observer_->Scores(tickets.evict)
+                                                    : nullptr;
+    stored->StartScores(start != nullptr ? DownloadScores(start, plan) : std::vector<float>(),
+                        tokens());
+  }
   turn.Finish();
   cache.push_back(std::move(stored));  // last: whatever failed above may be tried again
   return selection.kept;
