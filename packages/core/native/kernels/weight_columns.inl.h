@@ -25,9 +25,7 @@ QPKV_INLINE float CodedFactor(const WeightFormat& format, const uint8_t* panel, 
   const WeightGroup at = GroupOf(format);
   const uint8_t* group = panel + k / format.group * at.bytes;
   const int i = k % format.group, byte = group[CodeByte(format, lane, i)];
-  const int code = CodeWidth(format) == 8       ? byte
-                   : IsHighNibble(format, i) ? byte >> 4
-                                                : byte & 15;
+  const int code = CodeWidth(format) == 8 ? byte : IsHighNibble(format, i) ? byte >> 4 : byte & 15;
   const float scale = ReadMetadata(group + at.scales + lane * ElementBytes(format.scale),
                                    format.scale == Element::kF16);
   const float value = static_cast<float>(code - CodeZero(format)) * scale;
@@ -47,14 +45,14 @@ QPKV_INLINE float ExactFactor(const WeightFormat& format, const uint8_t* panel, 
 
 // out [k_end - k_begin][64] of the outputs [64 * panel, ..); outputs beyond the last are 0.
 void ReadColumns(const PackedWeight& weight, int panel, int k_begin, int k_end, float* out) {
-  const uint8_t* from = static_cast<const uint8_t*>(weight.data) +
-                        panel * WeightPanelBytes(weight.format, weight.k);
+  const uint8_t* from =
+      static_cast<const uint8_t*>(weight.data) + panel * WeightPanelBytes(weight.format, weight.k);
   const bool exact = IsExact(weight.format);
   for (int k = k_begin; k < k_end; ++k, out += kPanel)
     for (int lane = 0; lane < kPanel; ++lane)
       out[lane] = panel * kPanel + lane >= weight.n ? 0.0f
-                  : exact ? ExactFactor(weight.format, from, k, lane)
-                          : CodedFactor(weight.format, from, k, lane);
+                  : exact                           ? ExactFactor(weight.format, from, k, lane)
+                                                    : CodedFactor(weight.format, from, k, lane);
 }
 
 }  // namespace
