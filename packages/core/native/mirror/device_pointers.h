@@ -3,6 +3,7 @@
 // tables of parts) is looked at by the op only, when the pages are open.
 #pragma once
 #include "ops/ops.h"
+#include "ops/statistic.h"
 
 namespace qpkv {
 
@@ -100,6 +101,39 @@ template <class Visit>
 void DevicePointers(const SampleArgs& a, const Visit& visit) {
   visit(a.rows, sizeof(SampleRow) * a.count);
   visit(a.out, sizeof(SampledToken) * a.count);
+}
+
+template <class Visit>
+void DevicePointers(const ScoreOperationArgs& a, const Visit& visit) {
+  const size_t row = sizeof(float) * a.tokens;
+  for (int i = 0; i < a.count; ++i) visit(a.of[i], row * a.rows);
+  visit(a.out, row * a.out_rows);
+}
+
+template <class Visit>
+void DevicePointers(const ShareHeadsArgs& a, const Visit& visit) {
+  visit(a.scores, sizeof(float) * a.heads * a.stride);
+  visit(a.keep, sizeof(int32_t) * a.heads);
+}
+
+template <class Visit>
+void DevicePointers(const SelectArgs& a, const Visit& visit) {
+  for (int i = 0; i < a.stage_count; ++i)
+    visit(a.stages[i].scores, sizeof(float) * a.heads * a.stride);
+  visit(a.keep, sizeof(int32_t) * a.heads);
+}
+
+template <class Visit>
+void DevicePointers(const StatisticArgs& a, const Visit& visit) {
+  const size_t keys = sizeof(float) * a.shape.kv_heads * a.capacity * a.shape.dim;
+  visit(a.q, a.rows > 0 ? RowBytes(a.rows, a.q_stride, a.shape.q_heads * a.shape.dim) : 0);
+  visit(a.q_before, sizeof(float) * a.rows * a.shape.q_heads * a.shape.dim);
+  visit(a.lse, sizeof(float) * a.rows);
+  visit(a.outputs, sizeof(float) * a.rows * a.shape.q_heads * a.shape.dim);
+  for (const float* rows : {a.k, a.k_before, a.v}) visit(rows, keys);
+  visit(a.output.data, 1);
+  visit(a.inv_freq, sizeof(float) * (a.turned / 2));
+  visit(a.out, sizeof(float) * a.shape.kv_heads * a.shape.tokens);
 }
 
 }  // namespace qpkv

@@ -7,6 +7,7 @@
 #include <map>
 #include <new>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "abi_hash.h"
@@ -28,10 +29,8 @@
   OP(Experts)                 \
   OP(StoreHeads)              \
   OP(PrefillAttention)        \
-  OP(ObserveAttention)        \
-  OP(ObserveKeys)             \
-  OP(GroupScores)             \
-  OP(SmoothScores)            \
+  OP(ScoreOperation)          \
+  OP(ShareHeads)              \
   OP(Select)                  \
   OP(Pack)                    \
   OP(Unpack)                  \
@@ -201,6 +200,37 @@ const Ops& Table() {
   return table;
 }
 
+// Statistics run like ops. A list holds plain functions, so each has its own.
+constexpr int kMostStatistics = 64;
+const StatisticList& InnerStatistics() { return *CpuBackend(kAbi)->statistics[0]; }
+template <int kIndex>
+void MirroredStatistic(Stream& stream, const StatisticArgs& args) {
+  const Statistic& inner = InnerStatistics().items[kIndex];
+  DevicePointers(
+      args, [&](const void* data, size_t bytes) { CheckOwned(inner.about->name, data, bytes); });
+  if (Recorder(stream) != nullptr) Refuse(inner.about->name, "a statistic inside of a Replay");
+  RunOpen(stream, [&] { inner.run(stream, args); });
+}
+
+template <int... kIndices>
+const StatisticList& MirroredStatistics(std::integer_sequence<int, kIndices...>) {
+  static Statistic items[kMostStatistics];
+  static const StatisticList list = [] {
+    const StatisticList& inner = InnerStatistics();
+    if (inner.count > kMostStatistics) Refuse("statistics", "more of them than it has functions");
+    const decltype(Statistic::run) runs[] = {MirroredStatistic<kIndices>...};
+    for (int i = 0; i < inner.count; ++i) {
+      items[i] = inner.items[i];
+      items[i].run = runs[i];
+    }
+    return StatisticList{items, inner.count};
+  }();
+  return list;
+}
+const StatisticList& Statistics() {
+  return MirroredStatistics(std::make_integer_sequence<int, kMostStatistics>());
+}
+
 #define QPKV_COUNT(NAME) +1
 // The name, the eight functions for memory and PackedWeightBytes come beside them.
 static_assert(sizeof(Ops) == sizeof(void*) * (10 + (0 QPKV_MIRRORED_OPS(QPKV_COUNT))),
@@ -228,11 +258,13 @@ QPKV_EXPORT const qpkv::Backend* qpkv_backend(uint64_t abi) {
   static const Backend refused = RefusedBackend(kAbi, "it was built for another version of qpkv");
   if (abi != kAbi) return &refused;
   static const Ops* const tables[] = {&Table()};
+  static const StatisticList* const statistics[] = {&Statistics()};
   static const Device device = {"mirror", 0};
   static const Backend backend = [] {
     Backend mirror = *CpuBackend(kAbi);  // its streams are the CPU's
     mirror.name = "mirror";
     mirror.tables = tables;
+    mirror.statistics = statistics;
     mirror.table_count = 1;
     mirror.devices = &device;
     mirror.DestroyStream = DestroyMirrorStream;
