@@ -255,7 +255,14 @@ async function cake(
     q.set(last, prefix * queryHeads * headDim)
     const k = keys.slice(layer * kvHeads * tokens * headDim, (layer + 1) * kvHeads * tokens * headDim)
     const scores = await engine.observe({
-      ...{ tokens, headDim, queryHeads, kvHeads, heads: 'kv' as const, q, k, protectLast: window },
+      tokens,
+      headDim,
+      queryHeads,
+      kvHeads,
+      heads: 'kv',
+      q,
+      k,
+      protectLast: window,
       score: group(pool(worth, 'mean', 5)),
     })
     for (let h = 0; h < kvHeads; h++)
