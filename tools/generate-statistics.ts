@@ -35,9 +35,10 @@ function put(path: string, text: string): void {
 async function formatted(path: string, draft: string): Promise<string> {
   if (path.endsWith('.ts'))
     return format(draft, { ...(await resolveConfig(join(root, path))), filepath: path })
+  // Not through pnpm, which may install first and say so on stdout.
   const result = spawnSync(
-    'pnpm',
-    ['exec', 'clang-format', '--style=file', `--assume-filename=${join(root, path)}`],
+    join(root, 'node_modules/.bin/clang-format'),
+    ['--style=file', `--assume-filename=${join(root, path)}`],
     { cwd: root, input: draft, encoding: 'utf8' },
   )
   if (result.status !== 0) throw new Error(`clang-format: ${result.error?.message ?? result.stderr}`)

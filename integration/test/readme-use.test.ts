@@ -49,6 +49,7 @@ const smaller: Readonly<Record<string, readonly (readonly [written: string, run:
     ['lengths: [4096]', 'lengths: [512]'],
     ['samples: 50', 'samples: 1'],
   ],
+  'packages/bench-text/README.md': [['--file novel.txt', '--file novel.txt --context 256 --blocks 1']],
   'packages/reference-model/README.md': [['samples: 100', 'samples: 2']],
   'packages/cli/README.md': [
     ['--length 2048 --samples 100', '--length 512 --samples 1'],
@@ -79,6 +80,14 @@ const files: Readonly<Record<string, () => Promise<void> | void>> = {
       qpruningkvLine(row, '', row.answers[0] ?? ''),
     )
     put('results/meta-llama-3-8b-instruct_128/hotpotqa/SnapKV.json', lines.join('\n'))
+  },
+  'packages/bench-text/README.md': () => {
+    put('novel.txt', essay)
+    put('specs.txt', 'none+kivi:bits=4\nsnapkv+kivi:bits=2@25%\n')
+    put(
+      'mine.jsonl',
+      JSON.stringify({ context: essay.slice(0, 4000), question: 'What now?', answer: 'boat' }),
+    )
   },
   'packages/quantizers/kvquant/README.md': async () => {
     await cli('calibrate', '--out', 'model.kvquant.json', '--tokens', '256', '--chunks', '2')

@@ -14,6 +14,7 @@ export {
   type EncodedPrompt,
   type PromptParts,
 } from './ask/encode-prompt.ts'
+export { followText, type Followed } from './ask/follow-text.ts'
 export { prefillRows } from './ask/prefill-rows.ts'
 export type { BenchPrompt, Question } from './ask/question.ts'
 export { replyOf, type ReplyRule } from './ask/reply.ts'
@@ -56,6 +57,9 @@ export { canonicalJson, contentHash } from './content-hash.ts'
 export { namedChunks, readLines, type TextLine } from './data/read-lines.ts'
 export { decodeText, readText } from './data/read-text.ts'
 export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
+export { asciiPunctuation, normalizeAnswer, qaF1 } from './metrics/qa-f1.ts'
+export { recursionSteps, rougeL } from './metrics/rouge-l.ts'
+export { tokenF1 } from './metrics/token-f1.ts'
 export { modelFingerprint } from './model-fingerprint.ts'
 export {
   heatMapCells,

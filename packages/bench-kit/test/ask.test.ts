@@ -67,6 +67,7 @@ describe('a reply', () => {
       fed.push(...(typeof input === 'string' ? [input] : input))
     },
     logits: async () => Float32Array.from(logits),
+    appendLogits: async () => new Float32Array(0),
     generate: ({ maxTokens }) => ({ result: Promise.resolve({ text: `+${maxTokens}` }) }),
     fork: () => context(logits, fed),
     dispose: async () => undefined,

@@ -78,6 +78,7 @@ function parrot(fails: (spec: CompressionSpec) => boolean = () => false) {
       },
       append: async () => undefined,
       logits: async () => new Float32Array(1),
+      appendLogits: async () => new Float32Array(0),
       generate: () => {
         if (fails(spec)) throw new KvError('KV_NUMERIC', 'Not a number.')
         return { result: Promise.resolve({ text }) }

@@ -67,6 +67,7 @@ export function fakeModel(reply?: (text: string, spec: CompressionSpec) => strin
         return { result: Promise.resolve({ text: (reply ?? answerFromText)(whole, spec) }) }
       },
       logits: async () => new Float32Array(1),
+      appendLogits: async () => new Float32Array(0),
       fork: () => context(whole, promptTokens, spec),
       dispose: async () => {
         if (!disposed) state.open -= 1

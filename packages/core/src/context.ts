@@ -186,6 +186,31 @@ export class Context {
     })
   }
 
+  /**
+   * Adds token ids and gives the logits after each of them, [ids, vocab] in float32: what the model expects of a text that is known.
+   * @throws what append throws
+   */
+  async appendLogits(
+    ids: readonly number[] | Int32Array,
+    options: AppendOptions = {},
+  ): Promise<Float32Array> {
+    checkCallOptions(options, 'append')
+    return this.exclusive('appendLogits', async () => {
+      const { ids: fed } = await this.tokenizeAppended(ids, options)
+      this.requireRoom(fed.length, this.currentTokens(), options)
+      await this.feed(options.signal)
+      if (fed.length === 0) return new Float32Array(0)
+      throwIfAborted(options.signal)
+      try {
+        return await this.parts.native.appendAll(fed)
+      } catch (cause) {
+        throw endedBy(cause, options.signal)
+      } finally {
+        this.remember(fed)
+      }
+    })
+  }
+
   /** What the kernels see of one layer and stored head, read back in float32 with codes and scales: for checks and experiments. */
   exportTiles(layer: number, head: number): NativeTileExport {
     this.requireIdle()

@@ -1,8 +1,9 @@
-import { KvError, type CompressionSpec } from '@qpkv/spec'
+import { KvError, parseSpec, type CompressionSpec } from '@qpkv/spec'
 import type { Answer, Measurement } from '../result/record.ts'
 import type { Ask, AskFailure, AskResult, NamedSpec } from '../run/run-samples.ts'
 import type { BenchContext, BenchModel } from './bench-model.ts'
 import { tokenizerOf } from './encode-prompt.ts'
+import { followText } from './follow-text.ts'
 import { prefillRows } from './prefill-rows.ts'
 import type { BenchPrompt, Question } from './question.ts'
 import { replyOf } from './reply.ts'
@@ -36,7 +37,7 @@ async function askSample<Sample extends BenchSample>(
   signal: AbortSignal,
 ): Promise<(AskResult | AskFailure)[]> {
   const prompt = await ask(sample)
-  const { ids, userEnd } = prompt
+  const { ids, userEnd, follows } = prompt
   const prefill = (compression: readonly CompressionSpec[]) =>
     model.prefill(ids, {
       compression,
@@ -46,8 +47,9 @@ async function askSample<Sample extends BenchSample>(
       ...(userEnd === undefined ? {} : { userEnd }),
     })
   const resolve = (spec: CompressionSpec) => model.estimate(ids.length, [spec])
-  const contexts = await prefillRows(rows, prefill, resolve)
+  const contexts = await prefillRows(follows ? [...rows, full] : rows, prefill, resolve)
   try {
+    if (follows) return await askToFollow(contexts, follows, sample, rows, signal)
     const results: (AskResult | AskFailure)[] = []
     for (const [i, context] of contexts.entries()) {
       if ('error' in context) results.push({ error: placed(context.error, sample.place) })
@@ -65,6 +67,39 @@ async function askSample<Sample extends BenchSample>(
   } finally {
     await Promise.all(contexts.flatMap((context) => ('error' in context ? [] : [context.dispose()])))
   }
+}
+
+/** What compressed caches are compared with. */
+const full: NamedSpec = { label: 'full', spec: parseSpec('none+none') }
+
+/** The last context is the full one; the others are those of the rows. */
+async function askToFollow(
+  contexts: readonly (BenchContext | AskFailure)[],
+  follows: readonly number[],
+  sample: BenchSample,
+  rows: readonly NamedSpec[],
+  signal: AbortSignal,
+): Promise<(AskResult | AskFailure)[]> {
+  const exact = contexts.at(-1)
+  if (!exact || 'error' in exact) throw exact?.error
+  const those = contexts.slice(0, -1)
+  const alive = those.flatMap((context) => ('error' in context ? [] : [context]))
+  const reports = new Map(alive.map((context) => [context, context.report]))
+  const followed = await followText(alive, exact, follows, signal)
+  return those.map((context, i) => {
+    const report = 'error' in context ? undefined : reports.get(context)
+    if ('error' in context || !report)
+      return { error: placed('error' in context ? context.error : undefined, sample.place) }
+    const { ms = 0, ...scores } = followed[alive.indexOf(context)] ?? {}
+    const asked: Asked = {
+      answer: { id: 'answer', facets: {}, expected: '', reply: '', scores },
+      appendMs: ms,
+      decodeMs: 0,
+      decodeTokens: 0,
+      grown: context.report.bytes.grown,
+    }
+    return { measurement: measurementOf(sample, report, rows[i]?.spec, [asked]), plan: report.plan }
+  })
 }
 
 /** A question's answer and what it cost. */
@@ -107,8 +142,17 @@ async function askContext<Sample extends BenchSample>(
       if (own !== context) await own.dispose()
     }
   }
+  return { measurement: measurementOf(sample, report, spec, asked), plan: report.plan }
+}
+
+function measurementOf(
+  sample: BenchSample,
+  report: BenchContext['report'],
+  spec: CompressionSpec | undefined,
+  asked: readonly Asked[],
+): Measurement {
   const total = (value: (one: Asked) => number) => asked.reduce((sum, one) => sum + value(one), 0)
-  const measurement: Measurement = {
+  return {
     facets: sample.facets,
     promptTokens: report.promptTokens,
     tokensKept: report.keptPerHead,
@@ -129,7 +173,6 @@ async function askContext<Sample extends BenchSample>(
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     answers: asked.map(({ answer }) => answer),
   }
-  return { measurement, plan: report.plan }
 }
 
 /** The error with the sample's place in front of its message. */

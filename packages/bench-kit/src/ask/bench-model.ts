@@ -36,6 +36,8 @@ export interface BenchChatTemplate {
 export interface BenchContext {
   readonly report: BenchReport
   append(input: string | readonly number[], options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** Adds tokens and gives the logits after each, [ids, vocab]. */
+  appendLogits(ids: readonly number[], options?: { readonly signal?: AbortSignal }): Promise<Float32Array>
   /** Of the next token, [vocab]. */
   logits(): Promise<Float32Array>
   generate(options: {

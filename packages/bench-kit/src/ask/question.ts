@@ -8,6 +8,8 @@ export interface BenchPrompt {
   readonly userEnd?: number
   /** Each is asked of the compressed prompt alone, never behind another one. */
   readonly questions: readonly Question[]
+  /** Instead of questions: a text that follows. Its tokens' logits are compared with those of the full cache (see `followText`). */
+  readonly follows?: readonly number[]
 }
 
 export interface Question {

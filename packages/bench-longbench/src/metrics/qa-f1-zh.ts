@@ -1,7 +1,5 @@
-import { pythonSplit } from '@qpkv/bench-kit'
-import { asciiPunctuation } from './qa-f1.ts'
+import { asciiPunctuation, pythonSplit, tokenF1 } from '@qpkv/bench-kit'
 import type { Segment } from './segment.ts'
-import { tokenF1 } from './token-f1.ts'
 
 /** The wide punctuation that the official scorer deletes; among those that stay: U+300A, U+FF0E and U+00B7. */
 const widePunctuation = new RegExp(

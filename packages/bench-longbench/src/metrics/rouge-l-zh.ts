@@ -1,4 +1,4 @@
-import { recursionSteps, rougeL } from './rouge-l.ts'
+import { recursionSteps, rougeL } from '@qpkv/bench-kit'
 import type { Segment } from './segment.ts'
 
 /**

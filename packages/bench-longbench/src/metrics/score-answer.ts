@@ -1,3 +1,4 @@
+import { qaF1, rougeL } from '@qpkv/bench-kit'
 import type { DatasetFacts, MetricName } from '../data/datasets.ts'
 import { KvError } from '@qpkv/spec'
 import { classification } from './classification.ts'
@@ -5,11 +6,9 @@ import { type CodeMatcher, codeSimilarity } from './code-similarity.ts'
 import { countScore } from './count.ts'
 import { firstLine } from './first-line.ts'
 import { qaF1Zh } from './qa-f1-zh.ts'
-import { qaF1 } from './qa-f1.ts'
 import { retrievalZh } from './retrieval-zh.ts'
 import { retrieval } from './retrieval.ts'
 import { rougeLZh } from './rouge-l-zh.ts'
-import { rougeL } from './rouge-l.ts'
 import type { Segment } from './segment.ts'
 
 /** What some metrics need beside the two texts. */

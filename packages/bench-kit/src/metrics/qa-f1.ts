@@ -1,4 +1,4 @@
-import { pythonSplit } from '@qpkv/bench-kit'
+import { pythonSplit } from '../python/white-space.ts'
 import { tokenF1 } from './token-f1.ts'
 
 /** The 32 ASCII punctuation characters; typographic quotes and dashes stay. */

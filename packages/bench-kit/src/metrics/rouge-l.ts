@@ -1,4 +1,4 @@
-import { pythonSplit } from '@qpkv/bench-kit'
+import { pythonSplit } from '../python/white-space.ts'
 
 /**
  * The longest backtrack, in steps, that CPython's recursion limit of 1000 leaves to the official scorer; a longer one

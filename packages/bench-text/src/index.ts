@@ -1,0 +1,6 @@
+export { qa } from './qa.ts'
+export { answerMetrics, contains, exact, type AnswerMetric } from './qa/answer-metrics.ts'
+export { readDocuments, type QaDocument, type QaQuestion } from './qa/read-documents.ts'
+export { text } from './text.ts'
+export { textTable } from './text/text-table.ts'
+export { textBlocks, type TextBlock } from './text/text-blocks.ts'

@@ -1,0 +1,135 @@
+import { createReadStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { decodeText, readLines } from '@qpkv/bench-kit'
+import { isPlainObject, KvError, nearestName, type JsonObject } from '@qpkv/spec'
+
+/** A text and what is asked about it. */
+export interface QaDocument {
+  /** `docs.jsonl:3`. */
+  readonly place: string
+  readonly id: string
+  /** The row as it stands, for metrics of the user's own. */
+  readonly row: JsonObject
+  readonly context: string
+  readonly questions: readonly QaQuestion[]
+  /** What reports group by, from the row's `group`. */
+  readonly group: string | undefined
+}
+
+export interface QaQuestion {
+  readonly question: string
+  /** At least one; the best of them counts. */
+  readonly answers: readonly string[]
+}
+
+const fields = ['id', 'context', 'contextFile', 'question', 'answer', 'answers', 'questions', 'group']
+
+/**
+ * Documents of a JSON lines file. A row has `context` or `contextFile` (beside the file), and `question` with `answer` or `answers`, or
+ * `questions`, a list of these; `id` and `group` if wanted. Other fields are the user's own and left alone, but for names that are nearly one
+ * of these.
+ * @param meet told of each row that cannot be used
+ * @throws KvError KV_DATA for a file that cannot be read
+ */
+export async function readDocuments(file: string, meet: (error: Error) => void): Promise<QaDocument[]> {
+  const documents: QaDocument[] = []
+  const ids = new Set<string>()
+  for await (const { line, text } of readLines(createReadStream(file), file)) {
+    if (text?.trim() === '') continue
+    const place = `${file}:${line}`
+    try {
+      const document = await readDocument(text, place, dirname(file), String(line))
+      if (ids.has(document.id))
+        throw wrong(
+          place,
+          `another row has the id "${document.id}"`,
+          'Give every row an id of its own, or none.',
+        )
+      ids.add(document.id)
+      documents.push(document)
+    } catch (error) {
+      meet(error as Error)
+    }
+  }
+  return documents
+}
+
+async function readDocument(
+  text: string | null,
+  place: string,
+  folder: string,
+  line: string,
+): Promise<QaDocument> {
+  const row = parseRow(text, place)
+  for (const name of Object.keys(row)) {
+    const close = fields.includes(name) ? undefined : nearestName(name, fields)
+    if (close !== undefined && !(close in row))
+      throw wrong(place, `"${name}" is no field of a row`, `Did you mean "${close}"?`)
+  }
+  const { id = line, group, questions } = row
+  if (typeof id !== 'string' && typeof id !== 'number') throw wrong(place, '"id" must be a text or a number')
+  if (group !== undefined && typeof group !== 'string') throw wrong(place, '"group" must be a text')
+  const list: readonly unknown[] = questions === undefined ? [row] : Array.isArray(questions) ? questions : []
+  if (list.length === 0) throw wrong(place, '"questions" must be a list with at least one question')
+  return {
+    place,
+    id: String(id),
+    row,
+    context: await contextOf(row, place, folder),
+    questions: list.map((one, i) =>
+      readQuestion(one, questions === undefined ? place : `${place}, questions[${i}]`),
+    ),
+    group,
+  }
+}
+
+function parseRow(text: string | null, place: string): JsonObject {
+  if (text === null) throw wrong(place, 'the line is not UTF-8')
+  try {
+    const row: unknown = JSON.parse(text)
+    if (isPlainObject(row)) return row as JsonObject
+  } catch (cause) {
+    throw wrong(place, `this is no JSON (${(cause as Error).message})`)
+  }
+  throw wrong(place, 'expected a JSON object on every line')
+}
+
+async function contextOf(
+  { context, contextFile }: JsonObject,
+  place: string,
+  folder: string,
+): Promise<string> {
+  if (typeof context === 'string' && context !== '' && contextFile === undefined) return context
+  if (typeof contextFile !== 'string' || context !== undefined)
+    throw wrong(place, 'expected "context" with a text, or "contextFile" with a path', 'Give one of the two.')
+  const path = resolve(folder, contextFile)
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new KvError('KV_DATA', `${place}: cannot read contextFile ${path}: ${(cause as Error).message}.`, {
+      cause,
+    })
+  })
+  return decodeText(bytes, path)
+}
+
+function readQuestion(value: unknown, place: string): QaQuestion {
+  const {
+    question,
+    answer,
+    answers = answer === undefined ? undefined : [answer],
+  } = isPlainObject(value) ? value : {}
+  if (typeof question !== 'string' || question === '') throw wrong(place, 'expected "question" with a text')
+  if (
+    !Array.isArray(answers) ||
+    answers.length === 0 ||
+    !answers.every((one) => typeof one === 'string' && one !== '')
+  )
+    throw wrong(place, 'expected "answer" with a text, or "answers" with a list of texts')
+  return { question, answers: answers as string[] }
+}
+
+const wrong = (
+  place: string,
+  what: string,
+  hint = 'A row is {"context": "…", "question": "…", "answer": "…"}.',
+) => new KvError('KV_DATA', `${place}: ${what}.`, { hint })
