@@ -23,6 +23,7 @@ const budgets: readonly Budget[] = [
   { fraction: 1 },
   { bytes: '96KiB' },
   { bytes: 300_001 },
+  { byteFraction: 0.3 },
 ]
 const prompts: readonly PromptFacts[] = [
   { tokens: 700 },

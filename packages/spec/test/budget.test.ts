@@ -5,6 +5,7 @@ import {
   meanTokens,
   defineQuantizer,
   packedFormat,
+  parseBudgetText,
   planBytes,
   resolve,
   type Budget,
@@ -12,13 +13,18 @@ import {
 } from '../src/index.ts'
 import { model, prompt, window, slope, packed, tokensOf, errorOf } from './resolve-support.ts'
 
-test('the four kinds of budget become tokens at the quantizer’s bits', () => {
+test('the kinds of budget become tokens at the quantizer’s bits', () => {
   const prune = window()
   expect(tokensOf({ budget: { tokens: 128 }, prune, quantize: packed() })).toEqual([128, 128, 128, 128])
   expect(tokensOf({ budget: { fp16Tokens: 128 }, prune, quantize: packed() })).toEqual([512, 512, 512, 512])
   expect(tokensOf({ budget: { fraction: 0.25 }, prune, quantize: packed() })).toEqual([512, 512, 512, 512])
   expect(tokensOf({ budget: { fraction: 0.29 }, prune }, { tokens: 100 })).toEqual([29, 29, 29, 29])
   expect(tokensOf({ budget: { bytes: '128KiB' }, prune })).toEqual([64, 64, 64, 64])
+  // The full cache takes 4 MiB.
+  expect(tokensOf({ budget: { byteFraction: 1 / 32 }, prune })).toEqual([64, 64, 64, 64])
+  expect(tokensOf({ budget: { byteFraction: 1 / 32 }, prune, quantize: packed() })).toEqual(
+    tokensOf({ budget: { bytes: '128KiB' }, prune, quantize: packed() }),
+  )
 })
 
 test('spent shares say what was used', () => {
@@ -59,7 +65,13 @@ test('overridden layers are set first and the rest is shared out', () => {
 })
 
 test('a budget that is too small says the size that works, and it does', () => {
-  const kinds: Budget[] = [{ tokens: 7 }, { fp16Tokens: 1 }, { fraction: 0.001 }, { bytes: 700 }]
+  const kinds: Budget[] = [
+    { tokens: 7 },
+    { fp16Tokens: 1 },
+    { fraction: 0.001 },
+    { bytes: 700 },
+    { byteFraction: 0.0001 },
+  ]
   for (const budget of kinds)
     for (const [prune, need] of [
       [window(), 16],
@@ -67,14 +79,18 @@ test('a budget that is too small says the size that works, and it does', () => {
     ] as const) {
       const error = errorOf({ budget, prune, quantize: packed() })
       expect(error.code).toBe('KV_BUDGET_TOO_SMALL')
-      const works = JSON.parse(/works is (\{[^}]*\})/.exec(error.hint!)![1]!) as Budget
+      const works = parseBudgetText(/works is ([^\s;]+)/.exec(error.hint!)![1]!)
       const kept = tokensOf({ budget: works, prune, quantize: packed() })
       for (const n of kept) expect(n).toBeGreaterThanOrEqual(need)
       if (!('fraction' in works)) {
         const [[kind, amount]] = Object.entries(works) as [[string, number]]
         expect(() =>
           resolve(
-            { budget: { [kind]: amount - 1 } as Budget, prune, quantize: packed() },
+            {
+              budget: { [kind]: amount - (kind === 'byteFraction' ? 1e-6 : 1) } as Budget,
+              prune,
+              quantize: packed(),
+            },
             undefined,
             model,
             prompt,
@@ -206,6 +222,6 @@ test('bytes are kept to even where a pruner hands out tokens whatever the shares
   })
   const { message, hint } = errorOf({ budget: { bytes: '1MiB' }, prune: greedy() })
   expect(message).toContain('the least that greedy hands out')
-  expect(hint).toContain('{"bytes":4194304}')
+  expect(hint).toContain('works is 4MiB;')
   expect(tokensOf({ budget: { bytes: '4MiB' }, prune: greedy() })).toEqual([2048, 2048, 2048, 2048])
 })

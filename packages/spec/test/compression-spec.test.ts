@@ -34,6 +34,7 @@ test.each([
   [{ budget: { tokens: '5' } }, 'budget.tokens'],
   [{ budget: { bytes: '5 MB' } }, 'budget.bytes'],
   [{ budget: { fraction: 0 } }, 'budget.fraction'],
+  [{ budget: { byteFraction: 1.5 } }, 'budget.byteFraction'],
   [{ prune: 'snapkv' }, 'prune'],
   [{ prune: {} }, 'prune.method'],
   [{ prune: { method: 'a b' } }, 'prune.method'],

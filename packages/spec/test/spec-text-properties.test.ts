@@ -40,6 +40,7 @@ const budget = fc.oneof(
   fc.record({ tokens: count }),
   fc.record({ fp16Tokens: count }),
   fc.double({ min: 1e-9, max: 1, noNaN: true }).map((fraction) => ({ fraction })),
+  fc.double({ min: 1e-9, max: 1, noNaN: true }).map((byteFraction) => ({ byteFraction })),
   fc.integer({ min: 1, max: 2 ** 40 }).map((bytes) => ({ bytes })),
   fc
     .tuple(count, fc.constantFrom('KiB', 'MiB', 'GiB'))

@@ -113,6 +113,7 @@ test('the parts of the command line use the same parser', () => {
   expect(parseMethodText('snapkv:window=16')).toEqual({ method: 'snapkv', window: 16 })
   expect(parseBudgetText('128KiB')).toEqual({ bytes: 131072 })
   expect(parseBudgetText('7%')).toEqual({ fraction: 0.07 })
+  expect(parseBudgetText('2%B')).toEqual({ byteFraction: 0.02 })
 })
 
 test('no text crashes the parser', () => {

@@ -37,6 +37,7 @@ export function budgetTables(summaries: readonly SpecSummary[], metric: string):
 
 const kinds = [
   { kind: 'bytes', caption: 'at equal real bytes' },
+  { kind: 'byteFraction', caption: "at equal shares of the full cache's real bytes" },
   { kind: 'fp16Tokens', caption: 'at equal nominal bits (N x 16: the memory of N entries of 16 bit)' },
   { kind: 'tokens', caption: 'at equal tokens per head and layer' },
   { kind: 'fraction', caption: "at equal shares of the prompt's tokens" },

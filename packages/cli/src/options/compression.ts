@@ -32,7 +32,7 @@ export const addCompressionOptions = (command: Command): Command =>
     .option('--quantize <METHOD>', 'how to store them, such as kivi:bits=4,group=32,recent=8', onlyOnce)
     .option(
       '--budget <SIZE>',
-      '128t entries | 64x16 of 16 bit | 25% of the prompt | 128KiB real bytes',
+      '128t entries | 64x16 of 16 bit | 25% of the prompt | 128KiB real bytes | 2%B of the full cache',
       onlyOnce,
     )
     .option(

@@ -1,4 +1,4 @@
-import { formatBytes, readBudget, type Budget } from '../spec/budget.ts'
+import { formatBytes, fullCache, readBudget, type Budget } from '../spec/budget.ts'
 import { KvError } from '../errors.ts'
 import type { Draft, LayerDraft } from './draft.ts'
 import type { TooMuch } from './share-budget.ts'
@@ -22,21 +22,26 @@ export function budgetTooSmall(draft: Draft, short: Shortfall, works: (budget: B
     )
   }
   const least = smallestBudget(draft, works)
+  const text = (budget: Budget) => budgetText(budget, draft)
   const unpruned = pruner === 'none' && draft.methods.names.allocator === 'none'
   return new KvError(
     'KV_BUDGET_TOO_SMALL',
-    `The budget ${JSON.stringify(draft.budget ?? {})} ${whatIsShort(draft, short)}${unpruned ? '; a budget needs a pruner' : ''}.`,
+    `The budget ${draft.budget ? text(draft.budget) : ''} ${whatIsShort(draft, short)}${unpruned ? '; a budget needs a pruner' : ''}.`,
     {
       hint: least
-        ? `The smallest that works is ${budgetText(least)}; or ${unpruned ? 'choose a pruner, such as snapkv' : 'make the protected windows smaller'}.`
+        ? `The smallest that works is ${text(least)}; or ${unpruned ? 'choose a pruner, such as snapkv' : 'make the protected windows smaller'}.`
         : 'No budget of this kind works for this prompt; lower the tokens of the overridden layers.',
     },
   )
 }
 
-function budgetText(budget: Budget): string {
+/** `1%`, or `2%B (81.92 KiB)`. */
+function budgetText(budget: Budget, { model, prompt }: Draft): string {
   const { kind, amount } = readBudget(budget)
-  return `${JSON.stringify(budget)}${kind.measure === 'bytes' ? ` (${formatBytes(amount)})` : ''}`
+  const bytes = kind.measure === 'bytes' ? kind.amount(amount, fullCache(model, prompt.tokens)) : undefined
+  const text = kind.print(amount)
+  const exact = bytes === undefined ? undefined : formatBytes(bytes)
+  return exact === undefined || exact.replace(' ', '') === text ? text : `${text} (${exact})`
 }
 
 function whatIsShort({ methods, prompt }: Draft, short: Shortfall): string {

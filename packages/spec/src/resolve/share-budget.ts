@@ -1,6 +1,6 @@
 import { KvError } from '../errors.ts'
 import type { AllocationLayer, LayerTokens } from '../method/allocator.ts'
-import { readBudget, type Budget } from '../spec/budget.ts'
+import { fullCache, readBudget, type Budget } from '../spec/budget.ts'
 import type { Draft, LayerDraft } from './draft.ts'
 import { clampTokens, meanTokens } from './layer-tokens.ts'
 
@@ -17,17 +17,18 @@ const fixedTokens = (layer: LayerDraft) => clampTokens(layer.fixed!.tokens, laye
 
 /** Steps 2 and 3 of resolve(): the budget becomes tokens, overridden layers are set, the allocator shares out the rest. */
 export function shareBudget(draft: Draft, budget: Budget | undefined): Shares {
-  const { layers, prompt } = draft
+  const { layers, prompt, model } = draft
   if (budget === undefined) {
     const everything = layers.map(() => prompt.tokens)
     return { asked: allocate(draft, everything) ?? settle(draft, everything) }
   }
   const { kind, amount } = readBudget(budget)
-  if (kind.measure === 'bytes') return shareBytes(draft, amount)
+  const average = kind.amount(amount, fullCache(model, prompt.tokens))
+  if (kind.measure === 'bytes') return shareBytes(draft, average)
   const free = layers.filter((layer) => !layer.fixed)
   const cost = (layer: LayerDraft) => (kind.measure === 'bits' ? layer.bits : 1)
   const counted = layers.filter((layer) => !layer.windowed)
-  let rest = kind.amount(amount, prompt.tokens) * counted.length
+  let rest = average * counted.length
   for (const layer of counted) if (layer.fixed) rest -= meanTokens(fixedTokens(layer)) * cost(layer)
   if (rest < -1e-9) return { tooMuch: 'overrides' }
   // Equal memory for every layer that is left, so that a layer with fewer bits keeps more tokens.

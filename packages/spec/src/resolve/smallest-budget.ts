@@ -1,4 +1,4 @@
-import { readBudget, type Budget } from '../spec/budget.ts'
+import { fullCache, readBudget, type Budget } from '../spec/budget.ts'
 import type { Draft } from './draft.ts'
 
 /** The smallest budget of the same kind that works, for the message of KV_BUDGET_TOO_SMALL; undefined where none does. */
@@ -6,13 +6,14 @@ export function smallestBudget(draft: Draft, works: (budget: Budget) => boolean)
   if (draft.budget === undefined) return undefined
   const { name, kind } = readBudget(draft.budget)
   const { tokens } = draft.prompt
-  const make = (n: number) => ({ [name]: kind.nth(n, tokens) }) as unknown as Budget
+  const full = fullCache(draft.model, tokens)
+  const make = (n: number) => ({ [name]: kind.nth(n, full) }) as unknown as Budget
   let high =
     kind.measure === 'bytes'
       ? draft.layers.reduce((sum, layer) => sum + fullBytes(layer.candidates, layer.bytes), 0)
       : tokens
   // With overridden layers beyond the average, the rest needs a higher average.
-  if (kind.measure !== 'bytes' && kind.nth(2 * high, tokens) > kind.nth(high, tokens)) high *= 2
+  if (kind.measure !== 'bytes' && kind.nth(2 * high, full) > kind.nth(high, full)) high *= 2
   if (!works(make(high))) return undefined
   let low = 0
   while (high - low > 1) {

@@ -1,6 +1,6 @@
 import type { CompressionPlan } from '../plan/layer-plan.ts'
 import { nominalBytes } from '../plan/plan-bytes.ts'
-import { readBudget } from '../spec/budget.ts'
+import { fullCache, readBudget } from '../spec/budget.ts'
 import type { Draft } from './draft.ts'
 
 /** How much of its budget a plan uses, by both accountings. */
@@ -37,7 +37,7 @@ export function spentShares(
   })
   if (budget === undefined) return shares(prompt.tokens * draft.layers.length * 16 * unit)
   const { kind, amount } = readBudget(budget)
-  const perLayer = kind.amount(amount, prompt.tokens)
+  const perLayer = kind.amount(amount, fullCache(model, prompt.tokens))
   if (kind.measure === 'bytes') return shares(perLayer)
   // Layers that keep their windows are no part of the budget.
   const layers = draft.layers.filter((layer) => !layer.windowed)

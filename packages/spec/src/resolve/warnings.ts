@@ -19,7 +19,7 @@ export function warningsOf({ budget, methods, layers }: Draft, plan: Compression
   return [
     {
       code: 'KV_NO_BUDGET',
-      message: `${methods.names.pruner} keeps every token, as there is no budget. Say how many: 128t, 25% or 128KiB.`,
+      message: `${methods.names.pruner} keeps every token, as there is no budget. Say how many: 128t, 25%, 128KiB or 2%B.`,
     },
   ]
 }

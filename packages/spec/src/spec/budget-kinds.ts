@@ -13,10 +13,16 @@ export interface BudgetKind {
   readonly parse: (text: string) => number | undefined
   readonly print: (amount: number) => string
   readonly measure: BudgetMeasure
-  /** What one layer gets on average, in the measure's unit; `bytes` are for the whole cache. */
-  readonly amount: (amount: number, promptTokens: number) => number
+  /** What one layer gets on average, in the measure's unit; bytes are for the whole cache. */
+  readonly amount: (amount: number, full: FullCache) => number
   /** The amounts that are tried where the smallest that works is searched, rising with n. */
-  readonly nth: (n: number, promptTokens: number) => number
+  readonly nth: (n: number, full: FullCache) => number
+}
+
+/** What shares are shares of: the prompt's cache at 16 bit per value and KV head. */
+export interface FullCache {
+  readonly tokens: number
+  readonly bytes: number
 }
 
 const wholeNumber = (value: unknown): number | undefined =>
@@ -71,6 +77,13 @@ function printPercent(fraction: string): string {
   return tail ? `${head}.${tail}` : head
 }
 
+const readFraction = (value: unknown): number | undefined =>
+  typeof value === 'number' && value > 0 && value <= 1 ? value : undefined
+const percentIn = (unit: string) => (text: string) => {
+  const percent = textOf(unit)(text)
+  return percent === undefined ? undefined : shiftDecimal(percent, -2)
+}
+
 /** Every kind of budget by its field. */
 export const budgetKinds: { readonly [K in BudgetName]: BudgetKind } = {
   tokens: {
@@ -93,16 +106,22 @@ export const budgetKinds: { readonly [K in BudgetName]: BudgetKind } = {
   },
   fraction: {
     accepts: 'a number above 0 and at most 1',
-    read: (value) => (typeof value === 'number' && value > 0 && value <= 1 ? value : undefined),
-    parse: (text) => {
-      const percent = textOf('%')(text)
-      return percent === undefined ? undefined : shiftDecimal(percent, -2)
-    },
+    read: readFraction,
+    parse: percentIn('%'),
     print: (fraction) => `${printPercent(String(fraction))}%`,
     measure: 'tokens',
-    amount: (fraction, promptTokens) => fraction * promptTokens,
+    amount: (fraction, full) => fraction * full.tokens,
     // Rounded up to a hundredth of a per cent, so that the text is short and still works.
-    nth: (n, promptTokens) => Math.min(1, Math.ceil((n / promptTokens) * 1e4) / 1e4),
+    nth: (n, full) => Math.min(1, Math.ceil((n / full.tokens) * 1e4) / 1e4),
+  },
+  byteFraction: {
+    accepts: 'a number above 0 and at most 1',
+    read: readFraction,
+    parse: percentIn('%B'),
+    print: (fraction) => `${printPercent(String(fraction))}%B`,
+    measure: 'bytes',
+    amount: (fraction, full) => Math.floor(fraction * full.bytes + 1e-6),
+    nth: (n, full) => Math.min(1, Math.ceil((n / full.bytes) * 1e6) / 1e6),
   },
   bytes: {
     accepts: "a whole number of bytes or a text such as '128KiB', '256MiB', '1.5GiB'",

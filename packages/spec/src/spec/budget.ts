@@ -1,21 +1,24 @@
 import { expected } from '../errors.ts'
+import type { ModelFacts } from '../facts.ts'
 import { isPlainObject } from '../json.ts'
-import { budgetKinds, type BudgetKind, type BudgetName } from './budget-kinds.ts'
+import { budgetKinds, type BudgetKind, type BudgetName, type FullCache } from './budget-kinds.ts'
 
 /**
  * What the layers may keep on average at the end of prefill, per stored head:
  * `tokens` entries; `fp16Tokens` the memory of that many 16-bit entries by nominal bits; `fraction` a share of the prompt's
- * entries, in (0, 1]; `bytes` real bytes of the whole cache, a number or a text such as '256MiB'.
+ * entries, in (0, 1]; `bytes` real bytes of the whole cache, a number or a text such as '256MiB'; `byteFraction` real bytes as a
+ * share of the prompt's whole cache at 16 bit, in (0, 1].
  */
 export type Budget =
   | { readonly tokens: number }
   | { readonly fp16Tokens: number }
   | { readonly fraction: number }
   | { readonly bytes: number | string }
+  | { readonly byteFraction: number }
 
 const names = Object.keys(budgetKinds) as BudgetName[]
 
-/** Throws KV_INVALID_SPEC unless `value` is one of the four kinds; `bytes` become a number. */
+/** Throws KV_INVALID_SPEC unless `value` is one of these kinds; `bytes` become a number. */
 export function checkBudget(value: unknown, path = 'budget'): Budget {
   const what = `one of ${names.map((name) => `{ ${name} }`).join(', ')}`
   if (!isPlainObject(value)) throw expected(what, path, value, 'KV_INVALID_SPEC')
@@ -33,6 +36,12 @@ export function readBudget(budget: Budget): { name: BudgetName; kind: BudgetKind
   const [[name, amount]] = Object.entries(checkBudget(budget)) as [[BudgetName, number]]
   return { name, kind: budgetKinds[name], amount }
 }
+
+/** The prompt's whole cache at 16 bit per value and KV head: what shares are shares of. */
+export const fullCache = (
+  { layers, kvHeads, headDim }: Pick<ModelFacts, 'layers' | 'kvHeads' | 'headDim'>,
+  tokens: number,
+): FullCache => ({ tokens, bytes: tokens * layers * kvHeads * headDim * 2 * 2 })
 
 /** Bytes of a `bytes` budget: 131072, or '128KiB', '1.5MiB', '2GiB'; NaN for anything else. */
 export const budgetBytes = (bytes: number | string): number => budgetKinds.bytes.read(bytes) ?? NaN

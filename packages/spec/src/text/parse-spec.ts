@@ -7,7 +7,7 @@ import { fail, findOutside } from './scan.ts'
 
 /*
  * PRUNER[:k=v,…][~[ALLOCATOR[:k=v,…]][~SHARING[:k=v,…]]]+QUANTIZER[:k=v,…][@BUDGET][#heads=query][#0-4:keyBits=8,valueBits=8]…
- * BUDGET: 128t | 64x16 | 25% | 128KiB | 131072B. `@` begins a budget only before a number. Settings without a range
+ * BUDGET: 128t | 64x16 | 25% | 128KiB | 131072B | 2%B. `@` begins a budget only before a number. Settings without a range
  * are for all layers that no range speaks of. Nested values are JSON in single quotes, where a single quote is doubled.
  */
 

@@ -45,7 +45,7 @@ export function printPrune({ prune, allocate, share }: PruneAxes): string {
   return axes.join('~').replace(/~+$/, '')
 }
 
-/** The text of a budget: `128t`, `64x16`, `25%`, `128KiB`. */
+/** The text of a budget: `128t`, `64x16`, `25%`, `128KiB`, `2%B`. */
 export function printBudget(budget: Budget): string {
   const { kind, amount } = readBudget(budget)
   return kind.print(amount)
