@@ -4,7 +4,7 @@ import { throwIfAborted } from './aborted.ts'
 import { checkCallOptions } from './call-options.ts'
 import { fromNative } from './errors.ts'
 import { readModelFile } from './gguf/model-file.ts'
-import type { DownloadProgress } from './hub/download-model.ts'
+import type { DownloadPlan, DownloadProgress } from './hub/download-model.ts'
 import { findModel } from './hub/find-model.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { requireMemory, weightBytes } from './memory/estimate.ts'
@@ -39,9 +39,11 @@ export interface LoadModelOptions {
   readonly signal?: AbortSignal
 }
 
-/** What loading is at; a download says how far it is. */
+/** What loading is at; a download says what it is about to fetch, and how far it is. */
 export type LoadProgress =
-  { readonly stage: 'files' | 'weights' | 'ready' } | ({ readonly stage: 'download' } & DownloadProgress)
+  | { readonly stage: 'plan'; readonly plan: DownloadPlan }
+  | { readonly stage: 'files' | 'weights' | 'ready' }
+  | ({ readonly stage: 'download' } & DownloadProgress)
 
 /**
  * Loads a Hugging Face model folder (config.json, safetensors, and, where present, tokenizer, chat template and
@@ -63,6 +65,17 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   checkOptions(options, threads, precision)
   const path = await findModel(pathOrName, {
     ...(signal && { signal }),
+    onPlan: (plan) => {
+      onProgress?.({ stage: 'plan', plan })
+      // Whatever is to be fetched in vain is not begun. In the fast mode float32 files take half of their size.
+      if (precision !== 'bf16-fast')
+        requireMemory(
+          `Loading ${plan.repository}`,
+          { weights: plan.bytes },
+          options.memoryLimit ?? availableMemory(),
+          'Nothing was fetched. Close other programs or use a smaller model.',
+        )
+    },
     onProgress: (progress) => onProgress?.({ stage: 'download', ...progress }),
   })
   onProgress?.({ stage: 'files' })

@@ -2,6 +2,8 @@ import { readFile, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatBytes, KvError } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
+import { readConfig, type ModelConfig } from '../model/config.ts'
+import { readJsonObject } from '../model/read-json.ts'
 import { cachedModel } from './cached-model.ts'
 import { downloadBlob } from './download-blob.ts'
 import { HubClient, patient, Unreachable, type RetryPolicy } from './hub-client.ts'
@@ -19,7 +21,23 @@ export interface DownloadProgress {
   readonly totalBytes: number
 }
 
+/** What a download is about to fetch, told before the weights come. */
+export interface DownloadPlan {
+  readonly repository: string
+  /** Folder of the cache that keeps it. */
+  readonly folder: string
+  /** Weight files. */
+  readonly files: number
+  /** Of all weight files, and those of them that are not there yet. */
+  readonly bytes: number
+  readonly missingBytes: number
+  /** What config.json says, where it can be read. */
+  readonly config: ModelConfig | undefined
+}
+
 export interface DownloadOptions {
+  /** Called once before weights are fetched; what it throws ends the download. */
+  readonly onPlan?: (plan: DownloadPlan) => void
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: DownloadProgress) => void
   /** HF_ENDPOINT and the others; default: the process's. */
@@ -58,7 +76,7 @@ export async function downloadModel(name: string, options: DownloadOptions = {})
     // With an older copy at hand nobody should wait long for a hub that does not answer.
     const asker = new HubClient(settings, { ...client.retry, ...(cached && { attempts: 1 }) }, options.signal)
     const listing = await listFiles(asker, id)
-    return await fetchModel(client, folder, id, listing, options.onProgress)
+    return await fetchModel(client, folder, id, listing, options)
   } catch (cause) {
     if (!(cause instanceof Unreachable)) throw cause
     if (cached !== undefined) {
@@ -79,7 +97,7 @@ async function fetchModel(
   folder: RepositoryFolder,
   id: ModelId,
   listing: RemoteListing,
-  onProgress: DownloadOptions['onProgress'],
+  { onProgress, onPlan }: DownloadOptions,
 ): Promise<string> {
   const fetchFile = async (file: RemoteFile) => {
     await downloadBlob(client, {
@@ -97,7 +115,17 @@ async function fetchModel(
   if (!single) await fetchFile(await listing.file(WEIGHT_INDEX))
   const names = single ? [SINGLE_WEIGHTS] : await readShards(folder.snapshot(listing.commit), id, listing)
   const weights = await Promise.all(names.map((name) => listing.file(name)))
-  await requireDisk(folder, weights)
+  const config = await plannedConfig(folder.snapshot(listing.commit))
+  const missingBytes = await requireDisk(folder, weights)
+  if (missingBytes > 0)
+    onPlan?.({
+      repository: id.repository,
+      folder: folder.path,
+      files: weights.length,
+      bytes: weights.reduce((sum, { bytes }) => sum + bytes, 0),
+      missingBytes,
+      config,
+    })
   for (const file of weights) await fetchFile(file)
   await folder.writeRef(id.revision, listing.commit)
   return folder.snapshot(listing.commit)
@@ -131,7 +159,19 @@ function noWeights(id: ModelId, what: string, listing: RemoteListing): KvError {
   )
 }
 
-async function requireDisk(folder: RepositoryFolder, files: readonly RemoteFile[]): Promise<void> {
+/** A model that cannot be run is refused before its weights are fetched; other faults show when it is loaded. */
+async function plannedConfig(snapshot: string): Promise<ModelConfig | undefined> {
+  const path = join(snapshot, 'config.json')
+  try {
+    return readConfig((await readJsonObject(path)) ?? {}, path)
+  } catch (cause) {
+    if (KvError.isInstance(cause) && cause.code === 'KV_UNSUPPORTED_MODEL') throw cause
+    return undefined
+  }
+}
+
+/** Bytes that are still to be fetched. */
+async function requireDisk(folder: RepositoryFolder, files: readonly RemoteFile[]): Promise<number> {
   let missing = 0
   for (const { etag, bytes } of files) {
     if ((await fileSize(folder.blob(etag))) === bytes) continue
@@ -145,4 +185,5 @@ async function requireDisk(folder: RepositoryFolder, files: readonly RemoteFile[
       `The weights need ${formatBytes(missing)} more in ${folder.path}, but ${formatBytes(free)} are free.`,
       'Make room, or set HF_HOME to a folder on another disk.',
     )
+  return missing
 }

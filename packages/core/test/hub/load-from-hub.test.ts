@@ -28,7 +28,7 @@ it('loadModel takes a name, fetches the model once, and it answers', async () =>
     threads: 1,
     onProgress: ({ stage }) => stages.push(stage),
   })
-  expect([...new Set(stages)]).toEqual(['download', 'files', 'weights', 'ready'])
+  expect([...new Set(stages)]).toEqual(['download', 'plan', 'files', 'weights', 'ready'])
   const context = await model.prefill('The boat is')
   expect((await context.generate({ maxTokens: 1 }).result).usage.newTokens).toBe(1)
   await context.dispose()
