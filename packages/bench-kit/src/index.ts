@@ -68,8 +68,9 @@ export {
   type HeatMap,
   type HeatMapsOptions,
 } from './pictures/heat-map.ts'
+export { svgToPdf } from './pictures/pdf.ts'
 export { svgToPng } from './pictures/png.ts'
-export { scoreColor } from './pictures/score-color.ts'
+export { palettes, scoreColor, type Palette } from './pictures/score-color.ts'
 export type { TradeoffCurve, TradeoffPoint } from './pictures/tradeoff-curve.ts'
 export { tradeoffPlotSvg, type TradeoffPlotOptions } from './pictures/tradeoff-plot.ts'
 export { pythonRound } from './python/round.ts'
@@ -91,6 +92,9 @@ export {
 } from './report/html-report.ts'
 export { bytesOf, frontier, frontiersOf, type ByteCount } from './report/frontiers.ts'
 export { budgetTables } from './report/budget-tables.ts'
+export { latexReport } from './report/latex-report.ts'
+export { toParquet } from './report/parquet.ts'
+export { specColumns, type SpecColumns } from './report/spec-columns.ts'
 export { markdownReport, markdownTable, type MarkdownOptions } from './report/markdown-report.ts'
 export { bestWithin } from './report/overview.ts'
 export {

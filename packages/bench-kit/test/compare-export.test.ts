@@ -1,34 +1,11 @@
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import {
-  compareRecords,
-  compareResults,
-  flatRows,
-  readResults,
-  ResultWriter,
-  runSamples,
-  toCsv,
-  toJsonDocument,
-} from '../src/index.ts'
-import { answer, identity, rows as specsOfRun, samples, versions } from './run-data.ts'
-import { temporaryFolder } from './temporary-folder.ts'
-
-async function results(count: number, specs = specsOfRun) {
-  const path = join(temporaryFolder(), 'r.jsonl')
-  const writer = ResultWriter.open({ path, identity, versions, mode: 'resume' })
-  await runSamples({
-    samples: samples(count),
-    specs,
-    writer,
-    ask: async ({ id }, asked) => answer(id, asked),
-  })
-  writer.close()
-  return readResults(path)
-}
+import { compareRecords, compareResults, flatRows, toCsv, toJsonDocument } from '../src/index.ts'
+import { resultsOf } from './results-of.ts'
+import { rows as specsOfRun } from './run-data.ts'
 
 describe('compare', () => {
   it('pairs by sample and lists where b is worst', async () => {
-    const { records, specs } = await results(20)
+    const { records, specs } = await resultsOf(20)
     const [full, joint] = [...specs.keys()].map((id) => records.filter(({ spec }) => spec === id))
     const comparison = compareRecords(
       { label: 'full', records: full ?? [] },
@@ -43,13 +20,13 @@ describe('compare', () => {
   })
 
   it('matches files spec by spec, or one with one', async () => {
-    const both = await results(4)
-    const rows = compareResults(both, await results(3), { metric: 'exact' })
+    const both = await resultsOf(4)
+    const rows = compareResults(both, await resultsOf(3), { metric: 'exact' })
     expect(rows.map(({ delta, pHolm }) => [delta, pHolm])).toEqual([
       [0, 1],
       [0, 1],
     ])
-    const [a, b] = [await results(4, specsOfRun.slice(0, 1)), await results(4, specsOfRun.slice(1))]
+    const [a, b] = [await resultsOf(4, specsOfRun.slice(0, 1)), await resultsOf(4, specsOfRun.slice(1))]
     expect(compareResults(a, b, { metric: 'exact' })).toMatchObject([{ delta: -0.5 }])
     expect(() => compareResults(a, b, { metric: 'rouge' })).toThrow(/no score "rouge"/)
     const none = { ...b, specs: new Map() }
@@ -61,16 +38,18 @@ describe('compare', () => {
 
 describe('export', () => {
   it('writes a row per answer as CSV, quoted where needed', async () => {
-    const csv = toCsv(flatRows(await results(2)))
+    const csv = toCsv(flatRows(await resultsOf(2)))
     const [head, first] = csv.split('\r\n')
-    expect(head).toMatch(/^run,bench,model,spec,sample,answer,length,depth,exact,promptTokens/)
-    expect(first).toContain(',needle,reference,full,s0,q0,512,0.5,1,500,82,65536,')
+    expect(head).toMatch(
+      /^run,bench,model,spec,pruner,quantizer,.*sample,answer,length,depth,exact,promptTokens/,
+    )
+    expect(first).toContain(',needle,reference,full,none,none,s0,q0,512,0.5,1,500,82,65536,')
     expect(csv).toContain('" 7, ""quoted""\n"')
     expect(toCsv([{ a: 1 }, { b: 'x' }])).toBe('a,b\r\n1,\r\n,x\r\n')
   })
 
   it('writes the whole file as one JSON document', async () => {
-    const document = toJsonDocument(await results(2))
+    const document = toJsonDocument(await resultsOf(2))
     expect(Object.keys(document)).toEqual(['header', 'specs', 'plans', 'records', 'failures'])
     expect(document['records']).toHaveLength(4)
   })

@@ -32,16 +32,28 @@ const curves: TradeoffCurve[] = [
 ]
 
 describe('the score colors', () => {
-  it('are the three usual ones with straight lines between them', () => {
-    expect([0, 0.5, 1].map(scoreColor)).toEqual(['#F0496E', '#EBB839', '#0CD79F'])
-    expect(scoreColor(0.25)).toBe('#EE8154')
-    expect([scoreColor(-1), scoreColor(2)]).toEqual(['#F0496E', '#0CD79F'])
+  it('of the originals are the three usual ones with straight lines between them', () => {
+    const original = (score: number) => scoreColor(score, 'original')
+    expect([0, 0.5, 1].map(original)).toEqual(['#F0496E', '#EBB839', '#0CD79F'])
+    expect(original(0.25)).toBe('#EE8154')
+    expect([original(-1), original(2)]).toEqual(['#F0496E', '#0CD79F'])
+  })
+
+  it('grow lighter with the score, so that grey shows them too', () => {
+    const grey = (hex: string) =>
+      [1, 3, 5].reduce(
+        (sum, at, i) => sum + Number.parseInt(hex.slice(at, at + 2), 16) * ([0.299, 0.587, 0.114][i] ?? 0),
+        0,
+      )
+    const tones = Array.from({ length: 21 }, (_, i) => grey(scoreColor(i / 20)))
+    expect(tones).toEqual([...tones].sort((a, b) => a - b))
+    expect(tones.at(-1)! - tones[0]!).toBeGreaterThan(150)
   })
 })
 
 describe('a heat map', () => {
   it('is well-formed, has a row per depth and a column per length, and a color bar', () => {
-    const svg = heatMapSvg(map)
+    const svg = heatMapSvg({ ...map, palette: 'original' })
     wellFormed(svg)
     expect(svg).toContain('Joint &lt;2 bit&gt; &amp; more')
     const fills = [...svg.matchAll(/<rect x="[\d.]+" y="[\d.]+" width="90" height="26" fill="(#\w+)"/g)].map(

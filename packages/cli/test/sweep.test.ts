@@ -110,7 +110,9 @@ describe('qpkv sweep', () => {
   })
 
   it("states the cost of the paper's grids before it begins", async () => {
-    for (const name of ['paper-table', 'paper-budget']) {
+    for (const name of ['table', 'budget', 'quantizers', 'groups', 'layers', 'lengths', 'ruler'].map(
+      (one) => `paper-${one}`,
+    )) {
       const { code, stderr } = await run([
         'sweep',
         name,
@@ -129,6 +131,9 @@ describe('qpkv sweep', () => {
       expect(code).toBe(0)
       expect(stderr).toMatch(/in all at most [\d.]+ h/)
     }
+    const refused = await run(['sweep', 'paper-table', '--lengths', '512', '--dry-run'])
+    expect(refused.stderr).toMatch(/--lengths changes nothing in paper-table\..*\n.*--tokens, --longbench/)
+    expect((await run(['sweep', 'paper-models', '--dry-run'])).stderr).toMatch(/needs the models to compare/)
     const [job] = JSON.parse(readFileSync(join(file('paper-table'), 'jobs.json'), 'utf8')) as {
       specs: { label: string }[]
     }[]

@@ -1,5 +1,5 @@
 import { KvError } from '@qpkv/spec'
-import { scoreColor, scoreStops } from './score-color.ts'
+import { isDark, palettes, scoreColor, type Palette } from './score-color.ts'
 import { element, lineAt, picture, textAt, textWidth, light } from './svg.ts'
 
 /** Scores over lengths and depths. */
@@ -15,12 +15,16 @@ export interface HeatMap {
   readonly scores: readonly (readonly (number | null)[])[]
   /** Length the model was trained on: a dashed vertical line. */
   readonly trainedLength?: number
+  /** Default `even`. */
+  readonly palette?: Palette
 }
 
 export interface HeatMapsOptions {
   readonly title: string
   /** Panels beside each other. Default: as many as make a page of about 1000 units. */
   readonly columns?: number
+  /** Of all maps and the bar; default `even`. */
+  readonly palette?: Palette
 }
 
 /** Scores as cells: mean of all values that fall into one; null where none does. */
@@ -66,7 +70,7 @@ function layoutOf({ lengths, depths }: HeatMap, alone: boolean): Layout {
 export function heatMapSvg(map: HeatMap): string {
   check(map)
   const layout = layoutOf(map, true)
-  const bar = colorBar(layout.width + 26, HEAD, layout.cellHeight * map.depths.length)
+  const bar = colorBar(layout.width + 26, HEAD, layout.cellHeight * map.depths.length, map.palette)
   return picture(
     Math.max(layout.width + BAR, AXIS_LEFT + textWidth(map.title, 15) + 20) + 16,
     layout.height + 8,
@@ -77,7 +81,7 @@ export function heatMapSvg(map: HeatMap): string {
 }
 
 /** Several heat maps in one picture with one color bar: a row of the demo each. */
-export function heatMapsSvg(maps: readonly HeatMap[], { title, columns }: HeatMapsOptions): string {
+export function heatMapsSvg(maps: readonly HeatMap[], { title, columns, palette }: HeatMapsOptions): string {
   if (maps.length === 0) throw new KvError('KV_DATA', 'Expected at least one heat map to draw.')
   for (const map of maps) check(map)
   const layouts = maps.map((map) => layoutOf(map, false))
@@ -92,7 +96,7 @@ export function heatMapsSvg(maps: readonly HeatMap[], { title, columns }: HeatMa
   const panels = maps.map((map, i) => {
     const x = 8 + (i % across) * width
     const y = top + Math.floor(i / across) * height
-    const content = panel(map, layouts[i] ?? layoutOf(map, false), false)
+    const content = panel({ ...map, ...(palette && { palette }) }, layouts[i] ?? layoutOf(map, false), false)
     return element('g', { transform: `translate(${x} ${y})` }, content)
   })
   const barHeight = Math.min(220, down * height - HEAD - AXIS_BOTTOM)
@@ -102,7 +106,7 @@ export function heatMapsSvg(maps: readonly HeatMap[], { title, columns }: HeatMa
     title,
     textAt(16, 26, title, { size: 16, weight: 'bold' }),
     ...panels,
-    colorBar(8 + across * width, top + HEAD, barHeight),
+    colorBar(8 + across * width, top + HEAD, barHeight, palette),
   )
 }
 
@@ -122,7 +126,7 @@ function panel(map: HeatMap, layout: Layout, alone: boolean): string {
   const bottom = HEAD + cellHeight * depths.length
   const size = alone ? 12 : 10.5
   const cells = scores.flatMap((row, y) =>
-    row.map((score, x) => cell(AXIS_LEFT + x * cellWidth, HEAD + y * cellHeight, layout, score)),
+    row.map((score, x) => cell(AXIS_LEFT + x * cellWidth, HEAD + y * cellHeight, layout, score, map.palette)),
   )
   const every = Math.ceil((textWidth('16000', size) + 8) / cellWidth)
   const columns = lengths.map((length, i) =>
@@ -156,12 +160,19 @@ function panel(map: HeatMap, layout: Layout, alone: boolean): string {
   ].join('')
 }
 
-function cell(x: number, y: number, { cellWidth, cellHeight }: Layout, score: number | null): string {
+function cell(
+  x: number,
+  y: number,
+  { cellWidth, cellHeight }: Layout,
+  score: number | null,
+  palette?: Palette,
+): string {
   const box = { x, y, width: cellWidth, height: cellHeight }
   if (score === null || Number.isNaN(score)) {
     return element('rect', { ...box, fill: light.rule, 'fill-opacity': 0.45 }, '<title>not measured</title>')
   }
-  const rect = element('rect', { ...box, fill: scoreColor(score) }, `<title>${score.toFixed(3)}</title>`)
+  const fill = scoreColor(score, palette)
+  const rect = element('rect', { ...box, fill }, `<title>${score.toFixed(3)}</title>`)
   if (cellWidth < 30) return rect
   const label = String(Math.round(score * 100))
   return (
@@ -169,7 +180,7 @@ function cell(x: number, y: number, { cellWidth, cellHeight }: Layout, score: nu
     textAt(x + cellWidth / 2, y + cellHeight / 2 + 3.8, label, {
       size: 10.5,
       anchor: 'middle',
-      fill: '#14181c',
+      fill: isDark(fill) ? '#ffffff' : '#14181c',
     })
   )
 }
@@ -199,11 +210,12 @@ function trainedLine({ lengths, depths, trainedLength }: HeatMap, { cellWidth, c
   return lineAt(x, HEAD, x, HEAD + depths.length * cellHeight, style)
 }
 
-function colorBar(x: number, y: number, height: number): string {
-  const id = 'qp-score' // the same in every picture, so that one page may hold several
-  const stops = [...scoreStops]
+function colorBar(x: number, y: number, height: number, palette: Palette = 'even'): string {
+  const id = `qp-score-${palette}` // the same in every picture, so that one page may hold several
+  const colors = palettes[palette]
+  const stops = [...colors]
     .reverse()
-    .map((color, i) => element('stop', { offset: i / 2, 'stop-color': color }))
+    .map((color, i) => element('stop', { offset: i / (colors.length - 1), 'stop-color': color }))
   const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((score) =>
     textAt(x + 20, y + height * (1 - score) + 4, score.toFixed(1), { size: 11, tone: 'muted' }),
   )

@@ -9,8 +9,11 @@ interface CurveEnd {
   readonly y: number
 }
 
-/** Names right of the curves' ends, below whatever else is there, with a thin line back where they had to move. */
-export function curveLabels(curves: readonly TradeoffCurve[], x: Scale): string[] {
+/**
+ * Names right of the curves' ends, below whatever else is there, with a thin line back where they had to move. Undefined where one would lie on
+ * a curve.
+ */
+export function curveLabels(curves: readonly TradeoffCurve[], x: Scale): string[] | undefined {
   const ends = curves.flatMap((curve): CurveEnd[] => {
     const last = [...curve.points].sort((a, b) => a.bytes - b.bytes).at(-1)
     return last ? [{ curve, x: x.at(last.bytes), y: yAt(last.score) }] : []
@@ -18,7 +21,37 @@ export function curveLabels(curves: readonly TradeoffCurve[], x: Scale): string[
   const marks = curves.flatMap(({ points }) =>
     points.map((point) => ({ x: x.at(point.bytes), y: yAt(point.low) })),
   )
-  return columnsOf(ends).flatMap((column) => labelColumn(column, marks))
+  const labels = columnsOf(ends).flatMap((column) => labelColumn(column, marks))
+  return labels.some(({ box }) => crossed(box, curves, x)) ? undefined : labels.flatMap(({ svg }) => svg)
+}
+
+interface Box {
+  readonly left: number
+  readonly right: number
+  readonly top: number
+  readonly bottom: number
+}
+
+/** Whether a curve runs through a box; looked at every two units of its way. */
+function crossed({ left, right, top, bottom }: Box, curves: readonly TradeoffCurve[], x: Scale): boolean {
+  return curves.some(({ points }) => {
+    const way = [...points]
+      .sort((a, b) => a.bytes - b.bytes)
+      .map(({ bytes, score }) => ({ x: x.at(bytes), y: yAt(score) }))
+    return way.slice(1).some((to, i) => {
+      const from = way[i] ?? to
+      const steps = Math.ceil(Math.hypot(to.x - from.x, to.y - from.y) / 2)
+      return Array.from({ length: steps + 1 }, (_, n) => n / Math.max(1, steps)).some((share) => {
+        const [px, py] = [from.x + share * (to.x - from.x), from.y + share * (to.y - from.y)]
+        return px > left && px < right && py > top && py < bottom
+      })
+    })
+  })
+}
+
+interface Label {
+  readonly svg: readonly string[]
+  readonly box: Box
 }
 
 /** Ends that lie above each other. */
@@ -35,7 +68,7 @@ function columnsOf(ends: readonly CurveEnd[]): CurveEnd[][] {
 const NEAR = 24
 const LABEL = 12.5
 
-function labelColumn(column: readonly CurveEnd[], marks: readonly { x: number; y: number }[]): string[] {
+function labelColumn(column: readonly CurveEnd[], marks: readonly { x: number; y: number }[]): Label[] {
   const from = Math.max(...column.map((end) => end.x))
   const to = from + 20 + Math.max(...column.map(({ curve }) => textWidth(curve.label, LABEL)))
   const inTheWay = marks.filter((mark) => mark.x > from + NEAR / 2 && mark.x < to + 6)
@@ -45,14 +78,18 @@ function labelColumn(column: readonly CurveEnd[], marks: readonly { x: number; y
     17,
     { low, high: Math.max(low, PLOT.bottom - 6) },
   )
-  return column.flatMap(({ curve, x, y }, i) => {
+  return column.map(({ curve, x, y }, i): Label => {
     const place = places[i] ?? y
     const { color } = styleOf(curve)
     const lead = { stroke: color, 'stroke-opacity': 0.7 }
-    return [
-      Math.abs(place - y) > 6 ? lineAt(x + 6, y, from + 16, place, lead) : '',
-      textAt(from + 19, place + 4, curve.label, { fill: color, weight: 'bold', size: LABEL }),
-    ]
+    const left = from + 19
+    return {
+      box: { left, right: left + textWidth(curve.label, LABEL), top: place - 7, bottom: place + 7 },
+      svg: [
+        Math.abs(place - y) > 6 ? lineAt(x + 6, y, from + 16, place, lead) : '',
+        textAt(left, place + 4, curve.label, { fill: color, weight: 'bold', size: LABEL }),
+      ],
+    }
   })
 }
 

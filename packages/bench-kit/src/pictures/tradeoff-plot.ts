@@ -30,7 +30,8 @@ export function tradeoffPlotSvg({
   const all = curves.flatMap(({ points }) => points)
   if (all.length === 0) throw new KvError('KV_DATA', `Expected at least one point to plot for "${title}".`)
   const x = byteScale(all.map(({ bytes }) => bytes))
-  const crowded = curves.length > MAX_DIRECT
+  const labels = curves.length > MAX_DIRECT ? undefined : curveLabels(curves, x)
+  const crowded = labels === undefined
   const legendWidth = crowded ? legendSpace(curves) : 0
   return picture(
     Math.max(SIZE.width, PLOT.right + legendWidth),
@@ -41,25 +42,27 @@ export function tradeoffPlotSvg({
     ...axes(x, scoreLabel, bytesLabel),
     ...curves.map((curve) => drawCurve(curve, x)),
     ...pointLabels(curves, x),
-    ...(crowded ? legend(curves) : curveLabels(curves, x)),
+    ...(labels ?? legend(curves)),
   )
 }
 
-/** More curves than this get a legend, because their ends lie too close for names. */
+/** More curves than this get a legend, because their ends lie too close for names; and so do those whose names would lie on a line. */
 const MAX_DIRECT = 4
-const LEGEND = { left: PLOT.right + 28, step: 22, size: 12.5 }
+const LEGEND = { left: PLOT.right + 36, step: 22, size: 12.5 }
 
 const legendSpace = (curves: readonly TradeoffCurve[]) =>
-  LEGEND.left - PLOT.right + 26 + Math.max(...curves.map(({ label }) => textWidth(label, LEGEND.size)))
+  LEGEND.left - PLOT.right + 32 + Math.max(...curves.map(({ label }) => textWidth(label, LEGEND.size)))
 
 /** Marks and names at the right, in the order of the curves. */
 const legend = (curves: readonly TradeoffCurve[]): string[] =>
   curves.flatMap((curve, i) => {
-    const { color, mark } = styleOf(curve)
+    const { color, mark, dashes } = styleOf(curve)
     const y = PLOT.top + 8 + i * LEGEND.step
+    const line = { stroke: color, 'stroke-width': 2.5, 'stroke-dasharray': dashes }
     return [
+      curve.points.length > 1 ? lineAt(LEGEND.left - 14, y, LEGEND.left + 14, y, line) : '',
       drawMark(mark, LEGEND.left, y, color, ''),
-      textAt(LEGEND.left + 14, y + 4, curve.label, { fill: color, weight: 'bold', size: LEGEND.size }),
+      textAt(LEGEND.left + 20, y + 4, curve.label, { fill: color, weight: 'bold', size: LEGEND.size }),
     ]
   })
 
@@ -87,12 +90,19 @@ function axes(x: Scale, scoreLabel: string, bytesLabel: string): string[] {
 }
 
 function drawCurve(curve: TradeoffCurve, x: Scale): string {
-  const { color, mark } = styleOf(curve)
+  const { color, mark, dashes } = styleOf(curve)
   const points = [...curve.points].sort((a, b) => a.bytes - b.bytes)
   const path = points
     .map(({ bytes, score }) => `${x.at(bytes).toFixed(1)},${yAt(score).toFixed(1)}`)
     .join(' ')
-  const line = { points: path, fill: 'none', stroke: color, 'stroke-width': 2.5, 'stroke-linejoin': 'round' }
+  const line = {
+    points: path,
+    fill: 'none',
+    stroke: color,
+    'stroke-width': 2.5,
+    'stroke-linejoin': 'round',
+    'stroke-dasharray': dashes,
+  }
   return [
     ...points.map((point) => whisker(x.at(point.bytes), point, color)),
     points.length > 1 ? element('polyline', line) : '',

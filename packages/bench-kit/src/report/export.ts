@@ -1,15 +1,23 @@
 import { isPlainObject, KvError, type JsonObject } from '@qpkv/spec'
 import { collectResults, type Results } from '../result/read-results.ts'
 import { upgradeLines } from '../result/upgrade.ts'
+import { specColumns } from './spec-columns.ts'
 
-/** One flat row per answer: facets and scores become columns. */
+/** One flat row per answer: methods, budget, facets and scores become columns. */
 export function flatRows(results: Results): Readonly<Record<string, string | number>>[] {
-  return results.records.flatMap((record) =>
-    record.answers.map((answer) => ({
-      run: results.header.runId,
-      bench: results.header.identity.bench,
-      model: results.header.identity.model.name,
-      spec: results.specs.get(record.spec)?.label ?? record.spec,
+  const { runId, identity, machine } = results.header
+  const { options } = identity.task
+  const seed = isPlainObject(options) ? options['seed'] : undefined
+  return results.records.flatMap((record) => {
+    const line = results.specs.get(record.spec)
+    const plan = record.plan === undefined ? undefined : results.plans.get(record.plan)?.plan
+    return record.answers.map((answer) => ({
+      run: runId,
+      bench: identity.bench,
+      model: identity.model.name,
+      ...(typeof seed === 'number' && { seed }),
+      spec: line?.label ?? record.spec,
+      ...(line && specColumns(line.spec, plan)),
       sample: record.sample,
       answer: answer.id,
       ...record.facets,
@@ -24,10 +32,11 @@ export function flatRows(results: Results): Readonly<Record<string, string | num
       ...(record.bits ? { bitsNominal: record.bits.nominal, bitsTrue: record.bits.true } : {}),
       ...record.timings,
       ...(record.peakRssBytes === undefined ? {} : { peakRssBytes: record.peakRssBytes }),
+      machine: `${machine.cpu}, ${machine.cores} cores`,
       expected: answer.expected,
       reply: answer.reply,
-    })),
-  )
+    }))
+  })
 }
 
 /** RFC 4180 with a header line; columns in order of first appearance, missing fields empty. */

@@ -2,7 +2,7 @@ import { heatMapCells, heatMapsSvg, type HeatMap } from '../pictures/heat-map.ts
 import type { TradeoffCurve } from '../pictures/tradeoff-curve.ts'
 import { tradeoffPlotSvg } from '../pictures/tradeoff-plot.ts'
 import type { Results } from '../result/read-results.ts'
-import { printMethod } from '@qpkv/spec'
+import { printMethod, printSpec } from '@qpkv/spec'
 import { bytesOf, frontier, frontiersOf, type ByteCount } from './frontiers.ts'
 import type { Figure } from './html-report.ts'
 import { specBits, specKind } from './spec-kind.ts'
@@ -111,12 +111,15 @@ const widthOf = ({ spec: { spec } }: SpecSummary): string => {
 /** Everything that tells a curve's methods apart: all options, but not the budget, and not the width that a quantize-only curve runs over. */
 function curveKey({ spec: { spec } }: SpecSummary): string {
   const { bits: _, ...rest } = spec.quantize
-  return {
+  // `#heads=query`, `#0-4:keyBits=8`
+  const [, ...settings] = printSpec(spec).split('#')
+  const key = {
     full: 'full cache',
     quantize: `${printMethod(rest)} only`,
     prune: `${printMethod(spec.prune)} only`,
     joint: `${printMethod(spec.prune)} + ${printMethod(spec.quantize)}`,
   }[specKind(spec)]
+  return [key, ...settings].join(' #')
 }
 
 function shortLabel(summary: SpecSummary | undefined): string {
@@ -148,8 +151,31 @@ function heatMapsOf(results: Results, summaries: readonly SpecSummary[], metric:
     const mine = placed.filter(({ spec }) => spec === line.id && shown.has(spec))
     return mine.length === 0
       ? []
-      : [{ title: line.label, lengths, depths, scores: heatMapCells(mine, lengths, depths) }]
+      : [
+          {
+            title: line.label,
+            subtitle: countText(mine, lengths, depths),
+            lengths,
+            depths,
+            scores: heatMapCells(mine, lengths, depths),
+          },
+        ]
   })
+}
+
+/** `n = 5 a cell`, or `n = 3 to 5`. */
+function countText(
+  values: readonly { readonly length: number; readonly depth: number }[],
+  lengths: readonly number[],
+  depths: readonly number[],
+): string {
+  const counts = depths
+    .flatMap((depth) =>
+      lengths.map((length) => values.filter((one) => one.length === length && one.depth === depth).length),
+    )
+    .filter((count) => count > 0)
+  const [least, most] = [Math.min(...counts), Math.max(...counts)]
+  return least === most ? `n = ${least} a cell` : `n = ${least} to ${most} a cell`
 }
 
 function mapped(summaries: readonly SpecSummary[]): readonly SpecSummary[] {

@@ -40,6 +40,7 @@ export function originalHeatMap(
     lengths,
     depths,
     scores,
+    palette: 'original',
     ...(trainedLength === undefined ? {} : { trainedLength }),
   }
 }

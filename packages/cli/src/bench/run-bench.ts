@@ -19,6 +19,7 @@ export interface RunFlags {
   readonly replace?: boolean
   readonly json?: string
   readonly csv?: string
+  readonly parquet?: string
   readonly strict?: boolean
   readonly workers: number
 }
@@ -66,6 +67,6 @@ export async function measure(
   if (before > 0) io.stderr.write(`${path} held ${before} records already; --replace measures them again\n`)
   io.stderr.write(`results: ${path}\n`)
   const results = await readResults(path)
-  if (flags.json !== undefined || flags.csv !== undefined) await exportResults(results, flags)
+  await exportResults(results, flags)
   return { results, records }
 }

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { heatMapSvg, svgToPng } from '@qpkv/bench-kit'
+import { heatMapSvg, palettes, svgToPng, type Palette } from '@qpkv/bench-kit'
 import { originalHeatMap, readOriginalFolder, type OriginalScore } from '@qpkv/bench-needle'
 import { KvError } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
@@ -14,6 +14,7 @@ interface HeatMapFlags {
   readonly expected?: string
   readonly trainedLength?: number
   readonly png?: boolean
+  readonly palette: Palette
   readonly strict?: boolean
 }
 
@@ -34,6 +35,14 @@ export function addHeatMap(program: Command, io: Io): void {
     )
     .option('--expected <TEXT>', "the answer behind overlap (default: the usual needle's)")
     .option('--trained-length <N>', 'a dashed line at this length', wholeNumber(1))
+    .addOption(
+      new Option(
+        '--palette <NAME>',
+        "original: the codes' red, yellow and green; even: told apart by every kind of sight",
+      )
+        .choices(Object.keys(palettes))
+        .default('original'),
+    )
     .option('--png', 'as PNG, too (needs @resvg/resvg-js)')
     .option('--strict', 'a broken file ends the command')
     .action(async (folder: string, flags: HeatMapFlags) => {
@@ -49,7 +58,7 @@ export function addHeatMap(program: Command, io: Io): void {
         ...(trainedLength === undefined ? {} : { trainedLength }),
       })
       const path = flags.out ?? `${basename(folder)}-heatmap.svg`
-      const svg = heatMapSvg(map)
+      const svg = heatMapSvg({ ...map, palette: flags.palette })
       await writeFile(path, svg)
       if (flags.png === true) await writeFile(path.replace(/(\.svg)?$/, '.png'), await svgToPng(svg))
       io.stdout.write(`${path}: ${map.subtitle ?? ''}\n`)

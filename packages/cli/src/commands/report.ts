@@ -1,6 +1,6 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { readResults, type Results } from '@qpkv/bench-kit'
+import { latexReport, readResults, reportParts, type Results } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import { collectProblems, sayProblems } from '../bench/problems.ts'
@@ -14,12 +14,15 @@ interface ReportFlags {
   readonly title?: string
   readonly metric?: string
   readonly png?: boolean
+  readonly pdf?: boolean
+  readonly latex?: string
   readonly markdown?: string
   readonly pictures?: string
   readonly figures: string[]
   readonly summary?: string
   readonly json?: string
   readonly csv?: string
+  readonly parquet?: string
   readonly strict?: boolean
 }
 
@@ -33,6 +36,8 @@ export function addReport(program: Command, io: Io): void {
     .option('--title <TEXT>', 'heading of the page')
     .option('--metric <NAME>', 'which score (default: the first of each file)')
     .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
+    .option('--pdf', 'pictures as PDF, too (needs pdfkit and svg-to-pdfkit)')
+    .option('--latex <FILE>', 'tables with intervals for a paper (booktabs)')
     .option('--markdown <FILE>', 'tables and pictures as Markdown, between the marks of a page that is there')
     .option('--pictures <DIR>', 'where the pictures of --markdown go (default: pictures beside it)')
     .option('--figures <NAME,...>', 'which pictures --markdown shows', words, [
@@ -42,6 +47,7 @@ export function addReport(program: Command, io: Io): void {
     .option('--summary <FILE>', 'a row per spec with score, interval and bytes, as JSON')
     .option('--json <FILE>', 'all results as one JSON document')
     .option('--csv <FILE>', 'one row per answer')
+    .option('--parquet <FILE>', 'the same as Parquet (needs hyparquet-writer)')
     .option('--strict', 'a file that cannot be read ends the report')
     .action(async (folder: string, flags: ReportFlags) => {
       const results = await readFolder(folder, flags.strict === true, io)
@@ -49,6 +55,7 @@ export function addReport(program: Command, io: Io): void {
       const written = await writeReport(results, {
         folder: flags.out ?? (folder.endsWith('.jsonl') ? '.' : folder),
         png: flags.png === true,
+        pdf: flags.pdf === true,
         ...(title === undefined ? {} : { title }),
         ...(metric === undefined ? {} : { metric }),
       })
@@ -57,6 +64,7 @@ export function addReport(program: Command, io: Io): void {
         const about = { file: flags.markdown, pictures, figures: flags.figures }
         await writeMarkdown(results, metric === undefined ? about : { ...about, metric })
       }
+      if (flags.latex !== undefined) await writeFile(flags.latex, latexReport(reportParts(results, metric)))
       if (flags.summary !== undefined) await writeFile(flags.summary, summaryJson(results, metric))
       await exportResults(results, flags)
       io.stdout.write(`${written.page} (${results.length} result files)\n`)

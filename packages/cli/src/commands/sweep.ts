@@ -11,7 +11,8 @@ import { wholeNumber, wholeNumbers } from '../options/numbers.ts'
 import { exportResults, type ExportFlags } from '../output/export-results.ts'
 import { costText, hours } from '../sweep/estimate-cost.ts'
 import { ModelPool } from '../sweep/model-pool.ts'
-import { paperBudget, paperTable, type PaperOptions } from '../sweep/paper-grids.ts'
+import { paperGrid, paperGrids, refuseUnused } from '../sweep/paper/grids.ts'
+import type { PaperOptions } from '../sweep/paper/options.ts'
 import { readGrid, type NamedGrid } from '../sweep/read-grid.ts'
 import { labelOf, readyJob, runSweep, type ReadyJob, type SweepOptions } from '../sweep/run-sweep.ts'
 import { summaryJson, writeReport } from '../sweep/write-sweep-report.ts'
@@ -23,14 +24,17 @@ interface SweepFlags extends ModelFlags, ExportFlags, Omit<PaperOptions, 'model'
   readonly dryRun?: boolean
   readonly strict?: boolean
   readonly png?: boolean
+  readonly pdf?: boolean
 }
+
+const words = (text: string): string[] => text.split(',').map((word) => word.trim())
 
 /** `qpkv sweep`: models x tasks x specs, resumable, with a report. */
 export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmark[]): void {
   const command = program
     .command('sweep')
     .description('run a grid of models x tasks x specs; run it again to go on where it ended')
-    .argument('<GRID>', "a grid file, or paper-table | paper-budget for the paper's own grids")
+    .argument('<GRID>', `a grid file, or an experiment of the paper: ${Object.keys(paperGrids).join(' | ')}`)
     .option('--out <DIR>', 'where results, pictures and the report go (default: sweep-…)')
     .option(
       '--workers <N>',
@@ -43,42 +47,55 @@ export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmar
     .option('--dry-run', 'check everything, write jobs.json, say what it would cost, and stop')
     .option('--strict', 'the first failing job ends the sweep')
     .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
+    .option('--pdf', 'pictures as PDF, too (needs pdfkit and svg-to-pdfkit)')
     .option('--json <FILE>', 'all results as one JSON document, too')
     .option('--csv <FILE>', 'one row per answer, too')
+    .option('--parquet <FILE>', 'the same as Parquet (needs hyparquet-writer)')
     .option('--longbench <PATH>', 'paper grids: the official data.zip or its folder')
+    .option('--ruler <DIR>', 'paper-ruler: official files (default: samples are made)')
+    .option('--assets <DIR>', 'paper-ruler: texts and words that samples are made of')
     .option('--essays <DIR>', 'paper grids: essays for the haystack (see qpkv pull needle-essays)')
+    .option('--models <MODEL,...>', 'paper-models: which to compare', words)
     .option(
       '--context <N>',
-      "paper-budget: tokens that shares refer to (default: the model's context)",
+      "paper grids: tokens that shares refer to (default: the model's context; the bundled model: 2048)",
       wholeNumber(256),
     )
     .option('--tokens <N,...>', 'paper-table: tokens kept (default: 128,512,2048)', wholeNumbers(1))
+    .option('--lengths <N,...>', 'paper-lengths, paper-ruler: tokens of the texts', wholeNumbers(64))
     .option(
       '--samples <N>',
-      'paper grids on the bundled model: texts per length (default 50)',
+      'paper grids on the bundled model: texts per length; paper-ruler: per task (default 50)',
       wholeNumber(1),
     )
-    .option('--group <N>', 'paper grids: group size of kivi', wholeNumber(32), 64)
+    .option('--group <N>', 'paper grids: group size of kivi', wholeNumber(16), 64)
     .option('--recent <N>', 'paper grids: newest tokens that kivi keeps in 16 bit', wholeNumber(0), 0)
     .option('--window <N>', 'paper grids: observing tokens of snapkv and pyramidkv', wholeNumber(1), 8)
     .addOption(
-      new Option('--equal <WHAT>', 'paper-budget: budgets at equal nominal bits, real bytes, or both')
+      new Option('--equal <WHAT>', 'paper grids: budgets at equal nominal bits, real bytes, or both')
         .choices(['nominal', 'bytes', 'both'])
         .default('both'),
     )
+    .addOption(
+      new Option('--profile <NAME>', 'paper grids: qpruningkv stores as the released code does, simulated')
+        .choices(['own', 'qpruningkv'])
+        .default('own'),
+    )
   addModelOptions(command).action(async (grid: string, flags: SweepFlags) => {
-    await sweep(grid, flags, benchmarks, io)
+    const given = Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')
+    await sweep(grid, flags, given, benchmarks, io)
   })
 }
 
 async function sweep(
   name: string,
   flags: SweepFlags,
+  given: readonly string[],
   benchmarks: readonly Benchmark[],
   io: Io,
 ): Promise<void> {
   await using pool = new ModelPool((model) => openModel({ ...flags, model }, io), flags.copies)
-  const named = await gridOf(name, flags, pool)
+  const named = await gridOf(name, flags, given, pool)
   const jobs = expandGrid(named.grid)
   const folder = flags.out ?? `sweep-${contentHash(jobs as unknown as Json)}`
   const { workers, strict = false } = flags
@@ -105,10 +122,16 @@ async function sweep(
   }
 }
 
-async function gridOf(name: string, flags: SweepFlags, pool: ModelPool): Promise<NamedGrid> {
-  if (name === 'paper-table') return paperTable(flags, await pool.get(flags.model))
-  if (name === 'paper-budget') return paperBudget(flags, await pool.get(flags.model))
-  return readGrid(name)
+async function gridOf(
+  name: string,
+  flags: SweepFlags,
+  given: readonly string[],
+  pool: ModelPool,
+): Promise<NamedGrid> {
+  const paper = paperGrids[name]
+  if (paper === undefined) return readGrid(name)
+  refuseUnused(name, paper, given)
+  return paperGrid(paper, flags, await pool.get(flags.models?.[0] ?? flags.model))
 }
 
 /** Says what the sweep takes at most before it begins. */
@@ -138,7 +161,13 @@ async function report(
     if (missing !== undefined) io.stderr.write(`${labelOf(job)}: ${missing}\n`)
     io.stdout.write(`\n${labelOf(job)}\n\n${run.table(file?.records ?? [], job.specs)}`)
   }
-  const written = await writeReport(results, { folder, title, notes, png: flags.png === true })
+  const written = await writeReport(results, {
+    folder,
+    title,
+    notes,
+    png: flags.png === true,
+    pdf: flags.pdf === true,
+  })
   const summary = join(folder, 'summary.json')
   await writeFile(summary, summaryJson(results))
   await exportResults(results, flags)

@@ -22,6 +22,7 @@ export const addBenchOptions = (command: Command): Command =>
     .option('--strict', 'the first bad row or failing sample ends the run')
     .option('--json <FILE>', 'write everything as one JSON document, too')
     .option('--csv <FILE>', 'write one row per answer, too')
+    .option('--parquet <FILE>', 'the same as Parquet (needs hyparquet-writer)')
 
 /** The rows that the flags ask for; nothing given is an uncompressed cache. */
 export async function readRows(flags: BenchFlags): Promise<NamedSpec[]> {

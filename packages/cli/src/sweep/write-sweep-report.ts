@@ -7,6 +7,7 @@ import {
   markdownReport,
   reportParts,
   resultsReport,
+  svgToPdf,
   svgToPng,
   type Results,
 } from '@qpkv/bench-kit'
@@ -22,12 +23,13 @@ export interface WriteReportOptions {
   readonly metric?: string
   readonly notes?: readonly string[]
   readonly png?: boolean
+  readonly pdf?: boolean
 }
 
 /** Writes `report.html` and every picture of it as a file of its own under `pictures/`. */
 export async function writeReport(
   files: readonly Results[],
-  { folder, title, metric, notes = [], png = false }: WriteReportOptions,
+  { folder, title, metric, notes = [], png = false, pdf = false }: WriteReportOptions,
 ): Promise<ReportFiles> {
   const options = {
     notes: [...notes, ...standing],
@@ -43,6 +45,7 @@ export async function writeReport(
       const path = join(folder, 'pictures', `${slug(`${part.title} ${name}`)}.svg`)
       await writeFile(path, svg)
       if (png) await writeFile(path.replace(/svg$/, 'png'), await svgToPng(svg))
+      if (pdf) await writeFile(path.replace(/svg$/, 'pdf'), await svgToPdf(svg))
       pictures.push(path)
     }
   }
