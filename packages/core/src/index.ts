@@ -5,6 +5,7 @@ export type { DownloadOptions, DownloadPlan, DownloadProgress } from './hub/down
 export { hubSettings } from './hub/hub-settings.ts'
 export type { HubSettings } from './hub/hub-settings.ts'
 export type { Model } from './model.ts'
+export type { ModelStats } from './stats.ts'
 export type { PrefillOptions, PrefillProgress } from './prefill-options.ts'
 export type { AppendOptions, Context } from './context.ts'
 export type { LayerView } from './layer-view.ts'
@@ -37,6 +38,7 @@ export type {
   NativePartExport,
   NativePrefill,
   NativeSampling,
+  NativeStats,
   NativeTensor,
   NativeTileExport,
   ObserveOptions,

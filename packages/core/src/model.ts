@@ -14,6 +14,7 @@ import { resolveAll, type CompressionInput } from './resolve-all.ts'
 import type { ModelParts } from './model-parts.ts'
 import { runPrefill } from './prefill.ts'
 import type { PrefillOptions } from './prefill-options.ts'
+import { makeStats, type ModelStats } from './stats.ts'
 import { warn } from './warnings.ts'
 import { tokenizePrompt, type Prompt, type TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 
@@ -118,7 +119,7 @@ export class Model {
     options: PrefillOptions = {},
   ): Promise<{ ids: Int32Array; logits: Float32Array }> {
     checkCallOptions(options, 'prefill')
-    const { native, facts, config } = this.alive()
+    const { native, facts } = this.alive()
     const tokenized = await tokenizePrompt(prompt, this.readers(), options)
     const [full] = resolveAll(
       [{}],
@@ -130,10 +131,7 @@ export class Model {
     if (!full) throw new Error('unreachable')
     const prefill = native.startPrefill(tokenized.ids, [planForAddon(full.plan)])
     try {
-      for (let layer = 0; layer < config.layers; layer++) {
-        await prefill.runLayer()
-        await prefill.compressLayer(0)
-      }
+      await prefill.runLayers()
       const logits = await prefill.allLogits()
       for (const context of await prefill.finish()) context.dispose()
       return { ids: tokenized.ids, logits }
@@ -142,6 +140,11 @@ export class Model {
     } finally {
       prefill.dispose()
     }
+  }
+
+  /** What the engine has to do now and has done so far; waits for nothing. */
+  stats(): ModelStats {
+    return makeStats(this.alive().native.stats(), this.weightBytes)
   }
 
   /** Bytes that a prefill of so many tokens would take beside the weights; caches by the specs' plans. */

@@ -33,7 +33,7 @@ export async function runPrefill(
   options: PrefillOptions,
 ): Promise<Context[]> {
   const { native, facts } = parts
-  const { signal, onProgress } = options
+  const { signal } = options
   throwIfAborted(signal)
   const started = performance.now()
   const expected = Math.max(prompt.ids.length, options.expectTokens ?? 0)
@@ -42,29 +42,10 @@ export async function runPrefill(
     prefill.abort()
   }
   signal?.addEventListener('abort', stop, { once: true })
-  const kept: (readonly Int32Array[])[][] = specs.map(() => []) // [specs][layers][stored heads] positions
-  const simulated: SimulatedBytes[] = specs.map(() => [])
   try {
-    for (let layer = 0; layer < facts.layers; layer++) {
-      await prefill.runLayer()
-      for (const [index, spec] of specs.entries()) {
-        throwIfAborted(signal)
-        const { positions, bytes, scores } = await compressLayer(
-          prefill,
-          index,
-          layer,
-          spec,
-          parts,
-          prompt.ids,
-        )
-        kept[index]?.push(positions)
-        if (bytes !== undefined) simulated[index]?.push(bytes)
-        const observes = (spec.plan.layers[layer]?.stages.length ?? 0) > 0
-        const facts = { layer, index, tokens: prompt.ids.length, positions, observes }
-        await options.onLayer?.(viewLayer(prefill, facts, scores))
-      }
-      onProgress?.({ layer: layer + 1, layers: facts.layers, tokens: prompt.ids.length })
-    }
+    const pass = { prefill, specs, parts, ids: prompt.ids, options }
+    const looksIn = options.onLayer !== undefined || specs.some(({ hooks }) => hooks.score ?? hooks.roundTrip)
+    const { kept, simulated } = looksIn ? await runWithHooks(pass) : await runAlone(pass)
     throwIfAborted(signal)
     const contexts = await prefill.finish()
     const prefillMs = performance.now() - started
@@ -94,6 +75,64 @@ export async function runPrefill(
     signal?.removeEventListener('abort', stop)
     prefill.dispose()
   }
+}
+
+/** A prefill that runs. */
+interface Pass {
+  readonly prefill: NativePrefill
+  readonly specs: readonly ResolvedSpec[]
+  readonly parts: ModelParts
+  readonly ids: Int32Array
+  readonly options: PrefillOptions
+}
+
+interface PassResult {
+  /** [specs][layers][stored heads] positions, in storage order. */
+  readonly kept: readonly (readonly (readonly Int32Array[])[])[]
+  readonly simulated: readonly SimulatedBytes[]
+}
+
+/** Nothing asks in between: the engine's thread runs all layers. */
+async function runAlone({ prefill, specs, parts, ids, options }: Pass): Promise<PassResult> {
+  const { layers } = parts.facts
+  let failure: { readonly cause: unknown } | undefined
+  const progress = (layer: number) => {
+    try {
+      if (!failure) options.onProgress?.({ layer, layers, tokens: ids.length })
+    } catch (cause) {
+      failure = { cause }
+      prefill.abort()
+    }
+  }
+  try {
+    const kept = await prefill.runLayers(options.onProgress && progress)
+    if (failure) throw failure.cause
+    return { kept, simulated: specs.map(() => []) }
+  } catch (cause) {
+    throw failure ? failure.cause : cause
+  }
+}
+
+/** Layer by layer, because somebody looks at each or has a say in it. */
+async function runWithHooks({ prefill, specs, parts, ids, options }: Pass): Promise<PassResult> {
+  const { signal, onProgress, onLayer } = options
+  const { layers } = parts.facts
+  const tokens = ids.length
+  const kept: (readonly Int32Array[])[][] = specs.map(() => [])
+  const simulated: SimulatedBytes[] = specs.map(() => [])
+  for (let layer = 0; layer < layers; layer++) {
+    await prefill.runLayer()
+    for (const [index, spec] of specs.entries()) {
+      throwIfAborted(signal)
+      const { positions, bytes, scores } = await compressLayer(prefill, index, layer, spec, parts, ids)
+      kept[index]?.push(positions)
+      if (bytes !== undefined) simulated[index]?.push(bytes)
+      const observes = (spec.plan.layers[layer]?.stages.length ?? 0) > 0
+      await onLayer?.(viewLayer(prefill, { layer, index, tokens, positions, observes }, scores))
+    }
+    onProgress?.({ layer: layer + 1, layers, tokens })
+  }
+  return { kept, simulated }
 }
 
 /** Bytes of a context with simulated layers: what their quantizer counted, and the others as they are stored. */

@@ -42,7 +42,8 @@ Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
                          : table.empty()  ? AvailableTables().front()
                                           : FindTable(table);
     auto engine = std::make_shared<Engine>(chosen, threads, device);
-    return MakeObject(env, env.GetInstanceData<Instance>()->engine, std::move(engine));
+    return MakeObject(env, env.GetInstanceData<Instance>()->engine, Runtime::Open(env, engine),
+                      engine);
   });
 }
 

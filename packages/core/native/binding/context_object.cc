@@ -38,18 +38,17 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   }
 
   Napi::Value Sample(const Napi::CallbackInfo& info) {
-    const Sampling sampling = ReadSampling(info[0].As<Napi::Object>());
-    return RunAsync(info.Env(), [context = Held(info), sampling, mark = Mark(info)]() -> Finish {
-      const int32_t id = context->Sample(sampling).id;
-      return [id](Napi::Env env) { return Napi::Number::New(env, id); };
-    });
+    return Submit(info, {}, false, ReadSampling(info[0].As<Napi::Object>()));
   }
 
   Napi::Value Logits(const Napi::CallbackInfo& info) {
-    return RunAsync(info.Env(), [context = Held(info), mark = Mark(info)]() -> Finish {
-      std::vector<float> logits = context->Logits();
-      return [logits = std::move(logits)](Napi::Env env) { return FloatArray(env, logits); };
-    });
+    return context_.runtime().Run(
+        info.Env(),
+        [context = Held(info)]() -> Finish {
+          std::vector<float> logits = context->Logits();
+          return [logits = std::move(logits)](Napi::Env env) { return FloatArray(env, logits); };
+        },
+        Mark(info));
   }
 
   Napi::Value Append(const Napi::CallbackInfo& info) { return Feed(info, false); }
@@ -58,7 +57,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   Napi::Value Fork(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
     return MakeObject(info.Env(), info.Env().GetInstanceData<Instance>()->context,
-                      std::make_shared<Context>(*Held(info)));
+                      context_.shared_runtime(), std::make_shared<Context>(*Held(info)));
   }
 
   Napi::Value Export(const Napi::CallbackInfo& info) {
@@ -84,7 +83,9 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   }
 
   void Abort(const Napi::CallbackInfo&) {
-    if (context_.get() != nullptr) context_.get()->abort.store(true);
+    if (context_.get() == nullptr) return;
+    context_.get()->abort.store(true);
+    context_.runtime().scheduler().Wake();
   }
   void Dispose(const Napi::CallbackInfo& info) {
     Abort(info);
@@ -107,21 +108,22 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     std::optional<Sampling> sampling;
     if (!all && info.Length() > 1 && info[1].IsObject())
       sampling = ReadSampling(info[1].As<Napi::Object>());
+    return Submit(info, std::move(ids), all, sampling);
+  }
+
+  Napi::Value Submit(const Napi::CallbackInfo& info, std::vector<int32_t> ids, bool all,
+                     const std::optional<Sampling>& sampling) {
+    const std::shared_ptr<Context> context = Held(info);
     auto mark = Mark(info);
     context->abort.store(false);  // an abort() before this call meant an earlier one
-    return RunAsync(
-        info.Env(),
-        [context, ids = std::move(ids), all, sampling, mark = std::move(mark)]() -> Finish {
-          std::vector<float> logits(all ? ids.size() * context->model().description.vocab : 0);
-          const std::optional<SampledToken> token =
-              context->Append(ids.data(), static_cast<int>(ids.size()),
-                              all ? logits.data() : nullptr, sampling ? &*sampling : nullptr);
-          return [logits = std::move(logits), all, token](Napi::Env env) -> Napi::Value {
-            if (all) return FloatArray(env, logits);
-            if (token) return Napi::Number::New(env, token->id);
-            return env.Undefined();
-          };
-        });
+    auto job = std::make_unique<FeedJob>(context, std::move(ids), all, sampling);
+    const FeedJob* feed = job.get();  // lives until its promise has a value
+    const auto finish = [feed, all](Napi::Env env) -> Napi::Value {
+      if (all) return FloatArray(env, feed->logits());
+      if (feed->chosen()) return Napi::Number::New(env, feed->chosen()->id);
+      return env.Undefined();
+    };
+    return context_.runtime().Submit(info.Env(), std::move(job), std::move(mark), finish);
   }
 
   Handle<Context> context_;

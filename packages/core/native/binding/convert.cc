@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "binding/async.h"
+#include "binding/runtime.h"
 
 namespace qpkv {
 

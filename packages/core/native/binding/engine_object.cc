@@ -74,14 +74,17 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   Napi::Value LoadModel(const Napi::CallbackInfo& info) {
     auto description = std::make_shared<ModelDescription>(ReadModel(info[0].As<Napi::Object>()));
-    return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), description]() -> Finish {
-      EngineTurn turn(*engine);
-      auto model = std::make_shared<Model>(engine, std::move(*description));
-      turn.Finish();
-      return [model](Napi::Env env) {
-        return MakeObject(env, env.GetInstanceData<Instance>()->model, model);
-      };
-    });
+    const std::shared_ptr<Engine> engine = engine_.Get(info.Env());
+    return engine_.runtime().Run(
+        info.Env(), [engine, description, runtime = &engine_.runtime()]() -> Finish {
+          EngineTurn turn(*engine);
+          auto model = std::make_shared<Model>(engine, std::move(*description));
+          turn.Finish();
+          return [model, runtime](Napi::Env env) {
+            return MakeObject(env, env.GetInstanceData<Instance>()->model,
+                              runtime->shared_from_this(), model);
+          };
+        });
   }
 
   Napi::Value CreateLayerCache(const Napi::CallbackInfo& info) {
@@ -98,18 +101,22 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                       "scores has another length than [storedHeads, tokens].");
     std::shared_ptr<const LayerPlan> plan =
         ReadLayerPlan(from.Get("plan").As<Napi::Object>(), statistics, "plan");
-    return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input, plan]() -> Finish {
-      auto cache = std::make_shared<LayerCache>(engine, *input, plan);
-      return [cache](Napi::Env env) {
-        return MakeObject(env, env.GetInstanceData<Instance>()->layer_cache, cache);
-      };
-    });
+    const std::shared_ptr<Engine> engine = engine_.Get(info.Env());
+    return engine_.runtime().Run(
+        info.Env(), [engine, input, plan, runtime = &engine_.runtime()]() -> Finish {
+          auto cache = std::make_shared<LayerCache>(engine, *input, plan);
+          return [cache, runtime](Napi::Env env) {
+            return MakeObject(env, env.GetInstanceData<Instance>()->layer_cache,
+                              runtime->shared_from_this(), cache);
+          };
+        });
   }
 
   Napi::Value Observe(const Napi::CallbackInfo& info) {
     auto input = std::make_shared<LayerInput>(
         ReadLayerInput(info[0].As<Napi::Object>(), engine_.Get(info.Env())->statistics));
-    return RunAsync(info.Env(), [engine = engine_.Get(info.Env()), input]() -> Finish {
+    const std::shared_ptr<Engine> engine = engine_.Get(info.Env());
+    return engine_.runtime().Run(info.Env(), [engine, input]() -> Finish {
       EngineTurn turn(*engine);
       std::vector<float> out = ObserveLayer(engine, *input);
       turn.Finish();

@@ -35,12 +35,13 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
     if (count < 1 || k.size() != size || v.size() != size)
       throw MakeError(info.Env(), "KV_INVALID_OPTION",
                       "k or v has another length than [kvHeads, count, headDim].");
-    return RunAsync(info.Env(),
-                    [cache = Held(info), k = std::move(k), v = std::move(v), count,
-                     mark = Mark(info)]() -> Finish {
-                      cache->Append(k, v, count);
-                      return [](Napi::Env env) { return env.Undefined(); };
-                    });
+    return cache_.runtime().Run(
+        info.Env(),
+        [cache = Held(info), k = std::move(k), v = std::move(v), count]() -> Finish {
+          cache->Append(k, v, count);
+          return [](Napi::Env env) { return env.Undefined(); };
+        },
+        Mark(info));
   }
 
   Napi::Value Attend(const Napi::CallbackInfo& info) {
@@ -49,11 +50,13 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
     if (q.size() != static_cast<size_t>(shape.query_heads) * shape.head_dim)
       throw MakeError(info.Env(), "KV_INVALID_OPTION",
                       "q has another length than [queryHeads, headDim].");
-    return RunAsync(info.Env(),
-                    [cache = Held(info), q = std::move(q), mark = Mark(info)]() -> Finish {
-                      std::vector<float> out = cache->Attend(q);
-                      return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
-                    });
+    return cache_.runtime().Run(
+        info.Env(),
+        [cache = Held(info), q = std::move(q)]() -> Finish {
+          std::vector<float> out = cache->Attend(q);
+          return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
+        },
+        Mark(info));
   }
 
   Napi::Value Export(const Napi::CallbackInfo& info) {

@@ -19,6 +19,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     const Napi::Env env = info.Env();
     // A reference of its own: a getter of a plan could dispose of this object.
     const std::shared_ptr<Model> model = model_.Get(env);
+    std::shared_ptr<Runtime> runtime = model_.shared_runtime();
     std::vector<int32_t> ids = Ints(info[0]);
     CheckIds(env, ids, model->description.vocab);
     std::vector<CompressionPlan> plans;
@@ -28,8 +29,26 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     const int expected = info[2].IsNumber() ? info[2].As<Napi::Number>().Int32Value() : 0;
     return Guarded(env, [&] {
       auto prefill = std::make_shared<Prefill>(model, std::move(ids), std::move(plans), expected);
-      return MakeObject(env, env.GetInstanceData<Instance>()->prefill, std::move(prefill));
+      return MakeObject(env, env.GetInstanceData<Instance>()->prefill, std::move(runtime),
+                        std::move(prefill));
     });
+  }
+
+  Napi::Value Stats(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const int layers = model_.Get(env)->description.layers;
+    const SchedulerStats stats = model_.runtime().scheduler().stats();
+    Napi::Object to = Napi::Object::New(env);
+    const auto set = [&](const char* name, double value) {
+      to.Set(name, Napi::Number::New(env, value));
+    };
+    set("streams", static_cast<double>(stats.streams));
+    set("prompts", static_cast<double>(stats.prompts));
+    set("steps", static_cast<double>(stats.steps));
+    set("stepTokens", static_cast<double>(stats.rows));
+    set("promptTokens", static_cast<double>(stats.prompt_rows) / layers);
+    set("batch", stats.batch);
+    return to;
   }
 
   void Dispose(const Napi::CallbackInfo&) { model_.Drop(); }
@@ -54,6 +73,7 @@ Napi::Function DefineModel(Napi::Env env) {
       env, "NativeModel",
       {ModelObject::InstanceAccessor<&ModelObject::WeightBytes>("weightBytes"),
        ModelObject::InstanceMethod<&ModelObject::StartPrefill>("startPrefill"),
+       ModelObject::InstanceMethod<&ModelObject::Stats>("stats"),
        ModelObject::InstanceMethod<&ModelObject::Dispose>("dispose")});
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "binding/async.h"
+#include "binding/runtime.h"
 #include "engine/context.h"
 #include "engine/layer_cache.h"
 #include "engine/prefill.h"
@@ -19,11 +19,19 @@ struct Instance {
   Napi::FunctionReference engine, model, prefill, context, layer_cache;
 };
 
-// Makes a JavaScript object around `held`.
+// What a JavaScript object stands for, and the runtime that works on it.
+template <class T>
+struct Held {
+  std::shared_ptr<Runtime> runtime;
+  std::shared_ptr<T> object;
+};
+
+// Makes a JavaScript object around `object`.
 template <class T>
 Napi::Object MakeObject(Napi::Env env, const Napi::FunctionReference& constructor,
-                        std::shared_ptr<T> held) {
-  return constructor.New({Napi::External<std::shared_ptr<T>>::New(env, &held)});
+                        std::shared_ptr<Runtime> runtime, std::shared_ptr<T> object) {
+  Held<T> held{std::move(runtime), std::move(object)};
+  return constructor.New({Napi::External<Held<T>>::New(env, &held)});
 }
 
 template <class T>
@@ -33,19 +41,24 @@ class Handle {
     if (info.Length() != 1 || !info[0].IsExternal())
       throw Napi::TypeError::New(info.Env(),
                                  std::string("A ") + what + " cannot be constructed directly.");
-    held_ = *info[0].As<Napi::External<std::shared_ptr<T>>>().Data();
+    held_ = *info[0].As<Napi::External<Held<T>>>().Data();
   }
   const std::shared_ptr<T>& Get(Napi::Env env) const {
-    if (held_ == nullptr)
+    if (held_.object == nullptr)
       throw MakeError(env, "KV_DISPOSED", std::string("The ") + what_ + " was disposed.");
-    return held_;
+    return held_.object;
   }
-  const std::shared_ptr<T>& get() const { return held_; }
-  void Drop() { held_.reset(); }
+  Runtime& runtime() const { return *held_.runtime; }  // after Get()
+  std::shared_ptr<Runtime> shared_runtime() const { return held_.runtime; }
+  const std::shared_ptr<T>& get() const { return held_.object; }
+  void Drop() {
+    held_.object.reset();
+    held_.runtime.reset();
+  }
 
  private:
   const char* what_;
-  std::shared_ptr<T> held_;
+  Held<T> held_;
 };
 
 // Throws KV_INVALID_OPTION for no ids and for ids outside of the vocabulary.

@@ -16,29 +16,38 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
 
   Napi::Value RunLayer(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
-    return RunAsync(info.Env(), [prefill, mark = Mark(info)]() -> Finish {
-      prefill->RunLayer();
-      return [](Napi::Env env) { return env.Undefined(); };
-    });
+    return RunTo(info, prefill->layer() + 1, false, nullptr);
+  }
+
+  Napi::Value RunLayers(const Napi::CallbackInfo& info) {
+    const int layers = prefill_.Get(info.Env())->model().description.layers;
+    std::function<void(int)> progress;
+    if (info[0].IsFunction()) {
+      const auto call =
+          std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[0].As<Napi::Function>()));
+      progress = [call, runtime = &prefill_.runtime()](int layer) {
+        runtime->Post(
+            [call, layer](Napi::Env env) { call->Call({Napi::Number::New(env, layer)}); });
+      };
+    }
+    return RunTo(info, layers, true, std::move(progress));
   }
 
   Napi::Value Scores(const Napi::CallbackInfo& info) {
     const int plan = PlanIndex(info);
-    return RunAsync(
-        info.Env(), [prefill = prefill_.Get(info.Env()), plan, mark = Mark(info)]() -> Finish {
-          std::vector<float> scores = prefill->Scores(plan);
-          return [scores = std::move(scores)](Napi::Env env) { return FloatArray(env, scores); };
-        });
+    return InTurn(info, [plan](Prefill& prefill) -> Finish {
+      std::vector<float> scores = prefill.Scores(plan);
+      return [scores = std::move(scores)](Napi::Env env) { return FloatArray(env, scores); };
+    });
   }
 
   Napi::Value Exact(const Napi::CallbackInfo& info) {
     const Tensor tensor =
         info[0].As<Napi::String>().Utf8Value() == "key" ? Tensor::kKey : Tensor::kValue;
-    return RunAsync(
-        info.Env(), [prefill = prefill_.Get(info.Env()), tensor, mark = Mark(info)]() -> Finish {
-          std::vector<float> values = prefill->Exact(tensor);
-          return [values = std::move(values)](Napi::Env env) { return FloatArray(env, values); };
-        });
+    return InTurn(info, [tensor](Prefill& prefill) -> Finish {
+      std::vector<float> values = prefill.Exact(tensor);
+      return [values = std::move(values)](Napi::Env env) { return FloatArray(env, values); };
+    });
   }
 
   Napi::Value CompressLayer(const Napi::CallbackInfo& info) {
@@ -58,35 +67,36 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
       select_only = Has(options, "selectOnly") && options.Get("selectOnly").ToBoolean();
     }
     CheckReplacements(info.Env(), *prefill, plan, *given);
-    return RunAsync(info.Env(), [prefill, plan, given, select_only, mark = Mark(info)]() -> Finish {
-      std::vector<std::vector<int32_t>> kept = prefill->CompressLayer(plan, *given, select_only);
+    return InTurn(info, [plan, given, select_only](Prefill& at) -> Finish {
+      std::vector<std::vector<int32_t>> kept = at.CompressLayer(plan, *given, select_only);
       return [kept = std::move(kept)](Napi::Env env) { return KeptArrays(env, kept); };
     });
   }
 
   Napi::Value Finish_(const Napi::CallbackInfo& info) {
-    const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
-    return RunAsync(info.Env(), [prefill, mark = Mark(info)]() -> Finish {
-      std::vector<std::shared_ptr<Context>> contexts = prefill->Finish();
-      return [contexts = std::move(contexts)](Napi::Env env) -> Napi::Value {
+    return InTurn(info, [runtime = prefill_.shared_runtime().get()](Prefill& prefill) -> Finish {
+      std::vector<std::shared_ptr<Context>> contexts = prefill.Finish();
+      return [contexts = std::move(contexts), runtime](Napi::Env env) -> Napi::Value {
         Napi::Array all = Napi::Array::New(env, contexts.size());
         for (uint32_t i = 0; i < contexts.size(); ++i)
-          all.Set(i, MakeObject(env, env.GetInstanceData<Instance>()->context, contexts[i]));
+          all.Set(i, MakeObject(env, env.GetInstanceData<Instance>()->context,
+                                runtime->shared_from_this(), contexts[i]));
         return all;
       };
     });
   }
 
   Napi::Value AllLogits(const Napi::CallbackInfo& info) {
-    const std::shared_ptr<Prefill>& prefill = prefill_.Get(info.Env());
-    return RunAsync(info.Env(), [prefill, mark = Mark(info)]() -> Finish {
-      std::vector<float> logits = prefill->AllLogits();
+    return InTurn(info, [](Prefill& prefill) -> Finish {
+      std::vector<float> logits = prefill.AllLogits();
       return [logits = std::move(logits)](Napi::Env env) { return FloatArray(env, logits); };
     });
   }
 
   void Abort(const Napi::CallbackInfo&) {
-    if (prefill_.get() != nullptr) prefill_.get()->abort.store(true);
+    if (prefill_.get() == nullptr) return;
+    prefill_.get()->abort.store(true);
+    prefill_.runtime().scheduler().Wake();
   }
   void Dispose(const Napi::CallbackInfo& info) {
     Abort(info);
@@ -96,6 +106,32 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
  private:
   std::shared_ptr<void> Mark(const Napi::CallbackInfo& info) {
     return MarkBusy(info.Env(), prefill_.Get(info.Env()), "prefill");
+  }
+
+  Napi::Value InTurn(const Napi::CallbackInfo& info, std::function<Finish(Prefill&)> run) {
+    const std::shared_ptr<Prefill> prefill = prefill_.Get(info.Env());
+    return prefill_.runtime().Run(
+        info.Env(), prefill, [prefill, run = std::move(run)] { return run(*prefill); }, Mark(info));
+  }
+
+  // [plans][layers][stored heads] of positions, or nothing where the caller compresses.
+  Napi::Value RunTo(const Napi::CallbackInfo& info, int layer, bool compress,
+                    std::function<void(int)> progress) {
+    auto job = std::make_unique<PrefillJob>(prefill_.Get(info.Env()), layer, compress,
+                                            std::move(progress));
+    const PrefillJob* running = job.get();  // lives until its promise has a value
+    const auto finish = [running, compress](Napi::Env env) -> Napi::Value {
+      if (!compress) return env.Undefined();
+      Napi::Array plans = Napi::Array::New(env, running->kept().size());
+      for (uint32_t i = 0; i < running->kept().size(); ++i) {
+        Napi::Array layers = Napi::Array::New(env, running->kept()[i].size());
+        for (uint32_t l = 0; l < running->kept()[i].size(); ++l)
+          layers.Set(l, KeptArrays(env, running->kept()[i][l]));
+        plans.Set(i, layers);
+      }
+      return plans;
+    };
+    return prefill_.runtime().Submit(info.Env(), std::move(job), Mark(info), finish);
   }
 
   int PlanIndex(const Napi::CallbackInfo& info) {
@@ -133,6 +169,7 @@ Napi::Function DefinePrefill(Napi::Env env) {
       env, "NativePrefill",
       {PrefillObject::InstanceAccessor<&PrefillObject::Layer>("layer"),
        PrefillObject::InstanceMethod<&PrefillObject::RunLayer>("runLayer"),
+       PrefillObject::InstanceMethod<&PrefillObject::RunLayers>("runLayers"),
        PrefillObject::InstanceMethod<&PrefillObject::Scores>("scores"),
        PrefillObject::InstanceMethod<&PrefillObject::Exact>("exact"),
        PrefillObject::InstanceMethod<&PrefillObject::CompressLayer>("compressLayer"),

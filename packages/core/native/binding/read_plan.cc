@@ -5,9 +5,9 @@
 #include <cmath>
 #include <string>
 
-#include "binding/async.h"
 #include "binding/convert.h"
 #include "binding/read_score.h"
+#include "binding/runtime.h"
 
 namespace qpkv {
 namespace {

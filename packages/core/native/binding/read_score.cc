@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "binding/async.h"
 #include "binding/convert.h"
+#include "binding/runtime.h"
 #include "ops/statistics/attention.h"
 
 namespace qpkv {

@@ -1,17 +1,13 @@
 // See context.h.
 #include "engine/context.h"
 
-#include <algorithm>
 #include <atomic>
 
+#include "engine/feed.h"
 #include "engine/hash.h"
 
 namespace qpkv {
 namespace {
-// Small enough that a cancelled question stops soon, large enough for full speed of the matrix
-// products.
-constexpr int kAppendTokens = 128;
-
 uint64_t NextNumber() {
   static std::atomic<uint64_t> last{0};
   return ++last;
@@ -41,62 +37,53 @@ Context::Context(const Context& other)
   facts_ = other.Facts();
 }
 
+Work Context::Prepare(const int32_t* ids, int rows, float* all_logits, bool logits,
+                      const Sampling* sampling) {
+  if (broken()) throw Error("KV_NUMERIC", "An earlier step of this context failed; prefill again.");
+  Work work;
+  work.sequence = this;
+  work.to = rows > 0 ? model_->description.layers : 0;
+  work.first = tokens_;
+  work.rows = rows;
+  work.ids = ids;
+  work.all_logits = all_logits;
+  if (rows > 0 && logits) OwnLogits();
+  if (rows == 0 || logits) work.last_logits = logits_->floats();
+  work.sampling = sampling;
+  if (sampling != nullptr && sampling->counts_tokens()) CountTokens();
+  work.counts = static_cast<int32_t*>(counts_.data());
+  if (sampling != nullptr && sampling->temperature > 0) work.uniform = random.Uniform();
+  return work;
+}
+
+SampledToken Context::Took(const Work& work, const Outcome& outcome) {
+  if (outcome.error) throw *outcome.error;
+  if (work.rows > 0) {
+    ids_.insert(ids_.end(), work.ids, work.ids + work.rows);
+    tokens_ += work.rows;
+    Publish();
+  }
+  return outcome.sampled;
+}
+
 std::optional<SampledToken> Context::Append(const int32_t* ids, int count, float* all_logits,
                                             const Sampling* sampling) {
-  const size_t vocab = static_cast<size_t>(model_->description.vocab);
-  std::optional<SampledToken> chosen;
-  for (int done = 0; done < count;) {
-    const int rows = std::min(kAppendTokens, count - done);
-    const bool last = done + rows == count;
-    // A turn per chunk, so that other contexts of the engine get theirs.
+  Feed feed(*this, ids, count, sampling);
+  feed.KeepLogits(all_logits);
+  while (!feed.done()) {
     EngineTurn turn(*model_->engine);
-    if (abort.exchange(false))
-      throw Error("KV_ABORTED", "Cancelled after " + std::to_string(done) + " of " +
-                                    std::to_string(count) + " tokens.");
-    Work work;
-    work.to = model_->description.layers;
-    work.first = tokens_;
-    work.rows = rows;
-    work.ids = ids + done;
-    if (all_logits != nullptr) work.all_logits = all_logits + static_cast<size_t>(done) * vocab;
-    if (last || all_logits != nullptr) {
-      OwnLogits();
-      work.last_logits = logits_->floats();
-    }
-    const SampledToken token = StepOn(work, last ? sampling : nullptr);
-    if (last && sampling != nullptr) chosen = token;
-    ids_.insert(ids_.end(), work.ids, work.ids + rows);
-    tokens_ += rows;
-    Publish();
-    done += rows;
+    feed.Took(Step(*model_, {feed.Next()}).front());
   }
-  return chosen;
+  return feed.chosen();
 }
 
 SampledToken Context::Sample(const Sampling& sampling) {
-  EngineTurn turn(*model_->engine);
-  Work work;
-  work.first = tokens_;
-  work.last_logits = logits_->floats();
-  return StepOn(work, &sampling);
+  return *Append(nullptr, 0, nullptr, &sampling);
 }
 
 std::vector<float> Context::Logits() {
   EngineTurn turn(*model_->engine);
   return DownloadFloats(*model_->engine, *logits_);
-}
-
-// One step with this work alone.
-SampledToken Context::StepOn(Work work, const Sampling* sampling) {
-  if (broken()) throw Error("KV_NUMERIC", "An earlier step of this context failed; prefill again.");
-  work.sequence = this;
-  work.sampling = sampling;
-  if (sampling != nullptr && sampling->counts_tokens()) CountTokens();
-  work.counts = static_cast<int32_t*>(counts_.data());
-  if (sampling != nullptr && sampling->temperature > 0) work.uniform = random.Uniform();
-  const Outcome outcome = std::move(Step(*model_, {work}).front());
-  if (outcome.error) throw *outcome.error;
-  return outcome.sampled;
 }
 
 // Logits that a fork shares are left to it.

@@ -28,15 +28,19 @@ class Context : public Sequence {
   // Shares all tiles. `other` must not be busy.
   explicit Context(const Context& other);
 
-  // Feeds tokens in chunks; afterwards the logits are those of the last one. all_logits: null, or
-  // [count, vocab] to fill. With `sampling` the next token is chosen in the last chunk's step.
-  // Throws KV_ABORTED between chunks (the fed ones stay), KV_NUMERIC, KV_MEMORY. Call with `busy`
-  // set.
+  // What one step does with it: feeds `rows` tokens (none: only chooses one from the logits that
+  // are there). all_logits: null, or host [rows, vocab]. logits: those of the last row become the
+  // current ones. sampling: null, or chooses the next token. Throws KV_NUMERIC, KV_MEMORY.
+  Work Prepare(const int32_t* ids, int rows, float* all_logits, bool logits,
+               const Sampling* sampling);
+  // What came of it; throws the outcome's error.
+  SampledToken Took(const Work& work, const Outcome& outcome);
+
+  // Feeds tokens and waits for them; see feed.h. Chooses the next token with `sampling`.
   std::optional<SampledToken> Append(const int32_t* ids, int count, float* all_logits,
                                      const Sampling* sampling);
-  // Chooses a token from the current logits.
-  SampledToken Sample(const Sampling& sampling);
-  std::vector<float> Logits();  // [vocab]
+  SampledToken Sample(const Sampling& sampling);  // from the current logits
+  std::vector<float> Logits();                    // [vocab]
 
   int tokens() const { return tokens_; }
   ContextFacts Facts() const;  // as of the last step; never waits for a step
@@ -57,7 +61,6 @@ class Context : public Sequence {
   Xoshiro256 random{0};
 
  private:
-  SampledToken StepOn(Work work, const Sampling* sampling);
   void OwnLogits();
   void CountTokens();
   void Publish();

@@ -7,22 +7,28 @@
 #include "engine/selection.h"
 
 namespace qpkv {
+namespace {
+uint64_t NextNumber() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+}  // namespace
 
 Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
                  std::vector<CompressionPlan> plans, int expected)
-    : model_(std::move(model)),
+    : number_(NextNumber()),
+      model_(std::move(model)),
       ids_(std::move(ids)),
       expected_(std::max(expected, static_cast<int>(ids_.size()))),
       plans_(std::move(plans)),
       caches_(plans_.size()) {
   const ModelDescription& d = model_->description;
-  bool before = false;
   for (const CompressionPlan& plan : plans_) {
     if (static_cast<int>(plan.layers.size()) != d.layers)
       throw Error("KV_UNSUPPORTED", "The plan has " + std::to_string(plan.layers.size()) +
                                         " layers, the model " + std::to_string(d.layers) + ".");
     for (int l = 0; l < d.layers; ++l) {
-      before |= plan.layers[static_cast<size_t>(l)]->RopeBefore();
+      keeps_keys_before_ |= plan.layers[static_cast<size_t>(l)]->RopeBefore();
       if (plan.layers[static_cast<size_t>(l)]->order_by_score &&
           d.layer[static_cast<size_t>(l)].window > 0)
         throw Error(
@@ -31,12 +37,16 @@ Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
                 "].order: 'score' cannot be combined with a sliding window; use 'position'.");
     }
   }
-  const size_t tokens_size = ids_.size();
-  const size_t kv = sizeof(float) * tokens_size * d.kv_heads * d.head_dim;
-  hidden_.Ensure(model_->engine->device, sizeof(float) * tokens_size * d.hidden);
+}
+
+// A prefill that waits for its turn holds nothing.
+void Prefill::TakeMemory() {
+  const ModelDescription& d = model_->description;
+  const size_t kv = sizeof(float) * ids_.size() * d.kv_heads * d.head_dim;
+  hidden_.Ensure(model_->engine->device, sizeof(float) * ids_.size() * d.hidden);
   keys_.Ensure(model_->engine->device, kv);
   values_.Ensure(model_->engine->device, kv);
-  if (before) keys_before_.Ensure(model_->engine->device, kv);
+  if (keeps_keys_before_) keys_before_.Ensure(model_->engine->device, kv);
 }
 
 LayerShape Prefill::Shape(int plan, int layer) const {
@@ -74,47 +84,70 @@ LayerTensors Prefill::Tensors() const {
 void Prefill::CheckUsable() const {
   if (finished_)
     throw Error("KV_DISPOSED", "The prefill has handed its contexts out; start another one.");
-  if (half_run_)
+  if (failed_)
     throw Error("KV_NUMERIC", "Layer " + std::to_string(layer_) +
                                   " failed half way through the prompt; start another prefill.");
 }
 
-void Prefill::CheckAbort() const {
-  if (abort.load())
-    throw Error("KV_ABORTED", "The prefill was cancelled in layer " + std::to_string(layer_) + ".");
+void Prefill::CheckBetweenLayers() const {
+  CheckUsable();
+  if (passed_ > 0)
+    throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not passed all tokens yet.");
 }
 
-void Prefill::RunLayer() {
-  const ModelDescription& d = model_->description;
-  CheckAbort();
-  CheckUsable();
-  if (layer_ >= d.layers) throw Error("KV_BUSY", "All layers have run; call finish().");
+void Prefill::CheckNextLayer() const {
+  const int layers = model_->description.layers;
+  if (layer_ >= layers) throw Error("KV_BUSY", "All layers have run; call finish().");
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != layer_)
       throw Error("KV_BUSY", "Layer " + std::to_string(layer_ - 1) +
                                  " has not been compressed for plan " + std::to_string(i) + ".");
-  for (int first = 0; first < tokens(); first += kChunkTokens) {
-    EngineTurn turn(*model_->engine);
-    CheckAbort();
-    // Hidden states are replaced in place, so a layer that stops between cannot be run again.
-    half_run_ = true;
-    if (first == 0) StartObserver();
-    RunChunk(first, std::min(kChunkTokens, tokens() - first));
-  }
-  half_run_ = false;
-  ++layer_;
 }
 
-void Prefill::RunChunk(int first, int rows) {
+Error Prefill::Cancelled() const {
+  return Error("KV_ABORTED", "The prefill was cancelled in layer " + std::to_string(layer_) + ".");
+}
+
+void Prefill::CheckAbort() const {
+  if (abort.load()) throw Cancelled();
+}
+
+void Prefill::RunLayer() {
+  do {
+    EngineTurn turn(*model_->engine);
+    Took(Step(*model_, {NextChunk()}).front());
+  } while (!between_layers());
+}
+
+int Prefill::chunk_rows() const { return std::min(kChunkTokens, tokens() - passed_); }
+
+Work Prefill::NextChunk() {
+  CheckAbort();
+  CheckUsable();
+  if (passed_ == 0) {
+    CheckNextLayer();
+    TakeMemory();
+  }
+  // Hidden states are replaced in place, so a layer that stops in a chunk cannot be run again.
+  failed_ = true;
+  if (passed_ == 0) StartObserver();
   Work work;
   work.sequence = this;
   work.from = layer_;
   work.to = layer_ + 1;
-  work.first = first;
-  work.rows = rows;
-  work.ids = ids_.data() + first;
-  const Outcome outcome = std::move(Step(*model_, {work}).front());
+  work.first = passed_;
+  work.rows = chunk_rows();
+  work.ids = ids_.data() + passed_;
+  return work;
+}
+
+void Prefill::Took(const Outcome& outcome) {
   if (outcome.error) throw *outcome.error;
+  failed_ = false;
+  passed_ += chunk_rows();
+  if (passed_ < tokens()) return;
+  passed_ = 0;
+  ++layer_;
 }
 
 float* Prefill::HiddenAt(int first) {
@@ -180,7 +213,7 @@ void Prefill::AfterLayers(int done) {
 
 std::vector<float> Prefill::Scores(int plan) {
   EngineTurn turn(*model_->engine);
-  CheckUsable();
+  CheckBetweenLayers();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const PlanTickets& tickets = tickets_[static_cast<size_t>(plan)];
   if (tickets.stages.empty()) return {};
@@ -195,7 +228,7 @@ std::vector<float> Prefill::DownloadScores(const float* scores, int plan) const 
 
 std::vector<float> Prefill::Exact(Tensor tensor) {
   EngineTurn turn(*model_->engine);
-  CheckUsable();
+  CheckBetweenLayers();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const Buffer& from = tensor == Tensor::kKey ? keys_ : values_;
   std::vector<float> out(ids_.size() * model_->description.kv_heads * model_->description.head_dim);
@@ -207,7 +240,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
                                                          bool select_only) {
   Engine& engine = *model_->engine;
   EngineTurn turn(engine);
-  CheckUsable();
+  CheckBetweenLayers();
   std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
   if (static_cast<int>(cache.size()) != layer_ - 1)
     throw Error("KV_BUSY", "Plan " + std::to_string(plan) +
@@ -264,7 +297,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
 
 std::vector<float> Prefill::AllLogits() {
   const ModelDescription& d = model_->description;
-  CheckUsable();
+  CheckBetweenLayers();
   if (layer_ != d.layers)
     throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
   std::vector<float> out(ids_.size() * d.vocab);
@@ -292,7 +325,7 @@ void Prefill::LogitsOf(int first, int rows, float* all, float* last) {
 std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   const ModelDescription& d = model_->description;
   EngineTurn turn(*model_->engine);
-  CheckUsable();
+  CheckBetweenLayers();
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != d.layers)
       throw Error("KV_BUSY", "Plan " + std::to_string(i) + " has " +

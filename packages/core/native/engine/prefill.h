@@ -27,7 +27,13 @@ class Prefill : public Sequence {
   Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
           std::vector<CompressionPlan> plans, int expected = 0);
 
-  void RunLayer();  // throws KV_ABORTED, KV_NUMERIC
+  // A layer in steps of one chunk of the prompt each: NextChunk gives the work, Took takes what
+  // came of it. Memory is taken with the first one. Throw KV_ABORTED, KV_NUMERIC, KV_MEMORY.
+  Work NextChunk();
+  void Took(const Outcome& outcome);
+  int chunk_rows() const;  // of the next chunk
+  bool between_layers() const { return passed_ == 0; }
+  void RunLayer();  // the same, waiting for it
   std::vector<float> Scores(int plan);
   std::vector<float> Exact(Tensor tensor);
   // select_only: chooses tokens and stores nothing; a later call stores.
@@ -49,6 +55,8 @@ class Prefill : public Sequence {
   int plan_count() const { return static_cast<int>(plans_.size()); }
   int stored_heads(int plan) const { return Shape(plan, 0).stored_heads(); }
   Model& model() { return *model_; }
+  uint64_t number() const { return number_; }  // ascending in order of beginning
+  Error Cancelled() const;
 
   std::atomic<bool> busy{false};  // one step at a time
   std::atomic<bool> abort{false};
@@ -58,22 +66,27 @@ class Prefill : public Sequence {
   const LayerPlan& Plan(int plan, int layer) const {
     return *plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)];
   }
-  void CheckUsable() const;  // throws where a step can no longer be right
+  void CheckUsable() const;         // throws where a step can no longer be right
+  void CheckBetweenLayers() const;  // the same, and in the middle of a layer
+  void CheckNextLayer() const;
   void CheckAbort() const;
+  void TakeMemory();
   void StartObserver();
   LayerTensors Tensors() const;  // of the layer that runs
   std::vector<float> DownloadScores(const float* scores, int plan) const;
   void StoreRows(const LayerRows& rows, const float* x, const Buffer& to);
-  void RunChunk(int first, int rows);
   void LogitsOf(int first, int rows, float* all, float* last);
 
+  const uint64_t number_;
   std::shared_ptr<Model> model_;
   std::vector<int32_t> ids_;
   int expected_;
+  bool keeps_keys_before_ = false;  // a plan stores keys before RoPE
   std::vector<CompressionPlan> plans_;
   std::vector<std::vector<std::unique_ptr<KvLayer>>> caches_;  // [plan][layer]
   std::atomic<int> layer_{0};  // the event loop reads it while a step runs
-  bool half_run_ = false;      // a layer failed after some chunks had passed it
+  int passed_ = 0;             // tokens that have passed the running layer; 0 between layers
+  bool failed_ = false;        // in the middle of a layer
   bool finished_ = false;
   Buffer hidden_;          // [tokens, hidden]
   Buffer keys_;            // [kvHeads, tokens, headDim] after RoPE, of the layer just run

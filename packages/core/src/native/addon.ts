@@ -2,7 +2,7 @@ import type { LayerPlan1, Plan1, ScoreNode } from '@qpkv/spec'
 
 /**
  * The JS-visible surface of the C++ addon, one to one. Arguments are validated in TypeScript before a call; native code only
- * checks invariants. Every method that computes returns a promise and works off the event loop.
+ * checks invariants. Every method that computes returns a promise; the engine's own thread does the work.
  */
 export interface Addon {
   /** Op tables that this build and CPU offer, best first: 'avx512', 'avx2', 'scalar', 'neon', 'reference'. */
@@ -97,26 +97,44 @@ export interface NativeRope {
   long?: { inverse: Float32Array; scale: number; beyond: number }
 }
 
+/** What the engine's thread has to do and has done; reading it waits for nothing. */
+export interface NativeStats {
+  /** Jobs of contexts that run or wait, and those of prefills. */
+  streams: number
+  prompts: number
+  /** Steps of contexts so far, and the tokens that they fed. */
+  steps: number
+  stepTokens: number
+  /** Tokens of prompts so far; parts of a token where a prompt has not passed all layers. */
+  promptTokens: number
+  /** Contexts in the last step. */
+  batch: number
+}
+
 /** Weights, packed and shared by all prefills. */
 export interface NativeModel {
   /** Bytes of packed weights held in memory. */
   readonly weightBytes: number
   /** `expected`: tokens that the contexts will hold; it settles which rotary frequencies they keep. Default: those of the prompt. */
   startPrefill(ids: Int32Array, contexts: Plan1[], expected?: number): NativePrefill
+  stats(): NativeStats
   dispose(): void
 }
 
 /**
- * A prompt on its way through the layers; layer-major. Call runLayer for layer 0, then
+ * A prompt on its way through the layers; layer-major. Either runLayers() does it all, or runLayer for layer 0, then
  * compressLayer per plan, then runLayer for layer 1, ...
  */
 export interface NativePrefill {
   readonly layer: number
-  /**
-   * Runs the next layer over the whole prompt and measures the union of the plans'
-   * observations. onProgress: tokens done in this layer.
-   */
+  /** Runs the next layer over the whole prompt and measures the union of the plans' observations. */
   runLayer(): Promise<void>
+  /**
+   * Runs all layers that are left, each compressed for every plan by its own scores before the next one. Prefills run one
+   * after another, in the order in which they were started. progress: told how many layers are done.
+   * @returns [plans][layers][storedHeads] kept positions, in storage order.
+   */
+  runLayers(progress?: (layers: number) => void): Promise<Int32Array[][][]>
   /** Scores of plan `index` for the layer just run, [storedHeads, tokens], grouped, not smoothed. Only if it observes something. */
   scores(index: number): Promise<Float32Array>
   /** Exact K or V of the layer just run, [kvHeads, tokens, headDim]; for roundTrip hooks. */

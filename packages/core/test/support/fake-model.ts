@@ -71,6 +71,7 @@ export async function fakeModel(
     native: {
       weightBytes: 1000,
       startPrefill: (ids, plans) => fakePrefill(ids, plans, log),
+      stats: () => ({ streams: 0, prompts: 0, steps: 0, stepTokens: 0, promptTokens: 0, batch: 0 }),
       dispose: () => {
         log.disposed++
       },
@@ -93,9 +94,22 @@ function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: Fa
   let layer = -1
   let stopped = false
   const heads = (index: number) => (plans[index]?.heads === 'query' ? 4 : 2)
+  const keptOf = (index: number, at: number) =>
+    Array.from({ length: heads(index) }, () =>
+      Int32Array.from({ length: plans[index]?.layers[at]?.tokens.perHead ?? 0 }, (_, i) => i),
+    )
   return {
     get layer() {
       return layer
+    },
+    async runLayers(progress) {
+      for (; layer + 1 < LAYERS; progress?.(layer + 1)) {
+        await pause(log.stepMs)
+        if (stopped) throw aborted()
+        layer++
+        for (const index of plans.keys()) log.compress.push({ index, options: undefined })
+      }
+      return plans.map((_, index) => Array.from({ length: LAYERS }, (_, at) => keptOf(index, at)))
     },
     async runLayer() {
       await pause(log.stepMs)
@@ -112,10 +126,7 @@ function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: Fa
     exact: () => Promise.resolve(Float32Array.from({ length: 2 * ids.length * 32 }, (_, i) => i)),
     compressLayer(index, options) {
       log.compress.push({ index, options })
-      const keep = plans[index]?.layers[layer]?.tokens.perHead ?? 0
-      return Promise.resolve(
-        Array.from({ length: heads(index) }, () => Int32Array.from({ length: keep }, (_, i) => i)),
-      )
+      return Promise.resolve(keptOf(index, layer))
     },
     finish: () => Promise.resolve(plans.map((plan) => fakeContext([...ids], plan, log))),
     allLogits: () => Promise.resolve(new Float32Array(ids.length * VOCAB)),
