@@ -84,7 +84,7 @@ describe('qpkv run repeats', () => {
 
   it('and says what differs', async () => {
     const out = file('one.jsonl')
-    await run(['bench', 'needle', '--length', '256', '--samples', '2', '--keys', '2', '--out', out])
+    await run(['bench', 'needle', '--length', '512', '--samples', '2', '--keys', '2', '--out', out])
     const old = readFileSync(out, 'utf8')
     expect(old).toContain('"exact":1')
     writeFileSync(out, old.replace('"exact":1', '"exact":0').replace('"allocated":', '"allocated":1'))
@@ -109,5 +109,20 @@ describe('qpkv run repeats', () => {
     expect((await run(['run', file('not.json')])).stderr).toMatch(
       /not\.json: expected header, specs, plans and/,
     )
+  })
+
+  it('rounded weights, which have a file of their own', async () => {
+    const bench = ['bench', 'needle', '--length', '512', '--samples', '1', '--spec', 'none+none']
+    const path = file('rounded.jsonl')
+    expect((await run([...bench, '--out', path, '--weights', 'int4'])).code).toBe(0)
+    const [header] = readFileSync(path, 'utf8').split('\n')
+    expect(JSON.parse(header ?? '')).toMatchObject({
+      identity: { model: { name: 'reference', weights: 'int4' } },
+      versions: { ops: expect.stringContaining('int4 weights') as string },
+    })
+    await expectSame(path) // no flag: the file says which weights
+    const plain = await run([...bench, '--out', path])
+    expect(plain.code).not.toBe(0)
+    expect(plain.stderr).toMatch(/another run/)
   })
 })

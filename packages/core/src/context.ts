@@ -106,6 +106,12 @@ export class Context {
       spentNominal: spec.spentNominal,
       spentBytes: spec.spentBytes,
       windowedLayers: spec.windowedLayers,
+      engine: {
+        table: model.table,
+        threads: model.threads,
+        precision: model.precision,
+        weights: model.weights,
+      },
       prefillMs,
       decode: this.decode,
     })

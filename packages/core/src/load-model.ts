@@ -7,13 +7,17 @@ import { readModelFile } from './gguf/model-file.ts'
 import type { DownloadPlan, DownloadProgress } from './hub/download-model.ts'
 import { findModel } from './hub/find-model.ts'
 import { availableMemory } from './memory/available-memory.ts'
-import { requireMemory, weightBytes } from './memory/estimate.ts'
+import { requireMemory } from './memory/estimate.ts'
 import type { ModelConfig } from './model/config.ts'
 import { describeModel } from './model/describe-model.ts'
 import { readModelFolder } from './model/model-source.ts'
 import { Model } from './model.ts'
 import type { ModelPrecision, NativeEngine } from './native/addon.ts'
 import { loadAddon } from './native/load-addon.ts'
+import { packedMatrices } from './weights/packed-matrices.ts'
+import { weightBytes } from './weights/weight-bytes.ts'
+import { weightsInUse } from './weights/weights-in-use.ts'
+import { weightsModes, type WeightsMode } from './weights/weights-mode.ts'
 
 /** What to load a model with. */
 export interface LoadModelOptions {
@@ -25,11 +29,8 @@ export interface LoadModelOptions {
   readonly table?: string
   /** What matrix products see. `f32` is the float32 mode, for checks: caches are float32 too and counted so. */
   readonly precision?: ModelPrecision
-  /**
-   * How weight matrices are kept: `stored` as the file has them, `int8` and `int4` rounded at load in groups of 32, which
-   * changes results. Under `int4` the embedding and the head take 8 bits. `auto` (default) never loses anything: `stored`.
-   */
-  readonly weights?: 'auto' | 'stored' | 'int8' | 'int4'
+  /** How weight matrices are kept: `auto` (default) loses nothing, `int8` and `int4` round them; see WeightsMode. */
+  readonly weights?: WeightsMode
   /** Methods for specs given as plain JSON or text: a list, or a registry such as that of @qpkv/methods. */
   readonly methods?: readonly AnyMethod[] | Registry
   /** Bytes that loading and prefill may take; default: what the system and its container have left. */
@@ -67,8 +68,8 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
     ...(signal && { signal }),
     onPlan: (plan) => {
       onProgress?.({ stage: 'plan', plan })
-      // Whatever is to be fetched in vain is not begun. In the fast mode float32 files take half of their size.
-      if (precision !== 'bf16-fast')
+      // Whatever is to be fetched in vain is not begun. In the fast mode and rounded, weights take less than their files.
+      if (precision !== 'bf16-fast' && (weights === 'auto' || weights === 'stored'))
         requireMemory(
           `Loading ${plan.repository}`,
           { weights: plan.bytes },
@@ -81,26 +82,31 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   onProgress?.({ stage: 'files' })
   throwIfAborted(signal)
   const source = await (/\.gguf$/i.test(path) ? readModelFile(path) : readModelFolder(path))
+  const matrices = packedMatrices(source.tensors, precision, weights)
+  const description = describeModel(source, precision, matrices)
   requireMemory(
     `Loading ${path}`,
-    { weights: weightBytes(source.tensors, precision, weights === 'auto' ? 'stored' : weights) },
+    { weights: weightBytes(description, matrices) },
     options.memoryLimit ?? availableMemory(),
-    'Close other programs or use a smaller model.',
+    weights === 'int4'
+      ? 'Close other programs or use a smaller model.'
+      : "Close other programs, use a smaller model, or load it with weights: 'int8' or 'int4'.",
   )
 
   onProgress?.({ stage: 'weights' })
   throwIfAborted(signal)
   const engine = createEngine(threads, options.table)
   try {
-    const native = await engine.loadModel(
-      describeModel(source, precision, weights === 'auto' ? 'stored' : weights),
-    )
+    const native = await engine.loadModel(description)
     onProgress?.({ stage: 'ready' })
     return new Model({
       folder: path,
       config: source.config,
       facts: modelFacts(source.config),
       precision,
+      table: engine.table,
+      threads: engine.threads,
+      weights: weightsInUse(matrices, precision, weights),
       engine,
       native,
       tokenizer: source.tokenizer,
@@ -122,7 +128,7 @@ function checkOptions(options: LoadModelOptions, threads: number, precision: unk
     throw expected('a whole number from 1 to 1024', 'threads', threads)
   if (precision !== 'bf16' && precision !== 'bf16-fast' && precision !== 'f32')
     throw expected("'bf16', 'bf16-fast' or 'f32'", 'precision', precision)
-  if (!['auto', 'stored', 'int8', 'int4'].includes(options.weights ?? 'auto'))
+  if (!weightsModes.includes(options.weights ?? 'auto'))
     throw expected("'auto', 'stored', 'int8' or 'int4'", 'weights', options.weights)
   if (memoryLimit !== undefined && !(memoryLimit > 0))
     throw expected('a number of bytes above 0', 'memoryLimit', memoryLimit)

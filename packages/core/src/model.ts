@@ -16,6 +16,7 @@ import { runPrefill } from './prefill.ts'
 import type { PrefillOptions } from './prefill-options.ts'
 import { makeStats, type ModelStats } from './stats.ts'
 import { warn } from './warnings.ts'
+import type { WeightsInUse } from './weights/weights-in-use.ts'
 import { tokenizePrompt, type Prompt, type TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 
 /** A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model. */
@@ -30,8 +31,8 @@ export class Model {
 
   constructor(parts: ModelParts) {
     this.parts = parts
-    this.table = parts.engine.table
-    this.threads = parts.engine.threads
+    this.table = parts.table
+    this.threads = parts.threads
     this.weightBytes = parts.native.weightBytes
   }
 
@@ -64,6 +65,11 @@ export class Model {
 
   get precision(): ModelPrecision {
     return this.parts.precision
+  }
+
+  /** How the weights lie in memory: the mode asked for, the formats that it came to, what products see. */
+  get weights(): WeightsInUse {
+    return this.parts.weights
   }
 
   /** Token ids of a prompt, as prefill would see them. */

@@ -5,7 +5,8 @@ import {
   type CompressionSpec,
   type ModelFacts,
 } from '@qpkv/spec'
-import type { NativeBytes } from './native/addon.ts'
+import type { ModelPrecision, NativeBytes } from './native/addon.ts'
+import type { WeightsInUse } from './weights/weights-in-use.ts'
 
 /** What a context holds, what it takes and how long that took. Plain JSON. */
 export interface ContextReport {
@@ -49,6 +50,13 @@ export interface ContextReport {
   /** Share of the budget used: by the papers' nominal accounting, and by real bytes. */
   readonly spentNominal: number
   readonly spentBytes: number
+  /** What computes: the op table, the precision of products and attention, and how the weights lie in memory. */
+  readonly engine: {
+    readonly table: string
+    readonly threads: number
+    readonly precision: ModelPrecision
+    readonly weights: WeightsInUse
+  }
   readonly timings: {
     readonly prefillMs: number
     /** Prompt tokens per second; one pass may have served several specs. */
@@ -71,6 +79,7 @@ export interface ReportFacts {
   readonly spentNominal: number
   readonly spentBytes: number
   readonly windowedLayers: readonly number[]
+  readonly engine: ContextReport['engine']
   readonly prefillMs: number
   readonly decode: { readonly ms: number; readonly tokens: number }
 }
@@ -110,6 +119,7 @@ export function makeReport(facts: ReportFacts): ContextReport {
     shareOfFull: stored / fullBytes,
     spentNominal: facts.spentNominal,
     spentBytes: facts.spentBytes,
+    engine: facts.engine,
     timings: {
       prefillMs: facts.prefillMs,
       prefillTokensPerSecond: perSecond(plan.promptTokens, facts.prefillMs),

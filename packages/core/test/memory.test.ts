@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { cgroupRoom } from '../src/memory/available-memory.ts'
-import { prefillPeakBytes, requireMemory, weightBytes } from '../src/memory/estimate.ts'
+import { prefillPeakBytes, requireMemory } from '../src/memory/estimate.ts'
 import { temporaryFolder } from './support/model-folder.ts'
 import { throwsKv } from './support/throws.ts'
 
@@ -26,14 +26,6 @@ describe('memory', () => {
   it('has no such limit where there is no container', () => {
     expect(cgroupRoom(temporaryFolder())).toBeUndefined()
     expect(cgroupRoom(temporaryFolder({ 'memory.max': 'max', 'memory.current': '7' }))).toBeUndefined()
-  })
-
-  it('of weights follows the element in memory', () => {
-    const tensors = { a: { file: 0, offset: 0, element: 'f32', shape: [10, 10] } } as const
-    const mutable = structuredClone(tensors) as unknown as Parameters<typeof weightBytes>[0]
-    expect(weightBytes(mutable, 'bf16')).toBe(400)
-    expect(weightBytes(mutable, 'bf16-fast')).toBe(200)
-    expect(weightBytes(mutable, 'f32')).toBe(400)
   })
 
   it('of a prefill grows with tokens by hidden states and one layer, not by all layers', () => {

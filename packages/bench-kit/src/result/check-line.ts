@@ -44,7 +44,12 @@ const members: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
     identity: shape({
       bench: isText,
       task: isPlainObject,
-      model: shape({ name: isText, fingerprint: isText, precision: optional(isText) }),
+      model: shape({
+        name: isText,
+        fingerprint: isText,
+        precision: optional(isText),
+        weights: optional(isText),
+      }),
     }),
   },
   resume: origin,

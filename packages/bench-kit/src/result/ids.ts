@@ -23,6 +23,7 @@ export function resultFileName(identity: RunIdentity): string {
   const { options } = identity.task
   const { protocol, lengths, seed } = isPlainObject(options) ? options : {}
   const range = Array.isArray(lengths) ? [...new Set([lengths[0], lengths.at(-1)])].join('to') : undefined
-  const words = [protocol, range, typeof seed === 'number' ? `seed${seed}` : undefined]
+  const { weights } = identity.model
+  const words = [protocol, range, typeof seed === 'number' ? `seed${seed}` : undefined, weights]
   return `${[identity.bench, ...words.filter((word) => typeof word === 'string'), runIdOf(identity)].join('-')}.jsonl`
 }

@@ -30,6 +30,8 @@ export interface ModelIdentity {
   readonly fingerprint: string
   /** How the engine calculates, where that changes answers: `bf16`, `f32`. */
   readonly precision?: string
+  /** What the weights were made, where that changes answers: `int8`, `int4`. */
+  readonly weights?: string
 }
 
 /** First line: what the run is and where it was begun. */

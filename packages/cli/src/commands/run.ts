@@ -72,8 +72,14 @@ async function repeat(path: string, flags: Flags, { named, paths, benchmarks, io
   const { identity } = first.old.header
   const modelName = named ? flags.model : await modelOf(path, identity)
   const precision = (identity.model.precision ?? flags.precision) as ModelFlags['precision']
+  const weights = (identity.model.weights ?? flags.weights) as ModelFlags['weights']
   await using model = await openModel(
-    { ...flags, model: modelName, ...(precision === undefined ? {} : { precision }) },
+    {
+      ...flags,
+      model: modelName,
+      ...(precision !== undefined && { precision }),
+      ...(weights !== undefined && { weights }),
+    },
     io,
   )
   for (const [i, { old, benchmark, options }] of parts.entries()) {

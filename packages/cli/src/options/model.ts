@@ -1,4 +1,4 @@
-import { loadModel, type LoadProgress, type Model, type ModelPrecision } from '@qpkv/core'
+import { loadModel, type LoadProgress, type Model, type ModelPrecision, type WeightsMode } from '@qpkv/core'
 import { modelFolder } from '@qpkv/reference-model'
 import { formatBytes } from '@qpkv/spec'
 import type { Command } from 'commander'
@@ -12,11 +12,12 @@ export interface ModelFlags {
   readonly threads?: number
   readonly table?: string
   readonly precision?: ModelPrecision
+  readonly weights?: WeightsMode
   /** Packages with methods; see --use. */
   readonly use?: readonly string[]
 }
 
-/** Adds --model, --threads, --table and --precision. */
+/** Adds --model, --threads, --table, --precision and --weights. */
 export const addModelOptions = (command: Command): Command =>
   command
     .option(
@@ -27,6 +28,7 @@ export const addModelOptions = (command: Command): Command =>
     .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
     .option('--table <NAME>', 'op table, such as avx2 (default: the fastest here)')
     .option('--precision <mode>', 'bf16, bf16-fast (activations in bf16 too) or f32 (for checks)')
+    .option('--weights <mode>', 'auto (default) and stored lose nothing; int8 and int4 round the matrices')
 
 /** Loads the model that the flags name. */
 export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {
@@ -38,6 +40,7 @@ export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(flags.table !== undefined && { table: flags.table }),
       ...(flags.precision !== undefined && { precision: flags.precision }),
+      ...(flags.weights !== undefined && { weights: flags.weights }),
       signal: io.signal,
       onProgress: (progress) => {
         status.show(`loading ${flags.model}: ${progressText(progress)}`)

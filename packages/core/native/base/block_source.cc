@@ -74,18 +74,6 @@ void ReadQ8_0(const uint8_t* in, float* out) {
     out[j] = static_cast<float>(static_cast<int8_t>(in[2 + j])) * scale;
 }
 
-// Scale and minimum of part j of 8, six bits each in 12 bytes: the first four in the low bits of
-// bytes j and j + 4, the others split between byte j + 4 and the high bits of bytes j - 4 and j.
-void SixBits(const uint8_t* packed, int j, int* scale, int* minimum) {
-  if (j < 4) {
-    *scale = packed[j] & 63;
-    *minimum = packed[j + 4] & 63;
-    return;
-  }
-  *scale = (packed[j + 4] & 15) | (packed[j - 4] >> 6) << 4;
-  *minimum = (packed[j + 4] >> 4) | (packed[j] >> 6) << 4;
-}
-
 // Q4_K and Q5_K: scale f16, minimum f16 | 12 bytes of part scales and minima | (32 bytes of fifth
 // bits: bit p of byte l belongs to value l of part p) | 128 bytes: parts 2i and 2i + 1 in the low
 // and high halves of 32 bytes.
@@ -95,7 +83,7 @@ void ReadWithMinima(const uint8_t* in, bool five_bits, float* out) {
   const uint8_t* low = in + (five_bits ? 48 : 16);
   for (int part = 0; part < 8; ++part) {
     int part_scale = 0, part_minimum = 0;
-    SixBits(in + 4, part, &part_scale, &part_minimum);
+    SixBitScales(in + 4, part, &part_scale, &part_minimum);
     const float step = scale * static_cast<float>(part_scale);
     const float offset = minimum * static_cast<float>(part_minimum);
     for (int l = 0; l < 32; ++l) {
@@ -141,6 +129,16 @@ constexpr Reader kReaders[] = {
 const Reader& ReaderOf(BlockType type) { return kReaders[static_cast<size_t>(type)]; }
 
 }  // namespace
+
+void SixBitScales(const uint8_t* packed, int j, int* scale, int* minimum) {
+  if (j < 4) {
+    *scale = packed[j] & 63;
+    *minimum = packed[j + 4] & 63;
+    return;
+  }
+  *scale = (packed[j + 4] & 15) | (packed[j - 4] >> 6) << 4;
+  *minimum = (packed[j + 4] >> 4) | (packed[j] >> 6) << 4;
+}
 
 int BlockValues(BlockType type) { return ReaderOf(type).values; }
 size_t BlockBytes(BlockType type) { return ReaderOf(type).bytes; }

@@ -33,6 +33,19 @@ TensorSource ReadTensor(const Napi::Object& from) {
   return tensor;
 }
 
+WeightFormat ReadFormat(const Napi::Object& from) {
+  if (Has(from, "element")) return ExactWeights(ElementOf(TextOf(from, "element")));
+  const std::string minimum = TextOf(from, "minimum");
+  WeightFormat format;
+  format.bits = IntOf(from, "bits");
+  format.group = IntOf(from, "group");
+  format.scale = ElementOf(TextOf(from, "scale"));
+  format.minimum = minimum == "f16"   ? WeightMinimum::kF16
+                   : minimum == "f32" ? WeightMinimum::kF32
+                                      : WeightMinimum::kNone;
+  return format;
+}
+
 RopeDescription ReadRope(const Napi::Object& from) {
   RopeDescription rope;
   rope.inv_freq = Floats(from.Get("inverse"));
@@ -78,10 +91,6 @@ ModelDescription ReadModel(const Napi::Object& from) {
   d.matmul = precision == "bf16-fast" ? Products::kShort
              : precision == "f32"     ? Products::kFloat
                                       : Products::kWords;
-  const std::string weights = Has(from, "weights") ? TextOf(from, "weights") : "stored";
-  d.codes = weights == "int8"   ? WeightCodes::kInt8
-            : weights == "int4" ? WeightCodes::kInt4
-                                : WeightCodes::kStored;
   d.products = precision == "bf16-fast" ? Precision::kBf16 : Precision::kF32;
   d.decode = precision == "f32" ? Precision::kF32 : Precision::kBf16;
   d.layers = IntOf(from, "layers");
@@ -107,6 +116,12 @@ ModelDescription ReadModel(const Napi::Object& from) {
     const std::string role = roles.Get(i).As<Napi::String>().Utf8Value();
     const Napi::Value tensor = tensors.Get(role);
     if (tensor.IsObject()) d.tensors[role] = ReadTensor(tensor.As<Napi::Object>());
+  }
+  const Napi::Object formats = from.Get("formats").As<Napi::Object>();
+  const Napi::Array matrices = formats.GetPropertyNames();
+  for (uint32_t i = 0; i < matrices.Length(); ++i) {
+    const std::string role = matrices.Get(i).As<Napi::String>().Utf8Value();
+    d.formats[role] = ReadFormat(formats.Get(role).As<Napi::Object>());
   }
   return d;
 }

@@ -15,7 +15,7 @@ std::string ShapeText(const std::vector<int>& shape) {
 Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
     : engine(std::move(shared)), description(std::move(given)) {
   const ModelDescription& d = description;
-  reader_ = std::make_unique<WeightReader>(d.files);
+  reader_ = std::make_unique<WeightReader>(d.files, engine->device.threads());
   for (int i = 0; i < d.layers; ++i) LoadLayer(i);
   norm = LoadVector("norm", d.hidden);
   if (norm == nullptr) throw Error("KV_MODEL_FILE", "The tensor 'norm' is missing.");
@@ -24,9 +24,8 @@ Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
     long_ropes_.push_back(
         rope.long_inv_freq.empty() ? ropes_.back() : LoadRope(rope.long_inv_freq, rope.long_scale));
   }
-  const WeightCodes codes = d.codes == WeightCodes::kStored ? d.codes : WeightCodes::kInt8;
-  embed = PackStack({"embed"}, {d.vocab}, d.hidden, codes);
-  head = Find("head") == nullptr ? embed : PackStack({"head"}, {d.vocab}, d.hidden, codes);
+  embed = PackStack({"embed"}, {d.vocab}, d.hidden);
+  head = Find("head") == nullptr ? embed : PackStack({"head"}, {d.vocab}, d.hidden);
   reader_.reset();  // everything lives on the device now
 }
 
@@ -65,35 +64,35 @@ const float* Model::LoadVector(const std::string& role, int size) {
   return out;
 }
 
+WeightFormat Model::FormatOf(const std::vector<std::string>& roles) const {
+  const auto given = description.formats.find(roles[0]);
+  if (given != description.formats.end()) return given->second;
+  if (description.products == Precision::kBf16) return ExactWeights(Element::kBf16);
+  const Element element = Find(roles[0])->read_element();
+  for (const std::string& role : roles)
+    if (Find(role)->read_element() != element) return ExactWeights(Element::kF32);
+  return ExactWeights(element);
+}
+
 // Matrices with the same inputs lie on top of one another, so that one product serves q, k and v,
 // or gate and up.
 PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows,
-                              int k, WeightCodes codes) {
+                              int k) {
   PackedWeight packed{};
   packed.k = k;
-  for (int count : rows) packed.n += count;
-  Element element = Require(roles[0], {rows[0], k}).read_element();
-  for (size_t i = 1; i < roles.size(); ++i)
-    if (Require(roles[i], {rows[i], k}).read_element() != element) element = Element::kF32;
-  if (description.products == Precision::kBf16) element = Element::kBf16;
-  packed.format = ExactWeights(element);
-  if (codes != WeightCodes::kStored) {
-    packed.format = WeightFormat{};
-    packed.format.bits = codes == WeightCodes::kInt8 ? 8 : 4;
+  for (size_t i = 0; i < roles.size(); ++i) {
+    Require(roles[i], {rows[i], k});
+    packed.n += rows[i];
   }
+  packed.format = FormatOf(roles);
   const size_t bytes = engine->ops.PackedWeightBytes(packed.format, packed.n, k);
   buffers_.emplace_back(engine->device, bytes);
   weight_bytes += bytes;
   packed.data = buffers_.back().data();
   int row = 0;
   for (size_t i = 0; i < roles.size(); ++i) {
-    const TensorSource& tensor = Require(roles[i], {rows[i], k});
-    reader_->ForEachPiece(tensor, [&](int begin, int end, const void* values) {
-      PackWeightArgs args{};
-      args.source = OnHost(values);
-      args.source_element = tensor.read_element();
-      args.row_begin = row + begin;
-      args.row_end = row + end;
+    reader_->ForEachPiece(*Find(roles[i]), packed.format, [&](PackWeightArgs args) {
+      args.row_begin += row, args.row_end += row;
       args.out = packed;
       engine->ops.PackWeight(engine->stream, args);
     });
@@ -138,9 +137,9 @@ void Model::LoadMlp(const std::string& prefix, LayerWeights* layer) {
   const ModelDescription& d = description;
   const std::vector<std::string> roles = {prefix + "gate", prefix + "up"};
   const std::vector<int> rows = {d.intermediate, d.intermediate};
-  layer->gate_up = PackStack(roles, rows, d.hidden, d.codes);
+  layer->gate_up = PackStack(roles, rows, d.hidden);
   layer->gate_up_bias = LoadStack({prefix + "gateBias", prefix + "upBias"}, rows);
-  layer->down = PackStack({prefix + "down"}, {d.hidden}, d.intermediate, d.codes);
+  layer->down = PackStack({prefix + "down"}, {d.hidden}, d.intermediate);
   layer->down_bias = LoadVector(prefix + "downBias", d.hidden);
 }
 
@@ -150,17 +149,19 @@ void Model::LoadExperts(const std::string& prefix, LayerWeights* layer) {
   // They add to the stream while they read what it was: a norm in front makes the copy.
   if (Find(prefix + "postNorm") == nullptr)
     throw Error("KV_MODEL_FILE", "The tensor '" + prefix + "postNorm' is missing.");
-  layer->router = PackStack({prefix + "router"}, {experts.count}, d.hidden, WeightCodes::kStored);
+  layer->router = PackStack({prefix + "router"}, {experts.count}, d.hidden);
   std::vector<PackedWeight> gate_up, down;
   for (int e = 0; e < experts.count; ++e) {
     const std::string expert = prefix + "experts." + std::to_string(e) + ".";
     gate_up.push_back(PackStack({expert + "gate", expert + "up"},
-                                {experts.intermediate, experts.intermediate}, d.hidden, d.codes));
-    down.push_back(PackStack({expert + "down"}, {d.hidden}, experts.intermediate, d.codes));
+                                {experts.intermediate, experts.intermediate}, d.hidden));
+    down.push_back(PackStack({expert + "down"}, {d.hidden}, experts.intermediate));
   }
   layer->expert_gate_up = LoadTable(gate_up);
   layer->expert_down = LoadTable(down);
 }
+
+static_assert(sizeof(PackedWeight) == 32, "src/weights/weight-bytes.ts counts as many");
 
 const PackedWeight* Model::LoadTable(const std::vector<PackedWeight>& weights) {
   const size_t bytes = weights.size() * sizeof(PackedWeight);
@@ -175,9 +176,9 @@ void Model::LoadLayer(int index) {
   const std::string prefix = "layers." + std::to_string(index) + ".";
   const int q = d.query_heads * d.head_dim, kv = d.kv_heads * d.head_dim;
   LayerWeights layer{};
-  layer.qkv = PackStack({prefix + "q", prefix + "k", prefix + "v"}, {q, kv, kv}, d.hidden, d.codes);
+  layer.qkv = PackStack({prefix + "q", prefix + "k", prefix + "v"}, {q, kv, kv}, d.hidden);
   layer.qkv_bias = LoadStack({prefix + "qBias", prefix + "kBias", prefix + "vBias"}, {q, kv, kv});
-  layer.o = PackStack({prefix + "o"}, {d.hidden}, q, d.codes);
+  layer.o = PackStack({prefix + "o"}, {d.hidden}, q);
   layer.o_bias = LoadVector(prefix + "oBias", d.hidden);
   if (Find(prefix + "router") != nullptr)
     LoadExperts(prefix, &layer);

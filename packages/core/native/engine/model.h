@@ -13,17 +13,11 @@
 
 namespace qpkv {
 
-// How exact weight matrices are kept: as stored, or coded at load. Under kInt4 the embedding's
-// table and the head take 8 bits: an error there meets every token alone. Vectors and the routers
-// of experts stay as they are.
-enum class WeightCodes : uint8_t { kStored, kInt8, kInt4 };
-
 struct ModelDescription {
   std::vector<std::string> files;
   // What matrix products and prefill attention see, and what decode attention sees. The default
   // mode is kF32 and kBf16: weights as stored, float32 activations, a cache in bf16. The fast mode
   // rounds activations and weights to bf16 too; the float32 mode rounds nothing.
-  WeightCodes codes = WeightCodes::kStored;
   Products matmul = Products::kWords;
   Precision products = Precision::kF32;
   Precision decode = Precision::kBf16;
@@ -34,6 +28,8 @@ struct ModelDescription {
   std::vector<RopeDescription> ropes;
   std::vector<LayerDescription> layer;          // [layers]
   std::map<std::string, TensorSource> tensors;  // by role, see addon.ts
+  // How matrices are packed, by the role of their first tensor; left out: exact, as stored.
+  std::map<std::string, WeightFormat> formats;
 
   int qkv_width() const { return (query_heads + 2 * kv_heads) * head_dim; }
 };
@@ -78,8 +74,9 @@ class Model {
   float* NewFloats(size_t count);
   const float* LoadVector(const std::string& role, int size);  // null when absent
   void CopyVector(const TensorSource& tensor, float* out);
-  PackedWeight PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows, int k,
-                         WeightCodes codes);
+  WeightFormat FormatOf(const std::vector<std::string>& roles) const;
+  PackedWeight PackStack(const std::vector<std::string>& roles, const std::vector<int>& rows,
+                         int k);
   // Vectors behind one another, zeros where one is absent; null when all are.
   const float* LoadStack(const std::vector<std::string>& roles, const std::vector<int>& sizes);
   RopeTable LoadRope(const std::vector<float>& inv_freq, float scale);

@@ -4,16 +4,12 @@
 #include <cstring>
 
 namespace qpkv {
-namespace {
 
-// The file's row that holds the engine's row.
-size_t SourceRow(size_t row, int head_dim) {
-  if (head_dim == 0) return row;
-  const size_t dim = static_cast<size_t>(head_dim), channel = row % dim, half = dim / 2;
+size_t SourceRow(size_t row, int paired_rows) {
+  if (paired_rows == 0) return row;
+  const size_t dim = static_cast<size_t>(paired_rows), channel = row % dim, half = dim / 2;
   return row - channel + channel % half * 2 + channel / half;
 }
-
-}  // namespace
 
 size_t TensorSource::count() const {
   size_t n = 1;

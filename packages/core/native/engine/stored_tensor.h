@@ -1,4 +1,4 @@
-// The values of a tensor as the packing ops take them: exact elements, rows in the engine's order.
+// The values of a tensor as ops take them: exact elements, rows in the engine's order.
 //
 // What lies in the file as it is wanted is passed on without a copy. Blocks of codes are read into
 // float32, and rows of q and k that stand in pairs of rotated channels (0, d / 2, 1, d / 2 + 1,
@@ -27,6 +27,9 @@ struct TensorSource {
   // Of the values that StoredTensor hands on.
   Element read_element() const { return in_blocks ? Element::kF32 : element; }
 };
+
+// The file's row that holds the engine's row; `paired_rows` of a TensorSource.
+size_t SourceRow(size_t row, int paired_rows);
 
 class StoredTensor {
  public:

@@ -9,6 +9,8 @@
 //   6     16     f32    none      GGUF's Q6_K: scale times sub-scale, multiplied out
 //   4, 5  32     f32    f32       GGUF's Q4_K, Q5_K, likewise
 //
+//   6     16     f32    f32       Q4_K and Q6_K stacked in one matrix
+//
 // Without a minimum codes are signed: stored plus 2^(bits - 1).
 #pragma once
 #include <cstdint>

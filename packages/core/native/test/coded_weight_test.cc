@@ -32,6 +32,7 @@ const WeightFormat kFormats[] = {
     Coded(4, 32, Element::kF32, WeightMinimum::kF32),
     Coded(5, 32, Element::kF32, WeightMinimum::kF32),
     Coded(4, 16, Element::kF32, WeightMinimum::kF16),
+    Coded(6, 16, Element::kF32, WeightMinimum::kF32),
 };
 
 // 64-byte aligned, as ops.Allocate gives it.

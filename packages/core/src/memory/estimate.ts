@@ -1,38 +1,11 @@
 import { formatBytes } from '@qpkv/spec'
 import { kvError } from '../errors.ts'
 import type { ModelConfig } from '../model/config.ts'
-import type { ModelPrecision, NativeTensor } from '../native/addon.ts'
 
-/** Blocks of codes are read into float32. */
-const BLOCK_VALUE_BYTES = 4
-const exactBytes: Readonly<Record<string, number>> = { bf16: 2, f16: 2, f32: 4 }
 /** Tokens that pass a layer at once in prefill (native/engine/layer_forward.h). */
 const CHUNK_TOKENS = 512
 /** Thread scratch and what the addon takes beside. */
 const FIXED_BYTES = 16 * 1024 ** 2
-
-/** Bytes per value in groups of 32 with an f16 scale. */
-const codedBytes = { int8: 1 + 2 / 32, int4: 0.5 + 2 / 32 } as const
-
-/**
- * Bytes of the weights in memory: packed once, as the file holds them, in the fast mode in bf16; matrices in codes where
- * `weights` asks for them, the embedding and the head in 8 bits, the routers of experts as they are.
- */
-export function weightBytes(
-  tensors: Readonly<Record<string, NativeTensor>>,
-  precision: ModelPrecision,
-  weights: 'stored' | 'int8' | 'int4' = 'stored',
-): number {
-  let bytes = 0
-  for (const [role, { element, shape }] of Object.entries(tensors)) {
-    const coded = weights !== 'stored' && shape.length === 2 && !role.endsWith('.router')
-    const table = role === 'embed' || role === 'head'
-    const exact = precision === 'bf16-fast' ? 2 : (exactBytes[element] ?? BLOCK_VALUE_BYTES)
-    const size = coded ? codedBytes[table ? 'int8' : weights] : exact
-    bytes += shape.reduce((product, n) => product * n, size)
-  }
-  return bytes
-}
 
 /**
  * Bytes that a prefill takes at its peak beside weights and caches, all in float32: the hidden states and

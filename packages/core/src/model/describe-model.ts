@@ -1,4 +1,5 @@
 import type { ModelPrecision, NativeModelDescription, NativeRope } from '../native/addon.ts'
+import type { PackedMatrix } from '../weights/packed-matrices.ts'
 import type { ModelSource } from './model-source.ts'
 import type { RopeFrequencies } from './rope.ts'
 
@@ -6,11 +7,10 @@ import type { RopeFrequencies } from './rope.ts'
 export const describeModel = (
   { config, files, tensors }: Pick<ModelSource, 'config' | 'files' | 'tensors'>,
   precision: ModelPrecision,
-  weights: 'stored' | 'int8' | 'int4' = 'stored',
+  matrices: readonly PackedMatrix[],
 ): NativeModelDescription => ({
   files: [...files],
   precision,
-  weights,
   layers: config.layers,
   hiddenSize: config.hiddenSize,
   intermediateSize: config.intermediateSize,
@@ -24,6 +24,7 @@ export const describeModel = (
   layerRope: [...config.layerRope],
   slidingWindow: [...config.slidingWindow],
   tensors: { ...tensors },
+  formats: Object.fromEntries(matrices.map(({ roles, format }) => [roles[0], format])),
 })
 
 const describeRope = ({ inverse, attentionFactor, long }: RopeFrequencies): NativeRope => ({

@@ -1,4 +1,5 @@
 import type { LayerPlan1, Plan1, ScoreNode } from '@qpkv/spec'
+import type { WeightFormat } from '../weights/weight-format.ts'
 
 /**
  * The JS-visible surface of the C++ addon, one to one. Arguments are validated in TypeScript before a call; native code only
@@ -44,15 +45,13 @@ export interface NativeTensor {
   pairedRows?: number
 }
 
-/** Blocks of codes as GGUF files hold them; read into float32. */
+/** Blocks of codes as GGUF files hold them. */
 export type GgufBlock = 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q8_0' | 'q4_k' | 'q5_k' | 'q6_k'
 
 /** All that the engine needs to run a model. */
 export interface NativeModelDescription {
   files: string[]
   precision: ModelPrecision
-  /** How weight matrices are kept; default: stored. Under int4 the embedding and the head take 8 bits. */
-  weights?: 'stored' | 'int8' | 'int4'
   layers: number
   hiddenSize: number
   intermediateSize: number
@@ -73,6 +72,8 @@ export interface NativeModelDescription {
    * up and down, router and `experts.E.` + gate, up, down. What a model lacks is left out.
    */
   tensors: Record<string, NativeTensor>
+  /** How matrices are packed, by the role of their first tensor (src/weights/packed-matrices.ts). */
+  formats: Record<string, WeightFormat>
 }
 
 /** What the blocks of a model compute; native/engine/block_description.h, field by field. */

@@ -66,7 +66,10 @@ export async function fakeModel(
     folder: 'fake',
     config,
     facts,
+    table: engine.table,
+    threads: engine.threads,
     precision: 'bf16',
+    weights: { mode: 'auto', formats: { bf16: 1000 }, activations: ['none'] },
     engine,
     native: {
       weightBytes: 1000,

@@ -16,6 +16,7 @@ import type {
   NativeModelDescription,
 } from '../../../src/native/addon.ts'
 import { loadAddon } from '../../../src/native/load-addon.ts'
+import { packedMatrices } from '../../../src/weights/packed-matrices.ts'
 
 export const { addon } = loadAddon()
 
@@ -56,9 +57,11 @@ export async function describeModel(
   const path = join(folder, 'config.json')
   const config = readConfig((await readJsonObject(path)) ?? {}, path)
   const weights = await readWeightFiles(folder)
+  const tensors = mapWeights(config, weights, folder)
   const description = describeConfig(
-    { config, files: weights.files, tensors: mapWeights(config, weights, folder) },
+    { config, files: weights.files, tensors },
     precision,
+    packedMatrices(tensors, precision, 'auto'),
   )
   return { config, description }
 }

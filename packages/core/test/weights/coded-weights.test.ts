@@ -1,6 +1,6 @@
 import { modelFolder } from '@qpkv/reference-model'
 import { describe, expect, it } from 'vitest'
-import { loadModel } from '../src/index.ts'
+import { loadModel } from '../../src/index.ts'
 
 const ids = Int32Array.from({ length: 60 }, (_, i) => (i * 37) % 500)
 
