@@ -3,8 +3,8 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { conclude, filesUnder, root } from './workspace.ts'
 
-// `none` lives in spec; int8 is a type's name everywhere, and uniform that of a random number.
-const allowed = new Set(['none', 'int8', 'uniform'])
+// `none` lives in spec; int8 is a type's name everywhere, uniform and random those of numbers; expected-attention is a statistic's.
+const allowed = new Set(['none', 'int8', 'uniform', 'random', 'expected-attention'])
 const names = ['pruners', 'quantizers']
   .flatMap((group) => readdirSync(join(root, 'packages', group)))
   .filter((name) => !allowed.has(name))

@@ -2,53 +2,86 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { loadModel, type Context, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder, needleCases, type NeedleCase } from '@qpkv/reference-model'
-import { parseSpec, planBytes, printSpec, resolve, type CompressionSpec } from '@qpkv/spec'
+import { bindMethods, parseSpec, planBytes, printSpec, resolve, type CompressionSpec } from '@qpkv/spec'
+import { coverPairs, fullProduct } from './covering-design.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 /*
- * Every pruner x every quantizer x {kv, query} heads x {uniform, layer overrides}, generated from the
- * registry, on the reference model. How many of 20 needles each cell finds is recorded in
+ * Score x allocator x sharing x quantizer x {kv, query} heads x {uniform, layer overrides}, generated from the registry, on
+ * the reference model. Every pair of levels of two of these stands in some cell (covering-design.ts); `MATRIX=full` runs the
+ * whole product, as .ci/nightly does. How many of 20 needles each cell of the design finds is recorded in
  * matrix-needles.json; `RECORD_MATRIX=1` writes it anew.
  */
 
 const BUDGET_TOKENS = 160
 /** Options that suit prompts of 400 tokens. */
-const prunerOptions: Record<string, string> = {
+const options: Record<string, string> = {
   snapkv: ':window=16',
   layerquant: ':window=16',
   keydiff: ':last=8',
+  lagkv: ':lag=64',
+  dropkv: ':window=16',
+  'whole-first': ':layers=1',
 }
+const withOptions = (name: string) => `${name}${options[name] ?? ''}`
 
 interface Cell {
   readonly text: string
   readonly pruner: string
   readonly quantizer: string
+  /** Without allocator, sharing, query heads and overrides of its own. */
+  readonly plain: boolean
 }
 
-const pruners = [...new Set(['none', ...registry.pruners.keys()])]
-const quantizers = [...new Set(['none', ...registry.quantizers.keys()])]
+const named = (methods: ReadonlyMap<string, unknown>) => [...new Set(['none', ...methods.keys()])]
+const pruners = named(registry.pruners)
+const quantizers = named(registry.quantizers)
+/** An empty level leaves the axis to the pruner. */
+// layer-range refuses what its released code cannot store; its own tests have the storage that it goes with.
+const allocators = ['', ...named(registry.allocators)].filter((name) => name !== 'layer-range')
+const sharings = ['', ...named(registry.sharings)]
+const heads = ['', '#heads=query']
+const overrides = ['', '#0-1:keyBits=8,valueBits=8']
+const full = process.env['MATRIX'] === 'full'
+
+function cellOf(row: readonly string[]): Cell {
+  const [pruner, quantizer, allocator, sharing, head, override] = row as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
+  // layerquant shares out memory; what keeps everything takes no budget.
+  const inMemory = allocator === '' && pruner === 'layerquant'
+  const budget = pruner === 'none' ? '' : inMemory ? `@${BUDGET_TOKENS / 4}x16` : `@${BUDGET_TOKENS}t`
+  // Widths of a layer override need a quantizer that has them.
+  const layers = quantizer === 'none' && override !== '' ? '#0-1:keyBits=16,valueBits=16' : override
+  const axes =
+    sharing !== ''
+      ? `~${withOptions(allocator)}~${sharing}`
+      : allocator !== ''
+        ? `~${withOptions(allocator)}`
+        : ''
+  return {
+    text: `${withOptions(pruner)}${axes}+${quantizer}${budget}${head}${layers}`,
+    pruner,
+    quantizer,
+    plain: axes === '' && head === '' && override === '',
+  }
+}
 
 function cells(): Cell[] {
-  const result: Cell[] = []
-  for (const pruner of pruners)
-    for (const quantizer of quantizers)
-      for (const heads of ['', '#heads=query'])
-        for (const override of ['', '#0-1:keyBits=8,valueBits=8']) {
-          const budget =
-            pruner === 'none'
-              ? ''
-              : pruner === 'layerquant'
-                ? `@${BUDGET_TOKENS / 4}x16`
-                : `@${BUDGET_TOKENS}t`
-          // Widths of a layer override need a quantizer that has them.
-          const layers = quantizer === 'none' && override !== '' ? '#0-1:keyBits=16,valueBits=16' : override
-          result.push({
-            text: `${pruner}${prunerOptions[pruner] ?? ''}+${quantizer}${budget}${heads}${layers}`,
-            pruner,
-            quantizer,
-          })
-        }
-  return result
+  const factors = [pruners, quantizers, allocators, sharings, heads, overrides]
+  const rows = full ? fullProduct(factors) : coverPairs(factors)
+  // Beside the design: every pruner and every quantizer alone, whose cells are compared with one another.
+  const alone = [
+    ...pruners.map((pruner) => [pruner, 'none', '', '', '', '']),
+    ...quantizers.map((quantizer) => ['none', quantizer, '', '', '', '']),
+  ]
+  const known = new Map([...alone, ...rows].map((row) => [cellOf(row).text, cellOf(row)]))
+  return [...known.values()]
 }
 
 const all = cells()
@@ -62,6 +95,9 @@ const textsWith = (model: Model, samples: number, from = 0): NeedleCase[] =>
     protocol: 'query-aware',
     countTokens: (text) => model.tokenizer?.encode(text, { special: false }).length ?? 0,
   })
+
+/** Whether the cell's allocator keeps more than the budget, as the released code does. */
+const overspends = (text: string) => bindMethods(parseSpec(text), registry).allocator.overspends
 
 /** Probing a context that a query-aware pruner made is meant here. */
 const quiet = () => {}
@@ -86,11 +122,15 @@ async function probe(context: Context): Promise<Float32Array> {
   return logits
 }
 
-const kinds = (list: readonly Cell[]) => new Set(list.map(({ text }) => text)).size
-
-test('the matrix has a cell for every pair', () => {
-  expect(kinds(all)).toBe(all.length)
-  expect(all.length).toBe(pruners.length * quantizers.length * 4)
+test('the matrix has a cell for every pair of levels', () => {
+  const rows = coverPairs([pruners, quantizers, allocators, sharings])
+  for (const pruner of pruners)
+    for (const quantizer of quantizers)
+      expect(rows.some((row) => row[0] === pruner && row[1] === quantizer)).toBe(true)
+  for (const allocator of allocators)
+    for (const sharing of sharings)
+      expect(rows.some((row) => row[2] === allocator && row[3] === sharing)).toBe(true)
+  expect(rows.length).toBeLessThan(1.2 * pruners.length * Math.max(allocators.length, quantizers.length))
 })
 
 test.each(all)('$text round-trips through text and JSON with the same plan', ({ text }) => {
@@ -123,7 +163,7 @@ describe('on the reference model', () => {
     const { plan, bytes, kept, spentNominal } = (contexts.get(text) as Context).report
     expect(bytes.allocated).toBe(bytes.planned)
     expect(planBytes(plan, model.facts).total).toBe(bytes.planned)
-    expect(spentNominal).toBeLessThanOrEqual(1 + 1e-9)
+    if (!overspends(text)) expect(spentNominal).toBeLessThanOrEqual(1 + 1e-9)
     expect(kept.flat().every((count) => count > 0)).toBe(true)
     expect(probes.get(text)?.every(Number.isFinite)).toBe(true)
   })
@@ -154,7 +194,7 @@ describe('on the reference model', () => {
     }
   })
 
-  const uniform = all.filter(({ text }) => !text.includes('#'))
+  const uniform = all.filter(({ plain }) => plain)
 
   test('pruners keep different tokens: the keys that are left in 16 bit', () => {
     const exact = uniform.filter(({ quantizer }) => quantizer === 'none')
@@ -181,28 +221,32 @@ const recordFile = new URL('matrix-needles.json', import.meta.url)
 /** Rounding of another op table moves single answers. */
 const MOVED_ANSWERS = 3
 
-test('every cell is asked 20 needles and finds as many as recorded', async () => {
-  const right = Object.fromEntries(all.map(({ text }) => [text, 0]))
-  for (const { prompt, questions } of textsWith(model, 20, 1)) {
-    const list = await model.prefill(prompt, { compression: all.map(({ text }) => text), onWarning: quiet })
-    for (const [index, { text }] of all.entries()) {
-      const context = list[index] as Context
-      const { text: reply } = await context.generate({ maxTokens: 10, temperature: 0 }).result
-      if (reply.startsWith(` ${questions[0]?.answer}.`)) right[text] = (right[text] ?? 0) + 1
-      await context.dispose()
+test.skipIf(full)(
+  'every cell is asked 20 needles and finds as many as recorded',
+  async () => {
+    const right = Object.fromEntries(all.map(({ text }) => [text, 0]))
+    for (const { prompt, questions } of textsWith(model, 20, 1)) {
+      const list = await model.prefill(prompt, { compression: all.map(({ text }) => text), onWarning: quiet })
+      for (const [index, { text }] of all.entries()) {
+        const context = list[index] as Context
+        const { text: reply } = await context.generate({ maxTokens: 10, temperature: 0 }).result
+        if (reply.startsWith(` ${questions[0]?.answer}.`)) right[text] = (right[text] ?? 0) + 1
+        await context.dispose()
+      }
     }
-  }
-  if (process.env['RECORD_MATRIX'] !== undefined)
-    writeFileSync(recordFile, `${JSON.stringify({ asked: 20, right }, null, 2)}\n`)
-  const recorded = JSON.parse(readFileSync(recordFile, 'utf8')) as { right: Record<string, number> }
-  // Every recorded cell is still there; a method that was just made has no record yet.
-  expect(Object.keys(right)).toEqual(expect.arrayContaining(Object.keys(recorded.right)))
-  const moved = all.filter(
-    ({ text }) => Math.abs((right[text] ?? 0) - (recorded.right[text] ?? right[text] ?? 0)) > MOVED_ANSWERS,
-  )
-  expect(moved.map(({ text }) => `${text}: ${right[text]}, recorded ${recorded.right[text]}`)).toEqual([])
-  // The full cache answers; a cache without pruning at 8 or 4 bit too.
-  expect(right['none+none']).toBeGreaterThanOrEqual(19)
-  expect(right['none+int8']).toBeGreaterThanOrEqual(19)
-  expect(right['none+kivi']).toBeGreaterThanOrEqual(18)
-}, 600_000)
+    if (process.env['RECORD_MATRIX'] !== undefined)
+      writeFileSync(recordFile, `${JSON.stringify({ asked: 20, right }, null, 2)}\n`)
+    const recorded = JSON.parse(readFileSync(recordFile, 'utf8')) as { right: Record<string, number> }
+    // Every recorded cell is still there; a method that was just made has no record yet.
+    expect(Object.keys(right)).toEqual(expect.arrayContaining(Object.keys(recorded.right)))
+    const moved = all.filter(
+      ({ text }) => Math.abs((right[text] ?? 0) - (recorded.right[text] ?? right[text] ?? 0)) > MOVED_ANSWERS,
+    )
+    expect(moved.map(({ text }) => `${text}: ${right[text]}, recorded ${recorded.right[text]}`)).toEqual([])
+    // The full cache answers; a cache without pruning at 8 or 4 bit too.
+    expect(right['none+none']).toBeGreaterThanOrEqual(19)
+    expect(right['none+int8']).toBeGreaterThanOrEqual(19)
+    expect(right['none+kivi']).toBeGreaterThanOrEqual(18)
+  },
+  600_000,
+)

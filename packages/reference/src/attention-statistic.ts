@@ -1,4 +1,5 @@
-import type { StatisticNode } from '@qpkv/spec'
+import type { Queries, StatisticNode } from '@qpkv/spec'
+import { dot, softmax } from './arithmetic.ts'
 import { rowOf, type LayerTensors } from './layer-tensors.ts'
 
 type AttentionNode = Extract<StatisticNode, { stat: 'attention' }>
@@ -9,10 +10,8 @@ export function attentionStatistic(
   tensors: LayerTensors,
   { protectLast }: { readonly protectLast: number },
 ): Float64Array[] {
-  const { queries } = node
-  const { queryHeads, tokens, userEnd = tokens } = tensors
-  const end = queries !== 'all' && queries.before === 'user-end' ? userEnd : tokens
-  const from = queries === 'all' ? 0 : Math.max(0, end - queries.last)
+  const { queryHeads, tokens } = tensors
+  const { from, end } = observingQueries(node.queries, tensors)
   return Array.from({ length: queryHeads }, (_, head) => {
     const rows = Array.from({ length: end - from }, (_, i) =>
       probabilities(tensors, head, from + i, node.mask === 'causal' || from + i >= tokens - protectLast),
@@ -26,21 +25,28 @@ export function attentionStatistic(
   })
 }
 
+/** Positions of the queries that observe. */
+export function observingQueries(
+  queries: Queries,
+  { tokens, userEnd = tokens }: LayerTensors,
+): { readonly from: number; readonly end: number } {
+  const end = queries !== 'all' && queries.before === 'user-end' ? userEnd : tokens
+  return { from: queries === 'all' ? 0 : Math.max(0, end - queries.last), end }
+}
+
+/** Attention of one query over the keys up to its own, [query + 1]. */
+export const causalProbabilities = (tensors: LayerTensors, head: number, query: number): Float64Array =>
+  probabilities(tensors, head, query, true)
+
 /** Softmax of one query's logits over the keys that it sees. */
 function probabilities(tensors: LayerTensors, head: number, query: number, causal: boolean): Float64Array {
   const { q, k, queryHeads, kvHeads, tokens, headDim } = tensors
   const kvHead = Math.floor(head / (queryHeads / kvHeads))
   const own = rowOf(q, tensors, head, query)
   const logits = Float64Array.from({ length: causal ? query + 1 : tokens }, (_, t) => {
-    const key = rowOf(k, tensors, kvHead, t)
-    let dot = 0
-    for (let d = 0; d < headDim; d++) dot += own[d]! * key[d]!
-    return dot / Math.sqrt(headDim)
+    return dot(own, rowOf(k, tensors, kvHead, t)) / Math.sqrt(headDim)
   })
-  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity)
-  const weights = logits.map((logit) => Math.exp(logit - top))
-  const sum = weights.reduce((a, b) => a + b, 0)
-  return weights.map((w) => w / sum)
+  return softmax(logits)
 }
 
 function reduce(values: readonly number[], by: AttentionNode['reduce']): number {

@@ -1,3 +1,5 @@
+import { KvError } from '@qpkv/spec'
+
 /** Queries, keys and values of one layer after RoPE, and the model's facts that statistics need. */
 export interface LayerTensors {
   /** [queryHeads, tokens, headDim] */
@@ -8,6 +10,11 @@ export interface LayerTensors {
   readonly v?: Float32Array
   /** [hidden, queryHeads * headDim], the output projection; needed by value-output-norm. */
   readonly outputWeight?: Float32Array
+  /** Like q and k before RoPE; needed by statistics that read them. */
+  readonly qBefore?: Float32Array
+  readonly kBefore?: Float32Array
+  /** [turned / 2], inverse frequencies of the rotary embedding. */
+  readonly ropeInvFreq?: Float32Array
   readonly queryHeads: number
   readonly kvHeads: number
   readonly tokens: number
@@ -25,4 +32,14 @@ export const rowOf = (
 ): Float32Array => {
   const from = (head * tokens + token) * headDim
   return tensor.subarray(from, from + headDim)
+}
+
+/** A tensor that a statistic reads. Throws KV_METHOD, naming it, where the caller did not give it. */
+export function needed(
+  tensors: LayerTensors,
+  name: 'v' | 'outputWeight' | 'qBefore' | 'kBefore' | 'ropeInvFreq',
+): Float32Array {
+  const tensor = tensors[name]
+  if (tensor === undefined) throw new KvError('KV_METHOD', `The statistic needs the tensor ${name}.`)
+  return tensor
 }

@@ -1,6 +1,13 @@
-import { KvError, type StatisticNode } from '@qpkv/spec'
+import type { StatisticNode } from '@qpkv/spec'
 import { attentionStatistic } from './attention-statistic.ts'
-import { rowOf, type LayerTensors } from './layer-tensors.ts'
+import { needed, rowOf, type LayerTensors } from './layer-tensors.ts'
+import { chunkAttention } from './measured/chunk-attention.ts'
+import { dropError } from './measured/drop-error.ts'
+import { expectedAttention } from './measured/expected-attention.ts'
+import { leverage } from './measured/leverage.ts'
+import { partitionSpread } from './measured/partition-spread.ts'
+import { redundancy } from './measured/redundancy.ts'
+import { uniformNumber } from './random-numbers.ts'
 
 /** One row per query head or per KV head, [heads][tokens], in double. */
 export type Rows = readonly Float64Array[]
@@ -17,25 +24,30 @@ type Interpreter<N extends StatisticNode['stat']> = (
   context: StatisticContext,
 ) => Rows
 
-/** Statistics written for reading; those that are not here have their reference beside the engine's only. */
-const interpreters: { readonly [N in StatisticNode['stat']]?: Interpreter<N> } = {
+/** Every statistic, written for reading. */
+const interpreters: { readonly [N in StatisticNode['stat']]: Interpreter<N> } = {
   attention: attentionStatistic,
+  'chunk-attention': chunkAttention,
+  'drop-error': dropError,
+  'expected-attention': expectedAttention,
   'key-norm': (_, tensors) =>
     perKvHead(tensors, (head, token) => normOf(rowOf(tensors.k, tensors, head, token), 2)),
   'key-similarity': (_, tensors) =>
     Array.from({ length: tensors.kvHeads }, (_, head) => similarities(tensors, head)),
+  leverage,
+  'partition-spread': partitionSpread,
+  position: (_, tensors) => perKvHead(tensors, (_, token) => token),
+  random: ({ seed }, tensors) => perKvHead(tensors, (head, token) => uniformNumber(seed, head, token)),
+  redundancy,
   'value-norm': ({ norm }, tensors) =>
-    perKvHead(tensors, (head, token) => normOf(rowOf(valuesOf(tensors), tensors, head, token), norm)),
+    perKvHead(tensors, (head, token) => normOf(rowOf(needed(tensors, 'v'), tensors, head, token), norm)),
   'value-output-norm': ({ norm }, tensors) =>
     Array.from({ length: tensors.queryHeads }, (_, head) => outputNorms(tensors, head, norm)),
 }
 
 /** Rows of a statistic, before any grouping. */
 export function measure(node: StatisticNode, tensors: LayerTensors, context: StatisticContext): Rows {
-  const interpret = interpreters[node.stat] as Interpreter<StatisticNode['stat']> | undefined
-  if (!interpret)
-    throw new KvError('KV_UNSUPPORTED', `The reference does not know the statistic ${node.stat}.`)
-  return interpret(node, tensors, context)
+  return (interpreters[node.stat] as Interpreter<StatisticNode['stat']>)(node, tensors, context)
 }
 
 const perKvHead = (
@@ -52,11 +64,6 @@ const normOf = (x: ArrayLike<number>, norm: 1 | 2): number => {
   return norm === 1 ? sum : Math.sqrt(sum)
 }
 
-function valuesOf({ v }: LayerTensors): Float32Array {
-  if (v === undefined) throw new KvError('KV_METHOD', 'A statistic of values needs the tensor v.')
-  return v
-}
-
 /** [tokens]: cosines with the mean of the head's normalized keys. */
 function similarities(tensors: LayerTensors, head: number): Float64Array {
   const { k, tokens, headDim } = tensors
@@ -70,13 +77,13 @@ function similarities(tensors: LayerTensors, head: number): Float64Array {
 
 /** [tokens]: norms of the values of a query head after its columns of the output projection. */
 function outputNorms(tensors: LayerTensors, head: number, norm: 1 | 2): Float64Array {
-  const { queryHeads, kvHeads, tokens, headDim, outputWeight: w } = tensors
-  if (w === undefined) throw new KvError('KV_METHOD', 'value-output-norm needs the tensor outputWeight.')
+  const { queryHeads, kvHeads, tokens, headDim } = tensors
+  const w = needed(tensors, 'outputWeight')
   const columns = queryHeads * headDim
   const hidden = w.length / columns
   const kvHead = Math.floor(head / (queryHeads / kvHeads))
   return Float64Array.from({ length: tokens }, (_, t) => {
-    const value = rowOf(valuesOf(tensors), tensors, kvHead, t)
+    const value = rowOf(needed(tensors, 'v'), tensors, kvHead, t)
     const out = Float64Array.from({ length: hidden }, (_, i) =>
       value.reduce((sum, x, d) => sum + x * w[i * columns + head * headDim + d]!, 0),
     )

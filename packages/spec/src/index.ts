@@ -140,6 +140,11 @@ export {
   type WindowAttentionOptions,
 } from './method/window-attention.ts'
 export {
+  expectedAttentionOptions,
+  expectedAttentionScore,
+  type ExpectedAttentionOptions,
+} from './method/expected-attention-score.ts'
+export {
   kiviStorage,
   kiviStorageOptions,
   solverNames,

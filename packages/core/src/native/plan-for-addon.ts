@@ -14,8 +14,18 @@ import {
  * The addon reads plans of version 1: this is their one place. What version 1 cannot say is refused by the plan's field.
  */
 
-/** A plan in the words of version 1. Throws KV_UNSUPPORTED, naming the field, for what the addon cannot run. */
-export const planForAddon = (plan: CompressionPlan, replacesScores = false): Plan1 => ({
+/** A plan as the addon reads it: in the words of version 1 where they can say it, else as it stands. */
+export function planForAddon(plan: CompressionPlan, replacesScores = false): Plan1 {
+  try {
+    return planInWordsOf1(plan, replacesScores)
+  } catch (error) {
+    if (!replacesScores && KvError.isInstance(error) && error.code === 'KV_UNSUPPORTED')
+      return plan as unknown as Plan1
+    throw error
+  }
+}
+
+const planInWordsOf1 = (plan: CompressionPlan, replacesScores: boolean): Plan1 => ({
   ...plan,
   planVersion: 1,
   layers: plan.layers.map((layer, l) => {

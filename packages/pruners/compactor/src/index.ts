@@ -1,0 +1,1 @@
+export { compactor, compactor as default } from './compactor.ts'

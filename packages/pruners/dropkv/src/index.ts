@@ -1,0 +1,1 @@
+export { dropkv, dropkv as default } from './dropkv.ts'

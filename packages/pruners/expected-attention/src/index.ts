@@ -1,0 +1,1 @@
+export { expectedAttention, expectedAttention as default } from './expected-attention.ts'

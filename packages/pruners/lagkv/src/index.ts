@@ -1,0 +1,1 @@
+export { lagkv, lagkv as default } from './lagkv.ts'

@@ -1,0 +1,1 @@
+export { random, random as default } from './random.ts'

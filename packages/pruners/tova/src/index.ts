@@ -1,0 +1,1 @@
+export { tova, tova as default } from './tova.ts'

@@ -1,0 +1,30 @@
+import { closingTokens, definePruner, integer, oneOf } from '@qpkv/spec'
+
+/**
+ * TOVA: keeps the tokens that the last query of the user's turn attends to; all heads of a layer keep the same ones.
+ * Oren et al., "Transformers are Multi-State RNNs", https://arxiv.org/abs/2401.06104
+ */
+export const tova = definePruner({
+  name: 'tova',
+  paper: 'https://arxiv.org/abs/2401.06104',
+  options: {
+    last: integer({
+      default: 1,
+      min: 1,
+      max: 65536,
+      doc: 'Newest tokens of the user turn that are always kept.',
+    }),
+    over: oneOf(['layer', 'heads'], {
+      default: 'layer',
+      doc: 'layer: the mean over all query heads, so that every head keeps the same tokens. heads: over those of each KV head.',
+    }),
+  },
+  layer: ({ last, over }, { prompt }) => {
+    const closing = closingTokens(prompt)
+    const queries = { last: 1, before: closing > 0 ? 'user-end' : 'prompt-end' } as const
+    return {
+      score: { op: 'group', by: 'mean', over, of: [{ stat: 'attention', queries, reduce: 'sum' }] },
+      protect: { last: last + closing },
+    }
+  },
+})

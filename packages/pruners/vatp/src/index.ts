@@ -1,0 +1,1 @@
+export { vatp, vatp as default } from './vatp.ts'
