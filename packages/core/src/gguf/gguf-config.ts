@@ -20,23 +20,43 @@ export interface GgufModel {
   readonly rule: GgufRule
 }
 
+/** What the tensors say of the model. */
+export interface TensorFacts {
+  /** Rows of the embedding. */
+  readonly vocabSize: number
+  /** There is no output matrix. */
+  readonly tied: boolean
+  /** Divisors of the rotary frequencies in short and in long texts, where the model has two tables. */
+  readonly longFactors?: { readonly short: readonly number[]; readonly long: readonly number[] }
+}
+
 /**
  * Reads the architecture's metadata.
- * @param vocabSize rows of the embedding.
  * @throws KV_UNSUPPORTED_MODEL for other architectures and for keys of a variant that is not known, naming them.
  */
-export function readGgufModel(metadata: MetadataReader, vocabSize: number, tied: boolean): GgufModel {
+export function readGgufModel(
+  metadata: MetadataReader,
+  { vocabSize, tied, longFactors }: TensorFacts,
+): GgufModel {
   const name = metadata.text('general.architecture')
-  const family = architectures.find(({ gguf }) => gguf?.architecture === name)
+  const families = architectures.filter(({ gguf }) => gguf?.architecture === name)
+  const marked = families.find(({ gguf }) => gguf?.mark && metadata.has(`${name}.${gguf.mark}`))
+  const family = marked ?? families.find(({ gguf }) => gguf?.mark === undefined)
   const rule = family?.gguf
   if (name === undefined || !family || !rule)
     throw kvError(
       'KV_UNSUPPORTED_MODEL',
       `Expected a supported general.architecture in ${metadata.path} but received ${describeValue(name)}.`,
-      `Supported are ${architectures.flatMap(({ gguf }) => gguf?.architecture ?? []).join(', ')}.`,
+      `Supported are ${[...new Set(architectures.flatMap(({ gguf }) => gguf?.architecture ?? []))].join(', ')}.`,
     )
   const key = (rest: string) => `${name}.${rest}`
   const headDim = readHeadDim(metadata, key)
+  const rotated = metadata.number(key('rope.dimension_count')) ?? headDim
+  if (rotated !== headDim && !family.rope?.partial)
+    throw kvError(
+      'KV_UNSUPPORTED_MODEL',
+      `${metadata.path} has heads of ${headDim} channels of which ${rotated} are rotated; only whole heads are.`,
+    )
   const own = Object.entries(rule.fields ?? {}).map(([rest, field]) => [field, metadata.number(key(rest))])
   // Mistral models are written as llama.
   const window = rule.fields?.['attention.sliding_window']
@@ -56,7 +76,8 @@ export function readGgufModel(metadata: MetadataReader, vocabSize: number, tied:
     head_dim: headDim,
     rms_norm_eps: metadata.number(key('attention.layer_norm_rms_epsilon')),
     rope_theta: metadata.number(key('rope.freq_base')) ?? 10_000,
-    rope_scaling: readRopeScaling(metadata, key),
+    rope_scaling: readRopeScaling(metadata, key, longFactors),
+    ...(headDim && rotated !== headDim && { partial_rotary_factor: Number(rotated) / headDim }),
     vocab_size: vocabSize,
     tie_word_embeddings: tied,
     ...(window && name === 'llama' && { sliding_window: window }),
@@ -87,17 +108,20 @@ function readHeadDim(metadata: MetadataReader, key: Key): number | undefined {
   const heads = metadata.perLayer(key('attention.head_count'))
   const hidden = metadata.number(key('embedding_length'))
   const headDim = keys ?? (heads && hidden ? hidden / heads : undefined)
-  const rotated = metadata.number(key('rope.dimension_count'))
-  const refuse = (what: string) => kvError('KV_UNSUPPORTED_MODEL', `${metadata.path} has ${what}.`)
   if (values !== undefined && values !== headDim)
-    throw refuse(`keys of ${headDim} channels and values of ${values}; only equal ones are read`)
-  if (rotated !== undefined && rotated !== headDim)
-    throw refuse(`heads of ${headDim} channels of which ${rotated} are rotated; only whole heads are`)
+    throw kvError(
+      'KV_UNSUPPORTED_MODEL',
+      `${metadata.path} has keys of ${headDim} channels and values of ${values}; only equal ones are read.`,
+    )
   return headDim
 }
 
 /** In the words of a config.json's `rope_scaling`. */
-function readRopeScaling(metadata: MetadataReader, key: Key): Record<string, unknown> | undefined {
+function readRopeScaling(
+  metadata: MetadataReader,
+  key: Key,
+  longFactors: TensorFacts['longFactors'],
+): Record<string, unknown> | undefined {
   const type = metadata.text(key('rope.scaling.type'))
   const oldFactor = metadata.number(key('rope.scale_linear'))
   const factor = metadata.number(key('rope.scaling.factor')) ?? oldFactor
@@ -113,6 +137,13 @@ function readRopeScaling(metadata: MetadataReader, key: Key): Record<string, unk
       'KV_UNSUPPORTED_MODEL',
       `${metadata.path} has ${key('rope.scaling.yarn_log_multiplier')} = ${multiplier}; only 0.1 is computed.`,
     )
+  if (longFactors)
+    return {
+      rope_type: 'longrope',
+      short_factor: longFactors.short,
+      long_factor: longFactors.long,
+      ...(attention !== undefined && { attention_factor: attention }),
+    }
   if ((type === undefined || type === 'none') && (factor === undefined || factor === 1)) return undefined
   const scaling: Record<string, unknown> = {
     rope_type: type === 'none' ? 'linear' : (type ?? 'linear'),

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises'
 import { kvError } from '../errors.ts'
 import { chatTemplateOf } from '../model/chat-template.ts'
 import { readConfig, type ModelConfig } from '../model/config.ts'
@@ -15,7 +14,7 @@ import { readGguf, type GgufContents } from './read-gguf.ts'
 export async function readModelFile(path: string): Promise<ModelSource> {
   const contents = await readGguf(path)
   const { model, weights } = contents
-  const stated = await withRopeFactors(readConfig(model.config, path), contents)
+  const stated = withRopeFactors(readConfig(model.config, path), contents, path)
   const config = model.rule.wholeNorms ? { ...stated, block: { ...stated.block, normOffset: 0 } } : stated
   const tokenizer =
     contents.tokenizer && createTokenizer(contents.tokenizer.definition, contents.tokenizer.config, path)
@@ -45,32 +44,16 @@ function withPairedRows(tensors: ModelSource['tensors'], headDim: number): Model
 }
 
 /** The rotary frequencies divided by the file's table, where it has one. */
-async function withRopeFactors(config: ModelConfig, { ropeFactors }: GgufContents): Promise<ModelConfig> {
+function withRopeFactors(config: ModelConfig, { ropeFactors }: GgufContents, path: string): ModelConfig {
   if (!ropeFactors) return config
-  const { path, type, shape, offset, bytes } = ropeFactors
   const [rope, ...others] = config.ropes
   const pairs = config.headDim / 2
-  if (type.name !== 'F32' || shape.length !== 1 || shape[0] !== pairs)
+  if (ropeFactors.length !== pairs)
     throw kvError(
       'KV_MODEL_FILE',
-      `Expected ${pairs} F32 values in rope_freqs.weight of ${path} but received ${type.name} [${shape.join(', ')}].`,
+      `Expected ${pairs} values in rope_freqs.weight of ${path} but received ${ropeFactors.length}.`,
     )
-  const data = Buffer.alloc(bytes)
-  const file = await open(path, 'r')
-  try {
-    await file.read(data, 0, bytes, offset)
-  } finally {
-    await file.close()
-  }
-  const inverse = rope.inverse.map((frequency, i) => {
-    const factor = data.readFloatLE(4 * i)
-    if (!(factor > 0))
-      throw kvError(
-        'KV_MODEL_FILE',
-        `Expected factors above 0 in rope_freqs.weight of ${path} but received ${factor}.`,
-      )
-    return frequency / factor
-  })
+  const inverse = rope.inverse.map((frequency, i) => frequency / (ropeFactors[i] ?? 1))
   const scaled = { ...rope, type: 'factors', inverse }
   return { ...config, rope: scaled, ropes: [scaled, ...others] }
 }

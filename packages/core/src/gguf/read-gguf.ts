@@ -8,7 +8,10 @@ import { MetadataReader } from './metadata-reader.ts'
 import { readGgufHeader, type GgufHeader, type GgufTensor } from './read-header.ts'
 import { readGgufSampling } from './sampling.ts'
 import { shardPaths } from './shards.ts'
-import { huggingFaceName, ropeFactorsName } from './tensor-names.ts'
+import { readFactors } from './rope-factors.ts'
+import { huggingFaceName, longFactorNames, ropeFactorsName } from './tensor-names.ts'
+
+const factorNames: readonly string[] = [ropeFactorsName, ...Object.values(longFactorNames)]
 
 /** More than any model has; a damaged header may say anything. */
 const MOST_EXPERTS = 65_536
@@ -20,8 +23,8 @@ export interface GgufContents {
   /** Suggestions for sampling, as a generation_config.json would hold them. */
   readonly sampling: Readonly<Record<string, unknown>>
   readonly weights: WeightFiles
-  /** Where the divisors of the rotary frequencies stand, [headDim / 2] float32. */
-  readonly ropeFactors: (GgufTensor & { readonly path: string }) | undefined
+  /** Divisors of the rotary frequencies, [headDim / 2]. */
+  readonly ropeFactors: readonly number[] | undefined
 }
 
 /**
@@ -44,7 +47,14 @@ export async function readGguf(path: string): Promise<GgufContents> {
   const metadata = new MetadataReader(first)
   const embedding = tensors.get('token_embd.weight')
   if (!embedding) throw kvError('KV_MODEL_FILE', `Expected the tensor token_embd.weight in ${path}.`)
-  const model = readGgufModel(metadata, embedding.shape[0] ?? 0, !tensors.has('output.weight'))
+  const [short, long] = await Promise.all(
+    [longFactorNames.short, longFactorNames.long].map((name) => readFactors(tensors.get(name), name)),
+  )
+  const model = readGgufModel(metadata, {
+    vocabSize: embedding.shape[0] ?? 0,
+    tied: !tensors.has('output.weight'),
+    ...(short && long && { longFactors: { short, long } }),
+  })
   return {
     model,
     tokenizer: readGgufTokenizer(metadata),
@@ -53,7 +63,7 @@ export async function readGguf(path: string): Promise<GgufContents> {
       files: headers.map((header) => header.path),
       tensors: rename(tensors, model.architecture, path),
     },
-    ropeFactors: tensors.get(ropeFactorsName),
+    ropeFactors: await readFactors(tensors.get(ropeFactorsName), ropeFactorsName),
   }
 }
 
@@ -67,7 +77,7 @@ function rename(
     { dtype: string; shape: readonly number[]; offset: number; bytes: number; file: number }
   >()
   for (const [name, { type, shape, offset, bytes, file }] of tensors) {
-    if (name === ropeFactorsName) continue
+    if (factorNames.includes(name)) continue
     const known = huggingFaceName(name, architecture)
     if (known === undefined)
       throw kvError(

@@ -21,8 +21,12 @@ const roles: Readonly<Record<string, LayerRole>> = {
   ffn_down_exps: 'expertDown',
 }
 
-/** Divisors of the rotary frequencies, [headDim / 2]; there where a model scales them by a table. */
+/** Divisors of the rotary frequencies, [headDim / 2]; there where a model scales them by a table, or by two. */
 export const ropeFactorsName = 'rope_freqs.weight'
+export const longFactorNames = {
+  short: 'rope_factors_short.weight',
+  long: 'rope_factors_long.weight',
+} as const
 
 /**
  * The tensor's name in a Hugging Face folder, `@` for the expert where all lie in one; undefined for tensors that a model of
@@ -33,7 +37,9 @@ export function huggingFaceName(gguf: string, { tensors }: Architecture): string
   if (gguf === 'output_norm.weight') return `${tensors.norm}.weight`
   if (gguf === 'output.weight') return `${tensors.head}.weight`
   const [, layer = '', part = '', kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(gguf) ?? []
-  const role = Object.hasOwn(roles, part) ? roles[part] : undefined
+  // Where q, k and v lie in one tensor, it is known by q.
+  const joined = part === 'attn_qkv' && tensors.layer.q === tensors.layer.k
+  const role = joined ? 'q' : Object.hasOwn(roles, part) ? roles[part] : undefined
   const name = role && tensors.layer[role]
   return name && `${name.replace('#', layer)}.${kind}`
 }

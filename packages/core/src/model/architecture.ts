@@ -88,6 +88,8 @@ export interface RopeRule {
 export interface GgufRule {
   /** `general.architecture`, and what its keys begin with. */
   readonly architecture: string
+  /** A key that tells the family from others of the same architecture, by being there. */
+  readonly mark?: string
   /** Rows of q and k stand in pairs of rotated channels instead of halves. */
   readonly pairedRows?: true
   /** Norms are stored whole: nothing is added to them. */

@@ -66,7 +66,7 @@ describe('a GGUF file', () => {
   })
 
   it.each([
-    ['llama.expert_count', /llama\.expert_count/],
+    ['llama.expert_shared_count', /llama\.expert_shared_count/],
     ['llama.logit_scale', /llama\.logit_scale/],
   ])('with %s is refused by that name', async (key, pattern) => {
     const config = { ...base, model_type: 'llama' }

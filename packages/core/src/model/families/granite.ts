@@ -13,5 +13,15 @@ export const granite: Architecture = {
     logits: { field: 'logits_scaling', fallback: 1, power: -1 },
     attention: { field: 'attention_multiplier', fallback: 1 },
   },
+  gguf: {
+    architecture: 'granite',
+    pairedRows: true,
+    fields: {
+      'attention.scale': 'attention_multiplier',
+      embedding_scale: 'embedding_multiplier',
+      residual_scale: 'residual_multiplier',
+      logit_scale: 'logits_scaling',
+    },
+  },
   defaults: { contextTokens: 2048 },
 }

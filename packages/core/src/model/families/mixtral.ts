@@ -28,5 +28,11 @@ export const mixtral: Architecture = {
     layers: 'every',
   },
   ignored: ['output_router_logits', 'router_aux_loss_coef', 'router_jitter_noise'],
+  gguf: {
+    architecture: 'llama',
+    pairedRows: true,
+    mark: 'expert_count',
+    fields: { expert_count: 'num_local_experts', expert_used_count: 'num_experts_per_tok' },
+  },
   defaults: { contextTokens: 131_072, kvHeads: 8, rmsEpsilon: 1e-5, slidingWindow: null },
 }

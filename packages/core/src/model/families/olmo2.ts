@@ -19,5 +19,6 @@ export const olmo2: Architecture = {
   bias: { qkv: 'attention_bias', output: 'attention_bias' },
   qkNorm: 'all-heads',
   windows: { layers: 'none' },
+  gguf: { architecture: 'olmo2' },
   defaults: { contextTokens: 2048, rmsEpsilon: 1e-5 },
 }

@@ -18,5 +18,12 @@ export const phi3: Architecture = {
   },
   windows: { layers: 'every' },
   rope: { partial: true, types: ['default', 'longrope'], originalTokens: 4096 },
+  gguf: {
+    architecture: 'phi3',
+    fields: {
+      'attention.sliding_window': 'sliding_window',
+      'rope.scaling.original_context_length': 'original_max_position_embeddings',
+    },
+  },
   defaults: { contextTokens: 4096, rmsEpsilon: 1e-5, slidingWindow: null },
 }

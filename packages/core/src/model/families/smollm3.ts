@@ -11,5 +11,6 @@ export const smollm3: Architecture = {
     theta: 2_000_000,
     without: { listField: 'no_rope_layers', everyField: 'no_rope_layer_interval', every: 4 },
   },
+  gguf: { architecture: 'smollm3', pairedRows: true, implied: { no_rope_layer_interval: 4 } },
   defaults: { contextTokens: 32_768, kvHeads: 4, tiedHead: true, slidingWindow: null },
 }
