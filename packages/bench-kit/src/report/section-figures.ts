@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { heatMapCells, heatMapsSvg, type HeatMap } from '../pictures/heat-map.ts'
 import type { TradeoffCurve } from '../pictures/tradeoff-curve.ts'
 import { tradeoffPlotSvg } from '../pictures/tradeoff-plot.ts'
 import type { Results } from '../result/read-results.ts'
-import { printMethod, printSpec } from '@qpkv/spec'
+import { printMethod, printSpec, type MethodRef } from '@qpkv/spec'
 import { bytesOf, frontier, frontiersOf, type ByteCount } from './frontiers.ts'
 import type { Figure } from './html-report.ts'
 import { specBits, specKind } from './spec-kind.ts'
@@ -83,6 +84,7 @@ export function curvesOf(summaries: readonly SpecSummary[], count: ByteCount = '
   }
   const keys = [...curves.keys()]
   const short = keys.map((key) => shortLabel(curves.get(key)?.[0]))
+  const full = keys.map((key) => curveKey(curves.get(key)?.[0], sharedOptions(summaries)))
   return keys.map((key, i): TradeoffCurve => {
     const members = curves.get(key) ?? []
     const spec = members[0]?.spec.spec
@@ -90,7 +92,7 @@ export function curvesOf(summaries: readonly SpecSummary[], count: ByteCount = '
     const bits = spec && specBits(spec)
     const twice = short.filter((label) => label === short[i]).length > 1
     return {
-      label: (twice ? key : short[i]) ?? key,
+      label: (twice ? full[i] : short[i]) ?? key,
       kind,
       ...(kind === 'joint' && bits !== undefined ? { bits } : {}),
       points: members.map((summary) => ({
@@ -108,16 +110,43 @@ const widthOf = ({ spec: { spec } }: SpecSummary): string => {
   return bits === undefined ? printMethod(spec.quantize) : `${bits} bit`
 }
 
-/** Everything that tells a curve's methods apart: all options, but not the budget, and not the width that a quantize-only curve runs over. */
-function curveKey({ spec: { spec } }: SpecSummary): string {
+/** Options, `snapkv.window`, that a method has in all of these rows with one value: no label says them. The width always is said. */
+function sharedOptions(summaries: readonly SpecSummary[]): ReadonlySet<string> {
+  const methods = summaries.flatMap(({ spec }) => [spec.spec.prune, spec.spec.quantize])
+  return new Set(
+    methods.flatMap((method) => {
+      const alike = methods.filter((other) => other.method === method.method)
+      const shared = Object.keys(method).filter(
+        (name) => name !== 'bits' && alike.every((other) => isDeepStrictEqual(other[name], method[name])),
+      )
+      return shared.map((name) => `${method.method}.${name}`)
+    }),
+  )
+}
+
+/**
+ * Everything that tells a curve's methods apart: all options but those left out, not the budget, and not the width that a quantize-only curve
+ * runs over.
+ */
+function curveKey(summary: SpecSummary | undefined, leftOut: ReadonlySet<string> = new Set()): string {
+  if (!summary) return ''
+  const { spec } = summary.spec
+  const text = (method: MethodRef) =>
+    printMethod(
+      Object.fromEntries(
+        Object.entries(method).filter(
+          ([name]) => name === 'method' || !leftOut.has(`${method.method}.${name}`),
+        ),
+      ) as MethodRef,
+    )
   const { bits: _, ...rest } = spec.quantize
   // `#heads=query`, `#0-4:keyBits=8`
   const [, ...settings] = printSpec(spec).split('#')
   const key = {
     full: 'full cache',
-    quantize: `${printMethod(rest)} only`,
-    prune: `${printMethod(spec.prune)} only`,
-    joint: `${printMethod(spec.prune)} + ${printMethod(spec.quantize)}`,
+    quantize: `${text(rest)} only`,
+    prune: `${text(spec.prune)} only`,
+    joint: `${text(spec.prune)} + ${text(spec.quantize)}`,
   }[specKind(spec)]
   return [key, ...settings].join(' #')
 }

@@ -84,10 +84,13 @@ export const paperGrids: Readonly<Record<string, PaperGrid>> = {
       const rows = storages.flatMap((storage) =>
         atShares(['snapkv'], [1 / 64, 1 / 16], storage, options, size, WIDTHS.slice(1)),
       )
+      const int8 = options.profile === 'own' ? [(): string => 'int8'] : []
       return [
         ...unpruned(storages),
+        ...unpruned(int8, [8]),
         ...atShares(['snapkv'], [1 / 64, 1 / 16], kivi(options), options, size, [16]),
         ...rows,
+        ...int8.flatMap((storage) => atShares(['snapkv'], [1 / 64, 1 / 16], storage, options, size, [8])),
       ]
     },
   },
