@@ -31,6 +31,6 @@ function stale() {
 if (!existsSync(main) || stale())
   run('npm', ['run', '-s', 'build:cli'], { cwd: root, stdio: ['ignore', 2, 2] })
 run(process.execPath, [main, ...process.argv.slice(2)], {
-  cwd: process.env.INIT_CWD ?? root,
+  cwd: process.env.INIT_CWD ?? process.cwd(),
   stdio: 'inherit',
 })

@@ -1,5 +1,11 @@
 # Sourced by the scripts beside it: turns the variables of QPruningKV's scripts into a spec of qpkv and the way to call it.
-# docs/from-qpruningkv.md explains every one of them.
+# docs/from-qpruningkv.md explains every one of them; one that does nothing is refused.
+
+# Variables that were set by the caller.
+given=
+for name in max_capacity_prompts_ratio nbits group_size quant_layers_bits quant_begin_layers quant_end_layers attn_implementation; do
+  if [ -n "${!name:-}" ]; then given="$given $name"; fi
+done
 
 method=${method:-SnapKV}                           # FullKV | SnapKV | PyramidKV | H2O | StreamingLLM | LayerQuant
 max_capacity_prompts=${max_capacity_prompts:-128}  # tokens kept per layer and head, the window included
@@ -10,16 +16,38 @@ group_size=${group_size:-64}
 quant_layers_bits=${quant_layers_bits:-8}
 quant_begin_layers=${quant_begin_layers:-0}
 quant_end_layers=${quant_end_layers:-4}
-attn_implementation=${attn_implementation:-}       # not needed: attention is exact in prefill and reads the packed cache in decode
 model_path=${model_path:-reference}                # a Hugging Face folder, or reference: the bundled model
 profile=${profile:-qpruningkv}                     # methods as the released code runs them; empty: the papers' methods
 heads=${heads:-query}                             # query: keys and values per query head, as the original prunes them; kv: once per KV head
 max_prompt_tokens=${max_prompt_tokens:-}           # the original knows limits for llama2, llama3 and mistral by the path's name
 
-qpkv=${QPKV:-qpkv}
+# As installed; in a checkout of the repository, its own.
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/scripts/qpkv.mjs
+if command -v qpkv >/dev/null || [ ! -f "$checkout" ]; then installed=qpkv; else installed="node $checkout"; fi
+qpkv=${QPKV:-$installed}
+
+# Ends the script where a variable was set that does nothing. $1: why; the rest: names.
+refuse_unused() {
+  local why=$1 name
+  shift
+  for name in "$@"; do
+    case " $given " in *" $name "*) echo "$name=${!name} does nothing $why; leave it out" >&2; exit 2 ;; esac
+  done
+}
 
 # Sets $spec. $1: the profile's name for pruners of this script, where it has one of its own.
 make_spec() {
+  refuse_unused 'here: attention is exact in prefill and reads the packed cache in decode' attn_implementation
+  [ "$max_capacity_prompts" = -1 ] || refuse_unused 'unless max_capacity_prompts is -1' max_capacity_prompts_ratio
+  case $quant_method in
+    '' | none) refuse_unused 'without quant_method' nbits group_size ;;
+    kvquant) refuse_unused 'with quant_method=kvquant' group_size ;;
+    layerquant) refuse_unused 'with quant_method=layerquant' nbits group_size ;;
+  esac
+  case $quant_method:$(printf %s "$method" | tr '[:upper:]' '[:lower:]') in
+    layerquant:* | *:layerquant) ;;
+    *) refuse_unused 'without LayerQuant' quant_layers_bits quant_begin_layers quant_end_layers ;;
+  esac
   local own=${1:-$profile} range="from=$quant_begin_layers,to=$quant_end_layers,rangeBits=$quant_layers_bits"
   local pruner quantizer budget="@${max_capacity_prompts}t"
   [ "$max_capacity_prompts" = -1 ] && budget="@$(awk "BEGIN{print 100 * $max_capacity_prompts_ratio}")%"

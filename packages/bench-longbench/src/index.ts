@@ -43,6 +43,7 @@ export {
 export { type Choice, extractAnswer, kvpressAccepts } from './v2/extract-answer.ts'
 export {
   findPredictionFiles,
+  findPredictionFolders,
   officialPath,
   type PredictionFile,
   type PredictionLayout,

@@ -52,6 +52,12 @@ describe('the scripts with the variables of QPruningKV', () => {
     expect(readdirSync(folder).length).toBeGreaterThan(1)
   }, 60_000)
 
+  it('refuse variables that would do nothing', () => {
+    expect(() => script('longbench', { attn_implementation: 'sdpa' })).toThrow(/attn_implementation=sdpa does nothing here/)
+    expect(() => script('longbench', { nbits: '4' })).toThrow(/nbits=4 does nothing without quant_method/)
+    expect(() => script('longbench', { quant_end_layers: '2' })).toThrow(/does nothing without LayerQuant/)
+  })
+
   it('refuse a method that is none', () => {
     expect(() => script('longbench', { method: 'Nosuch' })).toThrow(/method=Nosuch: expected FullKV/)
   })

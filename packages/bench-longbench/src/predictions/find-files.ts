@@ -27,7 +27,7 @@ export const officialPath = (model: string, dataset: string, lengths: 'natural' 
   join(lengths === 'even' ? 'pred_e' : 'pred', model, `${dataset}.jsonl`)
 
 /** Where QPruningKV and KVCache-Factory keep them: the model's name in lower case, without its folders. */
-export const qpruningkvPath = (model: string, budget: number, dataset: string, method: string): string =>
+export const qpruningkvPath = (model: string, budget: number | string, dataset: string, method: string): string =>
   join(`${model.toLowerCase().split('/').pop() ?? ''}_${budget}`, dataset, `${method}.json`)
 
 /** Files beside the predictions that are none. */
@@ -39,6 +39,29 @@ const notPredictions = new Set(['metrics', 'run_meta'])
  * @throws KvError KV_DATA where there are none.
  */
 export async function findPredictionFiles(folder: string): Promise<PredictionFile[]> {
+  const found = await predictionsIn(folder)
+  if (found.length > 0) return found
+  throw new KvError('KV_DATA', `Expected predictions in ${folder} but there are none.`, {
+    hint: 'Point to the folder that holds hotpotqa.jsonl, ... (official) or hotpotqa/SnapKV.json, ... (QPruningKV).',
+  })
+}
+
+/**
+ * The same for every model below a folder, at any depth, by the folder of each.
+ * @throws KvError KV_DATA where there are none.
+ */
+export async function findPredictionFolders(folder: string): Promise<ReadonlyMap<string, PredictionFile[]>> {
+  const below = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])
+  const folders = [folder, ...below.flatMap((one) => (one.isDirectory() ? [join(one.parentPath, one.name)] : []))]
+  const found = new Map<string, PredictionFile[]>()
+  for (const one of folders.sort()) {
+    const files = await predictionsIn(one)
+    if (files.length > 0) found.set(one, files)
+  }
+  return found.size > 0 ? found : new Map([[folder, await findPredictionFiles(folder)]])
+}
+
+async function predictionsIn(folder: string): Promise<PredictionFile[]> {
   const even = folder.split(/[\\/]/).includes('pred_e')
   const found: PredictionFile[] = []
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
@@ -55,8 +78,5 @@ export async function findPredictionFiles(folder: string): Promise<PredictionFil
       }
     }
   }
-  if (found.length > 0) return found.sort((a, b) => (a.file < b.file ? -1 : 1))
-  throw new KvError('KV_DATA', `Expected predictions in ${folder} but there are none.`, {
-    hint: 'Point to the folder that holds hotpotqa.jsonl, ... (official) or hotpotqa/SnapKV.json, ... (QPruningKV).',
-  })
+  return found.sort((a, b) => (a.file < b.file ? -1 : 1))
 }

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { printBudget } from '@qpkv/spec'
 import { basename, dirname, join } from 'node:path'
 import { fileName, specIdOf, type NamedSpec, type SampleRecord } from '@qpkv/bench-kit'
 import type { PredictionLayout } from '../predictions/find-files.ts'
@@ -9,8 +10,8 @@ import type { LongBenchInput } from './longbench-input.ts'
 export interface PredictionOptions {
   readonly layout: PredictionLayout
   readonly model: string
-  /** Layout `qpruningkv`: the number in the folder's name and the name of the file. */
-  readonly budget?: number
+  /** Layout `qpruningkv`: the capacity in the folder's name and the name of the file. */
+  readonly budget?: number | string
   readonly method?: string
 }
 
@@ -48,6 +49,12 @@ export function writePredictions(
   })
 }
 
+/** Tokens, or another budget in its text form; `full` without one. */
+function capacityOf({ budget }: NamedSpec['spec']): number | string {
+  if (budget === undefined) return 'full'
+  return 'tokens' in budget ? budget.tokens : fileName(printBudget(budget))
+}
+
 /** The files of every spec. The official layout has no place for a method: with several specs each has a folder of its own. */
 export const predictionFiles = (
   { folder, layout }: { readonly folder: string; readonly layout: string },
@@ -63,5 +70,6 @@ export const predictionFiles = (
       layout: layout as PredictionLayout,
       model: basename(modelName),
       method: fileName(label),
+      budget: capacityOf(spec),
     })
   })

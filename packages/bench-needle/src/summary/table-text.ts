@@ -27,5 +27,6 @@ export function tableText({ caption, columns, rows }: Table): string {
       ' ',
     ),
     ...body,
+    ...(rows.some(({ best }) => best) ? ['* the best row within its budget'] : []),
   ].join('\n')
 }

@@ -1,13 +1,15 @@
 import { orDash, textTable } from '@qpkv/bench-kit'
 import { writeFile } from 'node:fs/promises'
+import { dirname, relative } from 'node:path'
 import {
   datasets,
-  findPredictionFiles,
+  findPredictionFolders,
   flatMean,
   loadSegmenter,
   scorePredictionFile,
   sixCategoryMean,
   type FileScore,
+  type PredictionFile,
 } from '@qpkv/bench-longbench'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
@@ -53,7 +55,8 @@ async function scoreLongBench(
   meet: (error: Error) => void,
   io: Io,
 ): Promise<ScoredFile[]> {
-  const files = await findPredictionFiles(folder)
+  const folders = await findPredictionFolders(folder)
+  const files = [...folders.values()].flat()
   const chinese = files.some(({ request }) => request.facts.metric.endsWith('-zh'))
   const segment = chinese ? await loadSegmenter(assets) : undefined
   const scores: FileScore[] = []
@@ -66,7 +69,8 @@ async function scoreLongBench(
     }
   }
   const scored = scores.map(({ file, rows, score, buckets }): ScoredFile => ({
-    method: file.method ?? '-',
+    // Below several folders, the folder tells models and capacities apart.
+    method: folders.size > 1 ? methodIn(folder, file) : (file.method ?? '-'),
     task: `${file.request.facts.name}${file.request.even ? '_e' : ''}`,
     file: file.file,
     rows,
@@ -82,6 +86,12 @@ async function scoreLongBench(
       if (present.length > 0) io.stdout.write(`${method}: ${value.toFixed(2)}  ${label}\n`)
   }
   return scored
+}
+
+/** `meta-llama-3_128/SnapKV`, or the folder alone in the official layout. */
+function methodIn(folder: string, { file, method }: PredictionFile): string {
+  const place = relative(folder, method === undefined ? dirname(file) : dirname(dirname(file)))
+  return [place, method].filter((part) => part !== undefined && part !== '').join('/')
 }
 
 const chineseDatasets: ReadonlySet<string> = new Set(
