@@ -5,6 +5,7 @@ import {
   type ProximalSolver,
   type TensorFormat,
 } from '@qpkv/spec'
+import { balanceColumns } from './balance.ts'
 import { SCALE_LIMIT, solveZeros } from './proximal-solver.ts'
 import { roundHalfEven, roundTo } from './round-float.ts'
 
@@ -25,6 +26,8 @@ export interface Quantized {
   readonly values: Float32Array
   /** [tokens, headDim]: 1 where the value is stored exactly beside the codes. */
   readonly outliers: Uint8Array
+  /** Second scales of formats that balance: [tokens] with scales per channel, [tiles, headDim] per token. */
+  readonly balance?: Float32Array
 }
 
 /** Quantizes [tokens, headDim] of one head. Scale and offset are rounded first, codes use the rounded ones. */
@@ -42,7 +45,15 @@ export function quantizeReference(
   const scales = new Float32Array(rows * columns)
   const offsets = new Float32Array(rows * columns)
   const outliers = markOutliers(source, tokens, headDim, format)
-  const { x, aside } = setAside(source, outliers, format)
+  const { x: inside, aside } = setAside(source, outliers, format)
+  const balance = format.balance && balanceOf(inside, tokens, headDim, format, format.balance.steps)
+  const second = (i: number) =>
+    balance === undefined
+      ? 1
+      : perChannel
+        ? balance[Math.floor(i / headDim)]!
+        : balance[Math.floor(i / headDim / TILE_TOKENS) * headDim + (i % headDim)]!
+  const x = balance ? inside.map((value, i) => value / second(i)) : inside
   const zeros = proximalZeros(x, tokens, headDim, format, aside)
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
@@ -54,15 +65,43 @@ export function quantizeReference(
         format,
         zeros?.[g],
       )
-      scales[g] = fit.scale
-      offsets[g] = fit.offset
-      for (const i of members) {
-        codes[i] = encode(x[i]!, fit, format)
-        values[i] = outliers[i] === 1 ? meta(format.metadata, source[i]!) : decode(codes[i], fit, format)
-      }
+      for (const i of members) codes[i] = encode(x[i]!, fit, format)
+      const stored = settle(fit, members, x, codes, format)
+      scales[g] = stored.scale
+      offsets[g] = stored.offset
+      for (const i of members)
+        values[i] =
+          outliers[i] === 1
+            ? meta(format.metadata, source[i]!)
+            : f(decode(codes[i]!, stored, format) * second(i))
     }
-  return { codes, scales, offsets, values, outliers }
+  return { codes, scales, offsets, values, outliers, ...(balance && { balance }) }
 }
+
+/** The second scales of every tile, rounded to the metadata type. */
+function balanceOf(
+  x: Float32Array,
+  tokens: number,
+  headDim: number,
+  { scalePer, metadata }: PackedFormat,
+  steps: number,
+): Float32Array {
+  const all: number[] = []
+  for (let first = 0; first < tokens; first += TILE_TOKENS) {
+    const count = Math.min(TILE_TOKENS, tokens - first)
+    const tile = x.subarray(first * headDim, (first + count) * headDim)
+    // Rows are what has scales.
+    const found =
+      scalePer === 'token'
+        ? balanceColumns(tile, count, headDim, steps)
+        : balanceColumns(transposed(tile, count, headDim), headDim, count, steps)
+    for (const factor of found) all.push(meta(metadata, factor))
+  }
+  return Float32Array.from(all)
+}
+
+const transposed = (x: Float32Array, rows: number, columns: number): Float32Array =>
+  x.map((_, i) => x[(i % rows) * columns + Math.floor(i / rows)]!)
 
 /** What a tensor's storage gives back: [tokens, headDim] of one head. */
 export const readBack = (
@@ -104,6 +143,7 @@ const meta = (type: PackedFormat['metadata'], value: number) =>
 /** Scale and offset of one group, rounded to the metadata type. `zero`: the solver's, for the format's solver. */
 function fitGroup(group: readonly number[], format: PackedFormat, zero: number | undefined): Fit {
   const { metadata, bits, solver } = format
+  if (solver.kind === 'norm') return { scale: f(f(norm(group)) * f(solver.spread)), offset: 0 }
   let low = Math.min(...group)
   let high = Math.max(...group)
   if (format.levels !== 'uniform')
@@ -113,14 +153,44 @@ function fitGroup(group: readonly number[], format: PackedFormat, zero: number |
     const scale = proximalScale(group, format, solver)
     return { scale, offset: meta(metadata, scale === 0 ? low : f(-f(zero) * scale)) }
   }
+  const least = solver.kind === 'min-max' ? f(solver.least ?? 0) : 0
+  if (format.zero === 'in-scale') {
+    const scale = f(Math.max(f(high - low), least) / top)
+    return { scale, offset: scale === 0 ? 0 : Math.min(top, Math.max(0, roundAway(f(-low / scale)))) }
+  }
   if (format.zero === 'integer') {
     // The range always holds 0, so that the zero point fits in a byte.
     low = Math.min(low, 0)
     high = Math.max(high, 0)
-    const scale = meta(metadata, f(f(high - low) / top))
+    const scale = meta(metadata, f(Math.max(f(high - low), least) / top))
     return { scale, offset: scale === 0 ? 0 : Math.min(top, roundHalfEven(f(-low / scale))) }
   }
-  return { scale: meta(metadata, f(f(high - low) / top)), offset: meta(metadata, low) }
+  return { scale: meta(metadata, f(Math.max(f(high - low), least) / top)), offset: meta(metadata, low) }
+}
+
+const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0))
+
+/** Half away from zero. */
+const roundAway = (x: number) => Math.sign(x) * Math.floor(Math.abs(x) + 0.5)
+
+/** What is stored of a group whose values have got their codes: the zero in the scale's low bits, or a scale by norms. */
+function settle(
+  fit: Fit,
+  members: readonly number[],
+  x: ArrayLike<number>,
+  codes: Uint8Array,
+  format: PackedFormat,
+): Fit {
+  if (format.zero === 'in-scale') {
+    const word = new Uint32Array(Float32Array.of(fit.scale).buffer)
+    word[0] = (word[0]! & ~15) >>> 0
+    return { scale: new Float32Array(word.buffer)[0]!, offset: fit.offset }
+  }
+  if (format.solver.kind !== 'norm' || format.levels === 'uniform') return fit
+  const { codebook } = format.levels
+  const levels = norm(members.map((i) => codebook[codes[i]!]!))
+  const kept = f(levels === 0 ? 0 : norm(members.map((i) => x[i]!)) / levels)
+  return { scale: meta(format.metadata, format.solver.keep && fit.scale > 0 ? kept : fit.scale), offset: 0 }
 }
 
 function encode(x: number, { scale, offset }: Fit, format: PackedFormat): number {
@@ -128,13 +198,14 @@ function encode(x: number, { scale, offset }: Fit, format: PackedFormat): number
   const top = 2 ** format.bits - 1
   const clamp = (code: number) => Math.min(top, Math.max(0, code))
   if (format.levels !== 'uniform') return nearestLevel(format.levels.codebook, f(f(x - offset) / scale))
+  if (format.zero === 'in-scale') return clamp(roundAway(f(f(x * f(1 / scale)) + offset)))
   if (format.zero === 'integer') return clamp(roundHalfEven(f(x / scale)) + offset)
   return clamp(roundHalfEven(f(f(x - offset) / scale)))
 }
 
 function decode(code: number, { scale, offset }: Fit, format: PackedFormat): number {
   if (format.levels !== 'uniform') return f(f(f(format.levels.codebook[code]!) * scale) + offset)
-  if (format.zero === 'integer') return f((code - offset) * scale)
+  if (format.zero === 'integer' || format.zero === 'in-scale') return f((code - offset) * scale)
   return f(f(code * scale) + offset)
 }
 

@@ -46,6 +46,7 @@ Napi::Value PartObject(Napi::Env env, const PartExport& part) {
     object.Set("codes", codes);
     object.Set("scales", FloatArray(env, part.scales));
     object.Set("offsets", FloatArray(env, part.offsets));
+    if (!part.balance.empty()) object.Set("balance", FloatArray(env, part.balance));
   }
   if (!part.positions.empty()) object.Set("positions", IntArray(env, part.positions));
   return object;

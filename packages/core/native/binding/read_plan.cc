@@ -37,7 +37,15 @@ constexpr Choice<bool> kRope[] = {{"after", false}, {"before", true}};
 void ReadSolver(const Napi::Object& from, const std::string& path, TensorFormat* format) {
   const Napi::Object solver = from.Get("solver").As<Napi::Object>();
   const std::string kind = TextOf(solver, "kind");
-  if (kind == "min-max") return;
+  if (kind == "min-max") {
+    if (Has(solver, "least")) format->least = static_cast<float>(NumberOf(solver, "least"));
+    return;
+  }
+  if (kind == "norm") {
+    format->solver = solver.Get("keep").ToBoolean().Value() ? Solver::kKeepNorm : Solver::kNorm;
+    format->spread = static_cast<float>(NumberOf(solver, "spread"));
+    return;
+  }
   if (kind == "hqq") {  // version 1
     format->solver = TextOf(solver, "version") == "0.2.2" ? Solver::kHqq022 : Solver::kHqq028;
     return;
@@ -71,9 +79,13 @@ void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat*
   format.group = IntOf(from, "group");
   format.metadata =
       Choose<Element>(from, "metadata", path, {{"f16", Element::kF16}, {"f32", Element::kF32}});
-  format.zero = Choose<ZeroPoint>(
-      from, "zero", path,
-      {{"float-minimum", ZeroPoint::kFloatMinimum}, {"integer", ZeroPoint::kInteger}});
+  format.zero = Choose<ZeroPoint>(from, "zero", path,
+                                  {{"float-minimum", ZeroPoint::kFloatMinimum},
+                                   {"integer", ZeroPoint::kInteger},
+                                   {"in-scale", ZeroPoint::kInScale},
+                                   {"none", ZeroPoint::kNone}});
+  if (Has(from, "balance"))
+    format.balance_steps = IntOf(from.Get("balance").As<Napi::Object>(), "steps");
   ReadOutliers(from, path, &format);
   // Version 1; since then they belong to a layer's keys and values.
   if (Has(from, "center")) Choose<int>(from, "center", path, {{"none", 0}});
@@ -160,6 +172,19 @@ void ReadTokens(const Napi::Object& from, const std::string& path, LayerPlan* pl
   plan->capacity = Has(from, "capacity") ? IntOf(from, "capacity") : plan->per_head;
 }
 
+StoredForm ReadStoredForm(const Napi::Object& from, const std::string& path) {
+  StoredForm form = Choose<StoredForm>(from, "transform", path,
+                                       {{"none", {}},
+                                        {"hadamard", {false, true, {}}},
+                                        {"center", {true, false, {}}},
+                                        {"center-hadamard", {true, true, {}}}});
+  if (!Has(from, "signs")) return form;
+  const Napi::Array signs = from.Get("signs").As<Napi::Array>();
+  for (uint32_t i = 0; i < signs.Length(); ++i)
+    form.signs.push_back(signs.Get(i).As<Napi::Number>().FloatValue());
+  return form;
+}
+
 void ReadSegments(const Napi::Object& from, const std::string& path, LayerPlan* plan) {
   const Napi::Array segments = from.Get("segments").As<Napi::Array>();
   int packed = 0;
@@ -171,9 +196,11 @@ void ReadSegments(const Napi::Object& from, const std::string& path, LayerPlan* 
   if (packed > 1) Unsupported(from.Env(), path + ".segments: more than one", "packed");
   if (Has(from, "keys")) {
     const Napi::Object keys = from.Get("keys").As<Napi::Object>();
-    Choose<int>(keys, "transform", path + ".keys", {{"none", 0}});
-    Choose<int>(from.Get("values").As<Napi::Object>(), "transform", path + ".values",
-                {{"none", 0}});
+    plan->keys = ReadStoredForm(keys, path + ".keys");
+    plan->values = ReadStoredForm(from.Get("values").As<Napi::Object>(), path + ".values");
+    if (plan->values.center)
+      Unsupported(from.Env(), path + ".values.transform",
+                  TextOf(from.Get("values").As<Napi::Object>(), "transform"));
     const bool before = Choose<bool>(keys, "rope", path + ".keys", kRope);
     for (SegmentPlan& segment : plan->segments) segment.key.format.rope_before = before;
   }

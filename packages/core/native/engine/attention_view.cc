@@ -49,6 +49,8 @@ CacheItem ViewOf(const PartStore& store, const LayerShape& shape, const StepRows
   item.kv_head_stride = rows.kv_head_stride;
   item.heads_per_source = rows.per_stored_head ? 1 : shape.stored_heads() / shape.kv_heads;
   item.needs = store.needs(Tensor::kKey);
+  item.key_transform = store.TransformOf(Tensor::kKey);
+  item.value_transform = store.TransformOf(Tensor::kValue);
   return item;
 }
 

@@ -21,7 +21,7 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       tokens_(static_cast<size_t>(shape.stored_heads())),
       running_(engine_),
       next_position_(tokens) {
-  size_t bytes = 0;
+  size_t bytes = plan_->keys.center ? store_.MeanBytes() : 0;
   for (const std::vector<int32_t>& positions : kept)
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) {
       const int total = static_cast<int>(positions.size()), first = SinkTokens(total);
@@ -31,6 +31,7 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       bytes += RunBytes(tensor, segments_.recent, last);
     }
   if (bytes > 0) store_.Reserve(bytes);
+  if (plan_->keys.center) Center(kept, exact);
   std::vector<PackItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head)
     BuildHead(head, kept[static_cast<size_t>(head)], exact, &items);
@@ -38,6 +39,27 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
     engine_->ops.Pack(engine_->stream, {OnHost<const PackItem>(items.data()),
                                         static_cast<int>(items.size()), shape_.head_dim});
   planned_ = store_.bytes();
+}
+
+// Means of the keys that are kept, by which all keys of a head are stored from now on.
+void KvLayer::Center(const std::vector<std::vector<int32_t>>& kept, const ExactTokens& exact) {
+  float* means = store_.OpenMeans();
+  std::vector<MeanItem> items;
+  for (int head = 0; head < shape_.stored_heads(); ++head) {
+    const std::vector<int32_t>& positions = kept[static_cast<size_t>(head)];
+    items.push_back({RowsOf(head, Tensor::kKey, exact), OnHost(positions.data()),
+                     static_cast<int>(positions.size()),
+                     means + static_cast<size_t>(head) * shape_.head_dim});
+  }
+  engine_->ops.MeanTokens(engine_->stream, {OnHost<const MeanItem>(items.data()),
+                                            static_cast<int>(items.size()), shape_.head_dim});
+}
+
+// [.., headDim] exact rows of one stored head.
+const float* KvLayer::RowsOf(int head, Tensor tensor, const ExactTokens& exact) const {
+  const int source = exact.per_stored_head ? head : shape_.SourceHead(head);
+  return (tensor == Tensor::kKey ? exact.keys : exact.values) +
+         static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
 }
 
 // The same rule as segmentTokens() in packages/spec/src/plan/plan-bytes.ts.
@@ -98,12 +120,13 @@ void KvLayer::BuildPart(int head, Tensor tensor, int segment, const int32_t* kep
   const StoredPart& part =
       store_.Open(head, tensor, index, segment,
                   whole ? static_cast<int>(AlignUp(static_cast<size_t>(tokens), kLanes)) : tokens);
-  const int source = exact.per_stored_head ? head : shape_.SourceHead(head);
   PackItem item{};
   item.shape = store_.ShapeOf(tensor, part);
   item.out = part.block->data;
-  item.source = (tensor == Tensor::kKey ? exact.keys : exact.values) +
-                static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
+  item.source = RowsOf(head, tensor, exact);
+  item.transform = store_.TransformOf(tensor);
+  if (item.transform.means != nullptr)
+    item.transform.means += static_cast<size_t>(head) * shape_.head_dim;
   item.index = OnHost(kept);
   if (store_.needs(tensor).positions)
     item.positions = OnHost(tokens_[static_cast<size_t>(head)].stored_positions(part.first));

@@ -84,6 +84,8 @@ class KvLayer {
                 std::vector<PackItem>* items);
   void BuildPart(int head, Tensor tensor, int segment, const int32_t* kept, int tokens,
                  const ExactTokens& exact, std::vector<PackItem>* items);
+  void Center(const std::vector<std::vector<int32_t>>& kept, const ExactTokens& exact);
+  const float* RowsOf(int head, Tensor tensor, const ExactTokens& exact) const;
   size_t RunBytes(Tensor tensor, int segment, int tokens) const;
   int SinkTokens(int stored) const;
 

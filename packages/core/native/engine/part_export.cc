@@ -34,8 +34,16 @@ class ReadBack {
   Buffer memory_;
 };
 
+std::vector<float> MeansOf(Engine& engine, const PartStore& store, int head, Tensor tensor) {
+  if (tensor != Tensor::kKey || store.means() == nullptr) return {};
+  std::vector<float> means(static_cast<size_t>(store.head_dim()));
+  engine.Download(means.data(), store.means() + static_cast<size_t>(head) * means.size(),
+                  means.size() * sizeof(float));
+  return means;
+}
+
 // Values, what is stored of a packed part, and positions where the part has them.
-PartExport ExportPart(Engine& engine, const PartStore& store, Tensor tensor,
+PartExport ExportPart(Engine& engine, const PartStore& store, int head, Tensor tensor,
                       const StoredPart& part) {
   const TensorFormat& format = store.formats().Get(tensor, part.segment);
   const PartLayout at =
@@ -46,6 +54,9 @@ PartExport ExportPart(Engine& engine, const PartStore& store, Tensor tensor,
   const size_t scale_count = packed ? static_cast<size_t>(at.scale_rows) * columns : 0;
   const ReadBack<float> values(engine, count), scales(engine, scale_count),
       offsets(engine, scale_count);
+  const bool balanced = packed && format.balance_steps > 0;
+  const ReadBack<float> balance(
+      engine, !balanced ? 0 : static_cast<size_t>(per_channel ? part.tokens : store.head_dim()));
   const ReadBack<uint8_t> codes(engine, packed ? count : 0);
   const ReadBack<int32_t> positions(
       engine, store.needs(tensor).positions ? static_cast<size_t>(part.tokens) : 0);
@@ -57,6 +68,7 @@ PartExport ExportPart(Engine& engine, const PartStore& store, Tensor tensor,
   item.codes = codes.data();
   item.scales = scales.data();
   item.offsets = offsets.data();
+  item.balance = balance.data();
   item.positions = positions.data();
   engine.ops.Unpack(engine.stream, {OnHost<const UnpackItem>(&item), 1, store.head_dim()});
   PartExport out;
@@ -66,6 +78,9 @@ PartExport ExportPart(Engine& engine, const PartStore& store, Tensor tensor,
   out.codes = codes.Take();
   out.scales = scales.Take();
   out.offsets = offsets.Take();
+  out.balance = balance.Take();
+  RestoreValues(store.formats().Form(tensor), MeansOf(engine, store, head, tensor),
+                store.head_dim(), &out.values);
   out.positions = positions.Take();
   if (packed && !per_channel) {
     out.scales = TrimColumns(out.scales, at.scale_rows, columns, part.tokens);
@@ -80,7 +95,7 @@ std::vector<PartExport> ExportParts(Engine& engine, const PartStore& store, int 
                                     const HeadTokens& tokens) {
   std::vector<PartExport> all;
   for (const StoredPart& part : store.list(head, tensor).parts) {
-    PartExport out = ExportPart(engine, store, tensor, part);
+    PartExport out = ExportPart(engine, store, head, tensor, part);
     if (tensor == Tensor::kKey && out.positions.empty() && !tokens.positions.empty())
       out.positions.assign(tokens.positions.begin() + part.first,
                            tokens.positions.begin() + part.first + part.tokens);

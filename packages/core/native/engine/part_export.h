@@ -7,12 +7,13 @@
 
 namespace qpkv {
 
-// Codes, scales and values of one part, on the host; see NativePartExport in addon.ts.
+// Codes and scales of one part as stored, and the values that they stand for, on the host; see
+// NativePartExport in addon.ts.
 struct PartExport {
   int bits = 16, tokens = 0;
   std::vector<float> values;
   std::vector<uint8_t> codes;
-  std::vector<float> scales, offsets;
+  std::vector<float> scales, offsets, balance;
   std::vector<int32_t> positions;  // of keys, where they are known; -1: evicted
 };
 

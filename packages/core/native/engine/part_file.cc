@@ -1,13 +1,15 @@
 // See part_file.h.
 #include "engine/part_file.h"
 
+#include <cmath>
+
 #include "base/crc32c.h"
 
 namespace qpkv {
 namespace {
 
 constexpr char kMagic[8] = {'q', 'p', 'k', 'v', 'p', 'a', 'r', 't'};
-constexpr uint32_t kLayoutVersion = 1;  // of ops/tile_layout.h and of this file
+constexpr uint32_t kLayoutVersion = 2;  // of ops/tile_layout.h and of this file
 constexpr Tensor kTensors[] = {Tensor::kKey, Tensor::kValue};
 
 // What must be the same in plan and bytes. Codebooks lie on the device: they are read back.
@@ -21,6 +23,9 @@ void WriteFormat(Engine& engine, const TensorFormat& format, ByteWriter* out) {
   out->Put(static_cast<int32_t>(format.zero));
   out->Put(static_cast<int32_t>(format.solver));
   out->Put(static_cast<int32_t>(format.outlier_rule));
+  out->Put(static_cast<int32_t>(format.balance_steps));
+  out->Put(format.least);
+  out->Put(format.spread);
   out->Put(format.outlier_fraction);
   out->Put(format.outlier_threshold);
   std::vector<float> levels(format.levels == nullptr ? 0 : size_t{1} << format.bits);
@@ -39,6 +44,23 @@ void WriteShape(Engine& engine, const PartStore& store, ByteWriter* out) {
   for (Tensor tensor : kTensors)
     for (int i = 0; i < store.formats().segments(); ++i)
       WriteFormat(engine, store.formats().Get(tensor, i), out);
+  for (Tensor tensor : kTensors) {
+    const StoredForm& form = store.formats().Form(tensor);
+    out->Put(static_cast<uint32_t>(form.center));
+    out->Put(static_cast<uint32_t>(form.rotate));
+    out->PutList(form.signs);
+  }
+}
+
+// Of keys that are stored less of them, [heads, headDim].
+std::vector<float> ReadMeans(ByteReader* in, const PartStore& store) {
+  std::vector<float> means;
+  if (!store.formats().Form(Tensor::kKey).center) return means;
+  for (int i = 0; i < store.heads() * store.head_dim(); ++i) {
+    means.push_back(in->Get<float>());
+    if (!std::isfinite(means.back())) ByteReader::Refuse("a mean is no number");
+  }
+  return means;
 }
 
 struct PartRecord {
@@ -90,6 +112,11 @@ void WriteParts(Engine& engine, const PartStore& store, ByteWriter* out) {
   out->AlignTo(kRegisterBytes);
   const size_t begin = out->size();
   WriteShape(engine, store, out);
+  const bool center = store.formats().Form(Tensor::kKey).center;
+  std::vector<float> means(
+      center ? static_cast<size_t>(store.heads()) * static_cast<size_t>(store.head_dim()) : 0);
+  if (center) engine.Download(means.data(), store.means(), means.size() * sizeof(float));
+  for (float mean : means) out->Put(mean);
   std::vector<std::vector<uint8_t>> parts;
   for (int head = 0; head < store.heads(); ++head)
     for (Tensor tensor : kTensors) {
@@ -120,6 +147,7 @@ void ReadParts(Engine& engine, ByteReader* in, PartStore* store) {
     ByteReader::Refuse("it holds something else");
   if (std::memcmp(shape, wanted.data(), wanted.size()) != 0)
     ByteReader::Refuse("it was stored with another plan, model or version of the layout");
+  const std::vector<float> means = ReadMeans(in, *store);
   const std::vector<PartRecord> records = ReadRecords(in, *store);
   const uint32_t sum = Crc32c(start, in->at() - begin);
   if (in->Get<uint32_t>() != sum) ByteReader::Refuse("its list of parts is damaged");
@@ -128,7 +156,9 @@ void ReadParts(Engine& engine, ByteReader* in, PartStore* store) {
   for (const PartRecord& record : records)
     bytes += store->PartBytes(record.tensor, record.segment, record.part_tokens);
   if (bytes > in->left()) ByteReader::Refuse("it ends too early");
+  if (!means.empty()) bytes += store->MeanBytes();
   if (bytes > 0) store->Reserve(bytes);
+  if (!means.empty()) engine.Upload(store->OpenMeans(), means.data(), means.size() * sizeof(float));
   std::vector<CheckItem> checks;
   for (const PartRecord& record : records) {
     const PartList& list = store->list(record.head, record.tensor);

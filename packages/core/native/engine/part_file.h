@@ -1,6 +1,7 @@
 // A PartStore as bytes, and back. Little endian, as in memory:
 //
 //   magic, layout version, shape, formats     what reader and writer must agree on
+//   means of keys that are stored less of them
 //   per head and tensor: the list of parts    tokens, slots, segment, CRC-32C of the bytes
 //   CRC-32C of all this
 //   the parts' bytes, each from a multiple of 64 on, in the order of the lists

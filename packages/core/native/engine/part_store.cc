@@ -24,6 +24,7 @@ PartStore::PartStore(const PartStore& other)
       pool_(other.pool_),
       keys_(other.keys_),
       values_(other.values_),
+      means_(other.means_),
       synced_(other.synced_.size()) {}
 
 size_t PartStore::PartBytes(Tensor tensor, int segment, int part_tokens) const {
@@ -32,11 +33,22 @@ size_t PartStore::PartBytes(Tensor tensor, int segment, int part_tokens) const {
 }
 
 size_t PartStore::bytes() const {
-  size_t sum = 0;
+  size_t sum = means_ ? means_->bytes : 0;
   for (const std::vector<PartList>* lists : {&keys_, &values_})
     for (const PartList& list : *lists)
       for (const StoredPart& part : list.parts) sum += part.block->bytes;
   return sum;
+}
+
+float* PartStore::OpenMeans() {
+  means_ = pool_->Take(MeanBytes());
+  return reinterpret_cast<float*>(means_->data);
+}
+
+Transform PartStore::TransformOf(Tensor tensor) const {
+  Transform transform = formats_->TransformOf(tensor);
+  if (tensor == Tensor::kKey) transform.means = means();
+  return transform;
 }
 
 PartList& PartStore::Mutable(int head, Tensor tensor, size_t changed_from) {

@@ -57,8 +57,19 @@ class PartStore {
 
   size_t PartBytes(Tensor tensor, int segment, int part_tokens) const;
   void Reserve(size_t bytes) { pool_->Reserve(bytes); }  // what comes next lies behind one another
-  size_t bytes() const;                                  // of all parts
+  size_t bytes() const;                                  // of all parts and means
   size_t unused() const { return pool_->mapped() - pool_->live(); }
+
+  // Room for the means that keys are stored less of, on the device: [heads, headDim].
+  float* OpenMeans();
+  size_t MeanBytes() const {
+    return AlignUp(keys_.size() * static_cast<size_t>(head_dim_) * sizeof(float), kRegisterBytes);
+  }
+  const float* means() const {
+    return means_ ? reinterpret_cast<const float*>(means_->data) : nullptr;
+  }
+  // How all of a tensor's parts are stored, as ops take it.
+  Transform TransformOf(Tensor tensor) const;
 
   // A part without tokens before `index`. Writing its first slot clears it.
   const StoredPart& Open(int head, Tensor tensor, size_t index, int segment, int part_tokens);
@@ -85,6 +96,7 @@ class PartStore {
   PartNeeds needs_;
   std::shared_ptr<BlockPool> pool_;
   std::vector<PartList> keys_, values_;  // [heads]
+  BlockRef means_;                       // written once
   // Device memory: [heads] of HeadView, then per head the key parts and the value parts,
   // [capacity_] each. synced_ counts the entries of each list that the table holds already.
   Buffer table_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/score_node.h"
+#include "engine/stored_form.h"
 #include "ops/ops.h"
 
 namespace qpkv {
@@ -44,6 +45,7 @@ struct LayerPlan {
   int capacity = 0;            // with evict: tokens that decode keeps
   HeadSharing sharing;
   std::vector<SegmentPlan> segments;
+  StoredForm keys, values;  // in every segment
   Residual residual = Residual::kUnified;
   std::vector<ScoreStage> stages;  // none: nothing is observed
   std::shared_ptr<const ScoreNode>

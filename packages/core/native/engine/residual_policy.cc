@@ -90,14 +90,13 @@ void Flush::FlushOldest(Tensor tensor, int count, const std::vector<int>& heads)
   for (int head : heads) Move(head, tensor, count, false, LaidOut(packed(tensor), count));
 }
 
-// Free slots of the newest value part of the packed segment. Outliers are counted per part and
-// scales per channel span tokens: such parts hold what is there and stay closed.
+// Free slots of the newest value part of the packed segment. Parts that do not
+// take tokens singly (ops/tile_ops.h) hold what is there and stay closed.
 int Flush::FreeSlots(int head) const {
   const TensorFormat& format = packed(Tensor::kValue);
   const PartList& list = store_.list(head, Tensor::kValue);
   const size_t end = list.EndOf(segments_.packed);
-  if (format.outlier_fraction > 0 || (format.bits != 16 && format.scale_per == ScalePer::kChannel))
-    return 0;
+  if (!TakesTokensSingly(format)) return 0;
   if (end == 0 || list.parts[end - 1].segment != segments_.packed) return 0;
   return list.parts[end - 1].part_tokens - list.parts[end - 1].tokens;
 }
@@ -106,8 +105,7 @@ int Flush::FreeSlots(int head) const {
 // has room; a full one is never touched again.
 void Flush::FlushValues(const std::vector<int>& heads) {
   const TensorFormat& format = packed(Tensor::kValue);
-  const bool closed =
-      format.outlier_fraction > 0 || (format.bits != 16 && format.scale_per == ScalePer::kChannel);
+  const bool closed = !TakesTokensSingly(format);
   int count = kTileTokens;
   for (int head : heads) {
     count = std::min(count, Held(head, Tensor::kValue) - recent());

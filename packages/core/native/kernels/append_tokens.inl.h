@@ -3,6 +3,7 @@
 #pragma once
 #include "base/stream.h"
 #include "kernels/tile_write.inl.h"
+#include "kernels/transform.inl.h"
 
 namespace qpkv {
 namespace {
@@ -14,6 +15,11 @@ static void AppendHead(const CacheItem& item, int h, Tensor tensor, int dim) {
   const int count = key ? head.key_parts : head.value_parts;
   const float* source = (key ? item.keys : item.values) +
                         static_cast<size_t>(h / item.heads_per_source) * item.kv_head_stride;
+  const Transform& transform = key ? item.key_transform : item.value_transform;
+  const float* means = transform.means ? transform.means + static_cast<size_t>(h) * dim : nullptr;
+  Rotation rotation;
+  alignas(64) float stored[kMostChannels];
+  if (transform.rotate) MakeRotation(dim, &rotation);
   const int begin = head.tokens - item.rows;
   int i = count - 1;
   while (i > 0 && parts[i].first > begin) --i;
@@ -27,6 +33,10 @@ static void AppendHead(const CacheItem& item, int h, Tensor tensor, int dim) {
     for (; r < item.rows && begin + r < end; ++r) {
       const int slot = begin + r - part.first;
       const float* row = source + static_cast<size_t>(r) * item.kv_stride;
+      if (!transform.none()) {
+        TransformRow(transform, rotation, means, row, dim, stored);
+        row = stored;
+      }
       for (int c = 0; c < dim; ++c) StoreExact(v, part.data, slot, c, row[c]);
       if (!key) continue;
       if (item.needs.positions)

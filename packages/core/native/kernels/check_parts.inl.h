@@ -24,6 +24,11 @@ static bool OutliersInOrder(const TileView& v) {
 static bool ZeroPointsAreCodes(const TileView& v) {
   if (v.format->bits == 16 || !v.integer_zero) return true;
   const int top = (1 << v.format->bits) - 1;
+  if (v.format->zero == ZeroPoint::kInScale) {
+    for (int i = 0; i < v.at.scale_rows * v.at.scale_stride; ++i)
+      if (LoadOffset(v, static_cast<size_t>(i)) > static_cast<float>(top)) return false;
+    return true;
+  }
   for (int i = 0; i < v.at.scale_rows * v.at.scale_stride; ++i)
     if (v.data[v.at.offsets + i] > top) return false;
   return true;

@@ -41,6 +41,11 @@ QPKV_INLINE float* MassOf(const HeadWork& w) {
              : nullptr;
 }
 
+QPKV_INLINE const float* KeyMeansOf(const HeadWork& w, int dim) {
+  const float* means = w.item->key_transform.means;
+  return means ? means + static_cast<size_t>(w.index) * dim : nullptr;
+}
+
 QPKV_INLINE int FirstSeen(const HeadWork& w, int row) {
   return w.item->hidden ? w.item->hidden[w.index * w.item->rows + row % w.item->rows] : 0;
 }
@@ -87,6 +92,15 @@ QPKV_INLINE void ForRuns(const HeadView& head, int work, const Use& use) {
 QPKV_INLINE bool TakesPairs(const TensorFormat& format, Precision precision, Tensor tensor) {
   if (precision == Precision::kF32 || (tensor == Tensor::kKey && format.rope_before)) return false;
   return format.bits != 16 || format.element == Element::kBf16;
+}
+
+// All keys of a head lack the same mean, which no softmax sees; a cap does.
+static void AddMeans(int tokens, const UnitScratch& s) {
+  for (int r = 0; r < s.rows; ++r)
+    for (int t = 0; t < tokens; t += 16) {
+      float* logits = s.logits + r * s.logits_stride + t;
+      Store(logits, Add(Load(logits), Set(s.row_means[r])));
+    }
 }
 
 // Logits to base 2 are capped as those to base e would be.
@@ -143,6 +157,22 @@ static void Exponentials(float* logits, int tokens, float* largest, float* sum) 
   *sum = ReduceAdd(total);
 }
 
+// Queries as they meet stored keys, and, where the logits are capped, what they have in common with
+// all keys of the head.
+static void TransformQueries(const DecodeAttentionArgs& a, const HeadWork& w, const UnitScratch& s,
+                             bool before) {
+  const Transform& keys = w.item->key_transform;
+  const float* means = KeyMeansOf(w, a.dim);
+  for (int r = 0; r < w.rows && !before; ++r) {
+    float* q = s.q + r * s.q_stride;
+    s.row_means[r] = 0;
+    for (int c = 0; means && c < a.dim; ++c) s.row_means[r] += q[c] * means[c];
+    if (!keys.rotate) continue;
+    if (keys.signs) MultiplySigns(keys.signs, a.dim, q);
+    RotateRow(*s.rotation, q);
+  }
+}
+
 static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Run& run,
                        UnitScratch s, float* mass_rows, size_t mass_stride) {
   const HeadView& head = *w.head;
@@ -153,6 +183,11 @@ static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Ru
     for (int c = 0; c < a.dim; ++c) q[c] = from[c] * factor;
     for (int c = a.dim; c < static_cast<int>(s.q_stride); ++c) q[c] = 0;
   }
+  // One layer stores all of its keys before RoPE, or none.
+  const bool before = run.key_begin < run.key_end &&
+                      w.item->key_formats[head.keys[run.key_begin].segment].rope_before;
+  if (w.item->key_transform.rotate) MakeRotation(a.dim, s.rotation);
+  if (!w.item->key_transform.none()) TransformQueries(a, w, s, before);
   const RopeTurns rope = {a.inv_freq, a.rope_scale, a.turned};
   int first = 0;
   for (int i = run.key_begin; i < run.key_end; ++i) {
@@ -166,11 +201,12 @@ static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Ru
                           : run.value_begin < run.value_end ? head.values[run.value_begin].data
                                                             : nullptr;
     if (TakesPairs(format, a.precision, Tensor::kKey))
-      KeyPartPairs(v, s, s.logits + first, next);
+      KeyPart(v, s, s.logits + first, next);
     else
-      KeyPartFloats(v, s, &rope, s.logits + first);
+      KeyPartFloats(v, s, &rope, w.item->key_transform, KeyMeansOf(w, a.dim), s.logits + first);
     first += tokens;
   }
+  if (a.cap > 0 && w.item->key_transform.means && !before) AddMeans(run.tokens, s);
   if (a.cap > 0) CapLogits(a.cap, run.tokens, s);
   HideTokens(w, run, s, a.dim);
   for (int r = 0; r < w.rows; ++r) {
@@ -191,7 +227,7 @@ static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Ru
         ViewOf(Tensor::kValue, part.data, &format, tokens, part.part_tokens, a.dim, {});
     const uint8_t* next = i + 1 < run.value_end ? head.values[i + 1].data : nullptr;
     if (TakesPairs(format, a.precision, Tensor::kValue))
-      ValuePartPairs(v, s, s.logits + first, next);
+      ValuePart(v, s, s.logits + first, next);
     else
       ValuePartFloats(v, s, s.logits + first);
     first += tokens;
@@ -203,6 +239,8 @@ static void MergeRuns(const DecodeAttentionArgs& a, const HeadWork& w, const Run
                       const float* mass_rows, size_t mass_stride, float* factors) {
   const size_t stride = RoundUp(a.dim, 16);
   float* mass = MassOf(w);
+  Rotation rotation;
+  if (w.item->value_transform.rotate) MakeRotation(a.dim, &rotation);
   if (mass) std::memset(mass, 0, sizeof(float) * w.head->tokens);
   for (int r = 0; r < w.rows; ++r) {
     float most = -__builtin_inff();
@@ -226,6 +264,7 @@ static void MergeRuns(const DecodeAttentionArgs& a, const HeadWork& w, const Run
         total = Fma(Load(runs[i].out + r * stride + c), Set(factors[i]), total);
       StoreN(out + c, Mul(total, Set(inverse)), MinInt(a.dim - c, 16));
     }
+    if (w.item->value_transform.rotate) RestoreRow(w.item->value_transform, rotation, out);
     if (!mass) continue;
     for (int i = 0; i < count; ++i) {
       const F32x16 share = Set(factors[i] * inverse);

@@ -250,14 +250,40 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
   }
 }
 
+// The same; a balance per token multiplies logits, one per channel queries.
+static void KeyPart(const TileView& v, UnitScratch s, float* logits, const uint8_t* next) {
+  if (!v.balanced) return KeyPartPairs(v, s, logits, next);
+  if (!v.per_channel) {
+    for (int r = 0; r < s.rows; ++r) {
+      float* q = s.balanced + r * s.q_stride;
+      std::memcpy(q, s.q + r * s.q_stride, sizeof(float) * s.q_stride);
+      for (int c = 0; c < v.dim; ++c) q[c] *= LoadBalance(v, static_cast<size_t>(c));
+    }
+    s.q = s.balanced;
+    return KeyPartPairs(v, s, logits, next);
+  }
+  KeyPartPairs(v, s, logits, next);
+  for (int t = 0; t < v.tokens; t += 16) {
+    const F32x16 balance = LoadBalances(v, static_cast<size_t>(t));
+    for (int r = 0; r < s.rows; ++r) {
+      float* x = logits + r * s.logits_stride + t;
+      const int n = MinInt(v.tokens - t, 16);
+      StoreN(x, Mul(LoadN(x, n), balance), n);
+    }
+  }
+}
+
 // Float32 throughout, any format, keys before RoPE included.
 static void KeyPartFloats(const TileView& v, const UnitScratch& s, const RopeTurns* rope,
-                          float* logits) {
+                          const Transform& transform, const float* means, float* logits) {
   LevelTables* levels = v.format->bits != 16 && v.format->levels ? s.levels : nullptr;
   if (levels) MakeLevelTables(*v.format, levels);
   for (int block = 0; block * kLanes < v.tokens; ++block) {
     DecodeFloats(v, block, levels, s.floats);
-    if (v.format->rope_before) RotateKeys(v, block, *rope, s.floats);
+    if (v.format->rope_before) {
+      RestoreKeys(transform, means, v.dim, s.floats);
+      RotateKeys(v, block, *rope, s.floats);
+    }
     const int n = MinInt(v.tokens - block * kLanes, kLanes);
     for (int row = 0; row < s.rows; row += 4) {
       const int rows = MinInt(s.rows - row, 4);

@@ -2,6 +2,7 @@
 #pragma once
 #include "kernels/decode_attention_fold.inl.h"
 #include "kernels/tile_decode.inl.h"
+#include "kernels/transform.inl.h"
 
 namespace qpkv {
 namespace {
@@ -41,6 +42,10 @@ struct UnitScratch {
   LevelTables* levels;
   uint16_t* decoded;  // words of a few blocks
   float* floats;      // decoded values of one block
+  float* balanced;    // [rows, kTileTokens + 16 or q_stride] rows or sums of a part that balances
+  size_t balanced_stride;
+  float* row_means;  // [rows] products of the queries with the head's mean key
+  Rotation* rotation;
 };
 
 // Hands out 64-byte aligned pieces of one buffer; with a null base it only counts.
@@ -80,6 +85,10 @@ static UnitScratch CarveUnit(Carver* c, int rows, int tokens, int dim) {
   const size_t value_words = static_cast<size_t>(kStripBlocks) * (s.out_stride / 2) * 32;
   s.decoded = c->Take<uint16_t>(key_words + value_words);
   s.floats = c->Take<float>(s.out_stride / 2 * 32);
+  s.balanced_stride = RoundUp(MaxInt(kTileTokens + 16, dim), 32);
+  s.balanced = c->Take<float>(rows * s.balanced_stride);
+  s.row_means = c->Take<float>(rows);
+  s.rotation = c->Take<Rotation>(1);
   return s;
 }
 

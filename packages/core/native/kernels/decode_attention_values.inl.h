@@ -246,6 +246,33 @@ static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float*
   }
 }
 
+// The same; a balance per token multiplies probabilities, one per channel sums.
+static void ValuePart(const TileView& v, UnitScratch u, const float* p, const uint8_t* next) {
+  if (!v.balanced) return ValuePartPairs(v, u, p, next);
+  if (v.per_channel) {
+    for (int r = 0; r < u.rows; ++r)
+      for (int t = 0; t < v.tokens; t += 16) {
+        const int n = MinInt(v.tokens - t, 16);
+        Store(u.balanced + r * u.balanced_stride + t,
+              Mul(LoadN(p + r * u.logits_stride + t, n), LoadBalances(v, static_cast<size_t>(t))));
+      }
+    u.logits_stride = u.balanced_stride;
+    return ValuePartPairs(v, u, u.balanced, next);
+  }
+  float* out = u.out;
+  const size_t stride = u.out_stride;
+  u.out = u.balanced;
+  u.out_stride = u.balanced_stride;
+  for (int r = 0; r < u.rows; ++r) std::memset(u.out + r * u.out_stride, 0, sizeof(float) * stride);
+  ValuePartPairs(v, u, p, next);
+  for (int r = 0; r < u.rows; ++r)
+    for (int c = 0; c < v.dim; c += 16) {
+      float* x = out + r * stride + c;
+      Store(x, Fma(Load(u.out + r * u.out_stride + c), LoadBalances(v, static_cast<size_t>(c)),
+                   Load(x)));
+    }
+}
+
 // Float32 throughout, any format.
 static void ValuePartFloats(const TileView& v, const UnitScratch& u, const float* p) {
   LevelTables* levels = v.format->bits != 16 && v.format->levels ? u.levels : nullptr;

@@ -1,9 +1,12 @@
 // Pack: gathers tokens of one head, quantizes them and writes a part. One unit per item.
 #pragma once
 #include "base/stream.h"
+#include "kernels/balance.inl.h"
 #include "kernels/decode_attention_scratch.inl.h"
 #include "kernels/tile_hqq.inl.h"
+#include "kernels/tile_norm.inl.h"
 #include "kernels/tile_outliers.inl.h"
+#include "kernels/transform.inl.h"
 
 namespace qpkv {
 namespace {
@@ -17,10 +20,32 @@ struct PackScratch {
   int32_t* order;
   uint8_t* chosen;
   float* inliers;
+  BalanceScratch balance;
+  float* row;  // [kMostChannels] where values are transformed
+  Rotation* rotation;
 };
+
+QPKV_INLINE bool IsHqq(Solver solver) {
+  return solver == Solver::kHqq022 || solver == Solver::kHqq028;
+}
+
+QPKV_INLINE bool FitsNorms(Solver solver) {
+  return solver == Solver::kNorm || solver == Solver::kKeepNorm;
+}
+
+static BalanceAxis CarveAxis(Carver* c, int count) {
+  const size_t padded = RoundUp(count, 16);
+  return {c->Take<float>(padded), c->Take<float>(padded), c->Take<float>(padded),
+          c->Take<float>(padded), count};
+}
 
 static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v) {
   PackScratch s{};
+  if (!item.transform.none()) {
+    s.row = c->Take<float>(kMostChannels);
+    s.rotation = c->Take<Rotation>(1);
+  }
+  if (v.format->bits == 16) return s;
   const int slots = v.at.blocks * kLanes;
   s.m.rows = item.shape.tensor == Tensor::kKey ? v.dim : slots;
   s.m.columns = item.shape.tensor == Tensor::kKey ? slots : v.dim;
@@ -35,7 +60,7 @@ static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v)
   s.tables.scale = c->Take<float>(scales);
   s.tables.offset = c->Take<float>(scales);
   s.book = c->Take<Codebook>(1);
-  if (v.format->solver != Solver::kMinMax) s.zeros = c->Take<float>(scales);
+  if (IsHqq(v.format->solver)) s.zeros = c->Take<float>(scales);
   if (v.at.outlier_capacity > 0) {
     s.m.exact = c->Take<uint8_t>(cells);
     s.score = c->Take<double>(static_cast<size_t>(item.tokens) * v.dim);
@@ -43,11 +68,20 @@ static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v)
     s.chosen = c->Take<uint8_t>(static_cast<size_t>(item.tokens) * v.dim);
     s.inliers = c->Take<float>(cells);
   }
+  if (v.balanced) {
+    s.balance.rows = CarveAxis(c, item.shape.tensor == Tensor::kKey ? v.dim : item.tokens);
+    s.balance.columns = CarveAxis(c, item.shape.tensor == Tensor::kKey ? item.tokens : v.dim);
+  }
   return s;
 }
 
-QPKV_INLINE const float* SourceRow(const PackItem& item, int dim, int token) {
-  return item.source + static_cast<size_t>(item.index ? item.index.get()[token] : token) * dim;
+// Token `token` as it is stored.
+QPKV_INLINE const float* SourceRow(const PackItem& item, const PackScratch& s, int dim, int token) {
+  const float* row =
+      item.source + static_cast<size_t>(item.index ? item.index.get()[token] : token) * dim;
+  if (!s.row) return row;
+  TransformRow(item.transform, *s.rotation, item.transform.means, row, dim, s.row);
+  return s.row;
 }
 
 static void PackQuantized(const PackItem& item, const TileView& v, const PackScratch& s) {
@@ -55,7 +89,7 @@ static void PackQuantized(const PackItem& item, const TileView& v, const PackScr
   std::memset(m.x, 0, sizeof(float) * m.rows * m.stride);
   std::memset(m.codes, 0, m.rows * m.stride);
   for (int t = 0; t < item.tokens; ++t) {
-    const float* row = SourceRow(item, v.dim, t);
+    const float* row = SourceRow(item, s, v.dim, t);
     const int slot = item.first_slot + t;
     if (v.tensor == Tensor::kValue)
       std::memcpy(m.x + slot * m.stride, row, sizeof(float) * v.dim);
@@ -65,14 +99,20 @@ static void PackQuantized(const PackItem& item, const TileView& v, const PackScr
   MakeCodebook(*v.format, s.book);
   if (v.at.outlier_capacity > 0)
     FindOutliers(v, m, s.score, s.order, s.chosen, s.inliers, item.out);
-  FindScales(v, m, v.at.outlier_capacity > 0 ? s.inliers : m.x, s.tables);
+  if (v.balanced) BalancePart(v, m, s.balance, item.out);
+  if (FitsNorms(v.format->solver))
+    FindNorms(v, m, s.tables);
+  else
+    FindScales(v, m, v.at.outlier_capacity > 0 ? s.inliers : m.x, s.tables);
   if (s.zeros) SolveHqq(v, m, s.tables, s.zeros);
   EncodePart(v, m, *s.book, s.tables);
+  if (FitsNorms(v.format->solver)) SettleNorms(v, m, s.tables);
   StoreScales(v, m, s.tables, item.out);
   WriteCodes(v, m, item.out);
 }
 
 static void PackOne(const PackItem& item, const TileView& v, const PackScratch& s) {
+  if (s.row) MakeRotation(v.dim, s.rotation);
   if (item.first_slot == 0) std::memset(item.out, 0, v.at.bytes);
   if (item.shape.tensor == Tensor::kKey)
     for (int t = 0; t < item.tokens; ++t) {
@@ -84,7 +124,7 @@ static void PackOne(const PackItem& item, const TileView& v, const PackScratch& 
     }
   if (v.format->bits != 16) return PackQuantized(item, v, s);
   for (int t = 0; t < item.tokens; ++t) {
-    const float* row = SourceRow(item, v.dim, t);
+    const float* row = SourceRow(item, s, v.dim, t);
     for (int c = 0; c < v.dim; ++c) StoreExact(v, item.out, item.first_slot + t, c, row[c]);
   }
 }
@@ -95,9 +135,9 @@ static void Pack(Stream& stream, const PackArgs& a) {
     if (item.tokens == 0) return;
     const TileView v = ViewOf(item.shape, item.out, item.tokens, a.dim);
     Carver count{nullptr};
-    if (v.format->bits != 16) CarvePack(&count, item, v);
+    CarvePack(&count, item, v);
     Carver c{static_cast<uint8_t*>(stream.Scratch(thread, count.used + 64))};
-    PackOne(item, v, v.format->bits != 16 ? CarvePack(&c, item, v) : PackScratch{});
+    PackOne(item, v, CarvePack(&c, item, v));
   });
 }
 

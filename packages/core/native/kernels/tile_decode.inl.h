@@ -164,6 +164,20 @@ static void FinishValues(const TileView& v, int block, float* out) {
     }
 }
 
+// Lanes are tokens in keys and channels in values; balances belong to whichever has no scales.
+static void MultiplyBalances(const TileView& v, int block, float* out) {
+  const bool key = v.tensor == Tensor::kKey;
+  for (int i = 0; i < v.at.vectors; ++i)
+    for (int pair = 0; pair < 2; ++pair) {
+      float* x = out + i * 32 + pair * 16;
+      const int channel = key ? 2 * i + pair : i % v.channel_blocks * kLanes;
+      const int token = block * kLanes + (key ? 0 : i / v.channel_blocks * 2 + pair);
+      const size_t index = v.per_channel ? token : channel;
+      const bool lanes = key == v.per_channel;
+      Store(x, Mul(Load(x), lanes ? LoadBalances(v, index) : Set(LoadBalance(v, index))));
+    }
+}
+
 static void DecodeExactFloats(const TileView& v, int block, float* out) {
   const uint8_t* from = v.data + block * v.at.block_bytes;
   for (int i = 0; i < v.at.vectors; ++i) {
@@ -215,6 +229,7 @@ static void DecodeFloats(const TileView& v, int block, const LevelTables* levels
     FinishKeys(v, block, out);
   else
     FinishValues(v, block, out);
+  if (v.balanced) MultiplyBalances(v, block, out);
   const int outliers = OutlierCount(v);
   for (int i = 0; i < outliers; ++i) {
     const OutlierValue o = OutlierAt(v, i);

@@ -41,6 +41,13 @@ struct ScalePair {
   F32x16 scale, offset;
 };
 
+// Half away from zero.
+QPKV_INLINE F32x16 RoundAway(F32x16 x) {
+  const F32x16 size = Abs(x), even = RoundEven(size);
+  const F32x16 away = Select(Equal(Sub(size, even), Set(0.5f)), Add(even, Set(1.0f)), even);
+  return Select(Less(x, Zero()), Sub(Zero(), away), away);
+}
+
 QPKV_INLINE F32x16 ClampCode(F32x16 code, float top) { return Min(Max(code, Zero()), Set(top)); }
 
 // Scale and offset of 16 groups with these extremes. HQQ's offsets are refined afterwards.
@@ -50,13 +57,17 @@ static ScalePair FindScale(const TensorFormat& format, F32x16 low, F32x16 high) 
   if (format.levels)
     return {RoundMetadata(format.metadata, Mul(Sub(high, low), Set(0.5f))),
             RoundMetadata(format.metadata, Mul(Add(high, low), Set(0.5f)))};
+  if (format.zero == ZeroPoint::kInScale) {
+    const F32x16 scale = Div(Max(Sub(high, low), Set(format.least)), Set(top));
+    return {scale, ClampCode(RoundAway(Div(Sub(Zero(), low), scale)), top)};
+  }
   F32x16 scale;
   if (format.solver == Solver::kMinMax) {
     if (integer) {
       low = Min(low, Zero());
       high = Max(high, Zero());
     }
-    scale = Div(Sub(high, low), Set(top));
+    scale = Div(Max(Sub(high, low), Set(format.least)), Set(top));
   } else {
     const F32x16 range = Sub(high, low);
     F32x16 inverse = Min(Div(Set(top), range), Set(2e4f));
@@ -78,6 +89,8 @@ QPKV_INLINE I32x16 Encode(const TensorFormat& format, const Codebook& book, F32x
     code = Zero();
     for (int i = 0; i + 1 < book.count; ++i)
       code = Add(code, Select(Less(Set(book.above[i]), y), Set(1.0f), Zero()));
+  } else if (format.zero == ZeroPoint::kInScale) {
+    code = ClampCode(RoundAway(Add(Mul(x, Div(Set(1.0f), s.scale)), s.offset)), top);
   } else if (format.zero == ZeroPoint::kInteger) {
     code = ClampCode(Add(RoundEven(Div(x, s.scale)), s.offset), top);
   } else {
@@ -177,6 +190,15 @@ static void EncodePart(const TileView& v, const PartMatrix& m, const Codebook& b
   });
 }
 
+static void StoreZerosInScales(const ScaleTables& tables, size_t from, int n, uint8_t* to) {
+  for (int i = 0; i < n; ++i) {
+    int32_t word;
+    std::memcpy(&word, tables.scale + from + i, 4);
+    word = (word & ~kZeroInScale) | static_cast<int32_t>(tables.offset[from + i]);
+    std::memcpy(to + i * 4, &word, 4);
+  }
+}
+
 // Stores the item's scales and offsets; neighbours of other items stay.
 static void StoreScales(const TileView& v, const PartMatrix& m, const ScaleTables& tables,
                         uint8_t* part) {
@@ -196,7 +218,12 @@ static void StoreScales(const TileView& v, const PartMatrix& m, const ScaleTable
       const int n = MinInt(end - c, 16);
       const size_t from = row * tables.stride + c,
                    to = static_cast<size_t>(row) * v.at.scale_stride + c;
+      if (v.format->zero == ZeroPoint::kInScale) {
+        StoreZerosInScales(tables, from, n, part + v.at.scales + to * 4);
+        continue;
+      }
       store(v.at.scales, to, Load(tables.scale + from), n);
+      if (v.format->zero == ZeroPoint::kNone) continue;
       if (!v.integer_zero) {
         store(v.at.offsets, to, Load(tables.offset + from), n);
         continue;

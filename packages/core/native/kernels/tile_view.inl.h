@@ -16,7 +16,7 @@ struct TileView {
   Tensor tensor;
   int dim, tokens;
   int channel_blocks;  // blocks of 16 channels
-  bool per_channel, integer_zero;
+  bool per_channel, integer_zero, balanced;
 };
 
 static TileView ViewOf(Tensor tensor, const uint8_t* data, const TensorFormat* format, int tokens,
@@ -30,7 +30,8 @@ static TileView ViewOf(Tensor tensor, const uint8_t* data, const TensorFormat* f
   v.tokens = tokens;
   v.channel_blocks = (dim + kLanes - 1) / kLanes;
   v.per_channel = format->scale_per == ScalePer::kChannel;
-  v.integer_zero = format->zero == ZeroPoint::kInteger;
+  v.integer_zero = CountsFromZero(format->zero);
+  v.balanced = format->bits != 16 && format->balance_steps > 0;
   return v;
 }
 
@@ -56,23 +57,69 @@ QPKV_INLINE float LoadElement(Element element, const uint8_t* base, size_t index
   return element == Element::kF16 ? F16ToFloat(word) : Bf16ToFloat(word);
 }
 
+// Zeros in scales lie in these bits.
+constexpr int32_t kZeroInScale = 15;
+
 QPKV_INLINE F32x16 LoadScales(const TileView& v, size_t index) {
+  if (v.format->zero == ZeroPoint::kInScale) {
+    alignas(64) float masked[16];
+    const int32_t* words = reinterpret_cast<const int32_t*>(v.data + v.at.scales) + index;
+    StoreI(reinterpret_cast<int32_t*>(masked), AndI(LoadI(words), SetI(~kZeroInScale)));
+    return Load(masked);
+  }
   return LoadElements(v.format->metadata, v.data + v.at.scales, index);
 }
 
 QPKV_INLINE float LoadScale(const TileView& v, size_t index) {
+  if (v.format->zero == ZeroPoint::kInScale) {
+    int32_t word;
+    std::memcpy(&word, v.data + v.at.scales + index * 4, 4);
+    word &= ~kZeroInScale;
+    float scale;
+    std::memcpy(&scale, &word, 4);
+    return scale;
+  }
   return LoadElement(v.format->metadata, v.data + v.at.scales, index);
 }
 
 // Minima, centres or integer zero points.
 QPKV_INLINE F32x16 LoadOffsets(const TileView& v, size_t index) {
-  if (v.integer_zero) return LoadU8(v.data + v.at.offsets + index);
+  switch (v.format->zero) {
+    case ZeroPoint::kInteger:
+      return LoadU8(v.data + v.at.offsets + index);
+    case ZeroPoint::kInScale:
+      return ToFloat(AndI(LoadI(reinterpret_cast<const int32_t*>(v.data + v.at.scales) + index),
+                          SetI(kZeroInScale)));
+    case ZeroPoint::kNone:
+      return Zero();
+    default:
+      break;
+  }
   return LoadElements(v.format->metadata, v.data + v.at.offsets, index);
 }
 
 QPKV_INLINE float LoadOffset(const TileView& v, size_t index) {
-  if (v.integer_zero) return v.data[v.at.offsets + index];
-  return LoadElement(v.format->metadata, v.data + v.at.offsets, index);
+  switch (v.format->zero) {
+    case ZeroPoint::kInteger:
+      return v.data[v.at.offsets + index];
+    case ZeroPoint::kInScale: {
+      const uint8_t* low = v.data + v.at.scales + index * 4;
+      return static_cast<float>(*low & kZeroInScale);
+    }
+    case ZeroPoint::kNone:
+      return 0;
+    default:
+      return LoadElement(v.format->metadata, v.data + v.at.offsets, index);
+  }
+}
+
+// Of slot or channel `index`, whichever has no scales.
+QPKV_INLINE F32x16 LoadBalances(const TileView& v, size_t index) {
+  return LoadElements(v.format->metadata, v.data + v.at.balance, index);
+}
+
+QPKV_INLINE float LoadBalance(const TileView& v, size_t index) {
+  return LoadElement(v.format->metadata, v.data + v.at.balance, index);
 }
 
 QPKV_INLINE size_t ScaleIndex(const TileView& v, int token, int channel) {
@@ -97,7 +144,7 @@ static int CodeAt(const TileView& v, int token, int channel) {
   return bits == 3 ? plane(block, 2) + 4 * plane(block + v.at.high_offset, 1) : plane(block, bits);
 }
 
-// What the code of (token, channel) says.
+// What the code of (token, channel) says; formats with outliers do not balance.
 static float DecodedAt(const TileView& v, int token, int channel) {
   const size_t index = ScaleIndex(v, token, channel);
   const int code = CodeAt(v, token, channel);

@@ -40,6 +40,9 @@ static void UnpackPart(const UnpackItem& item, int dim, Carver c) {
       for (int channel = 0; channel < dim; ++channel)
         item.codes[static_cast<size_t>(t) * dim + channel] =
             static_cast<uint8_t>(CodeAt(v, t, channel));
+  if (item.balance)
+    for (int i = 0; i < (v.per_channel ? item.tokens : dim); ++i)
+      item.balance[i] = v.balanced ? LoadBalance(v, static_cast<size_t>(i)) : 1.0f;
   const int columns = v.per_channel ? dim : item.shape.part_tokens;
   for (int row = 0; row < v.at.scale_rows; ++row)
     for (int column = 0; column < columns; ++column) {

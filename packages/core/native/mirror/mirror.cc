@@ -32,6 +32,7 @@
   OP(ScoreOperation)          \
   OP(ShareHeads)              \
   OP(Select)                  \
+  OP(MeanTokens)              \
   OP(Pack)                    \
   OP(Unpack)                  \
   OP(MarkTokens)              \

@@ -62,6 +62,10 @@ struct CacheItem {
   int32_t rows, head_count, group;
   int32_t q_stride, out_stride, kv_stride, kv_head_stride, heads_per_source, mass_stride;
   PartNeeds needs;
+  // How keys and values are stored. Keys stored before RoPE are taken back before they are turned;
+  // else queries are rotated in their place, and means, the same for all keys of a head, matter
+  // only under a soft cap. Outputs are rotated back.
+  Transform key_transform, value_transform;
 };
 
 // Stores the rows' keys and values exactly in the last slots of every head's lists, with positions

@@ -83,6 +83,7 @@ struct Ops {
   void (*EvictLowest)(Stream&, const EvictLowestArgs&);
 
   void (*UploadPieces)(Stream&, const UploadPiecesArgs&);
+  void (*MeanTokens)(Stream&, const MeanTokensArgs&);
   void (*Pack)(Stream&, const PackArgs&);
   void (*Unpack)(Stream&, const UnpackArgs&);
   void (*MarkTokens)(Stream&, const MarkArgs&);

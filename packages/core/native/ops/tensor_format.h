@@ -7,8 +7,11 @@ namespace qpkv {
 
 enum class Element : uint8_t { kBf16, kF16, kF32 };
 enum class ScalePer : uint8_t { kChannel, kToken };
-enum class ZeroPoint : uint8_t { kFloatMinimum, kInteger };
-enum class Solver : uint8_t { kMinMax, kHqq022, kHqq028 };
+// kInScale: the integer zero in the low four bits of a float32 scale. kNone: the offset is 0.
+enum class ZeroPoint : uint8_t { kFloatMinimum, kInteger, kInScale, kNone };
+// kNorm: scales from the norms of groups, so that a group of codes keeps its norm (kKeepNorm) or
+// its levels their places.
+enum class Solver : uint8_t { kMinMax, kHqq022, kHqq028, kNorm, kKeepNorm };
 // Which values are kept exactly: those farthest from their group's mean, or those beyond a size.
 enum class OutlierRule : uint8_t { kDeviation, kBeyond };
 enum class Tensor : uint8_t { kKey, kValue };
@@ -28,8 +31,32 @@ struct TensorFormat {
   double outlier_fraction = 0;  // share of values kept exactly beside the codes
   OutlierRule outlier_rule = OutlierRule::kDeviation;
   double outlier_threshold = 0;  // kBeyond only
+  float least = 0;               // kMinMax: what a smaller range of a group counts as
+  float spread = 0;       // kNorm, kKeepNorm: what the levels stand in, for a group of norm 1
+  int balance_steps = 0;  // of two-sided variance normalization; 0: none, else a second scale
   // Device memory, [2^bits] ascending codebook in [-1, 1], or null for uniform codes.
   const float* levels = nullptr;
 };
+
+static constexpr bool CountsFromZero(ZeroPoint zero) {
+  return zero == ZeroPoint::kInteger || zero == ZeroPoint::kInScale;
+}
+
+// What is done to K or V of a layer before storing, in every segment: the mean of the kept tokens
+// is subtracted, channels change their signs, runs of as many channels as the largest power of two
+// that divides headDim are rotated by the Walsh-Hadamard matrix
+//
+//   y[c] = sum over j of x[j] (-1)^popcount(c & j) / sqrt(run), c and j counted within the run
+//
+// which is its own inverse. Pointers may be null: that step is left out.
+struct Transform {
+  const float* means;  // [heads, dim]
+  const float* signs;  // [dim] 1 or -1; only with the rotation
+  bool rotate;
+
+  bool none() const { return means == nullptr && !rotate; }
+};
+
+static constexpr int RotatedRun(int dim) { return dim & -dim; }
 
 }  // namespace qpkv

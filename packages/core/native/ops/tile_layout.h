@@ -31,7 +31,10 @@
 //   scales     per channel: [token group][channel, padded to 16]
 //              per token:   [channel group][slot]
 //              of type `metadata`
-//   offsets    minima in the same shape and type, or zero points in the same shape, one byte each
+//   offsets    minima in the same shape and type, or zero points in the same shape, one byte each;
+//              nothing where zeros stand in the scales, or there are none
+//   balance    if the format balances: the other factor of a value, of type `metadata`; scales per
+//              channel: one per slot, per token: one per channel, padded to 16
 //   outliers   if the format has them: uint32 count (at most `capacity`), then room for `capacity`
 //              entries {uint8 token, uint8 channel, value in `metadata`}; f32 values have two bytes
 //              of padding before them. The value replaces what the code says.
@@ -59,7 +62,20 @@
 //   codebook       scale = meta((high - low) / 2), centre = meta((high + low) / 2)
 //                  code  = nearest level to (x - centre) / scale, ties to the lower
 //                  value = level[code] * scale + centre; levels are float32
+//   zero in scale  of 1 to 4 bits, metadata f32; half away from zero in place of round():
+//                  s = (high - low) / top, z = clamp(away(-low / s), 0, top)
+//                  code  = clamp(away(x * (1 / s) + z), 0, top)
+//                  scale = s with z in place of its low four bits; they read as 0 in
+//                  value = (code - z) * scale
+//   norm           n = sqrt of the sum of the group's squares; s = n * spread
+//                  code  = nearest level to x / s, ties to the lower
+//                  scale = meta(s), or to keep the norm meta(n / norm of the group's levels)
+//                  value = level[code] * scale
 //   scale = 0      code 0; value = minimum (integer zero: z = 0, value = 0)
+//   least          of a group whose range is smaller, high - low counts as `least`
+//   balance        first of all, over the part: x is divided by its token's (scales per channel) or
+//                  channel's (per token) balance, meta(the second factor of reference/balance.h);
+//                  the value is multiplied by it
 //   HQQ            scale = meta(1 / min(top / (high - low), 2e4)); version 0.2.8: meta(1) where
 //                  high - low <= 1e-4; scale = 0 for a constant group. The float zero, started at
 //                  -low / scale, is refined by at most 20 steps over all groups of the part at once
@@ -88,6 +104,8 @@ namespace qpkv {
 constexpr int kTileTokens = 128;
 constexpr int kLanes = 16;
 constexpr size_t kRegisterBytes = 64;
+// Bounds of the factors of a balance: e^-0.3 and e^10.
+constexpr float kLeastBalance = 0.740818221f, kMostBalance = 22026.4658f;
 
 static constexpr size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
 static constexpr size_t AlignUp(size_t a, size_t b) { return DivideUp(a, b) * b; }
@@ -104,7 +122,7 @@ struct PartLayout {
   int vectors = 0;         // vectors per block
   size_t block_bytes = 0;  // codes or exact values of one block
   size_t high_offset = 0;  // 3 bits only: from a block's start to its 1-bit registers
-  size_t scales = 0, offsets = 0, outliers = 0, positions = 0, mask = 0;
+  size_t scales = 0, offsets = 0, balance = 0, outliers = 0, positions = 0, mask = 0;
   int scale_rows = 0;    // token groups or channel groups
   int scale_stride = 0;  // values per row
   int outlier_capacity = 0;
@@ -134,9 +152,15 @@ static inline PartLayout LayoutOf(Tensor tensor, const TensorFormat& format, int
     const size_t scales = static_cast<size_t>(at.scale_rows) * at.scale_stride;
     at.scales = at.blocks * at.block_bytes;
     at.offsets = at.scales + AlignUp(scales * ElementBytes(format.metadata), kRegisterBytes);
-    end = at.offsets +
-          AlignUp(scales * (format.zero == ZeroPoint::kInteger ? 1 : ElementBytes(format.metadata)),
-                  kRegisterBytes);
+    const size_t offset_bytes = format.zero == ZeroPoint::kFloatMinimum
+                                    ? ElementBytes(format.metadata)
+                                : format.zero == ZeroPoint::kInteger ? 1
+                                                                     : 0;
+    at.balance = at.offsets + AlignUp(scales * offset_bytes, kRegisterBytes);
+    end = at.balance;
+    if (format.balance_steps > 0)
+      end += AlignUp((per_channel ? slots : lanes_dim) * ElementBytes(format.metadata),
+                     kRegisterBytes);
     at.outliers = end;
     // The fraction is a double in the plan; the capacity is computed in double on both sides.
     at.outlier_capacity = static_cast<int>(std::ceil(format.outlier_fraction * tokens * head_dim));

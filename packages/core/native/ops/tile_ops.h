@@ -18,8 +18,12 @@ struct PartShape {
 };
 
 // Quantizes tokens of one head into one part. Exact formats may be written piecewise (first_slot),
-// and so may packed formats with scales per token and no outliers, in ascending order (first_slot =
-// 0 clears the part); other packed ones only whole.
+// and so may packed formats that TakesTokensSingly(), in ascending order (first_slot = 0 clears the
+// part); other packed ones only whole.
+static constexpr bool TakesTokensSingly(const TensorFormat& format) {
+  return format.bits == 16 || (format.scale_per == ScalePer::kToken &&
+                               format.outlier_fraction == 0 && format.balance_steps == 0);
+}
 struct PackItem {
   PartShape shape;
   uint8_t* out;
@@ -28,9 +32,22 @@ struct PackItem {
   Host<const int32_t> positions;  // [tokens], written if the part has a positions section; or null
   Host<const uint8_t> valid;      // [tokens] 1, or 0 for evicted ones; null: all are valid
   int tokens, first_slot;
+  Transform transform;  // of `source`, its means those of this head [1, dim]; {}: none
 };
 struct PackArgs {
   Host<const PackItem> items;  // [count]
+  int count, dim;
+};
+
+// Means of a head's tokens per channel, sums in double.
+struct MeanItem {
+  const float* source;        // [.., dim]
+  Host<const int32_t> index;  // [tokens] rows of `source`
+  int tokens;
+  float* mean;  // [dim]; 0 where there are no tokens
+};
+struct MeanTokensArgs {
+  Host<const MeanItem> items;  // [count]
   int count, dim;
 };
 
@@ -39,10 +56,12 @@ struct UnpackItem {
   PartShape shape;
   const uint8_t* part;
   int tokens;
-  float* values;       // [tokens, dim]
-  uint8_t* codes;      // [tokens, dim] or null (packed formats)
-  float* scales;       // [scale_rows, scale columns] as stored without padding, or null
-  float* offsets;      // same shape: minima, or zero points as floats, or null
+  float* values;   // [tokens, dim]
+  uint8_t* codes;  // [tokens, dim] or null (packed formats)
+  float* scales;   // [scale_rows, scale columns] as stored without padding, or null
+  float* offsets;  // same shape: minima, or zero points as floats, or null
+  float* balance;  // [tokens] (scales per channel) or [dim] (per token) of formats that balance,
+                   // or null
   int32_t* positions;  // [tokens] of parts that have them, or null
 };
 struct UnpackArgs {

@@ -4,6 +4,7 @@
 
 #include "reference/tile_cells.h"
 #include "reference/tile_ops.h"
+#include "reference/transform.h"
 
 namespace qpkv {
 namespace reference {
@@ -27,7 +28,12 @@ void AppendToken(const CacheItem& item, int h, int r, Tensor tensor, int dim) {
   if (slot == 0) std::memset(parts[i].data, 0, at.bytes);
   const float* x = (key ? item.keys : item.values) + static_cast<size_t>(r) * item.kv_stride +
                    static_cast<size_t>(h / item.heads_per_source) * item.kv_head_stride;
-  for (int c = 0; c < dim; ++c) WriteExact(parts[i].data, at, tensor, format, dim, slot, c, x[c]);
+  const Transform& transform = key ? item.key_transform : item.value_transform;
+  const std::vector<float> stored =
+      StoredRow(transform,
+                transform.means ? transform.means + static_cast<size_t>(h) * dim : nullptr, x, dim);
+  for (int c = 0; c < dim; ++c)
+    WriteExact(parts[i].data, at, tensor, format, dim, slot, c, stored[static_cast<size_t>(c)]);
   const int32_t position = head.last_index - (item.rows - 1 - r);
   MarkSlots(shape, parts[i].data, at, slot, 1, &position, nullptr, true);
 }

@@ -6,6 +6,7 @@
 #include "reference/dense_ops.h"
 #include "reference/tile_cells.h"
 #include "reference/tile_ops.h"
+#include "reference/transform.h"
 
 namespace qpkv {
 namespace reference {
@@ -17,9 +18,11 @@ PartShape ShapeOf(const CacheItem& item, Tensor tensor, const Part& part) {
           key ? item.needs : PartNeeds{}, part.part_tokens};
 }
 
-// Keys or values of all parts of a head behind one another, [tokens, dim].
-std::vector<float> UnpackParts(Stream& stream, const CacheItem& item, const HeadView& head,
-                               Tensor tensor, int dim) {
+// Keys or values of all parts of head h behind one another, taken back to what they were before
+// storing, [tokens, dim].
+std::vector<float> UnpackParts(Stream& stream, const CacheItem& item, int h, Tensor tensor,
+                               int dim) {
+  const HeadView& head = item.heads[h];
   const bool key = tensor == Tensor::kKey;
   const Part* parts = key ? head.keys : head.values;
   const int count = key ? head.key_parts : head.value_parts;
@@ -31,6 +34,14 @@ std::vector<float> UnpackParts(Stream& stream, const CacheItem& item, const Head
     read.tokens = TokensOf(parts, count, i, head.tokens);
     read.values = all.data() + static_cast<size_t>(parts[i].first) * dim;
     Unpack(stream, {OnHost<const UnpackItem>(&read), 1, dim});
+  }
+  const Transform& transform = key ? item.key_transform : item.value_transform;
+  const float* means = transform.means ? transform.means + static_cast<size_t>(h) * dim : nullptr;
+  for (int t = 0; t < head.tokens && !transform.none(); ++t) {
+    const auto row = all.begin() + static_cast<long>(t) * dim;
+    std::vector<double> x(row, row + dim);
+    Restore(transform, means, dim, &x);
+    std::copy(x.begin(), x.end(), row);
   }
   return all;
 }
@@ -66,8 +77,8 @@ std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const CacheItem& item
 
 void AttendHead(Stream& stream, const DecodeAttentionArgs& a, const CacheItem& item, int h) {
   const HeadView& head = item.heads[h];
-  std::vector<float> keys = UnpackParts(stream, item, head, Tensor::kKey, a.dim);
-  const std::vector<float> values = UnpackParts(stream, item, head, Tensor::kValue, a.dim);
+  std::vector<float> keys = UnpackParts(stream, item, h, Tensor::kKey, a.dim);
+  const std::vector<float> values = UnpackParts(stream, item, h, Tensor::kValue, a.dim);
   const std::vector<bool> valid = FinishKeys(a, item, head, &keys);
   std::vector<double> mass(head.tokens, 0.0);
   for (int g = 0; g < item.group; ++g)

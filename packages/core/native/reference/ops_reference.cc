@@ -34,6 +34,7 @@ const Ops kReferenceOps = {
     reference::DecodeAttention,
     reference::EvictLowest,
     UploadPiecesToHost,
+    reference::MeanTokens,
     reference::Pack,
     reference::Unpack,
     reference::MarkTokens,

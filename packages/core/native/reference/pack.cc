@@ -3,9 +3,11 @@
 #include <cmath>
 #include <vector>
 
+#include "reference/balance.h"
 #include "reference/hqq.h"
 #include "reference/tile_cells.h"
 #include "reference/tile_ops.h"
+#include "reference/transform.h"
 
 namespace qpkv {
 namespace reference {
@@ -71,10 +73,30 @@ struct Scales {
   std::vector<float> scale, offset;  // offset: minimum, centre or integer zero
 };
 
+bool FitsNorms(const TensorFormat& format) {
+  return format.solver == Solver::kNorm || format.solver == Solver::kKeepNorm;
+}
+
+double NormOf(const std::vector<float>& x, const std::vector<int>& members) {
+  double squares = 0;
+  for (int i : members) squares += static_cast<double>(x[i]) * x[i];
+  return std::sqrt(squares);
+}
+
+float RoundAway(float x) { return std::round(x); }  // half away from zero
+
 Scales FindScales(const TensorFormat& format, const std::vector<float>& x, const Groups& groups) {
   const float top = static_cast<float>((1 << format.bits) - 1);
-  const bool integer = format.zero == ZeroPoint::kInteger, hqq = format.solver != Solver::kMinMax;
+  const bool integer = format.zero == ZeroPoint::kInteger;
+  const bool hqq = format.solver == Solver::kHqq022 || format.solver == Solver::kHqq028;
   Scales found;
+  if (FitsNorms(format)) {
+    for (const std::vector<int>& members : groups) {
+      found.scale.push_back(static_cast<float>(NormOf(x, members)) * format.spread);
+      found.offset.push_back(0);
+    }
+    return found;
+  }
   std::vector<float> zero;  // HQQ's, not rounded
   for (const std::vector<int>& members : groups) {
     float low = INFINITY, high = -INFINITY;
@@ -82,11 +104,19 @@ Scales FindScales(const TensorFormat& format, const std::vector<float>& x, const
       low = std::fmin(low, x[i]);
       high = std::fmax(high, x[i]);
     }
+    if (format.zero == ZeroPoint::kInScale) {
+      const float scale = std::fmax(high - low, format.least) / top;
+      found.scale.push_back(scale);
+      found.offset.push_back(scale > 0 ? Clamp(RoundAway(-low / scale), static_cast<int>(top))
+                                       : 0.0f);
+      continue;
+    }
     if (integer && !hqq) {
       low = std::fmin(low, 0.0f);
       high = std::fmax(high, 0.0f);
     }
     float scale = format.levels ? (high - low) / 2 : (high - low) / top;
+    if (!format.levels && !hqq) scale = std::fmax(high - low, format.least) / top;
     if (hqq && high > low)
       scale = 1.0f / HqqInverseScale(format.solver, static_cast<int>(top), low, high);
     scale = RoundMetadata(format.metadata, scale);
@@ -120,9 +150,62 @@ int CodeOf(const TensorFormat& format, float x, float scale, float offset) {
         best = i;
     return best;
   }
+  if (format.zero == ZeroPoint::kInScale) {
+    const float place = x * (1.0f / scale);
+    return static_cast<int>(Clamp(RoundAway(place + offset), top));
+  }
   if (format.zero == ZeroPoint::kInteger)
     return static_cast<int>(Clamp(std::nearbyint(x / scale) + offset, top));
   return static_cast<int>(Clamp(std::nearbyint((x - offset) / scale), top));
+}
+
+// What is stored for a group whose codes are known.
+float StoredScale(const TensorFormat& format, const std::vector<float>& x,
+                  const std::vector<int>& members, float scale, float offset) {
+  if (!FitsNorms(format)) return scale;
+  if (format.solver == Solver::kNorm || !(scale > 0)) return RoundMetadata(format.metadata, scale);
+  double squares = 0;
+  for (int i : members) {
+    const double level = format.levels[CodeOf(format, x[i], scale, offset)];
+    squares += level * level;
+  }
+  const double kept = squares > 0 ? NormOf(x, members) / std::sqrt(squares) : 0.0;
+  return RoundMetadata(format.metadata, static_cast<float>(kept));
+}
+
+void StoreScale(const PackItem& item, const PartLayout& at, size_t index, float scale,
+                float offset) {
+  const TensorFormat& format = *item.shape.format.get();
+  if (format.zero == ZeroPoint::kInScale) {
+    const uint32_t word = BitsOfFloat(scale) / 16 * 16 + static_cast<uint32_t>(offset);
+    std::memcpy(item.out + at.scales + index * 4, &word, 4);
+    return;
+  }
+  StoreElement(format.metadata, item.out + at.scales, index, scale);
+  if (format.zero == ZeroPoint::kInteger)
+    item.out[at.offsets + index] = static_cast<uint8_t>(offset);
+  else if (format.zero == ZeroPoint::kFloatMinimum)
+    StoreElement(format.metadata, item.out + at.offsets, index, offset);
+}
+
+// Divides x [tokens, dim] by its balance, which it stores.
+void DivideByBalance(const PackItem& item, const PartLayout& at, int dim, std::vector<float>* x) {
+  const TensorFormat& format = *item.shape.format.get();
+  const bool channels = format.scale_per == ScalePer::kChannel;
+  BalanceMatrix m{channels ? dim : item.tokens, channels ? item.tokens : dim, {}};
+  for (int row = 0; row < m.rows; ++row)
+    for (int column = 0; column < m.columns; ++column)
+      m.x.push_back(
+          (*x)[static_cast<size_t>(channels ? column : row) * dim + (channels ? row : column)]);
+  const std::vector<double> balance = FindBalance(m, format.balance_steps);
+  for (int column = 0; column < m.columns; ++column) {
+    const float factor =
+        RoundMetadata(format.metadata, static_cast<float>(balance[static_cast<size_t>(column)]));
+    StoreElement(format.metadata, item.out + at.balance, static_cast<size_t>(column), factor);
+    for (int row = 0; row < m.rows; ++row)
+      (*x)[static_cast<size_t>(channels ? column : row) * dim + (channels ? row : column)] /=
+          factor;
+  }
 }
 
 void PackCodes(const PackItem& item, const PartLayout& at, int dim,
@@ -134,6 +217,7 @@ void PackCodes(const PackItem& item, const PartLayout& at, int dim,
     return std::binary_search(outliers.begin(), outliers.end(), i);
   };
   std::vector<float> x = exact;
+  if (format.balance_steps > 0) DivideByBalance(item, at, dim, &x);
   Groups inliers = groups;
   if (format.outlier_rule == OutlierRule::kBeyond) {
     for (int i : outliers) x[i] = 0;
@@ -149,11 +233,9 @@ void PackCodes(const PackItem& item, const PartLayout& at, int dim,
   for (size_t g = 0; g < groups.size(); ++g) {
     const size_t column = g % columns + (per_channel ? 0 : item.first_slot);
     const size_t index = g / columns * at.scale_stride + column;
-    StoreElement(format.metadata, item.out + at.scales, index, scales.scale[g]);
-    if (format.zero == ZeroPoint::kInteger)
-      item.out[at.offsets + index] = static_cast<uint8_t>(scales.offset[g]);
-    else
-      StoreElement(format.metadata, item.out + at.offsets, index, scales.offset[g]);
+    StoreScale(item, at, index,
+               StoredScale(format, x, groups[g], scales.scale[g], scales.offset[g]),
+               scales.offset[g]);
     for (int i : groups[g])
       WriteCode(item.out, at, format.bits,
                 CellOf(item.shape.tensor, dim, i / dim + item.first_slot, i % dim),
@@ -177,8 +259,9 @@ void PackOne(const PackItem& item, int dim) {
   std::vector<float> x(static_cast<size_t>(item.tokens) * dim);
   for (int t = 0; t < item.tokens; ++t) {
     const size_t row = item.index ? item.index.get()[t] : t;
-    std::copy(item.source + row * dim, item.source + (row + 1) * dim,
-              x.begin() + static_cast<size_t>(t) * dim);
+    const std::vector<float> stored =
+        StoredRow(item.transform, item.transform.means, item.source + row * dim, dim);
+    std::copy(stored.begin(), stored.end(), x.begin() + static_cast<size_t>(t) * dim);
   }
   MarkSlots(item.shape, item.out, at, item.first_slot, item.tokens, item.positions.get(),
             item.valid.get(), true);
@@ -190,6 +273,18 @@ void PackOne(const PackItem& item, int dim) {
 }
 
 }  // namespace
+
+void MeanTokens(Stream&, const MeanTokensArgs& args) {
+  for (int i = 0; i < args.count; ++i) {
+    const MeanItem& item = args.items.get()[i];
+    for (int c = 0; c < args.dim; ++c) {
+      double sum = 0;
+      for (int t = 0; t < item.tokens; ++t)
+        sum += item.source[static_cast<size_t>(item.index.get()[t]) * args.dim + c];
+      item.mean[c] = item.tokens > 0 ? static_cast<float>(sum / item.tokens) : 0.0f;
+    }
+  }
+}
 
 void Pack(Stream&, const PackArgs& args) {
   for (int i = 0; i < args.count; ++i) PackOne(args.items.get()[i], args.dim);

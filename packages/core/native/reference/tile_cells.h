@@ -135,8 +135,24 @@ inline size_t ScaleIndex(const TensorFormat& format, const PartLayout& at, int t
   return row * at.scale_stride + (per_channel ? c : t);
 }
 
+// The word of a scale that holds its zero in its low four bits.
+inline uint32_t ScaleWord(const uint8_t* part, const PartLayout& at, size_t index) {
+  uint32_t word;
+  std::memcpy(&word, part + at.scales + index * 4, 4);
+  return word;
+}
+
+inline float ReadScale(const uint8_t* part, const PartLayout& at, const TensorFormat& format,
+                       size_t index) {
+  if (format.zero == ZeroPoint::kInScale) return FloatOfBits(ScaleWord(part, at, index) / 16 * 16);
+  return LoadElement(format.metadata, part + at.scales, index);
+}
+
 inline float ReadOffset(const uint8_t* part, const PartLayout& at, const TensorFormat& format,
                         size_t index) {
+  if (format.zero == ZeroPoint::kNone) return 0;
+  if (format.zero == ZeroPoint::kInScale)
+    return static_cast<float>(ScaleWord(part, at, index) % 16);
   if (format.zero == ZeroPoint::kInteger) return part[at.offsets + index];
   return LoadElement(format.metadata, part + at.offsets, index);
 }
@@ -203,12 +219,21 @@ inline float ReadValue(const uint8_t* part, const PartLayout& at, Tensor tensor,
                        ExactIndex(format.element, cell));
   const int code = ReadCode(part, at, format.bits, cell);
   const size_t index = ScaleIndex(format, at, t, c);
-  const float scale = LoadElement(format.metadata, part + at.scales, index);
+  const float scale = ReadScale(part, at, format, index);
   const float offset = ReadOffset(part, at, format, index);
-  if (format.zero == ZeroPoint::kInteger) return (static_cast<float>(code) - offset) * scale;
+  const bool channels = format.scale_per == ScalePer::kChannel;
+  const float balance =
+      format.balance_steps > 0
+          ? LoadElement(format.metadata, part + at.balance, static_cast<size_t>(channels ? t : c))
+          : 1.0f;
+  if (CountsFromZero(format.zero)) {
+    const float value = (static_cast<float>(code) - offset) * scale;
+    return value * balance;
+  }
   const float level = format.levels ? format.levels[code] : static_cast<float>(code);
   const float product = level * scale;
-  return product + offset;
+  const float value = product + offset;
+  return value * balance;
 }
 
 }  // namespace reference

@@ -5,6 +5,7 @@
 namespace qpkv {
 namespace reference {
 
+void MeanTokens(Stream&, const MeanTokensArgs& args);
 void Pack(Stream&, const PackArgs& args);
 void Unpack(Stream&, const UnpackArgs& args);
 void MarkTokens(Stream&, const MarkArgs& args);

@@ -29,12 +29,18 @@ void UnpackOne(const UnpackItem& item, int dim) {
       for (int c = 0; c < dim; ++c)
         item.codes[static_cast<size_t>(t) * dim + c] = static_cast<uint8_t>(
             ReadCode(item.part, at, format.bits, CellOf(item.shape.tensor, dim, t, c)));
+  const int balanced = format.scale_per == ScalePer::kChannel ? item.tokens : dim;
+  for (int i = 0; item.balance && i < balanced; ++i)
+    item.balance[i] =
+        format.balance_steps > 0
+            ? LoadElement(format.metadata, item.part + at.balance, static_cast<size_t>(i))
+            : 1.0f;
   const int columns = format.scale_per == ScalePer::kChannel ? dim : item.shape.part_tokens;
   for (int row = 0; row < at.scale_rows; ++row)
     for (int column = 0; column < columns; ++column) {
       const size_t from = static_cast<size_t>(row) * at.scale_stride + column;
       const size_t to = static_cast<size_t>(row) * columns + column;
-      if (item.scales) item.scales[to] = LoadElement(format.metadata, item.part + at.scales, from);
+      if (item.scales) item.scales[to] = ReadScale(item.part, at, format, from);
       if (item.offsets) item.offsets[to] = ReadOffset(item.part, at, format, from);
     }
 }
@@ -53,6 +59,9 @@ bool IsSound(Stream& stream, const CheckItem& item, int dim) {
     if (outlier.token >= item.tokens || outlier.channel >= dim || cell <= last) return false;
     last = cell;
   }
+  if (format.bits != 16 && format.zero == ZeroPoint::kInScale)
+    for (int i = 0; i < at.scale_rows * at.scale_stride; ++i)
+      if (ScaleWord(item.part, at, static_cast<size_t>(i)) % 16 >= 1u << format.bits) return false;
   if (format.bits != 16 && format.zero == ZeroPoint::kInteger)
     for (int i = 0; i < at.scale_rows * at.scale_stride; ++i)
       if (item.part[at.offsets + i] >= 1 << format.bits) return false;

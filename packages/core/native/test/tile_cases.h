@@ -57,10 +57,15 @@ inline std::string NameOf(const TensorFormat& f) {
   if (f.bits == 16) return name + elements[static_cast<int>(f.element)];
   name += std::to_string(f.bits) + " bit " +
           (f.scale_per == ScalePer::kChannel ? "channel g" : "token g") + std::to_string(f.group) +
-          (f.zero == ZeroPoint::kInteger ? " integer" : "") + " " +
-          elements[static_cast<int>(f.metadata)];
+          (f.zero == ZeroPoint::kInteger   ? " integer"
+           : f.zero == ZeroPoint::kInScale ? " zero in scale"
+                                           : "") +
+          " " + elements[static_cast<int>(f.metadata)];
   if (f.levels) name += " levels";
-  if (f.solver != Solver::kMinMax) name += f.solver == Solver::kHqq022 ? " hqq0.2.2" : " hqq0.2.8";
+  static const char* const solvers[] = {"", " hqq0.2.2", " hqq0.2.8", " norm", " keep norm"};
+  name += solvers[static_cast<int>(f.solver)];
+  if (f.least > 0) name += " least " + std::to_string(f.least);
+  if (f.balance_steps > 0) name += " balance";
   if (f.outlier_fraction > 0) name += " outliers";
   if (f.outlier_rule == OutlierRule::kBeyond)
     name += " beyond " + std::to_string(f.outlier_threshold);
@@ -72,6 +77,27 @@ inline TensorFormat Beyond(TensorFormat f, double threshold, double fraction) {
   f.outlier_rule = OutlierRule::kBeyond;
   f.outlier_threshold = threshold;
   f.outlier_fraction = fraction;
+  return f;
+}
+
+// Levels for a group's norm.
+inline TensorFormat Normed(int bits, ScalePer per, int group, Solver solver, Element metadata) {
+  TensorFormat f = Coded(bits, per, group, ZeroPoint::kNone, metadata);
+  f.levels = LevelsOf(bits);
+  f.solver = solver;
+  f.spread = 2.5f / std::sqrt(static_cast<float>(group));
+  return f;
+}
+
+inline TensorFormat InScale(int bits, ScalePer per, int group) {
+  TensorFormat f = Coded(bits, per, group, ZeroPoint::kInScale, Element::kF32);
+  f.least = 1.5e-5f;
+  return f;
+}
+
+inline TensorFormat Balanced(int bits, ScalePer per, int group, Element metadata = Element::kF16) {
+  TensorFormat f = Coded(bits, per, group, ZeroPoint::kFloatMinimum, metadata);
+  f.balance_steps = 8;
   return f;
 }
 
@@ -121,6 +147,17 @@ inline std::vector<TensorFormat> Formats(int dim) {
     formats.push_back(Beyond(Coded(2, per, GroupOf(per, 16, dim), ZeroPoint::kInteger), 2.0, 0.02));
     f = Beyond(Coded(3, per, group32), 2.0, 0.02);
     f.levels = LevelsOf(3);
+    formats.push_back(f);
+    for (int bits : {8, 4, 3, 2, 1}) {
+      formats.push_back(
+          Normed(bits, per, GroupOf(per, 128, dim), Solver::kKeepNorm, Element::kF16));
+      formats.push_back(Balanced(bits, per, GroupOf(per, 128, dim)));
+      if (bits <= 4) formats.push_back(InScale(bits, per, GroupOf(per, 128, dim)));
+    }
+    formats.push_back(Normed(3, per, group32, Solver::kNorm, Element::kF32));
+    formats.push_back(Balanced(2, per, group32, Element::kF32));
+    f = Coded(4, per, group32);
+    f.least = 3.0f;
     formats.push_back(f);
     for (Solver solver : {Solver::kHqq022, Solver::kHqq028}) {
       f = Coded(3, per, group32, ZeroPoint::kFloatMinimum, Element::kF32);

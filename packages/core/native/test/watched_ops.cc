@@ -59,6 +59,7 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
   QPKV_WATCH(LoadFloats, false)
   QPKV_WATCH(PackWeight, false)
   QPKV_WATCH(Select, false)
+  QPKV_WATCH(MeanTokens, false)
   QPKV_WATCH(Pack, false)
   QPKV_WATCH(Unpack, false)
   QPKV_WATCH(MarkTokens, false)

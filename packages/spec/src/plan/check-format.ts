@@ -20,8 +20,8 @@ export function checkFormat(format: TensorFormat, headDim: number, path: string)
   if (![8, 4, 3, 2, 1].includes(format.bits)) throw fail('bits', format.bits, '16, 8, 4, 3, 2 or 1')
   if (format.metadata !== 'f16' && format.metadata !== 'f32')
     throw fail('metadata', format.metadata, "'f16' or 'f32'")
-  if (format.zero !== 'float-minimum' && format.zero !== 'integer')
-    throw fail('zero', format.zero, "'float-minimum' or 'integer'")
+  if (!['float-minimum', 'integer', 'in-scale', 'none'].includes(format.zero))
+    throw fail('zero', format.zero, "'float-minimum', 'integer', 'in-scale' or 'none'")
   if (format.scalePer === 'channel') {
     if (![16, 32, 64, 128].includes(format.group))
       throw fail('group', format.group, '16, 32, 64 or 128 tokens')
@@ -42,6 +42,8 @@ export function checkFormat(format: TensorFormat, headDim: number, path: string)
   checkOutlierRule(format, fail)
   if (format.levels !== 'uniform') checkCodebook(format, fail)
   checkSolver(format, fail)
+  checkZero(format, fail)
+  checkBalance(format, fail)
   return format
 }
 
@@ -55,6 +57,7 @@ const packedFields: readonly (keyof PackedFormat)[] = [
   'solver',
   'outliers',
   'outlierRule',
+  'balance',
 ]
 
 type Fail = (field: string, value: unknown, what: string, code?: 'KV_METHOD' | 'KV_UNSUPPORTED') => KvError
@@ -80,19 +83,35 @@ function checkCodebook(format: PackedFormat, fail: Fail): void {
   const beyond = book.find((level) => Math.abs(level) > 1)
   if (beyond !== undefined)
     throw fail('levels.codebook', beyond, 'levels from -1 to 1; divide them by the largest')
-  if (format.zero !== 'float-minimum') throw fail('zero', format.zero, "'float-minimum' beside a codebook")
+  const zero = format.solver.kind === 'norm' ? 'none' : 'float-minimum'
+  if (format.zero !== zero)
+    throw fail('zero', format.zero, `'${zero}' beside a codebook and the solver '${format.solver.kind}'`)
 }
 
 const solverFields: Record<Solver['kind'], readonly string[]> = {
-  'min-max': ['kind'],
+  'min-max': ['kind', 'least'],
   proximal: ['kind', 'steps', 'norm', 'beta', 'growth', 'limit', 'flat'],
+  norm: ['kind', 'spread', 'keep'],
 }
 
-function checkSolver({ solver, zero, levels }: PackedFormat, fail: Fail): void {
+function checkSolver({ solver, zero, levels, outliers }: PackedFormat, fail: Fail): void {
   if (!Object.hasOwn(solverFields, solver.kind))
-    throw fail('solver.kind', solver.kind, "'min-max' or 'proximal'", 'KV_UNSUPPORTED')
+    throw fail('solver.kind', solver.kind, "'min-max', 'proximal' or 'norm'", 'KV_UNSUPPORTED')
   refuseUnknown(solver, solverFields[solver.kind], 'solver', 'KV_METHOD', 'field')
-  if (solver.kind === 'min-max') return
+  if (solver.kind === 'min-max') {
+    const { least = 0 } = solver
+    if (!(Number.isFinite(least) && least >= 0 && (least === 0 || levels === 'uniform')))
+      throw fail('solver.least', least, 'a number of at least 0, and 0 beside a codebook')
+    return
+  }
+  if (solver.kind === 'norm') {
+    if (!(Number.isFinite(solver.spread) && solver.spread > 0))
+      throw fail('solver.spread', solver.spread, 'a number above 0')
+    if (typeof solver.keep !== 'boolean') throw fail('solver.keep', solver.keep, 'true or false')
+    if (levels === 'uniform') throw fail('levels', levels, "a codebook beside the solver 'norm'")
+    if (outliers > 0) throw fail('outliers', outliers, "0 beside the solver 'norm'", 'KV_UNSUPPORTED')
+    return
+  }
   if (zero !== 'float-minimum' || levels !== 'uniform')
     throw fail(
       'solver',
@@ -110,4 +129,27 @@ function checkSolver({ solver, zero, levels }: PackedFormat, fail: Fail): void {
     ['flat', flat, flat >= 0],
   ] as const)
     if (!fits) throw fail(`solver.${field}`, value, 'a number that the solver can use')
+}
+
+function checkZero({ zero, bits, metadata, levels, solver }: PackedFormat, fail: Fail): void {
+  if (zero === 'none' && solver.kind !== 'norm')
+    throw fail('zero', zero, "another one: only the solver 'norm' needs none")
+  if (zero !== 'in-scale') return
+  if (bits === 8) throw fail('bits', bits, "4, 3, 2 or 1 where zero is 'in-scale'")
+  if (metadata !== 'f32') throw fail('metadata', metadata, "'f32' where zero is 'in-scale'")
+  if (levels !== 'uniform') throw fail('levels', levels, "'uniform' where zero is 'in-scale'")
+}
+
+function checkBalance({ balance, zero, levels, solver, outliers }: PackedFormat, fail: Fail): void {
+  if (balance === undefined) return
+  refuseUnknown(balance, ['steps'], 'balance', 'KV_METHOD', 'field')
+  if (!(Number.isSafeInteger(balance.steps) && balance.steps >= 1 && balance.steps <= 1024))
+    throw fail('balance.steps', balance.steps, 'a whole number from 1 to 1024')
+  if (zero !== 'float-minimum' || levels !== 'uniform' || solver.kind !== 'min-max' || outliers > 0)
+    throw fail(
+      'balance',
+      balance,
+      'none: it goes with uniform codes, float minima, the solver min-max and no outliers only',
+      'KV_UNSUPPORTED',
+    )
 }

@@ -109,15 +109,25 @@ export interface KeyStorage {
   /** Whether keys are stored after or before the rotary embedding. */
   readonly rope: 'after' | 'before'
   readonly transform: Transform
+  readonly signs?: Signs
 }
 
 /** What holds for the values of a layer in every segment. */
 export interface ValueStorage {
+  /** None is centred by any engine. */
   readonly transform: Transform
+  readonly signs?: Signs
 }
 
-/** Applied before storing and undone when reading: `hadamard` rotates the channels, `center` subtracts the mean of each channel. */
-export type Transform = 'none' | 'hadamard' | 'center'
+/**
+ * Applied before storing, later tokens included, and undone when reading. `center` subtracts the mean of the kept tokens
+ * from every channel of a head: 32 bits per channel and head. `hadamard` rotates each run of as many channels as the largest power of
+ * two that divides the head dimension by the Walsh-Hadamard matrix in natural order, divided by the root of their number.
+ */
+export type Transform = 'none' | 'hadamard' | 'center' | 'center-hadamard'
+
+/** Channels that are multiplied by -1 before the rotation, [headDim] of 1 and -1; left out: none. */
+export type Signs = readonly (1 | -1)[]
 
 /**
  * How later tokens leave `recent`. Keys: by the groups of their format, by blocks as long as `recent`, or never.

@@ -92,7 +92,8 @@ export function layerBytes(
   heads: number,
   headDim: number,
 ): (tokens: number) => number {
-  if (pool !== 'layer') return (tokens) => heads * headBytes(layer, tokens, headDim)
+  const means = meanBytes(layer, heads, headDim)
+  if (pool !== 'layer') return (tokens) => heads * headBytes(layer, tokens, headDim) + means
   const exact = layer.segments.reduce((sum, { tokens }) => sum + (typeof tokens === 'number' ? tokens : 0), 0)
   const block = layer.segments.find(({ role }) => role === 'recent')?.tokens
   const period =
@@ -104,8 +105,12 @@ export function layerBytes(
   let excess = 0
   for (let n = 1; n <= settled + period; n++)
     excess = Math.max(excess, headBytes(layer, n, headDim) - slope * n)
-  return (tokens) => Math.ceil(heads * (slope * (tokens + (rounding === 'each' ? 1 : 0)) + excess))
+  return (tokens) => Math.ceil(heads * (slope * (tokens + (rounding === 'each' ? 1 : 0)) + excess)) + means
 }
+
+/** Bytes of the mean keys that a layer's keys are stored less of: float32 for all stored heads together. */
+export const meanBytes = ({ keys }: Pick<LayerPlan, 'keys'>, heads: number, headDim: number): number =>
+  keys.transform.startsWith('center') ? Math.ceil((heads * headDim * 4) / 64) * 64 : 0
 
 const greatestCommonDivisor = (a: number, b: number): number =>
   b === 0 ? a : greatestCommonDivisor(b, a % b)
@@ -138,7 +143,7 @@ export function planBytes(
   const perLayer = plan.layers.map((layer, l) => {
     const { perHead } = layer.tokens
     const counts = kept?.[l] ?? layer.kept ?? (typeof perHead === 'number' ? undefined : perHead)
-    let bytes = 0
+    let bytes = counts === undefined ? 0 : meanBytes(layer, heads, model.headDim)
     if (counts !== undefined) for (const count of counts) bytes += headBytes(layer, count, model.headDim)
     else if (typeof perHead === 'number')
       bytes = layerBytes(layer, layer.tokens, heads, model.headDim)(perHead)

@@ -25,11 +25,15 @@ export interface PackedFormat {
    */
   readonly group: number
   readonly metadata: 'f16' | 'f32'
-  /** How the offset is stored: a float minimum, or an integer zero point `z` in a byte with `value = (code - z) * scale`. */
-  readonly zero: 'float-minimum' | 'integer'
+  /**
+   * How the offset is stored: a float minimum; an integer zero point `z` in a byte with `value = (code - z) * scale`; the
+   * same in the low four bits of a float32 scale, for up to 4 bits, rounded half away from zero (its range need not hold
+   * 0: values beyond are clamped); or none, where the solver scales by norms.
+   */
+  readonly zero: 'float-minimum' | 'integer' | 'in-scale' | 'none'
   /**
    * `uniform`: level[code] = code. A codebook: 2^bits ascending levels, for a group scaled to
-   * [-1, 1] (then minimum is the group's centre).
+   * [-1, 1] (then minimum is the group's centre), or by its norm.
    */
   readonly levels: 'uniform' | { readonly codebook: readonly number[] }
   readonly solver: Solver
@@ -40,10 +44,36 @@ export interface PackedFormat {
    * mean deviation. Only with `outliers` above 0.
    */
   readonly outlierRule?: OutlierRule
+  /** Two-sided variance normalization of every tile; left out: none. */
+  readonly balance?: Balance
+}
+
+/**
+ * A second scale, for what has none: per token with scales per channel, per channel with scales per token. It evens out
+ * the standard deviations of both in so many alternating steps, of which the most even one counts (arXiv 2606.03458).
+ */
+export interface Balance {
+  readonly steps: number
 }
 
 /** How scale and offset are found. */
-export type Solver = { readonly kind: 'min-max' } | ProximalSolver
+export type Solver = MinMaxSolver | ProximalSolver | NormSolver
+
+/** The range of a group, which counts as `least` where it is smaller; left out: 0. */
+export interface MinMaxSolver {
+  readonly kind: 'min-max'
+  readonly least?: number
+}
+
+/**
+ * Codes are the levels nearest to the values over `spread` times the group's norm. Stored is that scale, or with `keep`
+ * the one that gives what is read back the norm of the group.
+ */
+export interface NormSolver {
+  readonly kind: 'norm'
+  readonly spread: number
+  readonly keep: boolean
+}
 
 /**
  * Refines float minima by proximal iterations, over the block quantized at once, for the l_norm of the errors

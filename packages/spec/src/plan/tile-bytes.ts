@@ -1,4 +1,4 @@
-import type { Element, TensorFormat } from './tensor-format.ts'
+import type { Element, PackedFormat, TensorFormat } from './tensor-format.ts'
 
 /*
  * Bytes of the packed layout. The rule is described in packages/core/native/ops/tile_layout.h, which
@@ -45,15 +45,17 @@ export function partBytes(
       ? divideUp(tokens, format.group) * lanesDim
       : divideUp(headDim, format.group) * slots
   const scaleBytes = alignUp(scales * elementBytes[format.metadata], REGISTER_BYTES)
-  const zeroBytes = alignUp(
-    scales * (format.zero === 'integer' ? 1 : elementBytes[format.metadata]),
-    REGISTER_BYTES,
-  )
+  const zeroBytes = alignUp(scales * offsetBytes(format), REGISTER_BYTES)
+  const balances = format.balance ? (format.scalePer === 'channel' ? slots : lanesDim) : 0
+  const balanceBytes = alignUp(balances * elementBytes[format.metadata], REGISTER_BYTES)
   const outliers = outlierCapacity(format.outliers, tokens, headDim)
   const outlierBytes =
     outliers === 0 ? 0 : alignUp(4 + outliers * (format.metadata === 'f32' ? 8 : 4), REGISTER_BYTES)
-  return codes + scaleBytes + zeroBytes + outlierBytes + extra
+  return codes + scaleBytes + zeroBytes + balanceBytes + outlierBytes + extra
 }
+
+const offsetBytes = ({ zero, metadata }: PackedFormat): number =>
+  zero === 'float-minimum' ? elementBytes[metadata] : zero === 'integer' ? 1 : 0
 
 /** Sections that only some plans need; they lie at the end of the key part. */
 export interface PartNeeds {

@@ -5,7 +5,7 @@ import { noMethods } from '../method/none.ts'
 import type { BoundPruner } from '../method/pruner.ts'
 import type { BoundQuantizer } from '../method/quantizer.ts'
 import type { BoundSharing } from '../method/sharing.ts'
-import { layerBytes, headBytes, nominalBits, storedHeads, tableBytes } from '../plan/plan-bytes.ts'
+import { layerBytes, headBytes, meanBytes, nominalBits, storedHeads, tableBytes } from '../plan/plan-bytes.ts'
 import { readBudget, type Budget } from '../spec/budget.ts'
 import type { CompressionSpec } from '../spec/compression-spec.ts'
 import { overrideOf } from '../spec/layer-override.ts'
@@ -206,11 +206,12 @@ function bytesOf({
     return { bytes, bytesRise: false, bytesKey }
   }
   const tables = tableBytes(stored)
+  const means = meanBytes(stored, heads, headDim)
   const atMost = layerBytes(stored, sharing, heads, headDim)
   const whole = layerBytes(stored, { pool: 'head' }, heads, headDim)
   const bytes = (tokens: LayerTokens) =>
     typeof tokens === 'number'
       ? (tokens < candidates ? atMost : whole)(tokens) + tables
-      : tokens.reduce((sum, n) => sum + headBytes(stored, n, headDim), tables)
+      : tokens.reduce((sum, n) => sum + headBytes(stored, n, headDim), tables + means)
   return { bytes, bytesRise: residual.keys !== 'block' && sharing.pool === 'head', bytesKey }
 }

@@ -46,8 +46,8 @@ export function settleStorage(
   refuseUnknown(storage, fields, path, 'KV_METHOD', 'field')
   checkWindows(storage, path)
   const kept = {
-    keys: checkKeys(storage.keys ?? {}, `${path}.keys`),
-    values: { transform: checkTransform(storage.values ?? {}, ['transform'], `${path}.values`) },
+    keys: checkKeys(storage.keys ?? {}, model.headDim, `${path}.keys`),
+    values: checkValues(storage.values ?? {}, model.headDim, `${path}.values`),
     residual: checkResidual(storage.residual ?? groups, `${path}.residual`),
   }
   if (storage.simulated) return settleSimulated(storage, override, precision, path)
@@ -137,23 +137,33 @@ function checkShare(share: number, path: string): number {
 }
 
 function checkTransform(
-  given: Partial<KeyStorage> | Partial<ValueStorage>,
-  known: readonly string[],
+  { transform = 'none', signs }: Partial<ValueStorage>,
+  known: readonly Transform[],
+  headDim: number,
   path: string,
-): Transform {
-  refuseUnknown(given, known, path, 'KV_METHOD', 'field')
-  const { transform = 'none' } = given
-  if (!['none', 'hadamard', 'center'].includes(transform))
-    throw expected("'none', 'hadamard' or 'center'", `${path}.transform`, transform, 'KV_UNSUPPORTED')
-  return transform
+): ValueStorage {
+  if (!known.includes(transform))
+    throw expected(`one of ${known.join(', ')}`, `${path}.transform`, transform, 'KV_UNSUPPORTED')
+  if (signs === undefined) return { transform }
+  if (!transform.endsWith('hadamard'))
+    throw expected('none beside a transform that does not rotate', `${path}.signs`, signs, 'KV_METHOD')
+  if (!Array.isArray(signs) || signs.length !== headDim || !signs.every((sign) => sign === 1 || sign === -1))
+    throw expected(`${headDim} numbers (the head dimension) of 1 or -1`, `${path}.signs`, signs, 'KV_METHOD')
+  return { transform, signs }
 }
 
-function checkKeys(given: Partial<KeyStorage>, path: string): KeyStorage {
-  const transform = checkTransform(given, ['rope', 'transform'], path)
+function checkKeys(given: Partial<KeyStorage>, headDim: number, path: string): KeyStorage {
+  refuseUnknown(given, ['rope', 'transform', 'signs'], path, 'KV_METHOD', 'field')
   const { rope = 'after' } = given
   if (rope !== 'after' && rope !== 'before')
     throw expected("'after' or 'before'", `${path}.rope`, rope, 'KV_METHOD')
-  return { rope, transform }
+  const known = ['none', 'hadamard', 'center', 'center-hadamard'] as const
+  return { rope, ...checkTransform(given, known, headDim, path) }
+}
+
+function checkValues(given: Partial<ValueStorage>, headDim: number, path: string): ValueStorage {
+  refuseUnknown(given, ['transform', 'signs'], path, 'KV_METHOD', 'field')
+  return checkTransform(given, ['none', 'hadamard'], headDim, path)
 }
 
 const residuals = ['group group', 'block token', 'never never']

@@ -15,6 +15,7 @@
 #include "kernels/evict_lowest.inl.h"
 #include "kernels/glu.inl.h"
 #include "kernels/mark_tokens.inl.h"
+#include "kernels/mean_tokens.inl.h"
 #include "kernels/matmul.inl.h"
 #include "kernels/experts.inl.h"
 #include "kernels/note_nan.inl.h"
@@ -65,6 +66,7 @@ constexpr Ops kOpsOfThisFile = {
     DecodeAttention,
     EvictLowest,
     UploadPiecesToHost,
+    MeanTokens,
     Pack,
     Unpack,
     MarkTokens,
