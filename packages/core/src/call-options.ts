@@ -46,6 +46,11 @@ const generate: Names<GenerateOptions> = {
   topP: true,
   minP: true,
   repetitionPenalty: true,
+  presencePenalty: true,
+  frequencyPenalty: true,
+  logitBias: true,
+  logprobs: true,
+  constraint: true,
 }
 const loadModel: Names<LoadModelOptions> = {
   device: true,

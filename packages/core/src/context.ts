@@ -6,7 +6,7 @@ import { generate, settleGenerate, type GenerateOptions } from './generate/gener
 import { Run } from './generate/run.ts'
 import { checkMessages, type Message, type TemplateOptions } from './model/chat-template.ts'
 import type { ModelParts } from './model-parts.ts'
-import type { NativeContext, NativeSampling, NativeTileExport } from './native/addon.ts'
+import type { NativeContext, NativeSampling, NativeTileExport, NativeToken } from './native/addon.ts'
 import { tokenizeContinuation } from './prompt/continuation.ts'
 import {
   checkTokenized,
@@ -139,9 +139,9 @@ export class Context {
    * @throws KV_INVALID_OPTION, KV_BUSY, KV_DISPOSED; the run rejects with KV_ABORTED and KV_NUMERIC.
    */
   generate(options: GenerateOptions = {}): Run {
-    const settings = settleGenerate(options, this.parts.model.generation)
-    this.requireIdle()
     const { native, model, limit } = this.parts
+    const settings = settleGenerate(options, model)
+    this.requireIdle()
     // A run that waits for its reader ends too when the context is disposed.
     const ends = this.ending.signal
     const signal = settings.signal ? AbortSignal.any([settings.signal, ends]) : ends
@@ -150,6 +150,7 @@ export class Context {
         const target = {
           tokens: this.currentTokens(),
           limit,
+          vocabSize: model.config.vocabSize,
           tokenizer: model.tokenizer,
           recentIds: this.recentIds,
           seed: (seed: number) => {
@@ -288,25 +289,28 @@ export class Context {
   }
 
   /** Feeds the token chosen last, so that the logits are those after it; with `sampling` the same step chooses the next one. */
-  private async feed(signal?: AbortSignal, sampling?: NativeSampling): Promise<void> {
-    if (this.pending === undefined) return
+  private async feed(signal?: AbortSignal, sampling?: NativeSampling): Promise<NativeToken | undefined> {
+    if (this.pending === undefined) return undefined
     const ids = Int32Array.of(this.pending)
     const before = performance.now()
     const next = await this.appendNative(ids, signal, sampling)
     this.decode.ms += performance.now() - before
     this.decode.tokens += 1
     this.remember(ids)
-    this.pending = next
+    this.pending = undefined
+    return next
   }
 
   /** Chooses the next token; it stays pending. */
-  private async next(sampling: NativeSampling, signal: AbortSignal): Promise<number> {
-    if (this.pending === undefined) this.pending = await this.sampleNative(sampling)
-    else await this.feed(signal, sampling)
-    return this.pending
+  private async next(sampling: NativeSampling, signal: AbortSignal): Promise<NativeToken> {
+    const chosen = (await this.feed(signal, sampling)) ?? (await this.sampleNative(sampling))
+    if (chosen.id < 0)
+      throw kvError('KV_INVALID_OPTION', 'The constraint allows no token, not even one that ends the reply.')
+    this.pending = chosen.id
+    return chosen
   }
 
-  private async sampleNative(sampling: NativeSampling): Promise<number> {
+  private async sampleNative(sampling: NativeSampling): Promise<NativeToken> {
     try {
       return await this.parts.native.sample(sampling)
     } catch (cause) {
@@ -318,7 +322,7 @@ export class Context {
     ids: Int32Array,
     signal: AbortSignal | undefined,
     sampling?: NativeSampling,
-  ): Promise<number | undefined> {
+  ): Promise<NativeToken | undefined> {
     throwIfAborted(signal)
     if (this.disposing) throw abortedBy(this.ending.signal)
     const { native } = this.parts

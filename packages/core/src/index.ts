@@ -14,8 +14,9 @@ export type { WeightsInUse } from './weights/weights-in-use.ts'
 export type { WeightsMode } from './weights/weights-mode.ts'
 export type { CompressionInput } from './resolve-all.ts'
 export type { GenerateOptions } from './generate/generate.ts'
+export type { Constraint } from './generate/constraint.ts'
 export type { SamplingOptions } from './generate/sampling.ts'
-export type { Piece, Run, RunResult, RunTimings } from './generate/run.ts'
+export type { Piece, Run, RunResult, RunTimings, TokenLogprob } from './generate/run.ts'
 export type { Prompt, TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 export type { Message, TemplateOptions } from './model/chat-template.ts'
 export type { ModelConfig } from './model/config.ts'
@@ -43,5 +44,6 @@ export type {
   NativeStats,
   NativeTensor,
   NativeTileExport,
+  NativeToken,
   ObserveOptions,
 } from './native/addon.ts'

@@ -1,19 +1,10 @@
 // NativeContext of addon.ts.
 #include "binding/convert.h"
 #include "binding/objects.h"
+#include "binding/sampling.h"
 
 namespace qpkv {
 namespace {
-
-Sampling ReadSampling(const Napi::Object& from) {
-  Sampling sampling;
-  sampling.temperature = NumberOf(from, "temperature");
-  sampling.top_k = IntOf(from, "topK");
-  sampling.top_p = NumberOf(from, "topP");
-  sampling.min_p = NumberOf(from, "minP");
-  sampling.repetition_penalty = NumberOf(from, "repetitionPenalty");
-  return sampling;
-}
 
 class ContextObject : public Napi::ObjectWrap<ContextObject> {
  public:
@@ -38,7 +29,8 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   }
 
   Napi::Value Sample(const Napi::CallbackInfo& info) {
-    return Submit(info, {}, false, ReadSampling(info[0].As<Napi::Object>()));
+    const int vocab = Held(info)->model().description.vocab;
+    return Submit(info, {}, false, ReadSampling(info[0].As<Napi::Object>(), vocab));
   }
 
   Napi::Value Logits(const Napi::CallbackInfo& info) {
@@ -107,7 +99,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     CheckIds(info.Env(), ids, context->model().description.vocab);
     std::optional<Sampling> sampling;
     if (!all && info.Length() > 1 && info[1].IsObject())
-      sampling = ReadSampling(info[1].As<Napi::Object>());
+      sampling = ReadSampling(info[1].As<Napi::Object>(), context->model().description.vocab);
     return Submit(info, std::move(ids), all, sampling);
   }
 
@@ -118,9 +110,10 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     context->abort.store(false);  // an abort() before this call meant an earlier one
     auto job = std::make_unique<FeedJob>(context, std::move(ids), all, sampling);
     const FeedJob* feed = job.get();  // lives until its promise has a value
-    const auto finish = [feed, all](Napi::Env env) -> Napi::Value {
+    const int logprobs = sampling ? sampling->logprobs : -1;
+    const auto finish = [feed, all, logprobs](Napi::Env env) -> Napi::Value {
       if (all) return FloatArray(env, feed->logits());
-      if (feed->chosen()) return Napi::Number::New(env, feed->chosen()->id);
+      if (feed->chosen()) return TokenObject(env, *feed->chosen(), logprobs);
       return env.Undefined();
     };
     return context_.runtime().Submit(info.Env(), std::move(job), std::move(mark), finish);

@@ -1,6 +1,7 @@
 // How a sequence's next token is chosen; SampleRow (ops/output_ops.h) says what each field does.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 namespace qpkv {
 
@@ -12,11 +13,9 @@ struct Sampling {
   double repetition_penalty = 1;
   double presence_penalty = 0, frequency_penalty = 0;
   int logprobs = -1;
-  // Device memory of the caller, or null.
-  const uint32_t* allowed = nullptr;
-  const int32_t* bias_ids = nullptr;
-  const float* bias = nullptr;
-  int bias_count = 0;
+  std::vector<uint32_t> allowed;  // [(vocab + 31) / 32] bits; empty: all
+  std::vector<int32_t> bias_ids;  // different ones
+  std::vector<float> bias;        // [bias_ids]
 
   bool counts_tokens() const {
     return repetition_penalty != 1 || presence_penalty != 0 || frequency_penalty != 0;

@@ -62,7 +62,9 @@ class StepRun {
                                                                                       : 0;
         item.logits_row = logits_rows_;
         logits_rows_ += item.logits_rows;
-        if (item.work->sampling != nullptr) ++samples_;
+        if (item.work->sampling == nullptr) continue;
+        ++samples_;
+        input_bytes_ += InputBytes(*item.work->sampling);
       }
     for (const StepItem& item : items_)
       for (int l = item.work->from; l < item.work->to; ++l)
@@ -72,13 +74,15 @@ class StepRun {
   // What the host knows of this step goes to the device at once.
   void Prepare() {
     const int position_rows = rows_ * (per_layer_ ? d_.layers : 1);
-    const StateLayout at(rows_, position_rows, rows_ + logits_rows_, samples_);
+    const StateLayout at(rows_, position_rows, rows_ + logits_rows_, samples_, input_bytes_);
+    uint8_t* device = static_cast<uint8_t*>(engine_.Bytes(Slot::kStepState, at.bytes));
     std::vector<uint8_t> host(at.sampled);
     auto* ids = reinterpret_cast<int32_t*>(host.data());
     auto* positions = reinterpret_cast<int32_t*>(host.data() + at.positions);
     auto* sampling = reinterpret_cast<SampleRow*>(host.data() + at.sampling);
     std::memset(host.data() + at.notes, 0xff, at.sampled - at.notes);  // -1
     int sample = 0;
+    StepInputs inputs{host.data() + at.inputs, device + at.inputs};
     for (const StepItem& item : items_) {
       const Work& work = *item.work;
       for (int i = 0; i < work.rows; ++i) {
@@ -88,9 +92,8 @@ class StepRun {
               (per_layer_ && item.At(l) ? work.sequence->RopePosition(l, work.first) : work.first) +
               i;
       }
-      if (work.sampling != nullptr) sampling[sample++] = RowOf(work);
+      if (work.sampling != nullptr) sampling[sample++] = RowOf(work, &inputs);
     }
-    uint8_t* device = static_cast<uint8_t*>(engine_.Bytes(Slot::kStepState, at.bytes));
     engine_.Upload(device, host.data(), host.size());
     ids_ = reinterpret_cast<const int32_t*>(device);
     positions_ = reinterpret_cast<const int32_t*>(device + at.positions);
@@ -103,9 +106,9 @@ class StepRun {
   // Decode alone is replayed: one row each, whose ops are called with the same arguments token
   // after token. 0 where they are not.
   uint64_t Key() const {
-    uint64_t key =
-        HashOf({engine_.moves(), reinterpret_cast<uintptr_t>(&model_), static_cast<uint64_t>(rows_),
-                static_cast<uint64_t>(samples_), static_cast<uint64_t>(per_layer_)});
+    uint64_t key = HashOf({engine_.moves(), reinterpret_cast<uintptr_t>(&model_),
+                           static_cast<uint64_t>(rows_), static_cast<uint64_t>(samples_),
+                           static_cast<uint64_t>(input_bytes_), static_cast<uint64_t>(per_layer_)});
     for (const StepItem& item : items_) {
       const Work& work = *item.work;
       const uint64_t own = work.sequence->ReplayKey();
@@ -361,6 +364,7 @@ class StepRun {
   int carried_ = 0;        // of work that passes all layers
   int prompt_layer_ = -1;  // that the prompts' rows pass, or -1
   int logits_rows_ = 0, samples_ = 0;
+  size_t input_bytes_ = 0;  // of masks and biases
   bool per_layer_ = false;  // positions differ from layer to layer
   bool in_place_ = false;
   float* hidden_ = nullptr;  // [rows, hidden]

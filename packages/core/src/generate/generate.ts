@@ -3,10 +3,11 @@ import { expected } from '@qpkv/spec'
 import { throwIfAborted } from '../aborted.ts'
 import { checkCallOptions } from '../call-options.ts'
 import { kvError } from '../errors.ts'
-import type { GenerationDefaults } from '../model/generation-config.ts'
+import type { ModelParts } from '../model-parts.ts'
 import type { Tokenizer } from '../model/tokenizer.ts'
-import type { NativeSampling } from '../native/addon.ts'
-import type { RunControl, RunResult } from './run.ts'
+import type { NativeSampling, NativeToken } from '../native/addon.ts'
+import { nextMask, type Constraint } from './constraint.ts'
+import type { RunControl, RunResult, TokenLogprob } from './run.ts'
 import { settleSampling, type SamplingOptions } from './sampling.ts'
 import { StopStrings } from './stop-strings.ts'
 
@@ -20,6 +21,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly stopTokens?: readonly number[]
   /** Same seed, same tokens (for one op table); default: drawn at random. */
   readonly seed?: number
+  /** Which tokens may come. A reply that it leaves no token ends in an error: it should allow a stop token in the end. */
+  readonly constraint?: Constraint
   readonly signal?: AbortSignal
 }
 
@@ -30,10 +33,14 @@ export interface GenerateSettings {
   readonly stop: readonly string[]
   readonly stopTokens: ReadonlySet<number>
   readonly seed: number
+  readonly constraint: Constraint | undefined
   readonly signal: AbortSignal | undefined
 }
 
-export function settleGenerate(options: GenerateOptions, defaults: GenerationDefaults): GenerateSettings {
+export function settleGenerate(
+  options: GenerateOptions,
+  { generation: defaults, config: { vocabSize } }: Pick<ModelParts, 'generation' | 'config'>,
+): GenerateSettings {
   checkCallOptions(options, 'generate')
   const { maxTokens = 256, stop = [], stopTokens = defaults.stopTokens, signal } = options
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
@@ -45,27 +52,36 @@ export function settleGenerate(options: GenerateOptions, defaults: GenerationDef
     throw expected('a text or a list of texts that are not empty', 'stop', stop)
   if (!Array.isArray(stopTokens) || stopTokens.some((id: unknown) => !Number.isSafeInteger(id)))
     throw expected('a list of token ids', 'stopTokens', stopTokens)
+  const constraint: unknown = options.constraint
+  if (constraint !== undefined && !isConstraint(constraint))
+    throw expected('an object with allowed() and accept()', 'constraint', constraint)
   return {
-    sampling: settleSampling(options, defaults),
+    sampling: settleSampling(options, defaults, vocabSize),
     maxTokens,
     stop: stops as readonly string[],
     stopTokens: new Set(stopTokens as readonly number[]),
     seed,
+    constraint,
     signal,
   }
 }
+
+const isConstraint = (value: unknown): value is Constraint =>
+  typeof (value as Partial<Constraint> | null)?.allowed === 'function' &&
+  typeof (value as Partial<Constraint> | null)?.accept === 'function'
 
 /** What a run needs of the context that it works on. */
 export interface GenerateTarget {
   readonly tokens: number
   /** Tokens at most, those of the prompt included. */
   readonly limit: number
+  readonly vocabSize: number
   readonly tokenizer: Tokenizer | undefined
   /** The last tokens before the reply. */
   readonly recentIds: readonly number[]
   seed(seed: number): void
   /** Feeds the token chosen last and chooses the next one, in one step; called only when it is wanted. */
-  next(sampling: NativeSampling): Promise<number>
+  next(sampling: NativeSampling): Promise<NativeToken>
 }
 
 /** Chooses token after token, each when it is wanted; every one is pushed as one piece. */
@@ -80,12 +96,13 @@ export async function generate(
       'Stop strings need a tokenizer.json in the model folder.',
       'Use stopTokens.',
     )
-  const { signal } = settings
+  const { signal, constraint } = settings
   const started = performance.now()
   const stream = target.tokenizer?.stream(target.recentIds)
   const stops = new StopStrings(settings.stop)
   const contextTokens = target.tokens
   const tokens: number[] = []
+  const logprobs: TokenLogprob[] = []
   let text = ''
   let firstTokenMs = 0
   let decodeMs = 0
@@ -100,8 +117,13 @@ export async function generate(
       break
     }
     const before = performance.now()
-    const token = await target.next(settings.sampling)
+    const allowed = constraint && (await nextMask(constraint, target.vocabSize))
+    const chosen = await target.next(allowed ? { ...settings.sampling, allowed } : settings.sampling)
+    const token = chosen.id
+    await constraint?.accept(token)
     tokens.push(token)
+    const logprob = readLogprob(chosen)
+    if (logprob) logprobs.push(logprob)
     if (tokens.length === 1) firstTokenMs = performance.now() - started
     else decodeMs += performance.now() - before
     const stopped = settings.stopTokens.has(token)
@@ -114,11 +136,12 @@ export async function generate(
     else if (contextTokens + tokens.length >= target.limit) finishReason = 'context'
     if (finishReason) out += stops.push(stream?.flush() ?? '') + stops.flush()
     text += out
-    control.push({ text: out, token })
+    control.push({ text: out, token, ...(logprob && { logprob }) })
   }
   return {
     text,
     tokens,
+    ...(settings.sampling.logprobs !== undefined && { logprobs }),
     finishReason,
     usage: { contextTokens, newTokens: tokens.length },
     timings: {
@@ -126,5 +149,14 @@ export async function generate(
       totalMs: performance.now() - started,
       tokensPerSecond: decodeMs > 0 ? ((tokens.length - 1) * 1000) / decodeMs : 0,
     },
+  }
+}
+
+function readLogprob({ id, logprob, likeliest, logprobs }: NativeToken): TokenLogprob | undefined {
+  if (logprob === undefined) return undefined
+  return {
+    token: id,
+    logprob,
+    likeliest: Array.from(likeliest ?? [], (token, i) => ({ token, logprob: logprobs?.[i] ?? 0 })),
   }
 }

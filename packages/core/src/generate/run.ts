@@ -5,6 +5,16 @@ export interface Piece {
   /** Text that this token made complete; may be empty, or more than the token's own where text was held back. */
   readonly text: string
   readonly token: number
+  /** Where `logprobs` asked for it. */
+  readonly logprob?: TokenLogprob
+}
+
+/** How likely the model itself held a token and others in its place; natural logarithms. */
+export interface TokenLogprob {
+  readonly token: number
+  readonly logprob: number
+  /** Best first, as many as were asked for. */
+  readonly likeliest: readonly { readonly token: number; readonly logprob: number }[]
 }
 
 /** How long a reply took. */
@@ -22,6 +32,8 @@ export interface RunResult {
   readonly text: string
   /** All tokens chosen, the one that ended the reply included. */
   readonly tokens: readonly number[]
+  /** One per token, where `logprobs` asked for it. */
+  readonly logprobs?: readonly TokenLogprob[]
   /** `stop`: a stop token or string; `length`: maxTokens; `context`: the model's context is full; `abort`: the reader left the loop. */
   readonly finishReason: 'stop' | 'length' | 'context' | 'abort'
   readonly usage: { readonly contextTokens: number; readonly newTokens: number }

@@ -182,6 +182,26 @@ export interface NativeSampling {
   topP: number
   minP: number
   repetitionPenalty: number
+  /** Default 0. */
+  presencePenalty?: number
+  frequencyPenalty?: number
+  /** Report the model's own log-probabilities: of the chosen token, and of so many of the likeliest. Default: none. */
+  logprobs?: number
+  /** Added to the logits of these ids, which differ. */
+  biasIds?: Int32Array
+  bias?: Float32Array
+  /** [(vocabSize + 31) / 32]: a bit per token that may be chosen. Default: all. */
+  allowed?: Int32Array
+}
+
+/** A chosen token. The others only where log-probabilities were asked for; natural logarithms. */
+export interface NativeToken {
+  /** -1: the mask allows none. */
+  id: number
+  logprob?: number
+  /** The likeliest tokens, best first, with theirs. */
+  likeliest?: Int32Array
+  logprobs?: Float32Array
 }
 
 /** A compressed cache and the logits of its next token. */
@@ -195,14 +215,14 @@ export interface NativeContext {
   /** Starts the generator's random numbers; the same seed gives the same tokens. */
   seed(seed: number): void
   /** Chooses a token from the current logits. */
-  sample(sampling: NativeSampling): Promise<number>
+  sample(sampling: NativeSampling): Promise<NativeToken>
   /** Current logits, [vocab]. */
   logits(): Promise<Float32Array>
   /**
    * Feeds tokens at the true positions; afterwards the logits are those of the last one. One token is a decode step.
    * With `sampling` the step also chooses the next token, which is returned.
    */
-  append(ids: Int32Array, sampling?: NativeSampling): Promise<number | undefined>
+  append(ids: Int32Array, sampling?: NativeSampling): Promise<NativeToken | undefined>
   /** Like append, returning the logits of every fed token [ids, vocab]. */
   appendAll(ids: Int32Array): Promise<Float32Array>
   fork(): NativeContext

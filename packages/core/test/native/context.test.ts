@@ -64,13 +64,11 @@ const start = async (tokens: number, layer: LayerPlan): Promise<NativeContext> =
   return contexts[0]!
 }
 
-async function sampleMany(
-  context: NativeContext,
-  sampling: Parameters<NativeContext['sample']>[0],
-  count: number,
-): Promise<number[]> {
+type Sampling = Parameters<NativeContext['sample']>[0]
+
+async function sampleMany(context: NativeContext, sampling: Sampling, count: number): Promise<number[]> {
   const ids: number[] = []
-  while (ids.length < count) ids.push(await context.sample(sampling))
+  while (ids.length < count) ids.push((await context.sample(sampling)).id)
   return ids
 }
 
@@ -218,7 +216,7 @@ test('by the rule `never` later tokens stay exact, and the codes stay as they ar
 
 describe('sampling', () => {
   const plain = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 }
-  const draw = async (context: NativeContext, sampling: typeof plain, count = 200) => {
+  const draw = async (context: NativeContext, sampling: Sampling, count = 200) => {
     context.seed(11)
     return new Set(await sampleMany(context, sampling, count))
   }
@@ -243,7 +241,7 @@ describe('sampling', () => {
     expect(await draw(context, { ...plain, topP: 1e-6 })).toEqual(new Set(order.slice(0, 1)))
     expect(await draw(context, { ...plain, minP: 1 })).toEqual(new Set(order.slice(0, 1)))
     expect(await draw(context, { ...plain, temperature: 1e-3 })).toEqual(new Set(order.slice(0, 1)))
-    expect(await context.sample(greedy)).toBe(order[0])
+    expect((await context.sample(greedy)).id).toBe(order[0])
   })
 
   test('a repetition penalty moves the choice away from tokens seen before', async () => {
@@ -252,7 +250,43 @@ describe('sampling', () => {
     const seen = new Set(prompt(30))
     const penalized = logits.map((x, id) => (seen.has(id) ? (x > 0 ? x / 1.8 : x * 1.8) : x))
     const best = penalized.indexOf(Math.max(...penalized))
-    expect(await context.sample({ ...greedy, repetitionPenalty: 1.8 })).toBe(best)
+    expect((await context.sample({ ...greedy, repetitionPenalty: 1.8 })).id).toBe(best)
+  })
+
+  test('presence and frequency penalties, a bias and a mask move it as their formulas say', async () => {
+    const context = await start(30, layerPlan(30))
+    const logits = [...(await context.logits())]
+    const counts = logits.map((_, id) => prompt(30).filter((seen) => seen === id).length)
+    const penalized = logits.map((x, id) => x - (counts[id]! > 0 ? 3 : 0) - 2 * counts[id]!)
+    const best = (values: number[]) => values.indexOf(Math.max(...values))
+    const penalties = { ...greedy, presencePenalty: 3, frequencyPenalty: 2 }
+    expect((await context.sample(penalties)).id).toBe(best(penalized))
+    const ids = [7, best(logits), 12]
+    const bias = { biasIds: Int32Array.from(ids), bias: Float32Array.of(90, -100, 95) }
+    const biased = logits.map((x, id) => x + (ids.includes(id) ? bias.bias[ids.indexOf(id)]! : 0))
+    expect((await context.sample({ ...greedy, ...bias })).id).toBe(best(biased))
+    const allowed = new Int32Array(Math.ceil(logits.length / 32))
+    for (const id of [3, 31, 33]) allowed[id >> 5]! |= 1 << (id & 31)
+    const least = [3, 31, 33].sort((a, b) => logits[b]! - logits[a]!)[0]
+    expect((await context.sample({ ...greedy, allowed })).id).toBe(least)
+    expect(await draw(context, { ...plain, temperature: 50, allowed })).toEqual(new Set([3, 31, 33]))
+    // In the step that feeds a token, too.
+    const fed = await context.append(Int32Array.of(5), { ...greedy, allowed, ...bias })
+    expect([3, 31, 33]).toContain(fed?.id)
+    expect((await context.sample({ ...greedy, allowed: allowed.fill(0) })).id).toBe(-1)
+  })
+
+  test('log-probabilities are those of the logits as they are', async () => {
+    const context = await start(30, layerPlan(30))
+    const logits = [...(await context.logits())]
+    const total = Math.log(logits.reduce((sum, x) => sum + Math.exp(x), 0))
+    const order = logits.map((_, id) => id).sort((a, b) => logits[b]! - logits[a]!)
+    const token = await context.sample({ ...greedy, presencePenalty: 5, logprobs: 4 })
+    expect(token.logprob).toBeCloseTo(logits[token.id]! - total, 4)
+    expect([...token.likeliest!]).toEqual(order.slice(0, 4))
+    for (const [i, id] of order.slice(0, 4).entries())
+      expect(token.logprobs![i]).toBeCloseTo(logits[id]! - total, 4)
+    expect(await context.sample(greedy)).toEqual({ id: order[0] })
   })
 })
 

@@ -115,8 +115,8 @@ describe.skipIf(!existsSync(library))('on a device apart', () => {
       const context = contexts[0]!
       context.seed(5)
       const sampling = { temperature: 1.2, topK: 60, topP: 0.97, minP: 0.01, repetitionPenalty: 1.4 }
-      const ids = [await context.sample(sampling)]
-      while (ids.length < 40) ids.push((await context.append(Int32Array.of(ids.at(-1)!), sampling))!)
+      const ids = [(await context.sample(sampling)).id]
+      while (ids.length < 40) ids.push((await context.append(Int32Array.of(ids.at(-1)!), sampling))!.id)
       draws.push(ids)
     }
     expect(draws[1]).toEqual(draws[0])

@@ -161,14 +161,14 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
     }),
     kept: () => plan.layers.map((at) => Int32Array.of(at.tokens.perHead, at.tokens.perHead)),
     seed: () => undefined,
-    sample: () => Promise.resolve(next()),
+    sample: () => Promise.resolve({ id: next() }),
     logits: () => Promise.resolve(new Float32Array(VOCAB)),
     async append(more, sampling) {
       await pause(log.stepMs)
       if (stopped) throw aborted()
       log.fed.push(...more)
       ids.push(...more)
-      return sampling && next()
+      return sampling && { id: next() }
     },
     appendAll: () => Promise.reject(new Error('fake')),
     fork: () => fakeContext([...ids], plan, log),

@@ -136,7 +136,7 @@ export const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPen
 export async function generateGreedy(context: NativeContext, count: number): Promise<number[]> {
   const ids: number[] = []
   while (ids.length < count) {
-    const id = await context.sample(greedy)
+    const { id } = await context.sample(greedy)
     ids.push(id)
     if (ids.length < count) await context.append(Int32Array.of(id))
   }
