@@ -158,7 +158,9 @@ export class Context {
           },
           next: (sampling: NativeSampling) => this.next(sampling, signal),
         }
-        return generate(target, { ...settings, signal }, control)
+        return this.expecting(Math.min(settings.maxTokens, limit - target.tokens), () =>
+          generate(target, { ...settings, signal }, control),
+        )
       }),
     )
   }
@@ -183,7 +185,7 @@ export class Context {
       const fed = pending === undefined ? ids : Int32Array.of(pending, ...ids)
       const before = this.parts.native.tokens
       try {
-        await this.appendNative(fed, options.signal)
+        await this.expecting(fed.length, () => this.appendNative(fed, options.signal))
       } finally {
         // A cancelled append may have fed the beginning; what is in the cache stays there.
         const count = this.parts.native.tokens - before
@@ -357,6 +359,17 @@ export class Context {
         `The context would have ${tokens} tokens with these ${added}; the model was made for ${limit}.`,
         'Append less, or allow it with { allowLongPrompt: true }.',
       )
+  }
+
+  /** Tells the engine how many tokens come, so that it grants their memory at once. */
+  private async expecting<T>(tokens: number, work: () => Promise<T>): Promise<T> {
+    const { native } = this.parts
+    native.expect(Math.max(0, tokens))
+    try {
+      return await work()
+    } finally {
+      native.expect(0)
+    }
   }
 
   private remember(ids: Int32Array): void {

@@ -40,6 +40,7 @@ export type {
   NativeModelDescription,
   NativePartExport,
   NativePrefill,
+  NativePromptMemory,
   NativeSampling,
   NativeStats,
   NativeTensor,

@@ -33,7 +33,10 @@ export interface LoadModelOptions {
   readonly weights?: WeightsMode
   /** Methods for specs given as plain JSON or text: a list, or a registry such as that of @qpkv/methods. */
   readonly methods?: readonly AnyMethod[] | Registry
-  /** Bytes that loading and prefill may take; default: what the system and its container have left. */
+  /**
+   * Bytes that weights, prompts and contexts may take together; default: what the system and its container have left. A
+   * prompt that does not fit beside the others waits for its turn; one that would not fit alone is refused.
+   */
   readonly memoryLimit?: number
   readonly onProgress?: (progress: LoadProgress) => void
   /** Ends loading between its stages, and a download at once; what arrived is kept and continued the next time. */
@@ -98,6 +101,9 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   const engine = createEngine(threads, options.table)
   try {
     const native = await engine.loadModel(description)
+    native.setMemoryLimit(
+      options.memoryLimit === undefined ? availableMemory() : options.memoryLimit - native.weightBytes,
+    )
     onProgress?.({ stage: 'ready' })
     return new Model({
       folder: path,

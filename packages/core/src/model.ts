@@ -3,6 +3,7 @@ import { checkCallOptions } from './call-options.ts'
 import type { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import { availableMemory } from './memory/available-memory.ts'
+import { promptMemory } from './memory/prompt-memory.ts'
 import { prefillPeakBytes, requireMemory } from './memory/estimate.ts'
 import type { ChatTemplate, TemplateOptions } from './model/chat-template.ts'
 import type { ModelConfig } from './model/config.ts'
@@ -109,13 +110,21 @@ export class Model {
     const promptFacts = this.promptFacts(tokenized, options)
     const element = precision === 'f32' ? 'f32' : (options.element ?? 'bf16')
     const resolved = resolveAll(specs, registry, facts, promptFacts, element)
-    this.requireMemory(
+    const available = this.requireMemory(
       tokenized.ids.length,
       resolved.map(({ bytes }) => bytes),
     )
     for (const { warnings } of resolved) for (const warning of warnings) warn(warning, options.onWarning)
     this.alive()
-    const contexts = await runPrefill(this.parts, tokenized, resolved, options)
+    const expectTokens = Math.max(tokenized.ids.length, options.expectTokens ?? 0)
+    const memory = promptMemory(this.parts.config, facts, {
+      tokens: tokenized.ids.length,
+      expected: expectTokens,
+      caches: resolved,
+      elementBytes: element === 'f32' ? 4 : 2,
+      available,
+    })
+    const contexts = await runPrefill(this.parts, tokenized, resolved, memory, options)
     return many ? contexts : (contexts[0] as Context)
   }
 
@@ -194,9 +203,13 @@ export class Model {
     return { tokens, tokenIds: tokenized.ids, ...(userEnd !== undefined && { userEnd }) }
   }
 
-  private requireMemory(tokens: number, caches: readonly number[]): void {
-    const { config, memoryLimit } = this.parts
-    const limit = memoryLimit === undefined ? availableMemory() : memoryLimit - this.weightBytes
+  /** Whether it would fit if nothing else ran; what does not fit beside the others waits. Gives back the bytes that there are. */
+  private requireMemory(tokens: number, caches: readonly number[]): number {
+    const { config, memoryLimit, native } = this.parts
+    const limit =
+      memoryLimit === undefined
+        ? availableMemory() + native.stats().grantedBytes
+        : memoryLimit - this.weightBytes
     requireMemory(
       `A prefill of ${tokens} tokens`,
       {
@@ -206,6 +219,7 @@ export class Model {
       limit,
       'Use a shorter prompt, fewer specs at once, or a smaller budget.',
     )
+    return limit
   }
 
   private alive(): ModelParts {

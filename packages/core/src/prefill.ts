@@ -13,7 +13,7 @@ import { endedBy, throwIfAborted } from './aborted.ts'
 import { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import type { ModelParts } from './model-parts.ts'
-import type { NativeModel, NativePrefill } from './native/addon.ts'
+import type { NativeModel, NativePrefill, NativePromptMemory } from './native/addon.ts'
 import { viewLayer } from './layer-view.ts'
 import { planForAddon } from './native/plan-for-addon.ts'
 import type { PrefillOptions } from './prefill-options.ts'
@@ -30,6 +30,7 @@ export async function runPrefill(
   parts: ModelParts,
   prompt: TokenizedPrompt,
   specs: readonly ResolvedSpec[],
+  memory: NativePromptMemory,
   options: PrefillOptions,
 ): Promise<Context[]> {
   const { native, facts } = parts
@@ -37,7 +38,7 @@ export async function runPrefill(
   throwIfAborted(signal)
   const started = performance.now()
   const expected = Math.max(prompt.ids.length, options.expectTokens ?? 0)
-  const prefill = start(native, prompt.ids, specs, expected)
+  const prefill = start(native, prompt.ids, specs, expected, memory)
   const stop = () => {
     prefill.abort()
   }
@@ -152,12 +153,14 @@ function start(
   ids: Int32Array,
   specs: readonly ResolvedSpec[],
   expected: number,
+  memory: NativePromptMemory,
 ): NativePrefill {
   try {
     return native.startPrefill(
       ids,
       specs.map(({ plan, hooks }) => planForAddon(plan, hooks.score !== undefined)),
       expected,
+      memory,
     )
   } catch (cause) {
     throw fromNative(cause)

@@ -46,7 +46,7 @@ describe('requests beside one another', () => {
     // 8 answers of 14 decoded tokens and 2 pieces of text each.
     expect(after.steps - before.steps).toBeLessThan(8 * 16 * 0.7)
     expect(after.tokens.prompt - before.tokens.prompt).toBe(8 * 100 + 90 * 28)
-    expect(after.queue).toEqual({ prompts: 0, contexts: 0 })
+    expect(after.queue).toEqual({ prompts: 0, contexts: 0, waitingForMemory: 0 })
   })
 
   it('are read in order, each as soon as those before it', async () => {
@@ -131,4 +131,74 @@ it('an error of onProgress ends the prefill', async () => {
     },
   })
   await expect(failing).rejects.toThrow('no room on the screen')
+})
+
+describe('against a limit of memory', () => {
+  /** A model with room for so many contexts of 600 tokens, and for reading one prompt. */
+  const open = async (contexts: number) => {
+    await using first = await model.prefill(ids(600)) // what steps share is there now
+    const before = model.stats().bytes.granted
+    const second = await model.prefill(ids(600))
+    const each = model.stats().bytes.granted - before
+    await second.dispose()
+    const scratch = before - each
+    const work = model.estimate(600).prefillPeak - scratch
+    expect(first.tokens).toBe(600)
+    const memoryLimit = model.weightBytes + scratch + work + contexts * each
+    return loadModel(modelFolder, { threads: 2, precision: 'f32', memoryLimit })
+  }
+
+  it('those that fit run, the others wait in order, and none fails', async () => {
+    await using limited = await open(1.5)
+    const order: number[] = []
+    let most = 0
+    let waited = false
+    const request = async (at: number) => {
+      await using context = await limited.prefill(ids(600, at))
+      order.push(at)
+      let read = 0
+      for await (const _ of context.generate({ maxTokens: 60, stopTokens: [] })) {
+        const { bytes, queue } = limited.stats()
+        most = Math.max(most, bytes.granted / bytes.limit)
+        waited ||= queue.waitingForMemory > 0
+        read++
+      }
+      return read
+    }
+    expect(await Promise.all(Array.from({ length: 12 }, (_, at) => request(at)))).toEqual(
+      Array.from({ length: 12 }, () => 60),
+    )
+    expect(order).toEqual(Array.from({ length: 12 }, (_, at) => at))
+    expect(most).toBeLessThanOrEqual(1)
+    expect(waited).toBe(true)
+    // Only what steps share is kept, and the last context's share of it is gone with it.
+    expect(limited.stats().bytes.granted).toBeLessThanOrEqual(model.stats().bytes.granted)
+  })
+
+  it('a prompt that waits can be cancelled', async () => {
+    await using limited = await open(1.5)
+    await using held = await limited.prefill(ids(600))
+    const controller = new AbortController()
+    const waiting = limited.prefill(ids(600, 1), { signal: controller.signal })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(limited.stats().queue).toMatchObject({ prompts: 1, waitingForMemory: 1 })
+    controller.abort(new Error('no patience'))
+    await throwsKv('KV_ABORTED', /no patience/, () => waiting)
+    expect(held.tokens).toBe(600)
+  })
+
+  it('what would not fit alone is refused at once', async () => {
+    await using limited = await open(-0.5)
+    await throwsKv('KV_MEMORY', /A prefill of 600 tokens needs/, () => limited.prefill(ids(600)))
+  })
+
+  it('a context that is disposed of makes room', async () => {
+    await using limited = await open(1.5)
+    const first = await limited.prefill(ids(600))
+    const second = limited.prefill(ids(600, 1))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await first.dispose()
+    await using context = await second
+    expect(context.tokens).toBe(600)
+  })
 })

@@ -1,10 +1,14 @@
 // NativeContext of addon.ts.
+#include <algorithm>
+
 #include "binding/convert.h"
 #include "binding/objects.h"
 #include "binding/sampling.h"
 
 namespace qpkv {
 namespace {
+
+constexpr int kMostExpected = 1 << 30;
 
 class ContextObject : public Napi::ObjectWrap<ContextObject> {
  public:
@@ -74,6 +78,12 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     for (size_t l = 0; l < context.layer_count(); ++l) context.layer(l).Scramble(seed + l);
   }
 
+  void Expect(const Napi::CallbackInfo& info) {
+    const double tokens = info[0].As<Napi::Number>().DoubleValue();
+    Held(info)->Expect(static_cast<int>(std::clamp(tokens, 0.0, double{kMostExpected})));
+    context_.runtime().scheduler().Wake();
+  }
+
   void Abort(const Napi::CallbackInfo&) {
     if (context_.get() == nullptr) return;
     context_.get()->abort.store(true);
@@ -81,7 +91,9 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   }
   void Dispose(const Napi::CallbackInfo& info) {
     Abort(info);
+    const std::shared_ptr<Runtime> runtime = context_.shared_runtime();
     context_.Drop();
+    if (runtime != nullptr) runtime->scheduler().Wake();  // others may wait for its memory
   }
 
  private:
@@ -135,6 +147,7 @@ Napi::Function DefineContext(Napi::Env env) {
        ContextObject::InstanceMethod<&ContextObject::Logits>("logits"),
        ContextObject::InstanceMethod<&ContextObject::Append>("append"),
        ContextObject::InstanceMethod<&ContextObject::AppendAll>("appendAll"),
+       ContextObject::InstanceMethod<&ContextObject::Expect>("expect"),
        ContextObject::InstanceMethod<&ContextObject::Fork>("fork"),
        ContextObject::InstanceMethod<&ContextObject::Export>("export"),
        ContextObject::InstanceMethod<&ContextObject::Scramble>("scramble"),

@@ -1,10 +1,33 @@
 // NativeModel of addon.ts.
+#include <algorithm>
+
 #include "binding/convert.h"
 #include "binding/objects.h"
 #include "binding/read_plan.h"
 
 namespace qpkv {
 namespace {
+
+size_t BytesOf(const Napi::Object& from, const char* name) {
+  const double bytes = NumberOf(from, name);
+  return bytes > 0 ? static_cast<size_t>(std::min(bytes, double{1ull << 52})) : 0;
+}
+
+PromptMemory ReadMemory(const Napi::Object& from, size_t plans) {
+  PromptMemory memory;
+  memory.scratch = BytesOf(from, "scratch");
+  memory.work = BytesOf(from, "work");
+  const Napi::Array contexts = from.Get("contexts").As<Napi::Array>();
+  for (uint32_t i = 0; i < contexts.Length(); ++i) {
+    const Napi::Object context = contexts.Get(i).As<Napi::Object>();
+    memory.contexts.push_back(
+        {BytesOf(context, "cache"), BytesOf(context, "perToken"), IntOf(context, "growthTokens")});
+  }
+  if (memory.contexts.size() != plans)
+    throw MakeError(from.Env(), "KV_INVALID_OPTION",
+                    "Expected the memory of one context per plan.");
+  return memory;
+}
 
 class ModelObject : public Napi::ObjectWrap<ModelObject> {
  public:
@@ -27,11 +50,21 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     for (uint32_t i = 0; i < contexts.Length(); ++i)
       plans.push_back(ReadPlan(contexts.Get(i).As<Napi::Object>(), model->engine->statistics));
     const int expected = info[2].IsNumber() ? info[2].As<Napi::Number>().Int32Value() : 0;
+    PromptMemory memory;
+    if (info[3].IsObject()) memory = ReadMemory(info[3].As<Napi::Object>(), plans.size());
     return Guarded(env, [&] {
-      auto prefill = std::make_shared<Prefill>(model, std::move(ids), std::move(plans), expected);
+      auto prefill = std::make_shared<Prefill>(model, std::move(ids), std::move(plans), expected,
+                                               std::move(memory));
       return MakeObject(env, env.GetInstanceData<Instance>()->prefill, std::move(runtime),
                         std::move(prefill));
     });
+  }
+
+  void SetMemoryLimit(const Napi::CallbackInfo& info) {
+    const double bytes = info[0].As<Napi::Number>().DoubleValue();
+    model_.Get(info.Env())
+        ->memory->set_limit(bytes < double{1ull << 52} ? static_cast<size_t>(std::max(bytes, 0.0))
+                                                       : SIZE_MAX);
   }
 
   Napi::Value Stats(const Napi::CallbackInfo& info) {
@@ -48,6 +81,9 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     set("stepTokens", static_cast<double>(stats.rows));
     set("promptTokens", static_cast<double>(stats.prompt_rows) / layers);
     set("batch", stats.batch);
+    set("blocked", static_cast<double>(stats.blocked));
+    set("grantedBytes", static_cast<double>(model_.Get(env)->memory->granted()));
+    set("limitBytes", static_cast<double>(model_.Get(env)->memory->limit()));
     return to;
   }
 
@@ -73,6 +109,7 @@ Napi::Function DefineModel(Napi::Env env) {
       env, "NativeModel",
       {ModelObject::InstanceAccessor<&ModelObject::WeightBytes>("weightBytes"),
        ModelObject::InstanceMethod<&ModelObject::StartPrefill>("startPrefill"),
+       ModelObject::InstanceMethod<&ModelObject::SetMemoryLimit>("setMemoryLimit"),
        ModelObject::InstanceMethod<&ModelObject::Stats>("stats"),
        ModelObject::InstanceMethod<&ModelObject::Dispose>("dispose")});
 }

@@ -100,7 +100,9 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
   }
   void Dispose(const Napi::CallbackInfo& info) {
     Abort(info);
+    const std::shared_ptr<Runtime> runtime = prefill_.shared_runtime();
     prefill_.Drop();
+    if (runtime != nullptr) runtime->scheduler().Wake();  // others may wait for its memory
   }
 
  private:

@@ -1,6 +1,7 @@
 // See context.h.
 #include "engine/context.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "engine/feed.h"
@@ -21,7 +22,8 @@ Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLay
       cache_(std::move(layers)),
       logits_(std::move(logits)),
       ids_(std::move(ids)),
-      tokens_(static_cast<int>(ids_.size())) {
+      tokens_(static_cast<int>(ids_.size())),
+      growth_(model_->memory, tokens_) {
   Publish();
 }
 
@@ -33,8 +35,26 @@ Context::Context(const Context& other)
       cache_(other.cache_),
       logits_(other.logits_),
       ids_(other.ids_),
-      tokens_(other.tokens_.load()) {
+      tokens_(other.tokens_.load()),
+      growth_(model_->memory, tokens_) {
   facts_ = other.Facts();
+  growth_.BeginFork(other.growth_, tokens_, other.CopiedByFork());
+}
+
+// Parts are shared until one writes: where tokens leave that may be all of them, else the last one
+// of each head.
+size_t Context::CopiedByFork() const {
+  size_t bytes = 0;
+  for (int l = 0; l < cache_.layers(); ++l) {
+    const KvLayer& layer = cache_.layer(l);
+    const LayerShape& shape = layer.shape();
+    const PartBytes held = layer.Bytes();
+    const size_t all = static_cast<size_t>(static_cast<long long>(held.planned) + held.grown);
+    const size_t last = size_t{2} * kTileTokens * sizeof(float) *
+                        static_cast<size_t>(shape.stored_heads() * shape.head_dim);
+    bytes += layer.plan().evict == Evict::kNever ? std::min(all, last) : all;
+  }
+  return bytes;
 }
 
 Work Context::Prepare(const int32_t* ids, int rows, float* all_logits, bool logits,

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/growth.h"
 #include "engine/kv_cache.h"
 #include "engine/model.h"
 #include "engine/random.h"
@@ -42,6 +43,13 @@ class Context : public Sequence {
   SampledToken Sample(const Sampling& sampling);  // from the current logits
   std::vector<float> Logits();                    // [vocab]
 
+  // What it may grow by; see growth.h.
+  void BeginGrowth(Grant grant, size_t per_token, int until) {
+    growth_.Begin(std::move(grant), per_token, until);
+  }
+  bool Admit(int rows) { return growth_.Admit(tokens_, rows); }
+  void Expect(int tokens) { growth_.Expect(tokens_, tokens); }
+
   int tokens() const { return tokens_; }
   ContextFacts Facts() const;  // as of the last step; never waits for a step
   size_t layer_count() const { return static_cast<size_t>(cache_.layers()); }
@@ -64,6 +72,7 @@ class Context : public Sequence {
   void OwnLogits();
   void CountTokens();
   void Publish();
+  size_t CopiedByFork() const;
 
   const uint64_t number_;  // no other context has it
   std::shared_ptr<Model> model_;
@@ -72,6 +81,7 @@ class Context : public Sequence {
   std::vector<int32_t> ids_;        // of all tokens
   Buffer counts_;                   // int32 [vocab]: of each token in ids_; empty until wanted
   std::atomic<int> tokens_{0};
+  Growth growth_;
   mutable std::mutex facts_mutex_;  // held for a copy only
   ContextFacts facts_;
 };

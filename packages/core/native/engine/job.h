@@ -28,6 +28,13 @@ class Job {
   virtual bool cancelled() const { return false; }
   virtual Error Cancelled() const { return Error("KV_ABORTED", "The work was cancelled."); }
 
+  // Whether there is memory for the next unit, which is granted then; a job without it waits.
+  virtual bool Admit() { return true; }
+  virtual bool admitted() const { return true; }  // was so before
+  // Whether anybody but `blocked` waiting replies is at work and will give memory back.
+  virtual bool OthersAtWork(int /*blocked*/) const { return false; }
+  virtual Error NoMemory() const { return Error("KV_MEMORY", "Out of memory."); }
+
   // Whose step the next unit takes part in; null: Run(), outside of steps.
   virtual const Model* model() const { return nullptr; }
   virtual int rows() const { return 0; }  // of that step

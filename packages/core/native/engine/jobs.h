@@ -1,6 +1,7 @@
 // The kinds of work that the engine thread does.
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/feed.h"
@@ -8,6 +9,14 @@
 #include "engine/prefill.h"
 
 namespace qpkv {
+
+// What a job says that was not granted its memory.
+inline Error NotGranted(const char* what, const MemoryLedger& ledger) {
+  const auto mib = [](size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
+  return Error("KV_MEMORY", std::string(what) + " found no memory: " + mib(ledger.granted()) +
+                                " of the limit's " + mib(ledger.limit()) +
+                                " beside the weights are held by contexts that do nothing.");
+}
 
 // Tokens for a context, or a choice from its logits.
 class FeedJob : public Job {
@@ -30,6 +39,11 @@ class FeedJob : public Job {
   Error Cancelled() const override {
     context_->abort.store(false);
     return feed_.Cancelled();
+  }
+  bool Admit() override { return context_->Admit(feed_.rows()); }
+  bool OthersAtWork(int blocked) const override { return context_->model().memory->open > blocked; }
+  Error NoMemory() const override {
+    return NotGranted("A reply or appended text", *context_->model().memory);
   }
   const Model* model() const override { return &context_->model(); }
   int rows() const override { return feed_.rows(); }
@@ -74,6 +88,10 @@ class PrefillJob : public Job {
   uint64_t order() const override { return prefill_->number(); }
   bool cancelled() const override { return prefill_->abort.load(); }
   Error Cancelled() const override { return prefill_->Cancelled(); }
+  bool Admit() override { return prefill_->Admit(); }
+  bool admitted() const override { return prefill_->admitted(); }
+  bool OthersAtWork(int blocked) const override { return prefill_->model().memory->open > blocked; }
+  Error NoMemory() const override { return NotGranted("A prompt", *prefill_->model().memory); }
   const Model* model() const override { return compressing_ ? nullptr : &prefill_->model(); }
   int rows() const override { return prefill_->chunk_rows(); }
   Work Next() override { return prefill_->NextChunk(); }

@@ -8,6 +8,7 @@
 
 #include "engine/block_description.h"
 #include "engine/engine.h"
+#include "engine/memory_ledger.h"
 #include "engine/stored_tensor.h"
 #include "engine/weight_reader.h"
 
@@ -64,6 +65,8 @@ class Model {
   PackedWeight embed{};  // the same as the head where they are tied
   const float* norm = nullptr;
   size_t weight_bytes = 0;
+  // Of all sequences of this model; weights are not part of it.
+  const std::shared_ptr<MemoryLedger> memory = std::make_shared<MemoryLedger>();
 
   // The rotary embedding of a layer for a text of `tokens` tokens.
   RopeTable RopeOf(int index, int tokens) const;

@@ -15,12 +15,14 @@ uint64_t NextNumber() {
 }  // namespace
 
 Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
-                 std::vector<CompressionPlan> plans, int expected)
+                 std::vector<CompressionPlan> plans, int expected, PromptMemory memory)
     : number_(NextNumber()),
       model_(std::move(model)),
       ids_(std::move(ids)),
       expected_(std::max(expected, static_cast<int>(ids_.size()))),
       plans_(std::move(plans)),
+      memory_(std::move(memory)),
+      grant_(model_->memory),
       caches_(plans_.size()) {
   const ModelDescription& d = model_->description;
   for (const CompressionPlan& plan : plans_) {
@@ -37,6 +39,16 @@ Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
                 "].order: 'score' cannot be combined with a sliding window; use 'position'.");
     }
   }
+}
+
+bool Prefill::Admit() {
+  if (admitted_) return true;
+  size_t bytes = memory_.work;
+  for (const ContextMemory& context : memory_.contexts)
+    bytes += context.cache + context.per_token * static_cast<size_t>(context.growth_tokens);
+  if (!grant_.Add(bytes, memory_.scratch)) return false;
+  open_.emplace(model_->memory);
+  return admitted_ = true;
 }
 
 // A prefill that waits for its turn holds nothing.
@@ -335,11 +347,19 @@ std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   LogitsOf(tokens() - 1, 1, nullptr, logits->floats());
   finished_ = true;
   std::vector<std::shared_ptr<Context>> contexts;
-  for (auto& layers : caches_)
-    contexts.push_back(std::make_shared<Context>(model_, std::move(layers), logits, ids_));
+  for (size_t i = 0; i < caches_.size(); ++i) {
+    contexts.push_back(std::make_shared<Context>(model_, std::move(caches_[i]), logits, ids_));
+    if (memory_.contexts.empty()) continue;
+    const ContextMemory& its = memory_.contexts[i];
+    const size_t growth = its.per_token * static_cast<size_t>(its.growth_tokens);
+    contexts.back()->BeginGrowth(grant_.Split(its.cache + growth), its.per_token,
+                                 tokens() + its.growth_tokens);
+  }
   caches_.clear();
   hidden_.Free(), keys_.Free(), keys_before_.Free(), values_.Free(), queries_before_.Free();
   observer_.reset();
+  grant_.Drop(grant_.bytes());
+  open_.reset();
   return contexts;
 }
 

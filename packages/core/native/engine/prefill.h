@@ -4,6 +4,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/context.h"
@@ -25,7 +26,11 @@ class Prefill : public Sequence {
  public:
   // expected: tokens that the contexts will hold, if more than the prompt's.
   Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
-          std::vector<CompressionPlan> plans, int expected = 0);
+          std::vector<CompressionPlan> plans, int expected = 0, PromptMemory memory = {});
+
+  // Whether its memory is granted, or is now.
+  bool Admit();
+  bool admitted() const { return admitted_; }
 
   // A layer in steps of one chunk of the prompt each: NextChunk gives the work, Took takes what
   // came of it. Memory is taken with the first one. Throw KV_ABORTED, KV_NUMERIC, KV_MEMORY.
@@ -83,6 +88,10 @@ class Prefill : public Sequence {
   int expected_;
   bool keeps_keys_before_ = false;  // a plan stores keys before RoPE
   std::vector<CompressionPlan> plans_;
+  const PromptMemory memory_;
+  Grant grant_;
+  std::optional<Open> open_;  // from being admitted on
+  bool admitted_ = false;
   std::vector<std::vector<std::unique_ptr<KvLayer>>> caches_;  // [plan][layer]
   std::atomic<int> layer_{0};  // the event loop reads it while a step runs
   int passed_ = 0;             // tokens that have passed the running layer; 0 between layers

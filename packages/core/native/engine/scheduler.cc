@@ -12,13 +12,15 @@ using std::chrono::microseconds;
 
 // How long a step waits for streams that are about to come back.
 constexpr microseconds kShortestWait{300}, kLongestWait{10000};
-constexpr int kWaitShare = 10;  // of the last step's time
+constexpr int kWaitShare = 10;                   // of the last step's time
+constexpr std::chrono::milliseconds kPoll{100};  // while all wait for memory
 
 std::exception_ptr Because(const Error& error) { return std::make_exception_ptr(error); }
 
 }  // namespace
 
-Scheduler::Scheduler(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {
+Scheduler::Scheduler(std::shared_ptr<Engine> engine, Patience patience)
+    : engine_(std::move(engine)), patience_(patience) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -62,6 +64,7 @@ SchedulerStats Scheduler::stats() const {
   SchedulerStats stats = stats_;
   stats.streams = streams_.size();
   stats.prompts = prompts_.size();
+  stats.blocked = blocked_.size() + blocked_prompts_;
   return stats;
 }
 
@@ -70,21 +73,25 @@ void Scheduler::Loop() {
   bool prompt_next = false;
   for (;;) {
     woken_ = false;
+    blocked_.clear();
+    blocked_prompts_ = 0;
     if (EndCancelled(&lock)) continue;
     if (stopping_) return;
     if (streams_.empty() && prompts_.empty()) {
       changed_.wait(lock,
                     [&] { return stopping_ || woken_ || !streams_.empty() || !prompts_.empty(); });
+      last_unit_ = Clock::now();
       continue;
     }
-    if (streams_.empty() || (prompt_next && !prompts_.empty())) {
-      RunPrompt(&lock);
+    if (prompt_next && RunPrompt(&lock)) {
       prompt_next = false;
-    } else {
-      if (prompts_.empty()) AwaitReturning(&lock);
-      RunStreams(&lock);
+    } else if (RunStreams(&lock)) {
       prompt_next = true;
+    } else if (!RunPrompt(&lock)) {
+      AwaitMemory(&lock);
+      continue;
     }
+    last_unit_ = Clock::now();
   }
 }
 
@@ -113,16 +120,21 @@ void Scheduler::AwaitReturning(Lock* lock) {
   if (returning_.empty()) return;
   const Clock::duration wait =
       std::clamp<Clock::duration>(last_step_ / kWaitShare, kShortestWait, kLongestWait);
-  changed_.wait_for(*lock, wait,
-                    [&] { return returning_.empty() || stopping_ || woken_ || !prompts_.empty(); });
+  const size_t prompts = prompts_.size();
+  changed_.wait_for(*lock, wait, [&] {
+    return returning_.empty() || stopping_ || woken_ || prompts_.size() != prompts;
+  });
   returning_.clear();
 }
 
-void Scheduler::RunStreams(Lock* lock) {
+bool Scheduler::RunStreams(Lock* lock) {
+  if (streams_.empty()) return false;
+  if (NextPrompt() == nullptr) AwaitReturning(lock);
   std::vector<Job*> alone;
   for (const auto& job : streams_)
     if (job->model() == nullptr) alone.push_back(job.get());
   const std::vector<Job*> batch = NextBatch();
+  if (alone.empty() && batch.empty()) return false;
   lock->unlock();
   for (Job* job : alone) RunUnit(job);
   const Clock::time_point before = Clock::now();
@@ -130,6 +142,7 @@ void Scheduler::RunStreams(Lock* lock) {
   last_step_ = Clock::now() - before;
   lock->lock();
   TakeOut(&streams_, lock);
+  return true;
 }
 
 // All that wait for single tokens, and one of those that have many: it goes to the end afterwards,
@@ -138,14 +151,17 @@ std::vector<Job*> Scheduler::NextBatch() {
   std::vector<Job*> batch;
   auto many = streams_.end();
   int rows = 0;
+  blocked_.clear();
   for (auto at = streams_.begin(); at != streams_.end(); ++at) {
     Job& job = **at;
     if (job.model() == nullptr || (!batch.empty() && job.model() != batch[0]->model())) continue;
-    if (job.rows() > 1) {
-      if (many != streams_.end()) continue;
-      many = at;
-    }
+    if (job.rows() > 1 && many != streams_.end()) continue;
     if (rows + job.rows() > kChunkTokens) break;
+    if (!job.Admit()) {
+      blocked_.push_back(&job);
+      continue;
+    }
+    if (job.rows() > 1) many = at;
     rows += job.rows();
     batch.push_back(&job);
   }
@@ -158,8 +174,20 @@ std::vector<Job*> Scheduler::NextBatch() {
   return batch;
 }
 
-void Scheduler::RunPrompt(Lock* lock) {
-  Job* job = prompts_.front().get();
+// The oldest that has its memory; nobody is granted any before those that came earlier.
+Job* Scheduler::NextPrompt() {
+  size_t waiting = 0;
+  for (const auto& job : prompts_) {
+    if (job->admitted() || (waiting == 0 && job->Admit())) return job.get();
+    ++waiting;
+  }
+  blocked_prompts_ = waiting;
+  return nullptr;
+}
+
+bool Scheduler::RunPrompt(Lock* lock) {
+  Job* job = NextPrompt();
+  if (job == nullptr) return false;
   const int rows = job->model() != nullptr ? job->rows() : 0;
   lock->unlock();
   if (job->model() != nullptr)
@@ -169,6 +197,19 @@ void Scheduler::RunPrompt(Lock* lock) {
   lock->lock();
   stats_.prompt_rows += static_cast<uint64_t>(rows);
   TakeOut(&prompts_, lock);
+  return true;
+}
+
+// Nothing that is here has memory to go on with.
+void Scheduler::AwaitMemory(Lock* lock) {
+  changed_.wait_for(*lock, kPoll);
+  if (Clock::now() - last_unit_ < patience_ || stopping_ || woken_) return;
+  Job* given_up = !blocked_.empty() ? blocked_.back() : prompts_.front().get();
+  // Others still read a reply or look into a layer: they will go on, and end.
+  if (given_up->OthersAtWork(static_cast<int>(blocked_.size()))) return;
+  Settle(given_up, Because(given_up->NoMemory()));
+  TakeOut(blocked_.empty() ? &prompts_ : &streams_, lock);
+  last_unit_ = Clock::now();
 }
 
 void Scheduler::RunUnit(Job* job) {

@@ -7,22 +7,28 @@ const CHUNK_TOKENS = 512
 /** Thread scratch and what the addon takes beside. */
 const FIXED_BYTES = 16 * 1024 ** 2
 
+type Widths = Pick<
+  ModelConfig,
+  'hiddenSize' | 'intermediateSize' | 'queryHeads' | 'kvHeads' | 'headDim' | 'vocabSize'
+>
+
 /**
  * Bytes that a prefill takes at its peak beside weights and caches, all in float32: the hidden states and
  * one layer's keys (before and after the rotary embedding) and values for every token; queries, attention
  * and MLP rows for a chunk of tokens; logits of one.
  */
-export function prefillPeakBytes(
-  config: Pick<
-    ModelConfig,
-    'hiddenSize' | 'intermediateSize' | 'queryHeads' | 'kvHeads' | 'headDim' | 'vocabSize'
-  >,
-  tokens: number,
-): number {
+export const prefillPeakBytes = (config: Widths, tokens: number): number =>
+  promptBytes(config, tokens) + scratchBytes(config, tokens)
+
+/** What a prompt holds between the chunks of a layer. */
+export const promptBytes = ({ hiddenSize, kvHeads, headDim }: Widths, tokens: number): number =>
+  4 * tokens * (hiddenSize + 3 * kvHeads * headDim)
+
+/** What steps share: kept once it is there. */
+export function scratchBytes(config: Widths, tokens: number): number {
   const { hiddenSize, intermediateSize, queryHeads, kvHeads, headDim, vocabSize } = config
-  const perToken = hiddenSize + 3 * kvHeads * headDim
   const perChunkToken = 2 * hiddenSize + (2 * queryHeads + 2 * kvHeads) * headDim + 3 * intermediateSize
-  return FIXED_BYTES + 4 * (tokens * perToken + Math.min(tokens, CHUNK_TOKENS) * perChunkToken + vocabSize)
+  return FIXED_BYTES + 4 * (Math.min(tokens, CHUNK_TOKENS) * perChunkToken + vocabSize)
 }
 
 /** Throws KV_MEMORY with the figures when `parts` together exceed what is available. */

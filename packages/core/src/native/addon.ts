@@ -110,6 +110,21 @@ export interface NativeStats {
   promptTokens: number
   /** Contexts in the last step. */
   batch: number
+  /** Of the jobs, those that wait for memory. */
+  blocked: number
+  /** Granted to sequences, and the limit; weights are part of neither. */
+  grantedBytes: number
+  limitBytes: number
+}
+
+/** Bytes that a prefill is granted before it starts, and that its contexts take over. */
+export interface NativePromptMemory {
+  /** Shared by all steps and kept: the largest one asked for counts once. */
+  scratch: number
+  /** Until the contexts are there. */
+  work: number
+  /** Per plan: the compressed cache, a later token at most, and how many of these are granted with it. */
+  contexts: { cache: number; perToken: number; growthTokens: number }[]
 }
 
 /** Weights, packed and shared by all prefills. */
@@ -117,7 +132,14 @@ export interface NativeModel {
   /** Bytes of packed weights held in memory. */
   readonly weightBytes: number
   /** `expected`: tokens that the contexts will hold; it settles which rotary frequencies they keep. Default: those of the prompt. */
-  startPrefill(ids: Int32Array, contexts: Plan1[], expected?: number): NativePrefill
+  startPrefill(
+    ids: Int32Array,
+    contexts: Plan1[],
+    expected?: number,
+    memory?: NativePromptMemory,
+  ): NativePrefill
+  /** Bytes that sequences may take together; a prefill or a context that does not fit waits. Default: no limit. */
+  setMemoryLimit(bytes: number): void
   stats(): NativeStats
   dispose(): void
 }
@@ -225,6 +247,8 @@ export interface NativeContext {
   append(ids: Int32Array, sampling?: NativeSampling): Promise<NativeToken | undefined>
   /** Like append, returning the logits of every fed token [ids, vocab]. */
   appendAll(ids: Int32Array): Promise<Float32Array>
+  /** How many tokens will come next: memory for them is asked for at once. 0: no more for now. */
+  expect(tokens: number): void
   fork(): NativeContext
   /** Reads the tiles of one layer and stored head back; see NativeTileExport. */
   export(layer: number, head: number): NativeTileExport

@@ -74,7 +74,18 @@ export async function fakeModel(
     native: {
       weightBytes: 1000,
       startPrefill: (ids, plans) => fakePrefill(ids, plans, log),
-      stats: () => ({ streams: 0, prompts: 0, steps: 0, stepTokens: 0, promptTokens: 0, batch: 0 }),
+      setMemoryLimit: () => undefined,
+      stats: () => ({
+        streams: 0,
+        prompts: 0,
+        steps: 0,
+        stepTokens: 0,
+        promptTokens: 0,
+        batch: 0,
+        blocked: 0,
+        grantedBytes: 0,
+        limitBytes: 2 ** 40,
+      }),
       dispose: () => {
         log.disposed++
       },
@@ -171,6 +182,7 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
       return sampling && { id: next() }
     },
     appendAll: () => Promise.reject(new Error('fake')),
+    expect: () => undefined,
     fork: () => fakeContext([...ids], plan, log),
     export: () => ({ tokens: 0, key: [], value: [] }),
     scramble: () => undefined,

@@ -1,0 +1,42 @@
+import { storedHeads, type CompressionPlan, type ModelFacts } from '@qpkv/spec'
+import type { ModelConfig } from '../model/config.ts'
+import type { NativePromptMemory } from '../native/addon.ts'
+import { promptBytes, scratchBytes } from './estimate.ts'
+
+/** Tokens that a context may take without asking for more memory (native/engine/memory_ledger.h). */
+const GROWTH_TOKENS = 512
+/** Room is taken in pieces of up to an eighth of what is there. */
+const PIECES = 9 / 8
+
+interface Request {
+  readonly tokens: number
+  /** Tokens that the contexts will hold, as far as that is known. */
+  readonly expected: number
+  readonly caches: readonly { readonly plan: CompressionPlan; readonly bytes: number }[]
+  /** Bytes of an element that is stored exactly. */
+  readonly elementBytes: number
+  /** Bytes that there are beside the weights, if nothing else runs. */
+  readonly available: number
+}
+
+/** Bytes that later tokens take at most: they come in exactly, whatever becomes of them. */
+const bytesPerToken = (plan: CompressionPlan, facts: ModelFacts, elementBytes: number): number =>
+  Math.ceil(facts.layers * storedHeads(plan.heads, facts) * facts.headDim * 2 * elementBytes * PIECES)
+
+/** What a prefill asks for before it starts. What its contexts may grow by is part of it, as far as that fits at all. */
+export function promptMemory(
+  config: ModelConfig,
+  facts: ModelFacts,
+  { tokens, expected, caches, elementBytes, available }: Request,
+): NativePromptMemory {
+  const scratch = scratchBytes(config, tokens)
+  const work = promptBytes(config, tokens)
+  const contexts = caches.map(({ plan, bytes }) => ({
+    cache: bytes,
+    perToken: bytesPerToken(plan, facts, elementBytes),
+  }))
+  const sum = (field: 'cache' | 'perToken') => contexts.reduce((total, context) => total + context[field], 0)
+  const room = Math.floor((available - scratch - work - sum('cache')) / sum('perToken'))
+  const growthTokens = Math.max(0, Math.min(Math.max(GROWTH_TOKENS, expected - tokens), room))
+  return { scratch, work, contexts: contexts.map((context) => ({ ...context, growthTokens })) }
+}
