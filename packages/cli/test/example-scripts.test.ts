@@ -53,7 +53,9 @@ describe('the scripts with the variables of QPruningKV', () => {
   }, 60_000)
 
   it('refuse variables that would do nothing', () => {
-    expect(() => script('longbench', { attn_implementation: 'sdpa' })).toThrow(/attn_implementation=sdpa does nothing here/)
+    expect(() => script('longbench', { attn_implementation: 'sdpa' })).toThrow(
+      /attn_implementation=sdpa does nothing here/,
+    )
     expect(() => script('longbench', { nbits: '4' })).toThrow(/nbits=4 does nothing without quant_method/)
     expect(() => script('longbench', { quant_end_layers: '2' })).toThrow(/does nothing without LayerQuant/)
   })

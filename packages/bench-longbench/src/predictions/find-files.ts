@@ -27,8 +27,12 @@ export const officialPath = (model: string, dataset: string, lengths: 'natural' 
   join(lengths === 'even' ? 'pred_e' : 'pred', model, `${dataset}.jsonl`)
 
 /** Where QPruningKV and KVCache-Factory keep them: the model's name in lower case, without its folders. */
-export const qpruningkvPath = (model: string, budget: number | string, dataset: string, method: string): string =>
-  join(`${model.toLowerCase().split('/').pop() ?? ''}_${budget}`, dataset, `${method}.json`)
+export const qpruningkvPath = (
+  model: string,
+  budget: number | string,
+  dataset: string,
+  method: string,
+): string => join(`${model.toLowerCase().split('/').pop() ?? ''}_${budget}`, dataset, `${method}.json`)
 
 /** Files beside the predictions that are none. */
 const notPredictions = new Set(['metrics', 'run_meta'])
@@ -52,7 +56,10 @@ export async function findPredictionFiles(folder: string): Promise<PredictionFil
  */
 export async function findPredictionFolders(folder: string): Promise<ReadonlyMap<string, PredictionFile[]>> {
   const below = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])
-  const folders = [folder, ...below.flatMap((one) => (one.isDirectory() ? [join(one.parentPath, one.name)] : []))]
+  const folders = [
+    folder,
+    ...below.flatMap((one) => (one.isDirectory() ? [join(one.parentPath, one.name)] : [])),
+  ]
   const found = new Map<string, PredictionFile[]>()
   for (const one of folders.sort()) {
     const files = await predictionsIn(one)
