@@ -84,12 +84,26 @@ export interface ReportFacts {
   readonly decode: { readonly ms: number; readonly tokens: number }
 }
 
+/** What follows from the plan after selection, which does not change: a report may be asked for after every token. */
+function figuresOf({ plan, model, kept }: Pick<ReportFacts, 'plan' | 'model' | 'kept'>) {
+  const perLayer = kept.map(sum)
+  return {
+    bytes: planBytes(plan, model),
+    heads: sum(kept.map((heads) => heads.length)),
+    tokensStored: sum(perLayer),
+    nominalBits: sum(plan.layers.map((layer, l) => (perLayer[l] ?? 0) * nominalBits(layer))),
+  }
+}
+
+const figures = new WeakMap<CompressionPlan, ReturnType<typeof figuresOf>>()
+
 export function makeReport(facts: ReportFacts): ContextReport {
   const { plan, model, kept, bytes, simulatedBytes, decode } = facts
-  const { total: planned, tables, perLayer } = planBytes(plan, model)
+  const known = figures.get(plan) ?? figuresOf(facts)
+  figures.set(plan, known)
+  const { tokensStored, heads } = known
+  const { total: planned, tables, perLayer } = known.bytes
   const fullBytes = plan.promptTokens * model.layers * model.kvHeads * model.headDim * 2 * 2
-  const counts = kept.flat()
-  const tokensStored = sum(counts)
   const stored = simulatedBytes ?? planned
   return {
     spec: facts.spec,
@@ -98,9 +112,9 @@ export function makeReport(facts: ReportFacts): ContextReport {
     tokens: facts.tokens,
     kept,
     held: facts.held,
-    keptPerHead: tokensStored / counts.length,
+    keptPerHead: tokensStored / heads,
     bits: {
-      nominal: sum(plan.layers.map((layer, l) => sum(kept[l] ?? []) * nominalBits(layer))) / tokensStored,
+      nominal: known.nominalBits / tokensStored,
       true: (stored * 8) / (tokensStored * model.headDim * 2),
     },
     bytes: {
