@@ -5,7 +5,6 @@ import { registry } from '@qpkv/methods'
 import { resolve, type MethodRef } from '@qpkv/spec'
 import { readFloats, readJson, sliceTokens } from './arrays.ts'
 import { headsLast } from './pruners.ts'
-import { layerOptions } from './store-layer.ts'
 import { Tally, type FamilyResult } from './report.ts'
 
 interface Trace<Kept> {
@@ -55,7 +54,7 @@ async function startCache(
     ...tensors,
     tokens,
     heads: 'kv',
-    ...layerOptions(layer),
+    plan: layer,
     precision: 'f32',
   })
 }

@@ -7,7 +7,6 @@ import { meanTokens, resolve, type LayerPlan, type MethodRef } from '@qpkv/spec'
 import { readFloats, readIntegers, readJson } from './arrays.ts'
 import type { PrunerCase, PrunerManifest } from './pruner-case.ts'
 import { Tally, type FamilyResult } from './report.ts'
-import { layerOptions } from './store-layer.ts'
 
 /** The case as a method with options, under the profile of the code that made it. */
 function methodOf({ method, reference, params, gqa_score_agg: group }: PrunerCase): MethodRef {
@@ -134,17 +133,17 @@ async function checkCase(
     k,
     v: k,
     tokens,
-    ...layerOptions(plan),
+    plan,
     precision: 'f32',
     heads: test.gqa_mode === 'kv_head' ? 'kv' : 'query',
   })
   try {
     const kept = cache.kept()
-    const smoothed = cache.smoothed()
-    fault.scores?.(smoothed)
+    const scored = cache.scores()
+    fault.scores?.(scored)
     const width = tokens - windowOf(test)
     for (const [head, recorded] of recordedHeads(folder, manifest, test).entries()) {
-      const scores = smoothed.subarray(head * width, (head + 1) * width)
+      const scores = scored.subarray(head * width, (head + 1) * width)
       const difference =
         (recorded.scores && plan.stages.length > 0 ? compareScores(recorded.scores, scores) : undefined) ??
         compareBoth(

@@ -1,4 +1,4 @@
-import { layerForAddon, type NativeEngine, type NativeLayerCache } from '@qpkv/core'
+import type { NativeEngine, NativeLayerCache } from '@qpkv/core'
 import type { LayerPlan } from '@qpkv/spec'
 
 /** Keys and values of one layer, both `[heads, tokens, headDim]`. */
@@ -8,12 +8,6 @@ export interface LayerTensors {
   readonly heads: number
   readonly tokens: number
   readonly headDim: number
-}
-
-/** A layer's plan as options of createLayerCache(). */
-export const layerOptions = (layer: LayerPlan) => {
-  const plan = layerForAddon(layer)
-  return { plan, observe: plan.observe, protectLast: plan.protect.last }
 }
 
 /** One layer stored by a plan that looks at no query, in float32. The caller disposes of it. */
@@ -31,6 +25,6 @@ export const storeLayer = (
     kvHeads: heads,
     headDim,
     heads: 'kv',
-    ...layerOptions(plan),
+    plan,
     precision: 'f32',
   })

@@ -27,10 +27,10 @@ export { loadTokenizer } from './model/tokenizer.ts'
 export { availableMemory } from './memory/available-memory.ts'
 export { findAddon, loadAddon } from './native/load-addon.ts'
 export type { AddonSource } from './native/load-addon.ts'
-export { layerForAddon } from './native/plan-for-addon.ts'
 export type {
   Addon,
   LayerCacheOptions,
+  LayerOptions,
   ModelPrecision,
   NativeBytes,
   NativeContext,

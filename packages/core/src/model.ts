@@ -10,7 +10,6 @@ import type { ModelConfig } from './model/config.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
 import type { Tokenizer } from './model/tokenizer.ts'
 import type { ModelPrecision } from './native/addon.ts'
-import { planForAddon } from './native/plan-for-addon.ts'
 import { resolveAll, type CompressionInput } from './resolve-all.ts'
 import type { ModelParts } from './model-parts.ts'
 import { runPrefill } from './prefill.ts'
@@ -144,7 +143,7 @@ export class Model {
       this.parts.precision === 'f32' ? 'f32' : 'bf16',
     )
     if (!full) throw new Error('unreachable')
-    const prefill = native.startPrefill(tokenized.ids, [planForAddon(full.plan)])
+    const prefill = native.startPrefill(tokenized.ids, [full.plan])
     try {
       await prefill.runLayers()
       const logits = await prefill.allLogits()

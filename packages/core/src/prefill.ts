@@ -15,7 +15,6 @@ import { fromNative, kvError } from './errors.ts'
 import type { ModelParts } from './model-parts.ts'
 import type { NativeModel, NativePrefill, NativePromptMemory } from './native/addon.ts'
 import { viewLayer } from './layer-view.ts'
-import { planForAddon } from './native/plan-for-addon.ts'
 import type { PrefillOptions } from './prefill-options.ts'
 import { contextLimit } from './prompt/context-limit.ts'
 import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
@@ -147,7 +146,7 @@ function countSimulated(
   return [...counted, ...native].reduce((sum, n) => sum + n, 0)
 }
 
-/** What no engine can run yet is refused here, by the name of the plan's field. */
+/** What this engine cannot run is refused here, by the name of the plan's field. */
 function start(
   native: NativeModel,
   ids: Int32Array,
@@ -158,7 +157,7 @@ function start(
   try {
     return native.startPrefill(
       ids,
-      specs.map(({ plan, hooks }) => planForAddon(plan, hooks.score !== undefined)),
+      specs.map(({ plan }) => plan),
       expected,
       memory,
     )

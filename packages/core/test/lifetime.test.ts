@@ -54,8 +54,8 @@ describe('a worker thread', () => {
       const engine = require(workerData.path).createEngine({ threads: 2 })
       const q = new Float32Array(2000 * 8 * 64).fill(0.1)
       const k = new Float32Array(2000 * 8 * 64).fill(0.1)
-      const options = { q, k, tokens: 2000, queryHeads: 8, kvHeads: 8, headDim: 64, heads: 'kv', protectLast: 0,
-        observe: { what: 'attention', queries: 'all', mask: 'causal', reduce: 'sum', group: 'mean' } }
+      const options = { q, k, tokens: 2000, queryHeads: 8, kvHeads: 8, headDim: 64, heads: 'kv',
+        score: { op: 'group', by: 'mean', of: [{ stat: 'attention', queries: 'all', mask: 'causal', reduce: 'sum' }] } }
       const work = () => engine.observe(options).then(work)
       void work()
       parentPort.postMessage('working')

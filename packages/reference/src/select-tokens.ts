@@ -75,9 +75,11 @@ function fill(
 ): number[] {
   const taken: number[] = []
   let left = open
+  // A share that was meant to be whole, such as 0.1 of 30, must not lose a place to its rounding.
   for (const [i, scores] of stages.entries()) {
     const rest = places - taken.length
-    const count = i === stages.length - 1 ? rest : Math.min(rest, Math.floor((shares[i] ?? 1) * places))
+    const count =
+      i === stages.length - 1 ? rest : Math.min(rest, Math.floor((shares[i] ?? 1) * places + 1e-9))
     const best = [...left].sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count)
     taken.push(...best)
     const gone = new Set(best)

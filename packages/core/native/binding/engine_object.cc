@@ -8,8 +8,8 @@
 namespace qpkv {
 namespace {
 
-// ObserveOptions and LayerCacheOptions.
-LayerInput ReadLayerInput(const Napi::Object& from, const StatisticList& statistics) {
+// LayerOptions.
+LayerInput ReadLayerInput(const Napi::Object& from) {
   LayerInput input;
   input.q = Floats(from.Get("q"));
   input.k = Floats(from.Get("k"));
@@ -19,11 +19,6 @@ LayerInput ReadLayerInput(const Napi::Object& from, const StatisticList& statist
   input.shape.head_dim = IntOf(from, "headDim");
   input.shape.per_query_head = TextOf(from, "heads") == "query";
   if (Has(from, "slidingWindow")) input.shape.window = IntOf(from, "slidingWindow");
-  if (Has(from, "score"))
-    input.score = ReadScore(from.Get("score"), statistics, "score");
-  else if (Has(from, "observe"))
-    input.score = ReadObservation(from.Get("observe").As<Napi::Object>(), statistics, "observe");
-  input.protect_last = IntOf(from, "protectLast");
   if (Has(from, "userEnd")) input.user_end = IntOf(from, "userEnd");
   const auto optional = [&](const char* name, std::vector<float>* to) {
     if (Has(from, name)) *to = Floats(from.Get(name));
@@ -90,7 +85,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value CreateLayerCache(const Napi::CallbackInfo& info) {
     const Napi::Object from = info[0].As<Napi::Object>();
     const StatisticList& statistics = engine_.Get(info.Env())->statistics;
-    auto input = std::make_shared<LayerInput>(ReadLayerInput(from, statistics));
+    auto input = std::make_shared<LayerInput>(ReadLayerInput(from));
     input->precision = PrecisionOf(from);
     if (Has(from, "scores")) input->scores = Floats(from.Get("scores"));
     if (input->v.size() != input->k.size())
@@ -113,9 +108,11 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   Napi::Value Observe(const Napi::CallbackInfo& info) {
-    auto input = std::make_shared<LayerInput>(
-        ReadLayerInput(info[0].As<Napi::Object>(), engine_.Get(info.Env())->statistics));
+    const Napi::Object from = info[0].As<Napi::Object>();
     const std::shared_ptr<Engine> engine = engine_.Get(info.Env());
+    auto input = std::make_shared<LayerInput>(ReadLayerInput(from));
+    input->score = ReadScore(from.Get("score"), engine->statistics, "score");
+    if (Has(from, "protectLast")) input->protect_last = IntOf(from, "protectLast");
     return engine_.runtime().Run(info.Env(), [engine, input]() -> Finish {
       EngineTurn turn(*engine);
       std::vector<float> out = ObserveLayer(engine, *input);

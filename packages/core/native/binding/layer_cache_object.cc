@@ -10,7 +10,7 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
   explicit LayerCacheObject(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<LayerCacheObject>(info), cache_(info, "layer cache") {}
 
-  Napi::Value Smoothed(const Napi::CallbackInfo& info) {
+  Napi::Value Scores(const Napi::CallbackInfo& info) {
     return FloatArray(info.Env(), Held(info)->selection().scores);
   }
   Napi::Value Kept(const Napi::CallbackInfo& info) {
@@ -93,7 +93,7 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
 Napi::Function DefineLayerCache(Napi::Env env) {
   return LayerCacheObject::DefineClass(
       env, "NativeLayerCache",
-      {LayerCacheObject::InstanceMethod<&LayerCacheObject::Smoothed>("smoothed"),
+      {LayerCacheObject::InstanceMethod<&LayerCacheObject::Scores>("scores"),
        LayerCacheObject::InstanceMethod<&LayerCacheObject::Kept>("kept"),
        LayerCacheObject::InstanceMethod<&LayerCacheObject::Bytes>("bytes"),
        LayerCacheObject::InstanceMethod<&LayerCacheObject::Append>("append"),

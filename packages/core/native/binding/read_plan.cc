@@ -32,8 +32,6 @@ T Choose(const Napi::Object& object, const char* field, const std::string& path,
   Unsupported(object.Env(), path + "." + field, text);
 }
 
-constexpr Choice<bool> kRope[] = {{"after", false}, {"before", true}};
-
 void ReadSolver(const Napi::Object& from, const std::string& path, TensorFormat* format) {
   const Napi::Object solver = from.Get("solver").As<Napi::Object>();
   const std::string kind = TextOf(solver, "kind");
@@ -44,10 +42,6 @@ void ReadSolver(const Napi::Object& from, const std::string& path, TensorFormat*
   if (kind == "norm") {
     format->solver = solver.Get("keep").ToBoolean().Value() ? Solver::kKeepNorm : Solver::kNorm;
     format->spread = static_cast<float>(NumberOf(solver, "spread"));
-    return;
-  }
-  if (kind == "hqq") {  // version 1
-    format->solver = TextOf(solver, "version") == "0.2.2" ? Solver::kHqq022 : Solver::kHqq028;
     return;
   }
   if (kind != "proximal") Unsupported(from.Env(), path + ".solver", kind);
@@ -87,9 +81,6 @@ void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat*
   if (Has(from, "balance"))
     format.balance_steps = IntOf(from.Get("balance").As<Napi::Object>(), "steps");
   ReadOutliers(from, path, &format);
-  // Version 1; since then they belong to a layer's keys and values.
-  if (Has(from, "center")) Choose<int>(from, "center", path, {{"none", 0}});
-  if (Has(from, "rotate")) Choose<int>(from, "rotate", path, {{"none", 0}});
   ReadSolver(from, path, &format);
   if (from.Get("levels").IsString()) return;
   const Napi::Array book = from.Get("levels").As<Napi::Object>().Get("codebook").As<Napi::Array>();
@@ -106,8 +97,6 @@ void ReadPacked(const Napi::Object& from, const std::string& path, StoredFormat*
 
 void ReadFormat(const Napi::Object& from, const std::string& path, StoredFormat* out) {
   out->format.bits = IntOf(from, "bits");
-  if (Has(from, "rope"))  // version 1
-    out->format.rope_before = Choose<bool>(from, "rope", path, kRope);
   if (out->format.bits == 16)
     out->format.element =
         Choose<Element>(from, "element", path,
@@ -149,16 +138,6 @@ HeadSharing ReadSharing(const Napi::Object& tokens, const std::string& path) {
   return sharing;
 }
 
-// Version 1: pooling of the scores.
-void ReadSmoothing(const Napi::Object& from, const std::string& path, double* options) {
-  using namespace score_ops::pool;
-  options[kKernel] = IntOf(from, "kernel");
-  options[kPool] = static_cast<double>(
-      Choose<Pool>(from, "pool", path, {{"max", Pool::kMax}, {"mean", Pool::kMean}}));
-  options[kPadding] = static_cast<double>(Choose<Padding>(
-      from, "padding", path, {{"zeros-count", Padding::kZerosCount}, {"valid", Padding::kValid}}));
-}
-
 void ReadTokens(const Napi::Object& from, const std::string& path, LayerPlan* plan) {
   plan->sharing = ReadSharing(from, path);
   if (from.Get("perHead").IsArray()) {
@@ -194,29 +173,22 @@ void ReadSegments(const Napi::Object& from, const std::string& path, LayerPlan* 
     packed += plan->segments.back().role == Role::kPacked;
   }
   if (packed > 1) Unsupported(from.Env(), path + ".segments: more than one", "packed");
-  if (Has(from, "keys")) {
-    const Napi::Object keys = from.Get("keys").As<Napi::Object>();
-    plan->keys = ReadStoredForm(keys, path + ".keys");
-    plan->values = ReadStoredForm(from.Get("values").As<Napi::Object>(), path + ".values");
-    if (plan->values.center)
-      Unsupported(from.Env(), path + ".values.transform",
-                  TextOf(from.Get("values").As<Napi::Object>(), "transform"));
-    const bool before = Choose<bool>(keys, "rope", path + ".keys", kRope);
-    for (SegmentPlan& segment : plan->segments) segment.key.format.rope_before = before;
-  }
+  const Napi::Object keys = from.Get("keys").As<Napi::Object>();
+  plan->keys = ReadStoredForm(keys, path + ".keys");
+  plan->values = ReadStoredForm(from.Get("values").As<Napi::Object>(), path + ".values");
+  if (plan->values.center)
+    Unsupported(from.Env(), path + ".values.transform",
+                TextOf(from.Get("values").As<Napi::Object>(), "transform"));
+  const bool before =
+      Choose<bool>(keys, "rope", path + ".keys", {{"after", false}, {"before", true}});
   for (SegmentPlan& segment : plan->segments) {
+    segment.key.format.rope_before = before;
     for (StoredFormat* stored : {&segment.key, &segment.value})
       if (!stored->levels.empty()) stored->format.levels = stored->levels.data();
-    if (segment.key.format.rope_before != plan->segments.front().key.format.rope_before)
-      Unsupported(from.Env(), path + ".segments: a mix of key.rope", "before and after");
   }
 }
 
 Residual ReadResidual(const Napi::Object& from, const std::string& path) {
-  if (from.Get("residual").IsString())  // version 1
-    return Choose<Residual>(
-        from, "residual", path,
-        {{"unified", Residual::kUnified}, {"kivi", Residual::kKivi}, {"never", Residual::kNever}});
   const Napi::Object residual = from.Get("residual").As<Napi::Object>();
   const std::string keys = TextOf(residual, "keys"), values = TextOf(residual, "values");
   if (keys == "group" && values == "group") return Residual::kUnified;
@@ -239,17 +211,6 @@ void ReadStages(const Napi::Object& from, const StatisticList& statistics, const
   }
 }
 
-// The same of version 1: one observation, pooled.
-void ReadObserved(const Napi::Object& from, const StatisticList& statistics,
-                  const std::string& path, LayerPlan* plan) {
-  auto score =
-      ReadObservation(from.Get("observe").As<Napi::Object>(), statistics, path + ".observe");
-  if (score != nullptr) plan->stages.push_back({std::move(score), 1});
-  if (Has(from, "smooth"))
-    ReadSmoothing(from.Get("smooth").As<Napi::Object>(), path + ".smooth", plan->smooth.data());
-  plan->prefer_lowest = Choose<bool>(from, "prefer", path, {{"highest", false}, {"lowest", true}});
-}
-
 void ReadEviction(const Napi::Object& from, const StatisticList& statistics,
                   const std::string& path, LayerPlan* plan) {
   if (from.Get("evict").IsObject()) {
@@ -260,11 +221,8 @@ void ReadEviction(const Napi::Object& from, const StatisticList& statistics,
     if (IntOf(evict, "every") != 1)
       Unsupported(from.Env(), path + ".evict.every", std::to_string(IntOf(evict, "every")));
   } else {
-    plan->evict = Choose<Evict>(
-        from, "evict", path,
-        {{"never", Evict::kNever}, {"fifo", Evict::kFifo}, {"lowest-score", Evict::kLowestScore}});
-    if (plan->evict == Evict::kLowestScore && !plan->stages.empty())  // version 1
-      plan->evict_score = plan->stages.front().score;
+    plan->evict =
+        Choose<Evict>(from, "evict", path, {{"never", Evict::kNever}, {"fifo", Evict::kFifo}});
   }
   plan->running_sum = plan->evict_score != nullptr && SumsQueryHeads(*plan->evict_score);
 }
@@ -294,10 +252,7 @@ std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& from,
   ReadTokens(from.Get("tokens").As<Napi::Object>(), path + ".tokens", plan.get());
   ReadSegments(from, path, plan.get());
   plan->residual = ReadResidual(from, path);
-  if (Has(from, "stages"))
-    ReadStages(from, statistics, path, plan.get());
-  else
-    ReadObserved(from, statistics, path, plan.get());
+  ReadStages(from, statistics, path, plan.get());
   ReadProtection(from.Get("protect").As<Napi::Object>(), plan.get());
   plan->order_by_score = Choose<bool>(from, "order", path, {{"position", false}, {"score", true}});
   ReadEviction(from, statistics, path, plan.get());

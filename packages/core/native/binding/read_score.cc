@@ -6,7 +6,6 @@
 
 #include "binding/convert.h"
 #include "binding/runtime.h"
-#include "ops/statistics/attention.h"
 
 namespace qpkv {
 namespace {
@@ -126,26 +125,6 @@ std::shared_ptr<ScoreNode> ReadNode(const Napi::Value& value, const StatisticLis
 std::shared_ptr<const ScoreNode> ReadScore(const Napi::Value& from, const StatisticList& statistics,
                                            const std::string& path) {
   return ReadNode(from, statistics, path, 0);
-}
-
-std::shared_ptr<const ScoreNode> ReadObservation(const Napi::Object& observe,
-                                                 const StatisticList& statistics,
-                                                 const std::string& path) {
-  const std::string what = TextOf(observe, "what");
-  if (what == "nothing") return nullptr;
-  auto leaf = std::make_shared<ScoreNode>();
-  leaf->statistic = &StatisticNamed(observe.Env(), statistics, what, path + ".what");
-  if (what != "attention") return leaf;
-  using namespace statistics::attention;
-  ReadQueries(observe.Get("queries"), path + ".queries", leaf->options.data() + kQueriesLast);
-  leaf->options[kMask] = ReadChoice(observe.Get("mask"), kOptions[1], path + ".mask");
-  leaf->options[kReduce] = ReadChoice(observe.Get("reduce"), kOptions[2], path + ".reduce");
-  auto group = std::make_shared<ScoreNode>();
-  group->op = ScoreOp::kGroup;
-  group->options[score_ops::group::kBy] =
-      ReadChoice(observe.Get("group"), score_ops::group::kOptions[0], path + ".group");
-  group->of.push_back(std::move(leaf));
-  return group;
 }
 
 bool SumsQueryHeads(const ScoreNode& score) {

@@ -16,7 +16,7 @@ Buffer Upload(Engine& engine, const std::vector<float>& values) {
   return buffer;
 }
 
-// What the plan observes, unless scores are given or another observation is asked for.
+// What the plan observes, unless scores are given.
 struct LayerScores {
   std::unique_ptr<ObservedLayer> layer;
   Buffer given;
@@ -35,14 +35,7 @@ LayerScores ScoresOf(const std::shared_ptr<Engine>& engine, const LayerInput& in
   }
   scores.layer = std::make_unique<ObservedLayer>(engine, input);
   Observer& observer = scores.layer->observer();
-  PlanTickets tickets;
-  if (input.score != nullptr) {
-    tickets.stages = {observer.Want(
-        *input.score, {input.shape.stored_heads(), input.protect_last, input.user_end})};
-    tickets.evict = tickets.stages.front();
-  } else {
-    tickets = WantPlan(observer, plan, input.shape.stored_heads(), input.user_end);
-  }
+  const PlanTickets tickets = WantPlan(observer, plan, input.shape.stored_heads(), input.user_end);
   scores.layer->Run();
   for (int ticket : tickets.stages) scores.stages.push_back(observer.Scores(ticket));
   if (tickets.evict >= 0) scores.evict = observer.Scores(tickets.evict);

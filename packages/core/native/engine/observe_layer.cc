@@ -120,13 +120,11 @@ void ObservedLayer::Run() {
 }
 
 std::vector<float> ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input) {
-  std::vector<float> scores;
-  if (input.score == nullptr) return scores;
   ObservedLayer layer(engine, input);
   const int ticket = layer.observer().Want(
       *input.score, {input.shape.stored_heads(), input.protect_last, input.user_end});
   layer.Run();
-  scores.resize(static_cast<size_t>(input.shape.stored_heads()) * input.tokens);
+  std::vector<float> scores(static_cast<size_t>(input.shape.stored_heads()) * input.tokens);
   engine->Download(scores.data(), layer.observer().Scores(ticket), scores.size() * sizeof(float));
   return scores;
 }

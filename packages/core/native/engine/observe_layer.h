@@ -20,8 +20,8 @@ struct LayerInput {
   int user_end = 0;
   LayerShape shape;
   Precision precision = Precision::kF32;
-  std::shared_ptr<const ScoreNode> score;  // what to observe; null: nothing
-  int protect_last = 0;
+  std::shared_ptr<const ScoreNode> score;  // for ObserveLayer
+  int protect_last = 0;                    // for ObserveLayer; elsewhere the plan says it
 };
 
 // 1 / sqrt(headDim)
@@ -49,7 +49,7 @@ class ObservedLayer {
   std::unique_ptr<Observer> observer_;
 };
 
-// The scores of input.score, [storedHeads, tokens]; empty where it is null.
+// The scores of input.score, [storedHeads, tokens].
 std::vector<float> ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input);
 
 }  // namespace qpkv

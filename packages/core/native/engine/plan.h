@@ -2,7 +2,6 @@
 // Validated in TypeScript; what the engine cannot run is refused with KV_UNSUPPORTED where it is
 // read (binding/read_plan.cc).
 #pragma once
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -51,11 +50,8 @@ struct LayerPlan {
   std::shared_ptr<const ScoreNode>
       evict_score;           // eviction by score: what running scores start from
   bool running_sum = false;  // later queries add to them summed over query heads; else their mean
-  // Version 1: pooling of the scores, by the slots of score_ops::pool; kernel 0 for none.
-  std::array<double, kMaxOptions> smooth{};
   int protect_first = 0, protect_last = 0;
   std::vector<int32_t> protect_positions;  // others, ascending
-  bool prefer_lowest = false;
   bool order_by_score = false;
   Evict evict = Evict::kNever;
   bool cache_positions = false;  // keys turn by their index in the cache

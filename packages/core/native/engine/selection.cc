@@ -25,23 +25,6 @@ Candidates CandidatesOf(const LayerPlan& plan, const SelectionInput& input) {
   return at;
 }
 
-// Scores pooled along the tokens before the protected last ones: plans of version 1, whose scores a
-// hook may have replaced before.
-Buffer Smoothed(Engine& engine, const LayerPlan& plan, const SelectionInput& input, int last) {
-  Buffer out(engine.device, static_cast<size_t>(input.heads) * input.tokens * sizeof(float));
-  ScoreOperationArgs args{};
-  args.op = ScoreOp::kPool;
-  args.of[0] = input.stages.front();
-  args.count = 1;
-  args.out = out.floats();
-  args.rows = args.out_rows = input.heads;
-  args.tokens = input.tokens;
-  args.scored = input.tokens - last;
-  std::copy(plan.smooth.begin(), plan.smooth.end(), args.options);
-  engine.ops.ScoreOperation(engine.stream, args);
-  return out;
-}
-
 std::vector<float> DownloadRows(Engine& engine, const float* scores, const SelectionInput& input,
                                 int columns) {
   std::vector<float> all(static_cast<size_t>(input.heads) * columns);
@@ -69,8 +52,9 @@ Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& sel
   args.stride = select.stride;
   args.begin = select.candidates_begin;
   args.end = select.candidates_end;
+  args.fixed = select.fixed;
+  args.fixed_count = select.fixed_count;
   args.places = select.keep_each;
-  args.lowest = select.lowest;
   args.floor = plan.sharing.floor;
   args.weigh_top_share = plan.sharing.weigh_top_share;
   args.round_each = plan.sharing.round_each;
@@ -122,17 +106,10 @@ Buffer EqualScores(Engine& engine, const SelectionInput& input) {
 
 }  // namespace
 
-Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& given) {
+Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& input) {
   Selection result;
-  SelectionInput input = given;
   const Candidates at = CandidatesOf(plan, input);
   const int visible = input.tokens - at.begin;
-  Buffer changed;
-  if (!input.stages.empty() && plan.smooth[score_ops::pool::kKernel] > 1 &&
-      input.tokens > at.last) {
-    changed = Smoothed(engine, plan, input, at.last);
-    input.stages.front() = changed.floats();
-  }
   if (input.want_scores && !input.stages.empty())
     result.scores = DownloadRows(engine, input.stages.front(), input, input.tokens - at.last);
   const int total = std::min(plan.per_head, visible);
@@ -150,12 +127,14 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(input.layer) + " may keep " +
                                            std::to_string(fewest) + " tokens but " +
                                            std::to_string(reserved) + " are protected.");
-  if (input.stages.empty()) {
-    changed = EqualScores(engine, input);
-    input.stages = {changed.floats()};
+  std::vector<const float*> stages = input.stages;
+  Buffer equal;
+  if (stages.empty()) {
+    equal = EqualScores(engine, input);
+    stages = {equal.floats()};
   }
   SelectArgs args{};
-  for (const float* scores : input.stages) {
+  for (const float* scores : stages) {
     const size_t stage = static_cast<size_t>(args.stage_count++);
     args.stages[stage] = {scores, stage < plan.stages.size() ? plan.stages[stage].share : 1.0};
   }
@@ -167,7 +146,6 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   args.candidates_begin = at.begin + at.first;
   args.candidates_end = input.tokens - at.last;
   args.first_begin = at.begin;
-  args.lowest = plan.prefer_lowest && !given.stages.empty();
   args.by_score = plan.order_by_score;
   Buffer keep;
   if (!plan.per_heads.empty())

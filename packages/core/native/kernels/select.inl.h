@@ -10,12 +10,11 @@ namespace qpkv {
 namespace {
 
 // -0 and 0 tie.
-QPKV_INLINE uint32_t SortKey(float score, bool lowest) {
+QPKV_INLINE uint32_t SortKey(float score) {
   const float x = score + 0.0f;
   uint32_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
-  const uint32_t key = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-  return lowest ? ~key : key;
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
 struct Threshold {
@@ -24,8 +23,7 @@ struct Threshold {
 };
 
 // taken: [count], what is out of the question, or null.
-Threshold FindThreshold(const float* scores, const uint8_t* taken, int count, int keep,
-                        bool lowest) {
+Threshold FindThreshold(const float* scores, const uint8_t* taken, int count, int keep) {
   const int shifts[3] = {21, 10, 0}, widths[3] = {11, 11, 10};
   uint32_t prefix = 0, mask = 0;
   int missing = keep;
@@ -34,7 +32,7 @@ Threshold FindThreshold(const float* scores, const uint8_t* taken, int count, in
     const uint32_t digits = (1u << widths[pass]) - 1;
     for (int i = 0; i < count; ++i) {
       if (taken && taken[i]) continue;
-      const uint32_t key = SortKey(scores[i], lowest);
+      const uint32_t key = SortKey(scores[i]);
       if ((key & mask) == prefix) ++histogram[(key >> shifts[pass]) & digits];
     }
     uint32_t digit = digits;
@@ -77,11 +75,11 @@ QPKV_INLINE int StagePlaces(const SelectArgs& args, int stage, int keep, int lef
 // by score.
 void SelectStageOf(const SelectArgs& args, const float* scores, int count, int keep, uint8_t* taken,
                    uint64_t* order, int32_t* kept) {
-  const Threshold threshold = FindThreshold(scores, taken, count, keep, args.lowest);
+  const Threshold threshold = FindThreshold(scores, taken, count, keep);
   int equal = threshold.equal, found = 0;
   for (int i = 0; i < count && found < keep; ++i) {
     if (taken[i]) continue;
-    const uint32_t key = SortKey(scores[i], args.lowest);
+    const uint32_t key = SortKey(scores[i]);
     if (key < threshold.key || (key == threshold.key && equal-- <= 0)) continue;
     taken[i] = 1;
     if (args.by_score) order[found] = static_cast<uint64_t>(~key) << 32 | static_cast<uint32_t>(i);

@@ -20,12 +20,12 @@ QPKV_INLINE uint64_t SortKey64(double score) {
 // Sum of a head's `places` best scores over the sum of all, in double, best first; 0 where all are
 // 0. order: [places].
 double TopShare(const float* scores, int count, int places, uint64_t* order) {
-  const Threshold threshold = FindThreshold(scores, nullptr, count, places, false);
+  const Threshold threshold = FindThreshold(scores, nullptr, count, places);
   double total = 0, best = 0;
   int equal = threshold.equal, found = 0;
   for (int i = 0; i < count; ++i) {
     total += scores[i];
-    const uint32_t key = SortKey(scores[i], false);
+    const uint32_t key = SortKey(scores[i]);
     if (key < threshold.key || (key == threshold.key && equal-- <= 0)) continue;
     order[found++] = static_cast<uint64_t>(~key) << 32 | static_cast<uint32_t>(i);
   }
@@ -94,35 +94,62 @@ void RoundShares(const ShareHeadsArgs& args, const int32_t* shares, double* rest
   }
 }
 
-void ShareHeads(Stream& stream, const ShareHeadsArgs& args) {
-  const int count = args.end - args.begin;
+// Rows of candidates: what is fixed is left out.
+void CopyOpen(const ShareHeadsArgs& args, float* open) {
+  for (int head = 0; head < args.heads; ++head) {
+    const float* scores = args.scores + static_cast<size_t>(head) * args.stride;
+    const int32_t* fixed = args.fixed.get();
+    const int32_t* const end = fixed + args.fixed_count;
+    for (int t = args.begin; t < args.end; ++t)
+      if (fixed < end && *fixed == t)
+        ++fixed;
+      else
+        *open++ = scores[t];
+  }
+}
+
+// Whether a score cannot be compared; says so.
+bool RefuseScores(const ShareHeadsArgs& args) {
   *args.bad_head.get() = -1;
   for (int head = 0; head < args.heads; ++head)
-    for (int i = 0; i < count; ++i) {
-      const float x = args.scores[static_cast<size_t>(head) * args.stride + args.begin + i];
+    for (int t = args.begin; t < args.end; ++t) {
+      const float x = args.scores[static_cast<size_t>(head) * args.stride + t];
       // Infinity over infinity is no share; unweighed it is only a score like others.
       if (x == x && !(args.weigh_top_share && __builtin_isinf(x))) continue;
       *args.bad_head.get() = head;
       *args.bad_is_nan.get() = x != x;
-      return;
+      return true;
     }
-  if (args.places <= 0 || args.places >= count) {
-    for (int head = 0; head < args.heads; ++head)
-      args.keep[head] = args.places < count ? (args.places > 0 ? args.places : 0) : count;
-    return;
-  }
+  return false;
+}
+
+void ShareHeads(Stream& stream, const ShareHeadsArgs& given) {
+  ShareHeadsArgs args = given;
+  const int count = args.end - args.begin - args.fixed_count;
+  const int order_count = args.places > 0 && args.places < count ? args.places : 0;
   const size_t heads = static_cast<size_t>(args.heads);
-  double* weights = static_cast<double*>(
-      stream.SharedScratch(heads * (2 * sizeof(double) + sizeof(int32_t)) + 64 +
-                           sizeof(uint64_t) * static_cast<size_t>(args.places)));
+  const size_t open_count = args.fixed_count > 0 ? heads * static_cast<size_t>(count) : 0;
+  double* weights = static_cast<double*>(stream.SharedScratch(
+      heads * (2 * sizeof(double) + sizeof(int32_t)) +
+      sizeof(uint64_t) * static_cast<size_t>(order_count) + sizeof(float) * open_count + 64));
   double* rests = weights + heads;
   uint64_t* order = reinterpret_cast<uint64_t*>(rests + heads);
-  int32_t* shares = reinterpret_cast<int32_t*>(order + args.places);
+  int32_t* shares = reinterpret_cast<int32_t*>(order + order_count);
+  if (args.fixed_count > 0) {
+    float* open = reinterpret_cast<float*>(shares + heads);
+    CopyOpen(args, open);
+    args.scores = open;
+    args.begin = 0;
+    args.end = args.stride = count;
+  }
+  if (RefuseScores(args)) return;
+  if (order_count == 0) {
+    for (int head = 0; head < args.heads; ++head) args.keep[head] = args.places < count ? 0 : count;
+    return;
+  }
   for (int head = 0; head < args.heads; ++head) {
     const float* scores = args.scores + static_cast<size_t>(head) * args.stride + args.begin;
-    weights[head] = args.weigh_top_share ? TopShare(scores, count, args.places, order)
-                    : args.lowest        ? -1
-                                         : 1;
+    weights[head] = args.weigh_top_share ? TopShare(scores, count, args.places, order) : 1;
   }
   BestShares(args, weights, shares);
   RoundShares(args, shares, rests);

@@ -23,14 +23,15 @@ struct ScoreOperationArgs {
 };
 
 // How many places each head of a layer gets where they share them;
-// packages/spec/src/share-among-heads.ts is the rule. Sums in double in the order of tokens, ties
-// to the lower head.
+// packages/reference/src/share-among-heads.ts is the rule. Sums in double in the order of tokens,
+// ties to the lower head.
 struct ShareHeadsArgs {
-  const float* scores;  // [heads, stride]: candidates are [begin, end)
-  int32_t* keep;        // [heads]
+  const float* scores;        // [heads, stride]: candidates are [begin, end) without the fixed ones
+  Host<const int32_t> fixed;  // [fixed_count], ascending
+  int fixed_count;
+  int32_t* keep;  // [heads]
   int heads, stride, begin, end;
   int places;    // a head's equal part
-  bool lowest;   // the lowest scores are kept
   double floor;  // part of the equal share that a head keeps whatever its scores are
   bool weigh_top_share, round_each;
   // The first head with a score that cannot be compared, or -1. That is NaN, and, where heads are
@@ -61,7 +62,6 @@ struct SelectArgs {
   Host<int32_t> kept;
   Host<int32_t> kept_count;  // [heads]
   int heads, tokens, stride, candidates_begin, candidates_end, first_begin, kept_stride;
-  bool lowest;         // keep the lowest scores
   bool by_score;       // storage order
   Host<int> nan_head;  // first head with a NaN score, or -1
 };

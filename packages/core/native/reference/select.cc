@@ -22,9 +22,7 @@ std::vector<int> BestShares(const std::vector<std::vector<double>>& scores, int 
                             const ShareHeadsArgs& args) {
   std::vector<std::pair<double, int>> all;
   for (int head = 0; head < args.heads; ++head) {
-    const double weight = args.weigh_top_share ? TopShare(scores[head], places)
-                          : args.lowest        ? -1
-                                               : 1;
+    const double weight = args.weigh_top_share ? TopShare(scores[head], places) : 1;
     for (double score : scores[head]) all.push_back({score * weight, head});
   }
   std::stable_sort(all.begin(), all.end(),
@@ -37,13 +35,15 @@ std::vector<int> BestShares(const std::vector<std::vector<double>>& scores, int 
 }  // namespace
 
 void ShareHeads(Stream&, const ShareHeadsArgs& args) {
-  const int count = args.end - args.begin;
-  std::vector<std::vector<double>> scores;
+  const int count = args.end - args.begin - args.fixed_count;
+  const int32_t *fixed = args.fixed.get(), *fixed_end = fixed + args.fixed_count;
+  std::vector<std::vector<double>> scores(static_cast<size_t>(args.heads));
   *args.bad_head.get() = -1;
   for (int head = 0; head < args.heads; ++head) {
-    const float* own = args.scores + static_cast<size_t>(head) * args.stride;
-    scores.emplace_back(own + args.begin, own + args.end);
-    for (double x : scores.back()) {
+    for (int t = args.begin; t < args.end; ++t)
+      if (std::find(fixed, fixed_end, t) == fixed_end)
+        scores[head].push_back(args.scores[static_cast<size_t>(head) * args.stride + t]);
+    for (double x : scores[head]) {
       if (*args.bad_head.get() >= 0 || !(std::isnan(x) || (args.weigh_top_share && std::isinf(x))))
         continue;
       *args.bad_head.get() = head;
@@ -92,9 +92,8 @@ std::vector<int32_t> TakeStages(const SelectArgs& args, int head) {
             ? rest
             : std::min(rest, static_cast<int>(std::floor(args.stages[s].share * keep + 1e-9)));
     std::vector<int32_t> order = left;
-    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      return args.lowest ? scores[a] < scores[b] : scores[a] > scores[b];
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });
     order.resize(static_cast<size_t>(std::max(places, 0)));
     for (int32_t t : order) left.erase(std::remove(left.begin(), left.end(), t), left.end());
     taken.insert(taken.end(), order.begin(), order.end());

@@ -164,10 +164,13 @@ struct Shares {
   int bad_head = -2;
   bool bad_is_nan = false;
 };
-Shares Share(const Ops& ops, ShareHeadsArgs args, const std::vector<float>& scores) {
+Shares Share(const Ops& ops, ShareHeadsArgs args, const std::vector<float>& scores,
+             const std::vector<int32_t>& fixed) {
   Shares shares;
   shares.keep.assign(static_cast<size_t>(args.heads), -1);
   args.scores = scores.data();
+  args.fixed = OnHost(fixed.data());
+  args.fixed_count = static_cast<int>(fixed.size());
   args.keep = shares.keep.data();
   args.bad_head = OnHost(&shares.bad_head);
   args.bad_is_nan = OnHost(&shares.bad_is_nan);
@@ -183,10 +186,12 @@ QPKV_TEST(ShareHeads) {
     args.stride = 1 + random.Below(round < 300 ? 60 : 2000);
     args.begin = random.Below(args.stride);
     args.end = args.begin + random.Below(args.stride - args.begin + 1);
-    args.places = random.Below(args.end - args.begin + 3) - 1;
+    std::vector<int32_t> fixed;
+    for (int t = args.begin; t < args.end; ++t)
+      if (round % 3 == 1 && random.Below(4) == 0) fixed.push_back(t);
+    args.places = random.Below(args.end - args.begin - static_cast<int>(fixed.size()) + 3) - 1;
     args.floor = random.Below(3) * 0.35;
     args.weigh_top_share = random.Below(2);
-    args.lowest = !args.weigh_top_share && random.Below(2);
     args.round_each = random.Below(2);
     std::vector<float> scores = random.Normals(static_cast<size_t>(args.heads) * args.stride);
     const int kind = random.Below(4);
@@ -198,9 +203,9 @@ QPKV_TEST(ShareHeads) {
     if (kind == 2 && round % 3 == 0) scores[random.Below(static_cast<int>(scores.size()))] = NAN;
     if (kind == 3 && round % 3 == 0)
       scores[random.Below(static_cast<int>(scores.size()))] = INFINITY;
-    const Shares want = Share(Reference(), args, scores);
+    const Shares want = Share(Reference(), args, scores, fixed);
     for (const Ops* ops : Tables()) {
-      const Shares got = Share(*ops, args, scores);
+      const Shares got = Share(*ops, args, scores, fixed);
       Expect(Label("%s share round %d places %d", ops->name, round, args.places),
              got.bad_head == want.bad_head &&
                  (want.bad_head >= 0 ? got.bad_is_nan == want.bad_is_nan : got.keep == want.keep));
@@ -242,7 +247,6 @@ QPKV_TEST(Select) {
     args.candidates_begin = args.first_begin + random.Below(args.tokens - args.first_begin);
     args.candidates_end =
         args.candidates_begin + random.Below(args.tokens - args.candidates_begin + 1);
-    args.lowest = random.Below(2);
     args.by_score = random.Below(2);
     std::vector<int32_t> fixed, keep;
     for (int t = args.candidates_begin; t < args.candidates_end; ++t)

@@ -1,4 +1,4 @@
-import type { LayerPlan1, Plan1, ScoreNode } from '@qpkv/spec'
+import type { CompressionPlan, LayerPlan, ScoreNode } from '@qpkv/spec'
 import type { WeightFormat } from '../weights/weight-format.ts'
 
 /**
@@ -21,7 +21,7 @@ export interface NativeEngine {
   loadModel(description: NativeModelDescription): Promise<NativeModel>
   /** One layer's cache on its own, from given q, k, v: what prefill does per layer, for checks and experiments. */
   createLayerCache(options: LayerCacheOptions): Promise<NativeLayerCache>
-  /** The score of one layer from given tensors, [storedHeads, tokens]; empty where nothing is observed. */
+  /** A score of one layer from given tensors, [storedHeads, tokens]. */
   observe(options: ObserveOptions): Promise<Float32Array>
   dispose(): void
 }
@@ -134,7 +134,7 @@ export interface NativeModel {
   /** `expected`: tokens that the contexts will hold; it settles which rotary frequencies they keep. Default: those of the prompt. */
   startPrefill(
     ids: Int32Array,
-    contexts: Plan1[],
+    contexts: readonly CompressionPlan[],
     expected?: number,
     memory?: NativePromptMemory,
   ): NativePrefill
@@ -158,13 +158,13 @@ export interface NativePrefill {
    * @returns [plans][layers][storedHeads] kept positions, in storage order.
    */
   runLayers(progress?: (layers: number) => void): Promise<Int32Array[][][]>
-  /** Scores of plan `index` for the layer just run, [storedHeads, tokens], grouped, not smoothed. Only if it observes something. */
+  /** What the first stage's score of plan `index` gives for the layer just run, [storedHeads, tokens]; empty where nothing is observed. */
   scores(index: number): Promise<Float32Array>
   /** Exact K or V of the layer just run, [kvHeads, tokens, headDim]; for roundTrip hooks. */
   exact(tensor: 'key' | 'value'): Promise<Float32Array>
   /**
-   * Selects, gathers, quantizes and packs the layer just run for plan `index`. `scores` replaces the
-   * observed ones (before smoothing); `replacement` stores these values instead of the exact ones
+   * Selects, gathers, quantizes and packs the layer just run for plan `index`. `scores` replaces those
+   * of the one stage; `replacement` stores these values instead of the exact ones
    * (simulated quantizers), [storedHeads, tokens, headDim] each, indexed by prompt position.
    * `selectOnly` chooses tokens and stores nothing: a second call with the same scores then stores.
    * Returns the kept positions per stored head, in storage order.
@@ -281,8 +281,8 @@ export interface NativePartExport {
   positions?: Int32Array
 }
 
-/** Tensors of one layer, and what to measure of them. */
-export interface ObserveOptions {
+/** Tensors of one layer. */
+export interface LayerOptions {
   /** [tokens, queryHeads, headDim] after RoPE. */
   q: Float32Array
   /** [kvHeads, tokens, headDim] after RoPE. */
@@ -292,12 +292,6 @@ export interface ObserveOptions {
   kvHeads: number
   headDim: number
   heads: 'kv' | 'query'
-  /** What a token is worth; left out: `observe`. */
-  score?: ScoreNode
-  /** Version 1 of the same. */
-  observe?: LayerPlan1['observe']
-  /** Tokens at the end that are kept whatever they score. */
-  protectLast: number
   slidingWindow?: number
   /** Index after the last user turn; left out: the end of the prompt. */
   userEnd?: number
@@ -312,11 +306,18 @@ export interface ObserveOptions {
   ropeInvFreq?: Float32Array
 }
 
+/** Tensors of one layer, and what a token of it is worth. */
+export interface ObserveOptions extends LayerOptions {
+  score: ScoreNode
+  /** Tokens at the end that are kept whatever they score; left out: 0. */
+  protectLast?: number
+}
+
 /** Tensors of one layer, and the plan by which they are stored. */
-export interface LayerCacheOptions extends ObserveOptions {
+export interface LayerCacheOptions extends LayerOptions {
   /** [kvHeads, tokens, headDim] */
   v: Float32Array
-  plan: LayerPlan1
+  plan: LayerPlan
   precision: 'bf16' | 'f32'
   /** Replaces the observed scores, [storedHeads, tokens]. */
   scores?: Float32Array
@@ -324,8 +325,8 @@ export interface LayerCacheOptions extends ObserveOptions {
 
 /** The same class that a context holds per layer. */
 export interface NativeLayerCache {
-  /** Scores handed to the selection, after smoothing: [storedHeads, tokens - protect.last]; empty when nothing was observed. */
-  smoothed(): Float32Array
+  /** What the first stage selected by, [storedHeads, tokens - protect.last]; empty where nothing was observed. */
+  scores(): Float32Array
   /** Kept positions per stored head, in storage order. */
   kept(): Int32Array[]
   bytes(): NativeBytes

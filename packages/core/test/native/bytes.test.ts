@@ -1,11 +1,6 @@
-import {
-  headBytes,
-  upgradeLayerPlan,
-  type LayerPlan1 as LayerPlan,
-  type TensorFormat1 as TensorFormat,
-} from '@qpkv/spec'
+import { headBytes, type LayerPlan, type TensorFormat } from '@qpkv/spec'
 import { expect, test } from 'vitest'
-import { exact, layerCase, packed, segments, sliceTokens } from './support/layer-cases.ts'
+import { exact, layerCase, packed, residuals, segments, sliceTokens } from './support/layer-cases.ts'
 import { addon, exactSegments } from './support/open-model.ts'
 
 const engine = addon.createEngine({ threads: 2 })
@@ -48,12 +43,12 @@ const plans: Record<string, Partial<LayerPlan>> = {
       packed(2, 'channel', 64, { outliers: 0.05, outlierRule: { kind: 'beyond', threshold: 1 } }),
       0,
     ),
-    residual: 'never',
+    residual: residuals.never,
   },
   'exact keys, packed values': { segments: segments(exact('f16'), packed(4, 'token'), 32) },
   'the KIVI rule': {
     segments: segments(packed(2, 'channel'), packed(2, 'token'), 32),
-    residual: 'kivi',
+    residual: residuals.blocks,
   },
   'no window': { segments: segments(packed(4, 'channel'), packed(4, 'token'), 0) },
 }
@@ -83,7 +78,7 @@ test.each(Object.keys(plans))('the allocator hands out what the plan says, to th
         const stored = heads === 'kv' ? shape.kvHeads : shape.queryHeads
         const bytes = cache.bytes()
         expect(bytes.planned, `${tokens} tokens`).toBe(
-          stored * headBytes(upgradeLayerPlan(options.plan), tokens, shape.headDim),
+          stored * headBytes(options.plan, tokens, shape.headDim),
         )
         expect(bytes).toMatchObject({ grown: 0, tails: 0 })
         cache.dispose()
@@ -100,10 +95,7 @@ test('later tokens are counted as grown, and tails say what is mapped beside the
   expect(after.planned).toBe(before.planned)
   // 192 of 200 tokens leave the window in six groups; 8 more stay exact beside the 32 of the window, laid out in blocks of 16.
   const group = headBytes(
-    upgradeLayerPlan({
-      ...options.plan,
-      segments: segments(packed(4, 'channel'), packed(4, 'token'), 0),
-    }),
+    { ...options.plan, segments: segments(packed(4, 'channel'), packed(4, 'token'), 0) },
     32,
     64,
   )

@@ -1,8 +1,8 @@
-import type { LayerPlan1 as LayerPlan } from '@qpkv/spec'
+import type { LayerPlan } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { NativeContext } from '../../src/native/addon.ts'
 import { randomModel } from '../support/random-model.ts'
-import { packed, segments } from './support/layer-cases.ts'
+import { attentionScore, packed, pooled, residuals, segments, stage } from './support/layer-cases.ts'
 import {
   addon,
   fullPlan,
@@ -38,14 +38,7 @@ const prompt = (count: number) => Array.from({ length: count }, (_, i) => (i * 5
 const kivi4 = segments(packed(4, 'channel'), packed(4, 'token'), 32)
 const snapkv: Partial<LayerPlan> = {
   segments: kivi4,
-  observe: {
-    what: 'attention',
-    queries: { last: 16, before: 'prompt-end' },
-    mask: 'causal',
-    reduce: 'sum',
-    group: 'mean',
-  },
-  smooth: { pool: 'max', kernel: 7, padding: 'zeros-count' },
+  ...stage(pooled(attentionScore())),
   protect: { first: 0, last: 16 },
 }
 
@@ -78,7 +71,7 @@ describe('one prefill for several plans', () => {
     const plans = [
       layerPlan(600),
       layerPlan(96, snapkv),
-      layerPlan(64, { ...snapkv, smooth: undefined } as never),
+      layerPlan(64, { ...snapkv, ...stage(attentionScore()) }),
     ]
     const together = await prefill(
       open,
@@ -137,7 +130,7 @@ describe('fork', () => {
       layerPlan(1).segments,
       segments(packed(2, 'channel'), packed(2, 'token'), 32),
     ]) {
-      for (const residual of ['unified', 'kivi', 'never'] as const) {
+      for (const residual of Object.values(residuals)) {
         const layer = layerPlan(200, { segments: segment, residual })
         const alone = await start(200, layer)
         // What leaves the window leaves it after every append, so both sides cut the text alike.
@@ -174,7 +167,7 @@ describe('fork', () => {
 })
 
 test('the original residual rule codes keys in blocks and values one by one', async () => {
-  const layer = layerPlan(70, { segments: kivi4, residual: 'kivi' })
+  const layer = layerPlan(70, { segments: kivi4, residual: residuals.blocks })
   const context = await start(70, layer)
   const counts = () => {
     const tile = context.export(0, 0)
@@ -198,7 +191,7 @@ test('the original residual rule codes keys in blocks and values one by one', as
 test('by the rule `never` later tokens stay exact, and the codes stay as they are', async () => {
   const layer = layerPlan(70, {
     segments: segments(packed(4, 'token', 32), packed(4, 'channel', 64), 0),
-    residual: 'never',
+    residual: residuals.never,
   })
   const context = await start(70, layer)
   const coded = () => {

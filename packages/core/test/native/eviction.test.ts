@@ -1,18 +1,19 @@
 import { tokensToEvict } from '@qpkv/reference'
-import { upgradeLayerPlan, type ExactFormat1 as ExactFormat, type LayerPlan1 as LayerPlan } from '@qpkv/spec'
+import type { LayerPlan } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { randomModel } from '../support/random-model.ts'
-import { exact, layerCase, sliceTokens } from './support/layer-cases.ts'
+import { attentionScore, exact, layerCase, sliceTokens, stage } from './support/layer-cases.ts'
 import { addon, largestDifference, layerPlan, openModel, planOf, prefill } from './support/open-model.ts'
 
 const engine = addon.createEngine({ threads: 2 })
 const [queryHeads, kvHeads, headDim] = [4, 2, 32]
-const beforeRope: ExactFormat = { bits: 16, element: 'f32', rope: 'before' }
+const beforeRope = { rope: 'before', transform: 'none' } as const
+const everyQuery = attentionScore({ queries: 'all' })
 const heavy: Partial<LayerPlan> = {
   tokens: { perHead: 24, pool: 'head', floor: 0 },
-  observe: { what: 'attention', queries: 'all', mask: 'causal', reduce: 'sum', group: 'mean' },
+  ...stage(everyQuery),
   protect: { first: 0, last: 8 },
-  evict: 'lowest-score',
+  evict: { by: everyQuery, every: 1, capacity: 24 },
 }
 
 /** Attention probabilities of the newest token's queries over the kept ones, mean over the query heads of a KV head. */
@@ -54,7 +55,10 @@ test.each(['lowest-score', 'fifo'] as const)(
       v: sliceTokens(whole.v, kvHeads, headDim, 0, prompt),
     }
     const cache = await engine.createLayerCache(options)
-    const observed = evict === 'fifo' ? new Float32Array(kvHeads * prompt) : await engine.observe(options)
+    const observed =
+      evict === 'fifo'
+        ? new Float32Array(kvHeads * prompt)
+        : await engine.observe({ ...options, score: everyQuery, protectLast: 8 })
     const live = cache.kept().map((head, h) => ({
       positions: [...head],
       scores: [...head].map((position) => observed[h * prompt + position] ?? 0),
@@ -69,7 +73,7 @@ test.each(['lowest-score', 'fifo'] as const)(
         tokens.scores.push(0)
         const mass = newMass(q, whole.k, prompt + steps, head, tokens.positions)
         tokens.scores = tokens.scores.map((score, i) => score + mass[i]!)
-        const [index] = tokensToEvict(tokens, upgradeLayerPlan(options.plan))
+        const [index] = tokensToEvict(tokens, options.plan)
         if (index !== undefined) {
           tokens.positions.splice(index, 1)
           tokens.scores.splice(index, 1)
@@ -157,7 +161,8 @@ test('an evicted token is not seen any more, and the fork that shares its tile s
       protect: { first: 4, last: 20 },
       evict: 'fifo',
       positions,
-      segments: [{ role: 'recent', tokens: 'rest', key: beforeRope, value: exact('f32') }],
+      keys: beforeRope,
+      segments: [{ role: 'recent', tokens: 'rest', key: exact('f32'), value: exact('f32') }],
     })
   for (const positions of ['true', 'cache'] as const) {
     const { contexts } = await prefill(open, ids, [planOf(open.config, 60, rolling(positions))])
@@ -200,11 +205,10 @@ test('with nothing pruned, positions by index in the cache are the positions in 
   )
   const open = await openModel(folder)
   const ids = Array.from({ length: 50 }, (_, i) => (i * 31 + 5) % 97)
-  const segments = [{ role: 'recent', tokens: 'rest', key: beforeRope, value: exact('f32') }] as const
   const plans = [
     layerPlan(50),
-    layerPlan(50, { segments }),
-    layerPlan(50, { segments, positions: 'cache' }),
+    layerPlan(50, { keys: beforeRope }),
+    layerPlan(50, { keys: beforeRope, positions: 'cache' }),
   ].map((plan) => planOf(open.config, 50, plan))
   const { contexts } = await prefill(open, ids, plans)
   for (const context of contexts) for (const id of [3, 50, 9]) await context.append(Int32Array.of(id))

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { NativeLayerCache } from '../../src/native/addon.ts'
-import { layerCase, packed, segments } from './support/layer-cases.ts'
+import { layerCase, packed, residuals, segments } from './support/layer-cases.ts'
 import { addon } from './support/open-model.ts'
 import { randomValues } from './support/random-values.ts'
 
@@ -20,7 +20,7 @@ test('keys are coded by whole blocks also where heads of one layer hold differen
       tokens: 600,
       plan: {
         segments: segments(packed(4, 'channel'), packed(4, 'token'), 256),
-        residual: 'kivi',
+        residual: residuals.blocks,
         tokens: { perHead: 400, pool: 'layer', floor: 0 },
       },
     }),
@@ -38,20 +38,16 @@ test('keys are coded by whole blocks also where heads of one layer hold differen
 })
 
 test('indices in the cache go on counting when a sliding window frees its oldest tiles', async () => {
-  const exact = { bits: 16, element: 'f32', rope: 'before' } as const
+  const exact = { bits: 16, element: 'f32' } as const
   const cache = await engine.createLayerCache(
     layerCase({
       tokens: 300,
       slidingWindow: 200,
       plan: {
+        keys: { rope: 'before', transform: 'none' },
         segments: [
-          {
-            role: 'packed',
-            tokens: 'rest',
-            key: packed(4, 'token', 32, { rope: 'before' }),
-            value: packed(4, 'token'),
-          },
-          { role: 'recent', tokens: 16, key: exact, value: { ...exact, rope: 'after' } },
+          { role: 'packed', tokens: 'rest', key: packed(4, 'token'), value: packed(4, 'token') },
+          { role: 'recent', tokens: 16, key: exact, value: exact },
         ],
         positions: 'cache',
       },

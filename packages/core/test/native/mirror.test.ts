@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { LayerPlan1 as LayerPlan } from '@qpkv/spec'
+import type { LayerPlan } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
 import { packageRoot } from '../../src/native/package-root.ts'
 import { randomModel } from '../support/random-model.ts'
-import { packed, segments } from './support/layer-cases.ts'
+import { attentionScore, packed, pooled, residuals, segments, stage } from './support/layer-cases.ts'
 import {
   addon,
   generateGreedy,
@@ -39,34 +39,27 @@ const config = {
 }
 const prompt = Array.from({ length: 700 }, (_, i) => (i * 53 + 7 * (i % 11)) % 211)
 
-const observe: LayerPlan['observe'] = {
-  what: 'attention',
-  queries: { last: 16, before: 'prompt-end' },
-  mask: 'causal',
-  reduce: 'sum',
-  group: 'mean',
-}
-const beforeRope = { bits: 16, element: 'f32', rope: 'before' } as const
-const plain = { bits: 16, element: 'f32', rope: 'after' } as const
+const plain = { bits: 16, element: 'f32' } as const
+const everyQuery = attentionScore({ queries: 'all' })
 const plans: Record<string, LayerPlan> = {
   'everything, exactly': layerPlan(700),
   'pruned by attention, in 4 bits': layerPlan(120, {
     segments: segments(packed(4, 'channel'), packed(4, 'token'), 32),
-    observe,
-    smooth: { pool: 'max', kernel: 7, padding: 'zeros-count' },
+    ...stage(pooled(attentionScore())),
     protect: { first: 0, last: 16 },
   }),
   'original residual rule, in 2 bits': layerPlan(700, {
     segments: segments(packed(2, 'channel'), packed(2, 'token'), 32),
-    residual: 'kivi',
+    residual: residuals.blocks,
   }),
   'running eviction by score': layerPlan(100, {
-    observe: { ...observe, queries: 'all' },
+    ...stage(everyQuery),
     protect: { first: 0, last: 20 },
-    evict: 'lowest-score',
+    evict: { by: everyQuery, every: 1, capacity: 100 },
   }),
   'first in, first out, positions in the cache': layerPlan(80, {
-    segments: [{ role: 'recent', tokens: 'rest', key: beforeRope, value: plain }],
+    keys: { rope: 'before', transform: 'none' },
+    segments: [{ role: 'recent', tokens: 'rest', key: plain, value: plain }],
     protect: { first: 4, last: 76 },
     evict: 'fifo',
     positions: 'cache',

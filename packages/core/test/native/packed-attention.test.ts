@@ -1,7 +1,7 @@
-import type { LayerPlan1 as LayerPlan } from '@qpkv/spec'
+import type { LayerPlan } from '@qpkv/spec'
 import { describe, expect, test } from 'vitest'
 import type { NativeLayerCache, NativePartExport } from '../../src/native/addon.ts'
-import { exact, layerCase, packed, segments, sliceTokens } from './support/layer-cases.ts'
+import { exact, layerCase, packed, segments, sliceTokens, stage } from './support/layer-cases.ts'
 import { addon, exactSegments, tables } from './support/open-model.ts'
 import { randomValues } from './support/random-values.ts'
 
@@ -113,7 +113,7 @@ test('heads that keep different numbers of tokens attend to their own, also when
         segments:
           bits === 16 ? exactSegments('f32') : segments(packed(bits, 'channel'), packed(bits, 'token'), 16),
         tokens: { perHead: 150, pool: 'layer', floor: 0.1 },
-        observe: { what: 'key-norm' },
+        ...stage({ stat: 'key-norm' }),
         protect: { first: 0, last: 16 },
       },
     })

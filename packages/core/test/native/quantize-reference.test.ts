@@ -1,5 +1,5 @@
 import { readBack } from '@qpkv/reference'
-import { upgradeFormat, type PackedFormat1 as PackedFormat } from '@qpkv/spec'
+import type { PackedFormat } from '@qpkv/spec'
 import { describe, expect, test } from 'vitest'
 import type { NativePartExport } from '../../src/native/addon.ts'
 import { layerCase, packed, segments } from './support/layer-cases.ts'
@@ -62,11 +62,9 @@ describe.each(tables)('%s', (table) => {
       for (let head = 0; head < 2; head++) {
         const own = (x: Float32Array) => x.subarray(head * tokens * headDim, (head + 1) * tokens * headDim)
         const stored = cache.export(head)
-        expect(joined(stored.key), `keys of ${tokens}`).toEqual([
-          ...readBack(own(k), tokens, headDim, upgradeFormat(key)),
-        ])
+        expect(joined(stored.key), `keys of ${tokens}`).toEqual([...readBack(own(k), tokens, headDim, key)])
         expect(joined(stored.value), `values of ${tokens}`).toEqual([
-          ...readBack(own(v), tokens, headDim, upgradeFormat(value)),
+          ...readBack(own(v), tokens, headDim, value),
         ])
       }
       cache.dispose()

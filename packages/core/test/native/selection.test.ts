@@ -1,50 +1,33 @@
-import { selectTokens, smoothScores } from '@qpkv/reference'
-import { headBytes, upgradeLayerPlan, type LayerPlan1 as LayerPlan } from '@qpkv/spec'
+import { selectTokens } from '@qpkv/reference'
+import { headBytes, type LayerPlan, type StatisticNode } from '@qpkv/spec'
 import { expect, test } from 'vitest'
-import { layerCase } from './support/layer-cases.ts'
+import { attentionScore, layerCase } from './support/layer-cases.ts'
 import { addon, largestDifference, tables } from './support/open-model.ts'
 import { randomValues } from './support/random-values.ts'
 
-const attention = (
-  queries: 'all' | { last: number; before: 'prompt-end' },
-  mask: 'causal' | 'window-block' = 'causal',
-): LayerPlan['observe'] => ({ what: 'attention', queries, mask, reduce: 'sum', group: 'mean' })
+type Attention = StatisticNode & { stat: 'attention' }
 
-/** What the reference keeps of 150 tokens when these scores stand for the observed ones. */
-function keptByReference(scores: Float32Array, heads: number, plan: LayerPlan): Int32Array[] {
-  const { smooth, prefer, protect } = plan
-  const final = scores.slice()
-  for (let head = 0; head < heads; head++) {
-    const own = scores.slice(head * 150, head * 150 + 150 - protect.last)
-    const pooled = smooth ? smoothScores(own, smooth) : own
-    final.set(prefer === 'lowest' ? pooled.map((x) => -x) : pooled, head * 150)
-  }
-  return selectTokens(final, heads, 150, upgradeLayerPlan(plan))
-}
+/** Fields of a plan that keeps the best of 150 tokens by one score. */
+const best: Partial<LayerPlan> = { stages: [{ score: { stat: 'key-norm' }, share: 1 }] }
 
 test.each(tables)('kept tokens equal those of the reference selection, ties included (%s)', async (table) => {
   const engine = addon.createEngine({ threads: 2, table })
   for (const order of ['position', 'score'] as const)
-    for (const prefer of ['highest', 'lowest'] as const)
-      for (const smooth of [
-        undefined,
-        { pool: 'max', kernel: 7, padding: 'valid' },
-        { pool: 'mean', kernel: 5, padding: 'zeros-count' },
-        { pool: 'mean', kernel: 5, padding: 'valid' },
-      ] as const)
-        for (const first of [0, 4]) {
+    for (const first of [0, 4])
+      for (const positions of [undefined, [2, 9, 90, 145]])
+        for (const perHead of [40, [21, 90]]) {
           const plan: Partial<LayerPlan> = {
-            tokens: { perHead: 40, pool: 'head', floor: 0 },
+            ...best,
+            tokens: { perHead, pool: 'head', floor: 0 },
             order,
-            prefer,
-            ...(smooth && { smooth }),
-            protect: { first, last: 8 },
+            protect: { first, last: 8, ...(positions && { positions }) },
           }
           const options = layerCase({ tokens: 150, plan })
-          // Few different values: many ties. Mean pooling of eighths is exact.
+          // Few different values: many ties.
           const scores = randomValues(300, 7).map((x) => Math.round(x * 8) / 8)
           const cache = await engine.createLayerCache({ ...options, scores })
-          expect(cache.kept()).toEqual(keptByReference(scores, 2, options.plan))
+          expect(cache.kept()).toEqual(selectTokens(scores, 2, 150, options.plan))
+          cache.dispose()
         }
 })
 
@@ -55,24 +38,26 @@ test.each(tables)('heads that share places keep what the reference selection kee
   for (const floor of [0, 0.2, 1])
     for (const order of ['position', 'score'] as const)
       for (const sharing of [{}, { weigh: 'top-share' }, { rounding: 'each' }] as const)
-        for (const prefer of ['highest', 'lowest'] as const) {
-          if (prefer === 'lowest' && 'weigh' in sharing) continue
-          const plan: Partial<LayerPlan> = {
-            tokens: { perHead: 40, pool: 'layer', floor, ...sharing },
-            order,
-            prefer,
-            protect: { first: 4, last: 8 },
+        for (const positions of [undefined, [2, 9, 90, 145]])
+          for (const sign of [1, -1]) {
+            if (sign < 0 && 'weigh' in sharing) continue
+            const plan: Partial<LayerPlan> = {
+              ...best,
+              tokens: { perHead: 40, pool: 'layer', floor, ...sharing },
+              order,
+              protect: { first: 4, last: 8, ...(positions && { positions }) },
+            }
+            const options = layerCase({ tokens: 150, kvHeads: 4, plan })
+            const given = scores.map((x) => sign * x)
+            const cache = await engine.createLayerCache({ ...options, scores: given })
+            const kept = cache.kept()
+            expect(kept).toEqual(selectTokens(given, 4, 150, options.plan))
+            if (floor < 1) expect(new Set(kept.map((head) => head.length)).size).toBeGreaterThan(1)
+            expect(kept.reduce((sum, head) => sum + headBytes(options.plan, head.length, 64), 0)).toBe(
+              cache.bytes().planned,
+            )
+            cache.dispose()
           }
-          const options = layerCase({ tokens: 150, kvHeads: 4, plan })
-          const cache = await engine.createLayerCache({ ...options, scores })
-          const kept = cache.kept()
-          expect(kept).toEqual(keptByReference(scores, 4, options.plan))
-          if (floor < 1) expect(new Set(kept.map((head) => head.length)).size).toBeGreaterThan(1)
-          expect(
-            kept.reduce((sum, head) => sum + headBytes(upgradeLayerPlan(options.plan), head.length, 64), 0),
-          ).toBe(cache.bytes().planned)
-          cache.dispose()
-        }
 })
 
 test('an infinite score is one like others where heads share places, but cannot be weighed', async () => {
@@ -83,7 +68,7 @@ test('an infinite score is one like others where heads share places, but cannot 
       ...layerCase({
         tokens: 150,
         kvHeads: 4,
-        plan: { tokens: { perHead: 40, pool: 'layer', floor: 0, ...sharing } },
+        plan: { ...best, tokens: { perHead: 40, pool: 'layer', floor: 0, ...sharing } },
       }),
       scores,
     })
@@ -96,7 +81,7 @@ test('an infinite score is one like others where heads share places, but cannot 
 test.each(tables)('observed attention of all queries sums to the number of queries (%s)', async (table) => {
   const engine = addon.createEngine({ threads: 2, table })
   for (const tokens of [5, 700]) {
-    const mass = await engine.observe({ ...layerCase({ tokens }), observe: attention('all') })
+    const mass = await engine.observe({ ...layerCase({ tokens }), score: attentionScore({ queries: 'all' }) })
     const sums = [0, 1].map((head) =>
       mass.subarray(head * tokens, (head + 1) * tokens).reduce((a, b) => a + b, 0),
     )
@@ -107,12 +92,10 @@ test.each(tables)('observed attention of all queries sums to the number of queri
 test('for queries inside the masked block both masks are the same; for all queries they differ', async () => {
   const engine = addon.createEngine({ threads: 2 })
   const options = { ...layerCase({ tokens: 600 }), protectLast: 16 }
-  const observe = (observation: LayerPlan['observe']) => engine.observe({ ...options, observe: observation })
-  const window = { last: 16, before: 'prompt-end' } as const
-  expect(
-    largestDifference(await observe(attention(window)), await observe(attention(window, 'window-block'))),
-  ).toBeLessThan(1e-6)
-  const all = await observe(attention('all', 'window-block'))
-  expect(largestDifference(await observe(attention('all')), all)).toBeGreaterThan(0.1)
+  const observe = (fields: Partial<Attention>) =>
+    engine.observe({ ...options, score: attentionScore(fields) })
+  expect(largestDifference(await observe({}), await observe({ mask: 'window-block' }))).toBeLessThan(1e-6)
+  const all = await observe({ queries: 'all', mask: 'window-block' })
+  expect(largestDifference(await observe({ queries: 'all' }), all)).toBeGreaterThan(0.1)
   expect(Math.abs(all.subarray(0, 600).reduce((a, b) => a + b, 0) / 600 - 1)).toBeLessThan(1e-4)
 })

@@ -1,10 +1,11 @@
 import { modelFolder } from '@qpkv/reference-model'
 import {
   headBytes,
-  upgradeLayerPlan,
+  headTokens,
   storedHeads,
   type AnyMethod,
-  type Plan1 as CompressionPlan,
+  type CompressionPlan,
+  type LayerPlan,
   createRegistry,
 } from '@qpkv/spec'
 import { onTestFinished } from 'vitest'
@@ -109,8 +110,8 @@ function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: Fa
   let stopped = false
   const heads = (index: number) => (plans[index]?.heads === 'query' ? 4 : 2)
   const keptOf = (index: number, at: number) =>
-    Array.from({ length: heads(index) }, () =>
-      Int32Array.from({ length: plans[index]?.layers[at]?.tokens.perHead ?? 0 }, (_, i) => i),
+    headTokens(plans[index]!.layers[at]!.tokens, heads(index)).map((count) =>
+      Int32Array.from({ length: count }, (_, i) => i),
     )
   return {
     get layer() {
@@ -157,20 +158,20 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
   let stopped = false
   const next = () => ((ids.at(-1) ?? 0) + 1) % VOCAB
   const facts = { layers: LAYERS, queryHeads: 4, kvHeads: 2, headDim: 32 }
+  const countsOf = ({ tokens }: LayerPlan) => headTokens(tokens, storedHeads(plan.heads, facts))
   return {
     get tokens() {
       return ids.length
     },
     bytes: () => ({
       planned: plan.layers.reduce(
-        (sum, at) =>
-          sum + storedHeads(plan.heads, facts) * headBytes(upgradeLayerPlan(at), at.tokens.perHead, 32),
+        (sum, at) => sum + countsOf(at).reduce((bytes, count) => bytes + headBytes(at, count, 32), 0),
         0,
       ),
       grown: 64 * (ids.length - plan.promptTokens),
       tails: 0,
     }),
-    kept: () => plan.layers.map((at) => Int32Array.of(at.tokens.perHead, at.tokens.perHead)),
+    kept: () => plan.layers.map((at) => Int32Array.from(countsOf(at))),
     seed: () => undefined,
     sample: () => Promise.resolve({ id: next() }),
     logits: () => Promise.resolve(new Float32Array(VOCAB)),

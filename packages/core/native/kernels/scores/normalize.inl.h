@@ -82,7 +82,7 @@ void RankRows(Stream& stream, const ScoreOperationArgs& args) {
       const int count = range.end - begin < block ? range.end - begin : block;
       for (int i = 0; i < count; ++i) {
         const float x = from[begin + i];
-        const uint32_t key = x != x ? 0xffffffffu : SortKey(x, false);
+        const uint32_t key = x != x ? 0xffffffffu : SortKey(x);
         order[i] = static_cast<uint64_t>(key) << 32 | static_cast<uint32_t>(i);
       }
       SortWords(order, count);

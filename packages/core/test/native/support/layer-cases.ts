@@ -1,8 +1,11 @@
 import type {
-  LayerPlan1 as LayerPlan,
-  PackedFormat1 as PackedFormat,
-  SegmentPlan1 as SegmentPlan,
-  TensorFormat1 as TensorFormat,
+  LayerPlan,
+  PackedFormat,
+  ScoreNode,
+  SegmentPlan,
+  SelectionStage,
+  StatisticNode,
+  TensorFormat,
 } from '@qpkv/spec'
 import type { LayerCacheOptions } from '../../../src/native/addon.ts'
 import { layerPlan } from './open-model.ts'
@@ -11,7 +14,6 @@ import { randomValues } from './random-values.ts'
 export const exact = (element: 'bf16' | 'f16' | 'f32' = 'f32'): TensorFormat => ({
   bits: 16,
   element,
-  rope: 'after',
 })
 
 export const packed = (
@@ -27,10 +29,7 @@ export const packed = (
   zero: 'float-minimum',
   levels: 'uniform',
   solver: { kind: 'min-max' },
-  rope: 'after',
   outliers: 0,
-  center: 'none',
-  rotate: 'none',
   ...fields,
 })
 
@@ -48,6 +47,42 @@ export const segments = (
     { role: 'recent', tokens: recent, key: plain, value: plain },
   ]
 }
+
+/** Attention of the last 16 queries, or of those given, as the one score; the mean over the query heads of a KV head. */
+export const attentionScore = (fields: Partial<StatisticNode & { stat: 'attention' }> = {}): ScoreNode => ({
+  op: 'group',
+  by: 'mean',
+  of: [
+    {
+      stat: 'attention',
+      queries: { last: 16, before: 'prompt-end' },
+      mask: 'causal',
+      reduce: 'sum',
+      ...fields,
+    },
+  ],
+})
+
+/** The maximum over seven tokens. */
+export const pooled = (score: ScoreNode): ScoreNode => ({
+  op: 'pool',
+  pool: 'max',
+  kernel: 7,
+  padding: 'zeros-count',
+  of: [score],
+})
+
+/** One stage. */
+export const stage = (score: ScoreNode): { stages: readonly [SelectionStage] } => ({
+  stages: [{ score, share: 1 }],
+})
+
+/** How later tokens leave the window, by name. */
+export const residuals = {
+  groups: { keys: 'group', values: 'group' },
+  blocks: { keys: 'block', values: 'token' },
+  never: { keys: 'never', values: 'never' },
+} as const
 
 export interface LayerCase {
   readonly tokens: number
@@ -74,8 +109,6 @@ export function layerCase(given: LayerCase): LayerCacheOptions {
     kvHeads,
     headDim,
     heads,
-    observe: plan.observe,
-    protectLast: plan.protect.last,
     precision: given.precision ?? 'f32',
     plan,
     ...(given.slidingWindow !== undefined && { slidingWindow: given.slidingWindow }),

@@ -1,9 +1,5 @@
 import { join } from 'node:path'
-import type {
-  Plan1 as CompressionPlan,
-  LayerPlan1 as LayerPlan,
-  SegmentPlan1 as SegmentPlan,
-} from '@qpkv/spec'
+import type { CompressionPlan, LayerPlan, SegmentPlan } from '@qpkv/spec'
 import { readConfig, type ModelConfig } from '../../../src/model/config.ts'
 import { describeModel as describeConfig } from '../../../src/model/describe-model.ts'
 import { readJsonObject } from '../../../src/model/read-json.ts'
@@ -66,7 +62,7 @@ export async function describeModel(
   return { config, description }
 }
 
-const exact = (element: 'bf16' | 'f32' = 'f32') => ({ bits: 16, element, rope: 'after' }) as const
+const exact = (element: 'bf16' | 'f32' = 'f32') => ({ bits: 16, element }) as const
 
 /** One exact segment that holds everything. */
 export const exactSegments = (element: 'bf16' | 'f32' = 'f32'): SegmentPlan[] => [
@@ -75,11 +71,12 @@ export const exactSegments = (element: 'bf16' | 'f32' = 'f32'): SegmentPlan[] =>
 
 export const layerPlan = (perHead: number, fields: Partial<LayerPlan> = {}): LayerPlan => ({
   tokens: { perHead, pool: 'head', floor: 0 },
+  keys: { rope: 'after', transform: 'none' },
+  values: { transform: 'none' },
   segments: exactSegments(),
-  residual: 'unified',
-  observe: { what: 'nothing' },
+  residual: { keys: 'group', values: 'group' },
+  stages: [],
   protect: { first: 0, last: 0 },
-  prefer: 'highest',
   order: 'position',
   evict: 'never',
   positions: 'true',
@@ -93,7 +90,7 @@ export const planOf = (
   layer: LayerPlan,
   heads: 'kv' | 'query' = 'kv',
 ): CompressionPlan => ({
-  planVersion: 1,
+  planVersion: 2,
   heads,
   promptTokens,
   layers: Array.from({ length: config.layers }, () => layer),
@@ -115,7 +112,7 @@ export interface Prefilled {
 export async function prefill(
   { model, config }: Pick<OpenModel, 'model' | 'config'>,
   ids: readonly number[] | Int32Array,
-  plans: CompressionPlan[],
+  plans: readonly CompressionPlan[],
   want: { allLogits?: boolean } = {},
 ): Promise<Prefilled> {
   const run = model.startPrefill(Int32Array.from(ids), plans)

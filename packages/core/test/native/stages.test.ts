@@ -1,42 +1,21 @@
-import type { LayerPlan1, ScoreNode } from '@qpkv/spec'
+import type { LayerPlan, ScoreNode } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import type { LayerCacheOptions } from '../../src/native/addon.ts'
-import { layerCase } from './support/layer-cases.ts'
+import { attentionScore, layerCase, pooled } from './support/layer-cases.ts'
 import { addon, tables } from './support/open-model.ts'
 
 const tokens = 150
 const last = 8
 
-/** A layer whose plan has the fields of version 2. */
-function versionTwo(plan: Record<string, unknown>, kvHeads = 2): LayerCacheOptions {
-  const { observe: _observe, ...options } = layerCase({ tokens, kvHeads })
-  const exact = { bits: 16, element: 'f32' }
-  return {
-    ...options,
-    protectLast: last,
-    plan: {
-      tokens: { perHead: 40, pool: 'head', floor: 0 },
-      keys: { rope: 'after', transform: 'none' },
-      values: { transform: 'none' },
-      segments: [{ role: 'recent', tokens: 'rest', key: exact, value: exact }],
-      residual: { keys: 'never', values: 'never' },
-      stages: [],
-      protect: { first: 0, last },
-      order: 'position',
-      evict: 'never',
-      positions: 'true',
-      ...plan,
-    } as unknown as LayerPlan1,
-  }
-}
+/** Options of a layer that keeps 40 tokens, the last 8 among them. */
+const layer = (plan: Partial<LayerPlan>): LayerCacheOptions =>
+  layerCase({
+    tokens,
+    plan: { tokens: { perHead: 40, pool: 'head', floor: 0 }, protect: { first: 0, last }, ...plan },
+  })
 
 const norms: ScoreNode = { stat: 'key-norm' }
-const attention: ScoreNode = {
-  op: 'group',
-  by: 'mean',
-  of: [{ stat: 'attention', queries: { last: 16, before: 'prompt-end' }, mask: 'causal', reduce: 'sum' }],
-}
-const pooled: ScoreNode = { op: 'pool', pool: 'max', kernel: 7, padding: 'zeros-count', of: [attention] }
+const attention = pooled(attentionScore())
 
 const keptOf = async (table: string, options: LayerCacheOptions) => {
   const cache = await addon.createEngine({ threads: 2, table }).createLayerCache(options)
@@ -53,36 +32,18 @@ const ascending = (positions: number[]) => positions.sort((a, b) => a - b)
 const tail = range(tokens - last, tokens)
 
 const scoresOf = async (table: string, score: ScoreNode) => {
-  const all = await addon.createEngine({ threads: 2, table }).observe({ ...versionTwo({}), score })
+  const all = await addon
+    .createEngine({ threads: 2, table })
+    .observe({ ...layer({}), score, protectLast: last })
   return [0, 1].map((head) => all.subarray(head * tokens, (head + 1) * tokens))
 }
 
-test.each(tables)('the same selection as version 1 says it (%s)', async (table) => {
-  const old = layerCase({
-    tokens,
-    plan: {
-      tokens: { perHead: 40, pool: 'head', floor: 0 },
-      observe: {
-        what: 'attention',
-        queries: { last: 16, before: 'prompt-end' },
-        mask: 'causal',
-        reduce: 'sum',
-        group: 'mean',
-      },
-      smooth: { pool: 'max', kernel: 7, padding: 'zeros-count' },
-      protect: { first: 0, last },
-    },
-  })
-  const plan = { stages: [{ score: pooled, share: 1 }] }
-  expect(await keptOf(table, versionTwo(plan))).toEqual(await keptOf(table, old))
-})
-
 test.each(tables)('stages fill their share with what is left (%s)', async (table) => {
   const stages = [
-    { score: pooled, share: 0.4 },
+    { score: attention, share: 0.4 },
     { score: norms, share: 0.6 },
   ]
-  const first = await scoresOf(table, pooled)
+  const first = await scoresOf(table, attention)
   const second = await scoresOf(table, norms)
   const want = first.map((scores, head) => {
     const candidates = range(0, tokens - last)
@@ -94,13 +55,13 @@ test.each(tables)('stages fill their share with what is left (%s)', async (table
     )
     return [...ascending([...taken, ...rest]), ...tail]
   })
-  expect(await keptOf(table, versionTwo({ stages }))).toEqual(want)
+  expect(await keptOf(table, layer({ stages }))).toEqual(want)
 })
 
 test.each(tables)('a number per head, and protected positions (%s)', async (table) => {
   const scores = await scoresOf(table, norms)
   const positions = [3, 77, 140]
-  const plan = {
+  const plan: Partial<LayerPlan> = {
     tokens: { perHead: [20, 61], pool: 'head', floor: 0 },
     stages: [{ score: norms, share: 1 }],
     protect: { first: 2, last, positions },
@@ -111,11 +72,11 @@ test.each(tables)('a number per head, and protected positions (%s)', async (tabl
     const taken = best(scores[head]!, places - 2 - last - fixed.length, candidates)
     return [0, 1, ...ascending([...fixed, ...taken]), ...tail]
   })
-  expect(await keptOf(table, versionTwo(plan))).toEqual(want)
+  expect(await keptOf(table, layer(plan))).toEqual(want)
 })
 
 test('nothing observed fills the places with the lowest positions', async () => {
-  const kept = await keptOf(tables[0]!, versionTwo({}))
+  const kept = await keptOf(tables[0]!, layer({}))
   expect(kept).toEqual([0, 1].map(() => [...range(0, 32), ...tail]))
 })
 
@@ -123,7 +84,7 @@ test('what this engine cannot run is refused by field and value', async () => {
   const engine = addon.createEngine({ threads: 1 })
   const refusal = async (plan: Record<string, unknown>) => {
     try {
-      await engine.createLayerCache(versionTwo(plan))
+      await engine.createLayerCache(layer(plan))
     } catch (error) {
       return error as Error & { code: string }
     }
@@ -131,7 +92,7 @@ test('what this engine cannot run is refused by field and value', async () => {
   }
   const stage = (score: unknown) => ({ stages: [{ score, share: 1 }] })
   const cases: [Record<string, unknown>, string][] = [
-    [{ keys: { rope: 'after', transform: 'hadamard' } }, 'plan.keys.transform'],
+    [{ values: { transform: 'center' } }, 'plan.values.transform'],
     [{ tokens: { perHead: 40, pool: 'model', floor: 0 } }, 'plan.tokens.pool'],
     [{ residual: { keys: 'group', values: 'token' } }, 'plan.residual'],
     [stage({ stat: 'key-nrm' }), 'key-norm'],
