@@ -89,7 +89,8 @@ export function curvesOf(summaries: readonly SpecSummary[], count: ByteCount = '
     const members = curves.get(key) ?? []
     const spec = members[0]?.spec.spec
     const kind = spec ? specKind(spec) : 'full'
-    const bits = spec && specBits(spec)
+    // A quantizer without the option, such as int8, has the width of its plans.
+    const bits = spec && (specBits(spec) ?? members[0]?.bits?.nominal)
     const twice = short.filter((label) => label === short[i]).length > 1
     return {
       label: (twice ? full[i] : short[i]) ?? key,

@@ -38,11 +38,7 @@ const atShares = (
 /** The storages that the paper compares; the released code's are its own. */
 function storagesOf(options: PaperOptions): Storage[] {
   if (options.profile === 'own')
-    return [
-      kivi(options),
-      (bits) => `kvquant:bits=${bits},recent=${options.recent}`,
-      (bits) => (bits === 8 ? 'int8' : kivi({ ...options, recent: 0 })(bits)),
-    ]
+    return [kivi(options), (bits) => `kvquant:bits=${bits},recent=${options.recent}`]
   const released =
     (more: string): Storage =>
     (bits) =>
