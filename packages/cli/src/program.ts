@@ -1,11 +1,13 @@
 import type { Benchmark } from '@qpkv/bench-kit'
 import { Command } from 'commander'
+import { addCache } from './commands/cache.ts'
 import { addCalibrate } from './commands/calibrate.ts'
 import { addChat } from './commands/chat.ts'
 import { addBench } from './commands/bench.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addGenerate } from './commands/generate.ts'
+import { addMemory } from './commands/memory.ts'
 import { addMethods } from './commands/methods.ts'
 import { addCompare } from './commands/compare.ts'
 import { addHeatMap } from './commands/heatmap.ts'
@@ -44,5 +46,7 @@ export function makeProgram(io: Io, benchmarks: readonly Benchmark[]): Command {
   addHeatMap(program, io)
   addScore(program, io)
   addPull(program, io)
+  addCache(program, io)
+  addMemory(program, io)
   return program
 }

@@ -1,6 +1,7 @@
 import { expected, isPlainObject, refuseUnknown } from '@qpkv/spec'
 import type { GenerateOptions } from './generate/generate.ts'
 import type { AppendOptions } from './context.ts'
+import type { EstimateOptions } from './memory/estimate-model.ts'
 import type { LoadModelOptions } from './load-model.ts'
 import type { TemplateOptions } from './model/chat-template.ts'
 import type { CompressionInput } from './resolve-all.ts'
@@ -60,11 +61,22 @@ const loadModel: Names<LoadModelOptions> = {
   weights: true,
   methods: true,
   memoryLimit: true,
+  packedCache: true,
   onProgress: true,
   signal: true,
 }
 
-const calls = { prefill, append, tokenize, generate, loadModel }
+const estimateModel: Names<EstimateOptions> = {
+  tokens: true,
+  specs: true,
+  weights: true,
+  precision: true,
+  threads: true,
+  methods: true,
+  signal: true,
+}
+
+const calls = { estimateModel, prefill, append, tokenize, generate, loadModel }
 
 /** Throws KV_INVALID_OPTION for an option that the call does not read. */
 export function checkCallOptions(options: unknown, call: keyof typeof calls): void {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { createRegistry, expected, type AnyMethod, type ModelFacts, type Registry } from '@qpkv/spec'
+import { createRegistry, expected, type AnyMethod, type Registry } from '@qpkv/spec'
 import { throwIfAborted } from './aborted.ts'
 import { checkCallOptions } from './call-options.ts'
 import { fromNative } from './errors.ts'
@@ -8,12 +8,14 @@ import type { DownloadPlan, DownloadProgress } from './hub/download-model.ts'
 import { findModel } from './hub/find-model.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { requireMemory } from './memory/estimate.ts'
-import type { ModelConfig } from './model/config.ts'
 import { describeModel } from './model/describe-model.ts'
+import { modelFacts } from './model/model-facts.ts'
 import { readModelFolder } from './model/model-source.ts'
 import { Model } from './model.ts'
 import type { ModelPrecision, NativeEngine } from './native/addon.ts'
 import { loadAddon } from './native/load-addon.ts'
+import { packedPlace } from './packed/packed-place.ts'
+import { warn } from './warnings.ts'
 import { packedMatrices } from './weights/packed-matrices.ts'
 import { weightBytes } from './weights/weight-bytes.ts'
 import { weightsInUse } from './weights/weights-in-use.ts'
@@ -38,6 +40,11 @@ export interface LoadModelOptions {
    * prompt that does not fit beside the others waits for its turn; one that would not fit alone is refused.
    */
   readonly memoryLimit?: number
+  /**
+   * Where packed weights are kept as files, which later loads map instead of packing again: a folder; true, however small
+   * they are; false, nowhere. Default: QPKV_CACHE or ~/.cache/qpkv, where they take 64 MiB or more.
+   */
+  readonly packedCache?: string | boolean
   readonly onProgress?: (progress: LoadProgress) => void
   /** Ends loading between its stages, and a download at once; what arrived is kept and continued the next time. */
   readonly signal?: AbortSignal
@@ -98,9 +105,14 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
 
   onProgress?.({ stage: 'weights' })
   throwIfAborted(signal)
+  const packed = process.env['QPKV_CORE_BACKEND']
+    ? undefined
+    : await packedPlace({ path, description, matrices, weights, cache: options.packedCache })
   const engine = createEngine(threads, options.table)
   try {
-    const native = await engine.loadModel(description)
+    const native = await engine.loadModel({ ...description, ...(packed && { packed }) })
+    if (native.packedNote !== '')
+      warn({ code: 'KV_MODEL_FILE', message: `${packed?.path ?? ''} ${native.packedNote}.` }, undefined)
     native.setMemoryLimit(
       options.memoryLimit === undefined ? availableMemory() : options.memoryLimit - native.weightBytes,
     )
@@ -112,7 +124,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
       precision,
       table: engine.table,
       threads: engine.threads,
-      weights: weightsInUse(matrices, precision, weights),
+      weights: weightsInUse(matrices, precision, weights, native.packed),
       engine,
       native,
       tokenizer: source.tokenizer,
@@ -136,6 +148,8 @@ function checkOptions(options: LoadModelOptions, threads: number, precision: unk
     throw expected("'bf16', 'bf16-fast' or 'f32'", 'precision', precision)
   if (!weightsModes.includes(options.weights ?? 'auto'))
     throw expected("'auto', 'stored', 'int8' or 'int4'", 'weights', options.weights)
+  if (!['undefined', 'string', 'boolean'].includes(typeof options.packedCache) || options.packedCache === '')
+    throw expected('a folder, true or false', 'packedCache', options.packedCache)
   if (memoryLimit !== undefined && !(memoryLimit > 0))
     throw expected('a number of bytes above 0', 'memoryLimit', memoryLimit)
 }
@@ -162,13 +176,3 @@ function settleRegistry(methods: LoadModelOptions['methods']): Registry | undefi
     ? createRegistry(methods as readonly AnyMethod[])
     : (methods as Registry | undefined)
 }
-
-/** What methods may know about the model. */
-export const modelFacts = (config: ModelConfig): ModelFacts => ({
-  layers: config.layers,
-  queryHeads: config.queryHeads,
-  kvHeads: config.kvHeads,
-  headDim: config.headDim,
-  slidingWindow: config.slidingWindow.map((window) => (window === 0 ? null : window)),
-  contextTokens: config.contextTokens,
-})

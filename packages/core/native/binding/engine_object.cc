@@ -69,11 +69,12 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   Napi::Value LoadModel(const Napi::CallbackInfo& info) {
     auto description = std::make_shared<ModelDescription>(ReadModel(info[0].As<Napi::Object>()));
+    const std::shared_ptr<const PackedPlace> place = ReadPackedPlace(info[0].As<Napi::Object>());
     const std::shared_ptr<Engine> engine = engine_.Get(info.Env());
     return engine_.runtime().Run(
-        info.Env(), [engine, description, runtime = &engine_.runtime()]() -> Finish {
+        info.Env(), [engine, description, place, runtime = &engine_.runtime()]() -> Finish {
           EngineTurn turn(*engine);
-          auto model = std::make_shared<Model>(engine, std::move(*description));
+          auto model = qpkv::LoadModel(engine, *description, place.get());
           turn.Finish();
           return [model, runtime](Napi::Env env) {
             return MakeObject(env, env.GetInstanceData<Instance>()->model,

@@ -38,6 +38,16 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     return Napi::Number::New(info.Env(), static_cast<double>(model_.Get(info.Env())->weight_bytes));
   }
 
+  Napi::Value Packed(const Napi::CallbackInfo& info) {
+    constexpr const char* kNames[] = {"memory", "written", "mapped"};
+    const Model& model = *model_.Get(info.Env());
+    return Napi::String::New(info.Env(), kNames[static_cast<size_t>(model.packed)]);
+  }
+
+  Napi::Value PackedNote(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), model_.Get(info.Env())->packed_note);
+  }
+
   Napi::Value StartPrefill(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     // A reference of its own: a getter of a plan could dispose of this object.
@@ -108,6 +118,8 @@ Napi::Function DefineModel(Napi::Env env) {
   return ModelObject::DefineClass(
       env, "NativeModel",
       {ModelObject::InstanceAccessor<&ModelObject::WeightBytes>("weightBytes"),
+       ModelObject::InstanceAccessor<&ModelObject::Packed>("packed"),
+       ModelObject::InstanceAccessor<&ModelObject::PackedNote>("packedNote"),
        ModelObject::InstanceMethod<&ModelObject::StartPrefill>("startPrefill"),
        ModelObject::InstanceMethod<&ModelObject::SetMemoryLimit>("setMemoryLimit"),
        ModelObject::InstanceMethod<&ModelObject::Stats>("stats"),

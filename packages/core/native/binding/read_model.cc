@@ -82,6 +82,16 @@ BlockDescription ReadBlock(const Napi::Object& from) {
 
 }  // namespace
 
+std::shared_ptr<PackedPlace> ReadPackedPlace(const Napi::Object& from) {
+  if (!Has(from, "packed")) return nullptr;
+  const Napi::Object packed = from.Get("packed").As<Napi::Object>();
+  auto place = std::make_shared<PackedPlace>();
+  place->path = TextOf(packed, "path");
+  place->info = TextOf(packed, "info");
+  place->bytes = static_cast<size_t>(NumberOf(packed, "bytes"));
+  return place;
+}
+
 ModelDescription ReadModel(const Napi::Object& from) {
   ModelDescription d;
   const Napi::Array files = from.Get("files").As<Napi::Array>();

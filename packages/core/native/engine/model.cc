@@ -12,8 +12,9 @@ std::string ShapeText(const std::vector<int>& shape) {
 
 }  // namespace
 
-Model::Model(std::shared_ptr<Engine> shared, ModelDescription given)
-    : engine(std::move(shared)), description(std::move(given)) {
+Model::Model(std::shared_ptr<Engine> shared, ModelDescription given,
+             std::shared_ptr<PackedFile> packed)
+    : engine(std::move(shared)), description(std::move(given)), packed_(std::move(packed)) {
   const ModelDescription& d = description;
   reader_ = std::make_unique<WeightReader>(d.files, engine->device.threads());
   for (int i = 0; i < d.layers; ++i) LoadLayer(i);
@@ -86,9 +87,14 @@ PackedWeight Model::PackStack(const std::vector<std::string>& roles, const std::
   }
   packed.format = FormatOf(roles);
   const size_t bytes = engine->ops.PackedWeightBytes(packed.format, packed.n, k);
-  buffers_.emplace_back(engine->device, bytes);
   weight_bytes += bytes;
-  packed.data = buffers_.back().data();
+  if (packed_ != nullptr) {
+    packed.data = packed_->Next(bytes);
+    if (packed_->whole()) return packed;
+  } else {
+    buffers_.emplace_back(engine->device, bytes);
+    packed.data = buffers_.back().data();
+  }
   int row = 0;
   for (size_t i = 0; i < roles.size(); ++i) {
     reader_->ForEachPiece(*Find(roles[i]), packed.format, [&](PackWeightArgs args) {

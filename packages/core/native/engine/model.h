@@ -9,6 +9,7 @@
 #include "engine/block_description.h"
 #include "engine/engine.h"
 #include "engine/memory_ledger.h"
+#include "engine/packed_file.h"
 #include "engine/stored_tensor.h"
 #include "engine/weight_reader.h"
 
@@ -54,9 +55,13 @@ struct LayerWeights {
   const PackedWeight* expert_down = nullptr;
 };
 
+enum class PackedState : uint8_t { kMemory, kWritten, kMapped };
+
 class Model {
  public:
-  Model(std::shared_ptr<Engine> engine, ModelDescription description);
+  // packed: where the matrices lie, or will; null: in memory of the device.
+  Model(std::shared_ptr<Engine> engine, ModelDescription description,
+        std::shared_ptr<PackedFile> packed = nullptr);
 
   const std::shared_ptr<Engine> engine;
   const ModelDescription description;
@@ -67,6 +72,9 @@ class Model {
   size_t weight_bytes = 0;
   // Of all sequences of this model; weights are not part of it.
   const std::shared_ptr<MemoryLedger> memory = std::make_shared<MemoryLedger>();
+  // What came of a packed file, and what was wrong with it (load_model.h).
+  PackedState packed = PackedState::kMemory;
+  std::string packed_note;
 
   // The rotary embedding of a layer for a text of `tokens` tokens.
   RopeTable RopeOf(int index, int tokens) const;
@@ -89,6 +97,7 @@ class Model {
   void LoadExperts(const std::string& prefix, LayerWeights* layer);
 
   std::unique_ptr<WeightReader> reader_;  // while loading
+  std::shared_ptr<PackedFile> packed_;
   std::vector<Buffer> buffers_;
   std::vector<RopeTable> ropes_, long_ropes_;  // the same where there is no long one
 };

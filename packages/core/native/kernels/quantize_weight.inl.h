@@ -64,15 +64,23 @@ float StoredScale(float scale, Element element, void* out) {
   return F16ToFloat(bits);
 }
 
-// Codes of features `i` .. into their places.
-QPKV_INLINE void PutCode(const WeightFormat& format, int lane, int i, int code, uint8_t* group) {
-  uint8_t& byte = group[CodeByte(format, lane, i)];
-  if (CodeWidth(format) == 8)
-    byte = static_cast<uint8_t>(code);
-  else if (IsHighNibble(format, i))
-    byte = static_cast<uint8_t>((byte & 0x0f) | code << 4);
-  else
-    byte = static_cast<uint8_t>((byte & 0xf0) | code);
+// Four codes as a quad: features 0, 2, 1, 3.
+QPKV_INLINE uint32_t QuadOf(const uint8_t* codes) {
+  uint32_t x;
+  __builtin_memcpy(&x, codes, sizeof x);
+  return (x & 0xff0000ffu) | (x >> 8 & 0xff00u) | (x << 8 & 0xff0000u);
+}
+
+// A lane's codes of one group, [format.group], into their places.
+QPKV_INLINE void PutCodes(const WeightFormat& format, int lane, const uint8_t* codes,
+                          uint8_t* group) {
+  uint8_t* to = group + lane * 4;
+  const bool nibbles = CodeWidth(format) == 4;
+  for (int i = 0; i < format.group; i += nibbles ? 8 : 4, to += kPanel * 4) {
+    uint32_t quad = QuadOf(codes + i);
+    if (nibbles) quad |= QuadOf(codes + i + 4) << 4;
+    __builtin_memcpy(to, &quad, sizeof quad);
+  }
 }
 
 QPKV_INLINE void* ScaleAt(const WeightFormat& format, int lane, uint8_t* group) {
@@ -106,8 +114,10 @@ void PackQuantized(const PackWeightArgs& args, int row, int lane, uint8_t* panel
       StoreI(codes + 16 * h, AddI(ToInt(q), SetI(zero)));
     }
     const bool usable = scale == scale && scale != 0;
+    uint8_t bytes[32];
     for (int j = 0; j < format.group; ++j)
-      PutCode(format, lane, j, usable ? codes[j] : zero, panel);
+      bytes[j] = static_cast<uint8_t>(usable ? codes[j] : zero);
+    PutCodes(format, lane, bytes, panel);
   }
 }
 
@@ -117,8 +127,7 @@ void PackGivenCodes(const PackWeightArgs& args, int row, int lane, uint8_t* pane
   const size_t scale_bytes = ElementBytes(format.scale),
                minimum_bytes = MinimumBytes(format.minimum);
   for (size_t g = first; g < first + groups; ++g, panel += GroupOf(format).bytes) {
-    for (int j = 0; j < format.group; ++j)
-      PutCode(format, lane, j, args.codes.get()[g * format.group + j], panel);
+    PutCodes(format, lane, args.codes.get() + g * format.group, panel);
     __builtin_memcpy(ScaleAt(format, lane, panel),
                      static_cast<const char*>(args.scales.get()) + g * scale_bytes, scale_bytes);
     if (minimum_bytes > 0)
@@ -131,8 +140,10 @@ void PackGivenCodes(const PackWeightArgs& args, int row, int lane, uint8_t* pane
 // A lane behind the last output.
 void PackZeroCodes(const PackedWeight& out, int lane, uint8_t* panel) {
   const WeightFormat& format = out.format;
+  uint8_t zeros[32];
+  __builtin_memset(zeros, CodeZero(format), sizeof zeros);
   for (int i = 0; i < out.k; i += format.group, panel += GroupOf(format).bytes) {
-    for (int j = 0; j < format.group; ++j) PutCode(format, lane, j, CodeZero(format), panel);
+    PutCodes(format, lane, zeros, panel);
     __builtin_memset(ScaleAt(format, lane, panel), 0, ElementBytes(format.scale));
     if (format.minimum != WeightMinimum::kNone)
       __builtin_memset(MinimumAt(format, lane, panel), 0, MinimumBytes(format.minimum));

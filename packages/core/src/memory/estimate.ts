@@ -5,7 +5,9 @@ import type { ModelConfig } from '../model/config.ts'
 /** Tokens that pass a layer at once in prefill (native/engine/layer_forward.h). */
 const CHUNK_TOKENS = 512
 /** Thread scratch and what the addon takes beside. */
-const FIXED_BYTES = 16 * 1024 ** 2
+const FIXED_BYTES = 2 * 1024 ** 2
+/** Of activations as words: two bytes a value, eight for a group of 32 (native/kernels/word_rows.inl.h). */
+const WORD_BYTES = 2 + 8 / 32
 
 type Widths = Pick<
   ModelConfig,
@@ -14,21 +16,26 @@ type Widths = Pick<
 
 /**
  * Bytes that a prefill takes at its peak beside weights and caches, all in float32: the hidden states and
- * one layer's keys (before and after the rotary embedding) and values for every token; queries, attention
- * and MLP rows for a chunk of tokens; logits of one.
+ * one layer's keys (before the rotary embedding too where a plan stores them so) and values for every token; queries, attention
+ * and MLP rows for a chunk of tokens, and the widest of them as words; logits of one.
  */
-export const prefillPeakBytes = (config: Widths, tokens: number): number =>
-  promptBytes(config, tokens) + scratchBytes(config, tokens)
+export const prefillPeakBytes = (config: Widths, tokens: number, keysBefore = true): number =>
+  promptBytes(config, tokens, keysBefore) + scratchBytes(config, tokens)
 
 /** What a prompt holds between the chunks of a layer. */
-export const promptBytes = ({ hiddenSize, kvHeads, headDim }: Widths, tokens: number): number =>
-  4 * tokens * (hiddenSize + 3 * kvHeads * headDim)
+export const promptBytes = (
+  { hiddenSize, kvHeads, headDim }: Widths,
+  tokens: number,
+  keysBefore = true,
+): number => 4 * tokens * (hiddenSize + (keysBefore ? 3 : 2) * kvHeads * headDim)
 
 /** What steps share: kept once it is there. */
 export function scratchBytes(config: Widths, tokens: number): number {
   const { hiddenSize, intermediateSize, queryHeads, kvHeads, headDim, vocabSize } = config
-  const perChunkToken = 2 * hiddenSize + (2 * queryHeads + 2 * kvHeads) * headDim + 3 * intermediateSize
-  return FIXED_BYTES + 4 * (Math.min(tokens, CHUNK_TOKENS) * perChunkToken + vocabSize)
+  const perChunkToken = hiddenSize + (2 * queryHeads + 2 * kvHeads) * headDim + 3 * intermediateSize
+  const words = WORD_BYTES * Math.max(hiddenSize, queryHeads * headDim, intermediateSize)
+  const chunk = Math.min(tokens, CHUNK_TOKENS)
+  return FIXED_BYTES + 4 * (chunk * perChunkToken + vocabSize) + chunk * words
 }
 
 /** Throws KV_MEMORY with the figures when `parts` together exceed what is available. */

@@ -31,20 +31,14 @@ export interface ModelSource {
  * @throws KV_UNSUPPORTED_MODEL, KV_CONFIG, KV_MODEL_FILE, KV_TOKENIZER.
  */
 export async function readModelFolder(folder: string): Promise<ModelSource> {
-  const configPath = join(folder, 'config.json')
-  const values = await readJsonObject(configPath)
-  if (!values) throw await notAModelFolder(folder)
-  const stated = readConfig(values, configPath)
-  const weights = await readWeightFiles(folder)
-  const config = await settleTiedHead(stated, weights)
+  const headers = await readModelHeaders(folder)
+  const { config } = headers
   const generationPath = join(folder, 'generation_config.json')
   const generation = readGenerationConfig(await readSuggestions(generationPath), generationPath)
   const tokenizer = await loadTokenizer(folder)
   return {
     path: folder,
-    config,
-    files: weights.files,
-    tensors: mapWeights(config, weights, folder),
+    ...headers,
     tokenizer,
     chatTemplate: tokenizer && (await loadChatTemplate(folder, tokenizer)),
     generation: {
@@ -55,6 +49,18 @@ export async function readModelFolder(folder: string): Promise<ModelSource> {
       ),
     },
   }
+}
+
+/** The part of a folder that says what lies where: config.json and the headers of its safetensors. */
+export async function readModelHeaders(
+  folder: string,
+): Promise<Pick<ModelSource, 'config' | 'files' | 'tensors'>> {
+  const configPath = join(folder, 'config.json')
+  const values = await readJsonObject(configPath)
+  if (!values) throw await notAModelFolder(folder)
+  const weights = await readWeightFiles(folder)
+  const config = await settleTiedHead(readConfig(values, configPath), weights)
+  return { config, files: weights.files, tensors: mapWeights(config, weights, folder) }
 }
 
 /** A broken generation_config.json is told, and left out: the model runs without its suggestions. */

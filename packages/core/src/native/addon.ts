@@ -74,6 +74,16 @@ export interface NativeModelDescription {
   tensors: Record<string, NativeTensor>
   /** How matrices are packed, by the role of their first tensor (src/weights/packed-matrices.ts). */
   formats: Record<string, WeightFormat>
+  /** Where the packed matrices are kept as a file and mapped; left out: in memory. */
+  packed?: NativePackedPlace
+}
+
+export interface NativePackedPlace {
+  path: string
+  /** JSON for the file's header; a file with another text is another model's. */
+  info: string
+  /** Of all matrices, each padded to 64. */
+  bytes: number
 }
 
 /** What the blocks of a model compute; native/engine/block_description.h, field by field. */
@@ -131,6 +141,10 @@ export interface NativePromptMemory {
 export interface NativeModel {
   /** Bytes of packed weights held in memory. */
   readonly weightBytes: number
+  /** Where the matrices lie: in memory of their own, in a packed file just written, or in one that was there. */
+  readonly packed: 'memory' | 'written' | 'mapped'
+  /** What was wrong with a packed file, continuing its path; empty when all is well. */
+  readonly packedNote: string
   /** `expected`: tokens that the contexts will hold; it settles which rotary frequencies they keep. Default: those of the prompt. */
   startPrefill(
     ids: Int32Array,

@@ -130,12 +130,14 @@ const end = (response: ServerResponse, status: number) => {
 
 /** Sends a file or the part that a Range header asks for. */
 export function send(request: IncomingMessage, response: ServerResponse, file: HubFile): void {
-  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+  const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
+  const start = Number(asked?.[1] ?? 0)
+  const end = asked?.[2] ? Math.min(Number(asked[2]) + 1, file.content.length) : file.content.length
   response.setHeader('etag', `"${etagOf(file)}"`)
-  if (start > 0) {
+  if (start > 0 || end < file.content.length) {
     response.statusCode = 206
-    response.setHeader('content-range', `bytes ${start}-${file.content.length - 1}/${file.content.length}`)
+    response.setHeader('content-range', `bytes ${start}-${end - 1}/${file.content.length}`)
   }
-  response.setHeader('content-length', file.content.length - start)
-  response.end(request.method === 'HEAD' ? undefined : file.content.subarray(start))
+  response.setHeader('content-length', end - start)
+  response.end(request.method === 'HEAD' ? undefined : file.content.subarray(start, end))
 }

@@ -9,7 +9,7 @@ import {
   createRegistry,
 } from '@qpkv/spec'
 import { onTestFinished } from 'vitest'
-import { modelFacts } from '../../src/load-model.ts'
+import { modelFacts } from '../../src/model/model-facts.ts'
 import { Model } from '../../src/model.ts'
 import type { ModelParts } from '../../src/model-parts.ts'
 import { loadChatTemplate } from '../../src/model/chat-template.ts'
@@ -70,10 +70,12 @@ export async function fakeModel(
     table: engine.table,
     threads: engine.threads,
     precision: 'bf16',
-    weights: { mode: 'auto', formats: { bf16: 1000 }, activations: ['none'] },
+    weights: { mode: 'auto', formats: { bf16: 1000 }, place: 'memory', activations: ['none'] },
     engine,
     native: {
       weightBytes: 1000,
+      packed: 'memory',
+      packedNote: '',
       startPrefill: (ids, plans) => fakePrefill(ids, plans, log),
       setMemoryLimit: () => undefined,
       stats: () => ({

@@ -32,6 +32,7 @@ describe('weights', () => {
       weights: {
         mode: 'int4',
         formats: expect.any(Object) as object,
+        place: 'memory',
         activations: ['words'],
       },
     })

@@ -1,0 +1,13 @@
+// Loads a model: mapped from a packed file, packed into a new one, or packed into memory.
+#pragma once
+#include <memory>
+
+#include "engine/model.h"
+
+namespace qpkv {
+
+// place: null where matrices stay in the device's memory. Called in a turn of the engine.
+std::shared_ptr<Model> LoadModel(const std::shared_ptr<Engine>& engine,
+                                 const ModelDescription& description, const PackedPlace* place);
+
+}  // namespace qpkv
