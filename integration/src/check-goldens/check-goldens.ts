@@ -6,6 +6,7 @@ import { checkGoldens as checkNeedle } from './needle/check-goldens.ts'
 import { checkGoldens as checkRuler } from './ruler/check-goldens.ts'
 import { checkQuantizers } from './quantizers.ts'
 import { checkArchitectures, checkModel } from './logits.ts'
+import { checkNextQuantizers } from './next-quantizers.ts'
 import { checkNextScores } from './next-scores.ts'
 import { checkOriginals } from './originals.ts'
 import { checkPruners, checkPyramidTables, type Fault } from './pruners.ts'
@@ -45,6 +46,7 @@ export async function* checkGoldens(
         yield* checkOriginals(join(folder, 'pruners'), engine)
       }
       if (wanted('pruners-next')) yield await checkNextScores(join(folder, 'pruners-next'), engine)
+      if (wanted('quantizers-next')) yield await checkNextQuantizers(join(folder, 'quantizers-next'), engine)
       if (wanted('quantizers'))
         yield* checkQuantizers(join(folder, 'quantizers'), engine, {
           fault: options.fault,

@@ -17,12 +17,22 @@ const [folder] = positionals
 if (values.help || folder === undefined || !existsSync(folder) || !statSync(folder).isDirectory()) {
   console.error('Usage: pnpm check:goldens DIR [--assets DIR2] [--table NAME]... [--family NAME]...')
   console.error(
-    'DIR holds any of: pruners, pruners-next, quantizers, model, arch, tradeoff, metrics, ruler (see docs/goldens.md).',
+    'DIR holds any of: pruners, pruners-next, quantizers, quantizers-next, model, arch, tradeoff, metrics, ruler (see docs/goldens.md).',
   )
   process.exit(values.help ? 0 : 2)
 }
 
-const known = ['pruners', 'pruners-next', 'quantizers', 'model', 'arch', 'tradeoff', 'metrics', 'ruler']
+const known = [
+  'pruners',
+  'pruners-next',
+  'quantizers',
+  'quantizers-next',
+  'model',
+  'arch',
+  'tradeoff',
+  'metrics',
+  'ruler',
+]
 for (const name of readdirSync(folder))
   if (!known.includes(name) && name !== 'README.md')
     console.log(`${join(folder, name)}: not checked (unknown)`)

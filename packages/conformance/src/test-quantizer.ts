@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
-import { readBack } from '@qpkv/reference'
+import { meanRow, readBack, restoreRows, transformRows } from '@qpkv/reference'
 import {
   createRegistry,
   KvError,
@@ -149,10 +149,13 @@ function readLayer(
     return back
   }
   const segment = layer.segments.find((s) => s.role === 'packed') ?? layer.segments[0]!
-  return readBack(values, tokens, headDim, segment[tensor])
+  const form = tensor === 'key' ? layer.keys : layer.values
+  const means = form.transform.startsWith('center') ? meanRow(values, headDim) : undefined
+  const stored = transformRows(values, headDim, form, means)
+  return restoreRows(readBack(stored, tokens, headDim, segment[tensor]), headDim, form, means)
 }
 
-/** Root mean square error over root mean square, K and V, of the last of eight layers, and the width of its keys. */
+/** Root mean square error over root mean square, K and V, of the last of eight layers, and the narrower of their widths. */
 function distortion(
   bound: BoundQuantizer,
   quantize: { method: string },
@@ -172,7 +175,8 @@ function distortion(
       size += x * x
     })
   }
-  return { error: Math.sqrt(error / size), stored: storedBits(layer, 'key') }
+  const stored = Math.min(storedBits(layer, 'key'), storedBits(layer, 'value')) as Bits
+  return { error: Math.sqrt(error / size), stored }
 }
 
 const wildInputs = (length: number): Record<string, Float32Array> => ({

@@ -15,10 +15,13 @@ import { streamingllm } from '@qpkv/pruner-streamingllm'
 import { tova } from '@qpkv/pruner-tova'
 import { vatp } from '@qpkv/pruner-vatp'
 import { equalMemory, uniform } from '@qpkv/pruner-uniform'
+import { hadamard } from '@qpkv/quantizer-hadamard'
 import { int8 } from '@qpkv/quantizer-int8'
 import { kivi } from '@qpkv/quantizer-kivi'
+import { kvarn } from '@qpkv/quantizer-kvarn'
 import { kvquant } from '@qpkv/quantizer-kvquant'
 import { layerquant as layerquantQuantizer } from '@qpkv/quantizer-layerquant'
+import { turboquant } from '@qpkv/quantizer-turboquant'
 import { createRegistry, type AnyMethod, type Registry } from '@qpkv/spec'
 
 /** Every first-party method beside `none`. */
@@ -44,10 +47,13 @@ export const methods: readonly AnyMethod[] = Object.freeze([
   equalMemory,
   uniform,
   ada,
+  hadamard,
   int8,
   kivi,
+  kvarn,
   kvquant,
   layerquantQuantizer,
+  turboquant,
 ])
 
 /** The registry that plain JSON and text specs need. */
@@ -75,8 +81,11 @@ export {
   equalMemory,
   uniform,
   ada,
+  hadamard,
   int8,
   kivi,
+  kvarn,
   kvquant,
   layerquantQuantizer,
+  turboquant,
 }

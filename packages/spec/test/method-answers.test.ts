@@ -160,7 +160,7 @@ describe('what else methods answer', () => {
 
   test.each([
     [{ recnet: 3 }, /Did you mean recent/],
-    [{ keys: { transform: 'hadamard' } }, /^KV_UNSUPPORTED.*transform.*no engine runs yet/],
+    [{ values: { transform: 'center' } }, /^KV_UNSUPPORTED.*transform/],
     [{ residual: { keys: 'group', values: 'token' } }, /^KV_UNSUPPORTED.*residual/],
   ])('a storage with %j is refused', (extra, words) => {
     const format = packedFormat({ bits: 4, scalePer: 'token', group: 32 })

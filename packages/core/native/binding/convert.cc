@@ -40,6 +40,7 @@ Napi::Value PartObject(Napi::Env env, const PartExport& part) {
   object.Set("bits", part.bits);
   object.Set("tokens", part.tokens);
   object.Set("values", FloatArray(env, part.values));
+  if (!part.stored.empty()) object.Set("stored", FloatArray(env, part.stored));
   if (part.bits != 16) {
     Napi::Uint8Array codes = Napi::Uint8Array::New(env, part.codes.size());
     std::memcpy(codes.Data(), part.codes.data(), part.codes.size());

@@ -147,7 +147,7 @@ std::vector<int> OldestTokens(const LayerPlan& plan, const HeadTokens& tokens) {
   for (size_t i = 0; i < tokens.valid.size(); ++i)
     if (tokens.valid[i] && tokens.positions[i] >= plan.protect_first)
       live.push_back(static_cast<int>(i));
-  if (plan.order_by_score)
+  if (plan.order_by_score || plan.Tiers() > 1)
     std::sort(live.begin(), live.end(), [&](int a, int b) { return position(a) < position(b); });
   live.resize(std::min(live.size(), static_cast<size_t>(MostVictims(plan, tokens))));
   return live;
@@ -162,7 +162,8 @@ void TakeOut(Engine& engine, const std::vector<std::vector<int>>& victims,
       of.valid[static_cast<size_t>(slot)] = 0;
       ++of.evicted;
       if (!of.indices.empty())
-        for (int i = 0; i < slot; ++i) ++of.indices[static_cast<size_t>(i)];
+        for (size_t i = 0; i < of.indices.size(); ++i)
+          of.indices[i] += of.positions[i] < of.positions[static_cast<size_t>(slot)];
     }
     if (!victims[h].empty()) Mark(victims[h], of, static_cast<int>(h), store, &items);
   }

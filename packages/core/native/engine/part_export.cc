@@ -79,6 +79,7 @@ PartExport ExportPart(Engine& engine, const PartStore& store, int head, Tensor t
   out.scales = scales.Take();
   out.offsets = offsets.Take();
   out.balance = balance.Take();
+  if (!store.formats().Form(tensor).none()) out.stored = out.values;
   RestoreValues(store.formats().Form(tensor), MeansOf(engine, store, head, tensor),
                 store.head_dim(), &out.values);
   out.positions = positions.Take();

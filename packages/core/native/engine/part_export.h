@@ -12,6 +12,7 @@ namespace qpkv {
 struct PartExport {
   int bits = 16, tokens = 0;
   std::vector<float> values;
+  std::vector<float> stored;  // the same before it is taken back; empty where it is the same
   std::vector<uint8_t> codes;
   std::vector<float> scales, offsets, balance;
   std::vector<int32_t> positions;  // of keys, where they are known; -1: evicted

@@ -22,7 +22,8 @@ enum class Role : uint8_t { kSinks, kPacked, kRecent };
 
 struct SegmentPlan {
   Role role = Role::kRecent;
-  int tokens = -1;  // at the end of prefill; -1: what the other segments leave
+  int tokens = -1;   // at the end of prefill; -1: what the other segments leave
+  double share = 0;  // of a tier that is not the last: its part of the packed tokens
   StoredFormat key, value;
 };
 
@@ -64,6 +65,12 @@ struct LayerPlan {
     for (const SegmentPlan& segment : segments)
       if (segment.role == role) return &segment;
     return nullptr;
+  }
+  // Packed segments with formats of their own, the best tokens by score in the first.
+  int Tiers() const {
+    int tiers = 0;
+    for (const SegmentPlan& segment : segments) tiers += segment.role == Role::kPacked;
+    return tiers;
   }
   bool RopeBefore() const { return !segments.empty() && segments.front().key.format.rope_before; }
   // Sections at the end of key parts; packages/spec/src computes bytes by the same rule.

@@ -285,12 +285,16 @@ export interface NativePartExport {
   tokens: number
   /** [tokens, headDim] */
   values: Float32Array
+  /** [tokens, headDim]: as they lie there, where the layer transforms them. */
+  stored?: Float32Array
   /** [tokens, headDim]; absent for exact parts, like the next two. */
   codes?: Uint8Array
   /** per channel: [groups, headDim]; per token: [channelGroups, tokens] */
   scales?: Float32Array
   /** Minima, or integer zero points. Same shape. */
   offsets?: Float32Array
+  /** Of formats that balance: [tokens] with scales per channel, [headDim] per token. */
+  balance?: Float32Array
   /** In the text (by index in the cache where the plan says so); -1 where evicted. Only where the layer keeps them. */
   positions?: Int32Array
 }

@@ -6,11 +6,6 @@ const notYet: readonly (readonly [field: string, what: string, asks: (layer: Lay
   ['tokens.pool', "'model': all layers sharing places", ({ tokens }) => tokens.pool === 'model'],
   ['evict.every', 'above 1', ({ evict }) => typeof evict === 'object' && evict.every > 1],
   ['segments', 'tiers', ({ segments }) => segments.filter(({ role }) => role === 'packed').length > 1],
-  [
-    'keys.transform or values.transform',
-    'other than none',
-    ({ keys, values }) => keys.transform !== 'none' || values.transform !== 'none',
-  ],
 ]
 
 /** Throws KV_UNSUPPORTED for a plan that is right and that no engine runs yet, naming the field. */

@@ -1,0 +1,1 @@
+export { kvarn, kvarn as default } from './kvarn.ts'
