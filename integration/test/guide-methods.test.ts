@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { randomValues, testPruner } from '@qpkv/conformance'
+import { loadAddon, loadModel } from '@qpkv/core'
 import { selectLayer } from '@qpkv/reference'
+import { modelFolder } from '@qpkv/reference-model'
 import { resolve, type AnyPruner, type MethodRef } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
 
@@ -53,6 +55,35 @@ const keptBy = (prune: MethodRef) => {
   const [layer] = resolve(spec, undefined, { layers: 1, ...shape }, shape).plan.layers
   return selectLayer(layer!, 'kv', { ...shape, q, k, v }).kept
 }
+const { addon } = loadAddon()
+
+/** The engine keeps the same of these tensors, on every table, and the method runs on a model. */
+async function expectInEngine(prune: MethodRef): Promise<void> {
+  const spec = { budget: { tokens: 40 }, prune }
+  const [plan] = resolve(spec, undefined, { layers: 1, ...shape }, shape, { precision: 'f32' }).plan.layers
+  const byToken = new Float32Array(q.length)
+  for (let h = 0; h < queryHeads; h++)
+    for (let t = 0; t < tokens; t++)
+      byToken.set(
+        q.subarray((h * tokens + t) * headDim, (h * tokens + t + 1) * headDim),
+        (t * queryHeads + h) * headDim,
+      )
+  for (const table of addon.opTables()) {
+    const engine = addon.createEngine({ threads: 2, table })
+    const options = { ...shape, q: byToken, k, v, heads: 'kv', plan: plan!, precision: 'f32' } as const
+    const cache = await engine.createLayerCache(options)
+    expect(cache.kept(), table).toEqual(keptBy(prune))
+    cache.dispose()
+    engine.dispose()
+  }
+  await using model = await loadModel(modelFolder, { threads: 2 })
+  const ids = Array.from({ length: 150 }, (_, i) => 5 + ((i * 37) % 900))
+  await using context = await model.prefill(ids, { compression: spec })
+  expect(context.report.kept.flat().every((count) => count === 40)).toBe(true)
+  await context.append([7])
+  expect((await context.logits()).every(Number.isFinite)).toBe(true)
+}
+
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 const best = (scores: readonly number[], among: readonly number[], count: number) =>
   [...among].sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count)
@@ -72,6 +103,8 @@ describe('attention times value', async () => {
       expect([...kept]).toEqual([...range(0, 4), ...open, ...range(110, 120)].sort((a, b) => a - b))
     }
   })
+
+  test('runs in the engine', () => expectInEngine(method({ last: 10 })))
 })
 
 describe('chunks', async () => {
@@ -87,4 +120,6 @@ describe('chunks', async () => {
       expect([...kept]).toEqual([...chosen.flatMap((c) => range(10 * c, 10 * c + 10)), ...range(110, 120)])
     }
   })
+
+  test('runs in the engine', () => expectInEngine(method({ window: 10, chunk: 10 })))
 })

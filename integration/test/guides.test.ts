@@ -39,6 +39,7 @@ describe.each([
     others: [
       ['score', 'prune'],
       ['allocator', 'prune: smallNorm(), allocate'],
+      ['measure', 'prune: smallNorm(), allocate'],
       ['sharing', 'prune: smallNorm(), share'],
     ],
   },

@@ -141,6 +141,23 @@ test.each(all)('$text round-trips through text and JSON with the same plan', ({ 
   expect(resolve(again, registry, model.facts, prompt)).toEqual(resolve(spec, registry, model.facts, prompt))
 })
 
+test('every score goes with every allocator and every sharing', () => {
+  const prompt = { tokens: 400 }
+  const refused: string[] = []
+  for (const pruner of pruners.filter((name) => name !== 'none'))
+    for (const allocator of allocators.filter((name) => name !== ''))
+      for (const sharing of sharings.filter((name) => name !== '')) {
+        const text = `${withOptions(pruner)}~${withOptions(allocator)}~${sharing}+none@${BUDGET_TOKENS}t`
+        try {
+          const { plan } = resolve(parseSpec(text), registry, model.facts, prompt)
+          expect(plan.layers, text).toHaveLength(model.facts.layers)
+        } catch (error) {
+          refused.push(`${text}: ${String(error)}`)
+        }
+      }
+  expect(refused).toEqual([])
+})
+
 describe('on the reference model', () => {
   const contexts = new Map<string, Context>()
   const probes = new Map<string, Float32Array>()

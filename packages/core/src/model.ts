@@ -1,7 +1,15 @@
-import { expected, type ModelFacts, type PromptFacts, type SpecInput } from '@qpkv/spec'
+import {
+  expected,
+  planBytes,
+  type ModelFacts,
+  type PromptFacts,
+  type SpecInput,
+  type StoragePrecision,
+} from '@qpkv/spec'
 import { checkCallOptions } from './call-options.ts'
 import type { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
+import { measureLayers } from './measure-layers.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { promptMemory } from './memory/prompt-memory.ts'
 import { prefillPeakBytes, requireMemory } from './memory/estimate.ts'
@@ -10,7 +18,7 @@ import type { ModelConfig } from './model/config.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
 import type { Tokenizer } from './model/tokenizer.ts'
 import type { ModelPrecision } from './native/addon.ts'
-import { resolveAll, type CompressionInput } from './resolve-all.ts'
+import { resolveAll, resolveMeasured, type CompressionInput, type ResolvedSpec } from './resolve-all.ts'
 import type { ModelParts } from './model-parts.ts'
 import { runPrefill } from './prefill.ts'
 import type { PrefillOptions } from './prefill-options.ts'
@@ -123,8 +131,33 @@ export class Model {
       elementBytes: element === 'f32' ? 4 : 2,
       available,
     })
-    const contexts = await runPrefill(this.parts, tokenized, resolved, memory, options)
+    const settled = await this.measure(tokenized, resolved, promptFacts, element, available, options)
+    this.alive()
+    const contexts = await runPrefill(this.parts, tokenized, settled, memory, options)
     return many ? contexts : (contexts[0] as Context)
+  }
+
+  /** What allocators want to see of every layer is measured in a pass of its own; then they share out the budget. */
+  private async measure(
+    { ids }: TokenizedPrompt,
+    resolved: readonly ResolvedSpec[],
+    prompt: PromptFacts,
+    element: StoragePrecision,
+    available: number,
+    { signal }: PrefillOptions,
+  ): Promise<readonly ResolvedSpec[]> {
+    const plans = resolved.flatMap(({ measuring }) => measuring ?? [])
+    if (plans.length === 0) return resolved
+    const { native, facts, registry, config } = this.parts
+    const memory = promptMemory(config, facts, {
+      tokens: ids.length,
+      expected: ids.length,
+      caches: plans.map((plan) => ({ plan, bytes: planBytes(plan, facts).total })),
+      elementBytes: 2,
+      available,
+    })
+    const measured = await measureLayers(native, ids, plans, memory, { signal, expected: ids.length })
+    return resolveMeasured(resolved, measured, registry, facts, prompt, element)
   }
 
   /** Logits of every position, [tokens, vocab] in float32: for checks against other implementations. */

@@ -8,6 +8,7 @@ import {
   type Registry,
   type Resolved,
   type SpecInput,
+  type StoragePrecision,
 } from '@qpkv/spec'
 
 /** A spec as an object or in its text form, such as `snapkv:window=16+kivi:bits=4@128KiB`. */
@@ -24,10 +25,30 @@ export function resolveAll(
   registry: Registry | undefined,
   model: ModelFacts,
   prompt: PromptFacts,
-  precision: 'bf16' | 'f16' | 'f32',
+  precision: StoragePrecision,
 ): ResolvedSpec[] {
   return inputs.map((input) => {
     const spec = typeof input === 'string' ? parseSpec(input) : checkSpec(input)
     return { ...resolve(spec, registry, model, prompt, { precision }), spec }
   })
+}
+
+/** The same with what their allocators measured, per spec that wanted it, in order. */
+export function resolveMeasured(
+  resolved: readonly ResolvedSpec[],
+  measured: readonly (readonly Float32Array[])[],
+  registry: Registry | undefined,
+  model: ModelFacts,
+  prompt: PromptFacts,
+  precision: StoragePrecision,
+): ResolvedSpec[] {
+  const next = measured.values()
+  return resolved.map((one) =>
+    one.measuring === undefined
+      ? one
+      : {
+          ...resolve(one.spec, registry, model, prompt, { precision, measured: next.next().value! }),
+          spec: one.spec,
+        },
+  )
 }

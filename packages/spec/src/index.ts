@@ -75,6 +75,8 @@ export type {
   AnyAllocator,
   BoundAllocator,
   LayerTokens,
+  Measure,
+  MeasureContext,
 } from './method/allocator.ts'
 export type { AnySharing, BoundSharing, SharingContext, SharingRule } from './method/sharing.ts'
 export type {

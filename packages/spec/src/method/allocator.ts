@@ -1,6 +1,7 @@
 import type { ModelFacts, PromptFacts } from '../facts.ts'
 import type { Budget } from '../spec/budget.ts'
 import type { MethodFacts } from './method.ts'
+import type { ScoreInput } from './score-input.ts'
 
 /** Tokens of a layer: one number for every stored head, or one per head. */
 export type LayerTokens = number | readonly number[]
@@ -22,6 +23,26 @@ export interface AllocationLayer {
   readonly protected: number
   /** Set by a layer override: the allocator's number for it is ignored. */
   readonly fixed: boolean
+  /**
+   * What the layer gave for `measure`, [storedHeads, tokens]; undefined where nothing was measured, as in a dry run or an
+   * estimate: return undefined then, which stands for equal shares.
+   */
+  readonly measured?: Float32Array
+}
+
+/** What an allocator wants to see of a layer before it shares out the budget. */
+export interface Measure {
+  /** [storedHeads, tokens], like the score of a selection. */
+  readonly score: ScoreInput
+  /** Tokens at the end of the prompt that take no part in operations along the tokens; left out: 0. */
+  readonly last?: number
+}
+
+/** What an allocator knows when it says what to measure. */
+export interface MeasureContext {
+  readonly model: ModelFacts
+  readonly prompt: PromptFacts
+  readonly layer: number
 }
 
 /** What an allocator knows when it shares out the budget. */
@@ -41,6 +62,8 @@ export interface BoundAllocator {
    * real bytes is exact.
    */
   readonly allocate?: (at: Allocation) => readonly LayerTokens[] | undefined
+  /** Measured of every layer in a pass of its own before anything is compressed: the prompt is read twice. */
+  readonly measure?: (at: MeasureContext) => Measure
   /** True for a profile of an original that keeps more than its budget. */
   readonly overspends: boolean
 }

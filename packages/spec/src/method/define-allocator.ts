@@ -1,5 +1,5 @@
 import type { OptionShape, OptionValues } from '../options/option-shape.ts'
-import type { AnyAllocator, Allocation, LayerTokens } from './allocator.ts'
+import type { AnyAllocator, Allocation, LayerTokens, Measure, MeasureContext } from './allocator.ts'
 import { makeMethod, type MethodDefinition, type MethodFactory } from './define-method.ts'
 
 /** What an author writes; see docs of each field in {@link AnyAllocator}. */
@@ -9,6 +9,11 @@ export interface AllocatorDefinition<S extends OptionShape, P extends string> ex
    * the capacities.
    */
   readonly allocate: (options: OptionValues<S>, at: Allocation) => readonly LayerTokens[] | undefined
+  /**
+   * What to measure of every layer before the budget is shared out; `layers[…].measured` of `allocate` has it. The prompt
+   * passes through the model once more for it.
+   */
+  readonly measure?: (options: OptionValues<S>, at: MeasureContext) => Measure
   /** True where a profile keeps more than the budget, as the code that it follows does. */
   readonly overspends?: (options: OptionValues<S>) => boolean
 }
@@ -21,9 +26,16 @@ export type Allocator<S extends OptionShape = OptionShape, P extends string = st
 export const defineAllocator = <S extends OptionShape, P extends string = never>(
   definition: AllocatorDefinition<S, P>,
 ): Allocator<S, P> =>
-  makeMethod('allocator', definition, { required: ['allocate'], optional: ['overspends'] }, (options) =>
-    Object.freeze({
-      allocate: (at: Allocation) => definition.allocate(options, at),
-      overspends: definition.overspends?.(options) ?? false,
-    }),
+  makeMethod(
+    'allocator',
+    definition,
+    { required: ['allocate'], optional: ['measure', 'overspends'] },
+    (options) => {
+      const { measure } = definition
+      return Object.freeze({
+        allocate: (at: Allocation) => definition.allocate(options, at),
+        ...(measure && { measure: (at: MeasureContext) => measure(options, at) }),
+        overspends: definition.overspends?.(options) ?? false,
+      })
+    },
   )

@@ -63,6 +63,8 @@ export interface Draft {
   readonly prompt: PromptFacts
   readonly storedHeads: number
   readonly layers: readonly LayerDraft[]
+  /** What the allocator measured, per layer [storedHeads, tokens]. */
+  readonly measured?: readonly Float32Array[] | undefined
 }
 
 /** Steps 1 and, as far as it is static, 4 of resolve(): every method says what it says of each layer. */

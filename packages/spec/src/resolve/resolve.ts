@@ -15,6 +15,7 @@ import { checkFacts } from './check-facts.ts'
 import { makeDraft, type BoundMethods, type Draft } from './draft.ts'
 import { clampTokens, leastOf, meanTokens } from './layer-tokens.ts'
 import { makePlan } from './make-plan.ts'
+import { checkMeasured, measuringPlan } from './measuring-plan.ts'
 import { refuseNotYet } from './not-yet.ts'
 import type { StoragePrecision } from './settle-storage.ts'
 import { shareBudget } from './share-budget.ts'
@@ -39,12 +40,19 @@ export interface Resolved extends SpentShares {
   readonly windowedLayers: readonly number[]
   /** What a spec asks for that has no effect. */
   readonly warnings: readonly KvWarning[]
+  /**
+   * Set where the allocator wants to measure and `measured` was not given: the plan above is then of equal shares, or what
+   * the allocator says unseen. Run this one first; the scores of its stages are what `measured` takes.
+   */
+  readonly measuring?: CompressionPlan
 }
 
 /** What depends on the engine and not on the spec. */
 export interface ResolveOptions {
   /** What 16 bit means: 'bf16' (default), 'f16', or 'f32', the float32 mode, in which metadata are f32 too and counted so. */
   readonly precision?: StoragePrecision
+  /** What the plan `measuring` gave, per layer [storedHeads, tokens]; of use to allocators that measure only. */
+  readonly measured?: readonly Float32Array[]
 }
 
 /**
@@ -61,11 +69,14 @@ export function resolve(
   prompt: PromptFacts,
   options: ResolveOptions = {},
 ): Resolved {
-  refuseUnknown(options, ['precision'], 'resolve()')
+  refuseUnknown(options, ['precision', 'measured'], 'resolve()')
   checkFacts(model, prompt)
   const spec = checkSpec(input)
   const methods = bindMethods(spec, registry)
-  const draft = makeDraft(spec, methods, model, prompt, options.precision ?? 'bf16')
+  const { measured } = options
+  const draft = { ...makeDraft(spec, methods, model, prompt, options.precision ?? 'bf16'), measured }
+  checkMeasured(measured, draft)
+  const measuring = measured === undefined ? measuringPlan(draft) : undefined
   const settled = settleTokens(draft, spec.budget)
   if ('short' in settled)
     throw budgetTooSmall(draft, settled.short, (budget) => !('short' in settleTokens(draft, budget)))
@@ -85,6 +96,7 @@ export function resolve(
     hooks: { ...(score && { score }), ...(roundTrip && { roundTrip }) },
     windowedLayers: draft.layers.flatMap(({ windowed, layer }) => (windowed ? [layer] : [])),
     warnings: warningsOf(draft, plan),
+    ...(measuring && { measuring }),
   }
 }
 

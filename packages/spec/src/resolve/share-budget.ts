@@ -42,7 +42,7 @@ const settle = ({ layers }: Draft, shares: readonly LayerTokens[]): LayerTokens[
 
 /** The allocator's tokens per layer, overridden layers set; undefined where it leaves equal shares. `capacities` of free layers are these. */
 function allocate(draft: Draft, capacities: readonly number[]): LayerTokens[] | undefined {
-  const { methods, model, prompt, budget, storedHeads, layers } = draft
+  const { methods, model, prompt, budget, storedHeads, layers, measured } = draft
   const measure = budget && readBudget(budget).kind.measure
   const asked = methods.allocator.allocate?.({
     model,
@@ -56,6 +56,7 @@ function allocate(draft: Draft, capacities: readonly number[]): LayerTokens[] | 
       candidates: layer.candidates,
       protected: layer.least,
       fixed: layer.fixed !== undefined,
+      ...(measured && { measured: measured[l]! }),
     })),
   })
   if (asked === undefined) return undefined
