@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "binding/runtime.h"
 #include "binding/convert.h"
+#include "binding/runtime.h"
 
 namespace qpkv {
 

@@ -9,14 +9,22 @@ namespace qpkv {
 namespace {
 
 constexpr int kDepthBlock = 512;  // input features per block: 64 KB of a bf16 panel
+constexpr int kFewRows = 16;      // up to so many, memory is what a panel waits for, and blocks are
+constexpr int kFewDepth = 128;    // small: they stay in L1 (16 KB of bf16) while the next one comes
 constexpr int kRowChunk = 768;    // 192 KB of partial sums; a multiple of every kTileRows
+
+// Few rows: reading is all that counts, and the whole panel is read in one pass, where its sums fit
+// in as many registers as those of a tile.
+template <class Step>
+constexpr bool OnePass(int rows) {
+  return rows == 1 || rows * (kPanel / 16) <= kTileRows * Step::kCols;
+}
 
 // rows x panel of partial sums: sums[r * kPanel + lane], loaded first unless `fresh`.
 template <class Step, int kRows>
 void PanelRows(const typename Step::A* a, size_t a_stride, const typename Step::B* panel, int steps,
                bool fresh, float* sums) {
-  // One row: reading is all that counts, and the whole panel is read in one pass.
-  constexpr int kCols = kRows == 1 ? kPanel / 16 : Step::kCols;
+  constexpr int kCols = OnePass<Step>(kRows) ? kPanel / 16 : Step::kCols;
   for (int col = 0; col < kPanel; col += 16 * kCols) {
     F32x16 acc[kRows][kCols];
 #pragma GCC unroll 8
@@ -43,6 +51,13 @@ void PanelAnyRows(int rows, const typename Step::A* a, size_t a_stride,
   PanelRows<Step, kRows>(a, a_stride, panel, steps, fresh, sums);
 }
 
+// Rows of the next tile: what is left is shared evenly by the last two, as few rows cost nearly as
+// much as many.
+int TileRowsOf(int left) {
+  if (left <= kTileRows) return left;
+  return left < 2 * kTileRows ? (left + 1) / 2 : kTileRows;
+}
+
 // out[r, col..] = sums (+ bias) (+ out) for the outputs of one panel.
 void FinishPanel(const MatmulArgs& args, int first_row, int rows, int col, const float* sums) {
   const int n = args.weight.n, width = n - col < kPanel ? n - col : kPanel;
@@ -63,7 +78,11 @@ template <class Step>
 struct PackedPanels {
   const PackedWeight& weight;
   static constexpr size_t kScratch = 0;
-  bool whole(int rows) const { return rows <= kTileRows; }  // a single register tile has no blocks
+  // Features in a block; tiles that read a panel in one pass have one.
+  int depth(int rows) const {
+    if (OnePass<Step>(rows)) return weight.k;
+    return rows <= kFewRows ? kFewDepth : kDepthBlock;
+  }
   const typename Step::B* Block(int unit, int step, int, void*) const {
     return static_cast<const typename Step::B*>(weight.data) +
            unit * kPanel * AlignUp(weight.k, 2) + static_cast<size_t>(step) * kPanel * Step::kDepth;
@@ -74,7 +93,7 @@ struct PackedPanels {
 struct UnpackedPanels {
   const PackedWeight& weight;
   static constexpr size_t kScratch = sizeof(float) * kDepthBlock * kPanel;
-  bool whole(int) const { return false; }
+  int depth(int) const { return kDepthBlock; }
   const float* Block(int unit, int step, int count, void* scratch) const {
     const WeightFormat& format = weight.format;
     const uint8_t* panel = static_cast<const uint8_t*>(weight.data) +
@@ -90,25 +109,35 @@ struct UnpackedPanels {
   }
 };
 
+QPKV_INLINE void PrefetchBlock(const void* data, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64)
+    __builtin_prefetch(static_cast<const char*>(data) + i, 0, 3);
+}
+
 // a: [m, a_stride] in steps.
 template <class Step, class Panels>
 void MultiplyPanels(Stream& stream, const MatmulArgs& args, const Panels& panels,
                     const typename Step::A* a, size_t a_stride) {
   const int steps = static_cast<int>(DivideUp(args.weight.k, Step::kDepth));
-  constexpr int kBlock = kDepthBlock / Step::kDepth;
   stream.ParallelFor(static_cast<int>(DivideUp(args.weight.n, kPanel)), [&](int unit, int thread) {
     for (int first = 0; first < args.m; first += kRowChunk) {
       const int rows = args.m - first < kRowChunk ? args.m - first : kRowChunk;
       const size_t sum_bytes = sizeof(float) * kPanel * rows;
       float* sums = static_cast<float*>(stream.Scratch(thread, sum_bytes + Panels::kScratch));
-      const int block = panels.whole(rows) ? steps : kBlock;
+      const int block = static_cast<int>(DivideUp(panels.depth(rows), Step::kDepth));
       for (int s = 0; s < steps; s += block) {
         const int count = steps - s < block ? steps - s : block;
         const typename Step::B* panel =
             panels.Block(unit, s, count, reinterpret_cast<char*>(sums) + sum_bytes);
-        for (int r = 0; r < rows; r += kTileRows)
-          PanelAnyRows<Step>(rows - r, a + (first + r) * a_stride + s, a_stride, panel, count,
-                             s == 0, sums + r * kPanel);
+        if (rows <= kFewRows && Panels::kScratch == 0 && count < steps)
+          PrefetchBlock(panel + static_cast<size_t>(count) * kPanel * Step::kDepth,
+                        sizeof(*panel) * count * kPanel * Step::kDepth);
+        for (int r = 0; r < rows;) {
+          const int tile = TileRowsOf(rows - r);
+          PanelAnyRows<Step>(tile, a + (first + r) * a_stride + s, a_stride, panel, count, s == 0,
+                             sums + r * kPanel);
+          r += tile;
+        }
       }
       FinishPanel(args, first, rows, unit * kPanel, sums);
     }
