@@ -112,6 +112,7 @@ export {
 } from './spec/compression-spec.ts'
 export type { LayerOverride, LayerSettings } from './spec/layer-override.ts'
 export { loadSpec } from './spec/load-spec.ts'
+export { specSchema } from './spec/spec-schema.ts'
 export { createRegistry, findMethod, type Registry } from './method/registry.ts'
 export { parseBudgetText } from './text/parse-budget.ts'
 export { parseMethodText, parsePruneText, type PruneAxes } from './text/parse-methods.ts'

@@ -22,6 +22,8 @@ export interface Statistic<N extends string = string, S extends OptionShape = Op
   /** One row per query head, or one per KV head (repeated where heads are stored per query head). */
   readonly rows: 'query' | 'kv'
   readonly reads: readonly Reading[]
+  /** Set where values may be below 0, as cosines and logits are: a part of their sum is no share then. */
+  readonly signed?: true
   /** Largest error that backends may make, relative to the largest value; left out: 2e-5. */
   readonly tolerance?: number
   /** Numbers, booleans, choices and `queries`: engines take them as a row of numbers. */

@@ -4,6 +4,8 @@ import type { SharingRule } from '../method/sharing.ts'
 import { refuseUnknown } from '../options/refuse-unknown.ts'
 import type { TokenShare } from '../plan/layer-plan.ts'
 import type { ScoreNode } from '../plan/score.ts'
+import type { Statistic } from '../plan/statistic.ts'
+import { statistics } from '../plan/statistics.ts'
 import type { CheckedSelection } from './check-selection.ts'
 
 /** Who competes for a layer's places, as its plan says it. */
@@ -61,12 +63,13 @@ function conflict(
   return undefined
 }
 
-/** Statistics that may be below 0: cosines and logits. */
-const belowZero: ReadonlySet<string> = new Set(['key-similarity', 'expected-attention'])
+const signed: ReadonlySet<string> = new Set(
+  Object.values<Statistic>(statistics).flatMap((it) => (it.signed ? [it.name] : [])),
+)
 
 /** Whether a score cannot be below 0, so that a part of a sum is a share. */
 function neverNegative(node: ScoreNode): boolean {
-  if ('stat' in node) return !belowZero.has(node.stat)
+  if ('stat' in node) return !signed.has(node.stat)
   switch (node.op) {
     case 'softmax':
     case 'rank-in-blocks':

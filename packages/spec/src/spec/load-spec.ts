@@ -10,12 +10,15 @@ const upgrades: readonly SpecUpgrade[] = [(spec) => spec]
 
 /**
  * Reads a spec from a file's text or its parsed JSON. Every version that was ever written loads; a newer one is refused.
- * Throws KV_INVALID_SPEC.
+ * `$schema`, by which editors find what specSchema() made, is left out. Throws KV_INVALID_SPEC.
  */
 export function loadSpec(source: unknown): CompressionSpec {
-  return checkSpec(
-    upgradeSpec(typeof source === 'string' ? parseJson(source) : source, upgrades, SPEC_VERSION),
+  const { $schema: _, ...spec } = upgradeSpec(
+    typeof source === 'string' ? parseJson(source) : source,
+    upgrades,
+    SPEC_VERSION,
   )
+  return checkSpec(spec)
 }
 
 /** Applies upgrades until the spec has the wanted version. */

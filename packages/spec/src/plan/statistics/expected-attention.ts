@@ -8,6 +8,7 @@ export const expectedAttention = defineStatistic({
   doc: 'Logit that queries of later positions, distributed as those before RoPE, are expected to give a key.',
   rows: 'query',
   reads: ['queriesBefore', 'keys', 'rope'],
+  signed: true,
   tolerance: 1e-4,
   options: {
     sinks: integer({ default: 4, min: 0, doc: 'First queries that do not count.' }),

@@ -7,5 +7,6 @@ export const keySimilarity = defineStatistic({
   doc: "Cosine of a key (after RoPE) with the mean of its head's normalized keys.",
   rows: 'kv',
   reads: ['keys'],
+  signed: true,
   options: {},
 })
