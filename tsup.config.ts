@@ -6,7 +6,10 @@ import { dirname, join } from 'node:path'
 import { defineConfig } from 'tsup'
 import tsconfig from './tsconfig.json' with { type: 'json' }
 
-const entry = ['src/index.ts', 'src/main.ts'].filter((file) => existsSync(file))
+const present = (files: string[]) => files.filter((file) => existsSync(file))
+const entry = present(['src/index.ts', 'src/main.ts'])
+/** What runs in threads of its own is a file of its own, in plain JavaScript. */
+const threads = present(['src/grammar-worker.js'])
 
 /** The options of tsconfig.json as flags, less those that are for working on sources only. */
 function flags(): string[] {
@@ -22,7 +25,7 @@ function writeDeclarations(): void {
 }
 
 export default defineConfig({
-  entry,
+  entry: [...entry, ...threads],
   format: ['esm'],
   dts: false,
   sourcemap: true,

@@ -8,8 +8,8 @@ const floors: [pattern: RegExp, floor: number][] = [
   [/^@qpkv\/core-/, 2],
   [/^@qpkv\/core$/, 3],
   [/^@qpkv\/(cuda|methods|reference-model)$/, 4],
-  [/^@qpkv\/bench-kit$/, 5],
-  [/^@qpkv\/bench-/, 6],
+  [/^@qpkv\/(bench-kit|chat)$/, 5],
+  [/^@qpkv\/(bench-|server$|ai-sdk$)/, 6],
   [/^qpkv$/, 7],
   [/^@qpkv\/(integration|examples)$/, 8],
 ]

@@ -15,6 +15,7 @@ import { addPull } from './commands/pull.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
 import { addScore } from './commands/score.ts'
+import { addServe } from './commands/serve.ts'
 import { addSweep } from './commands/sweep.ts'
 import { addVerify } from './commands/verify.ts'
 import type { Io } from './io.ts'
@@ -33,6 +34,7 @@ export function makeProgram(io: Io, benchmarks: readonly Benchmark[]): Command {
     .showHelpAfterError('(see qpkv --help)')
   addGenerate(program, io)
   addChat(program, io)
+  addServe(program, io)
   addBench(program, io, benchmarks)
   addDemo(program, io)
   addCalibrate(program, io)

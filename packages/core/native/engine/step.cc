@@ -62,9 +62,8 @@ class StepRun {
                                                                                       : 0;
         item.logits_row = logits_rows_;
         logits_rows_ += item.logits_rows;
-        if (item.work->sampling == nullptr) continue;
-        ++samples_;
-        input_bytes_ += InputBytes(*item.work->sampling);
+        const Sampling* sampling = item.work->sampling;
+        if (sampling != nullptr) ++samples_, input_bytes_ += InputBytes(*sampling);
       }
     for (const StepItem& item : items_)
       for (int l = item.work->from; l < item.work->to; ++l)

@@ -1,0 +1,187 @@
+import type { CompressionInput, Context, Message, Model } from '@qpkv/core'
+import { expected, KvError } from '@qpkv/spec'
+import { JsonGrammars, type OpenConstraint } from './grammar/json-grammars.ts'
+import { templateMessages } from './messages.ts'
+import { PrefixStore, type PrefixStats } from './prefix-store.ts'
+import { readReply } from './reply.ts'
+import type { Replies, ReplyRequest } from './request.ts'
+import { forcedCall } from './tools/forced-call.ts'
+import { learnToolFormat, type ToolFormat } from './tools/tool-format.ts'
+import { templateTools } from './tools/tool.ts'
+
+export interface ChatOptions {
+  /** How prompts are compressed; default: not at all. */
+  readonly compression?: CompressionInput
+  /** Bytes of caches kept for prompts that begin like earlier ones; default 0, which keeps none. */
+  readonly prefixBytes?: number
+}
+
+/** What was read of a request. */
+interface Reading {
+  readonly ids: Int32Array
+  readonly userEnd?: number
+  readonly format: ToolFormat | undefined
+  /** The reply has to be a call; its beginning is in `ids`. */
+  readonly forced: { readonly begin: string; readonly schema: unknown } | undefined
+}
+
+/** Replies of one model: tools, JSON and kept prefixes over its contexts. Control tokens in contents are text. */
+export class Chat {
+  readonly model: Model
+  private readonly options: ChatOptions
+  private readonly prefixes: PrefixStore
+  private readonly grammars: JsonGrammars
+  private format: Promise<ToolFormat> | undefined
+
+  constructor(model: Model, options: ChatOptions = {}) {
+    this.model = model
+    this.options = options
+    this.prefixes = new PrefixStore(options.prefixBytes ?? 0)
+    this.grammars = new JsonGrammars(model)
+  }
+
+  get prefixStats(): PrefixStats {
+    return this.prefixes.stats
+  }
+
+  /**
+   * Reads the prompt; the replies begin when they are read.
+   * @throws KV_INVALID_OPTION, KV_PROMPT_TOO_LONG, KV_MEMORY, KV_UNSUPPORTED for tools without a template for them, KV_ABORTED.
+   */
+  async open(request: ReplyRequest): Promise<Replies> {
+    const { choices = 1, signal } = request
+    if (!Number.isSafeInteger(choices) || choices < 1)
+      throw expected('a whole number of at least 1', 'choices', choices)
+    const reading = await this.read(request)
+    const { maxPromptTokens = Infinity } = request
+    if (reading.ids.length > maxPromptTokens)
+      throw new KvError(
+        'KV_PROMPT_TOO_LONG',
+        `The prompt has ${reading.ids.length} tokens; at most ${maxPromptTokens} are taken.`,
+      )
+    const schema = reading.forced ? reading.forced.schema : request.json && (request.json.schema ?? 'any')
+    const constraints: OpenConstraint[] = []
+    const contexts: Context[] = []
+    const dispose = async () => {
+      for (const one of constraints.splice(0)) await one.end()
+      for (const one of contexts.splice(0)) await one.dispose()
+    }
+    try {
+      // First what can be refused at once.
+      if (schema !== undefined)
+        for (let i = 0; i < choices; i++)
+          constraints.push(await this.grammars.constraint(schema === 'any' ? undefined : schema))
+      const reuse = request.reuse ?? (this.options.prefixBytes ?? 0) > 0
+      const key = JSON.stringify(request.compression ?? this.options.compression ?? null)
+      const kept = reuse ? this.prefixes.find(reading.ids, key) : undefined
+      const context = kept?.context ?? (await this.prefill(request, reading))
+      contexts.push(context)
+      if (kept) await context.append(reading.ids.subarray(kept.tokens), { ...(signal && { signal }) })
+      if (reuse) await this.prefixes.put(reading.ids, key, context.fork())
+      while (contexts.length < choices) contexts.push(context.fork())
+      const { bytes: cacheBytes } = context
+      return {
+        promptTokens: reading.ids.length,
+        cachedTokens: kept?.tokens ?? 0,
+        cacheBytes,
+        dispose,
+        replies: contexts.map((one, i) =>
+          readReply({
+            model: this.model,
+            context: one,
+            constraint: constraints[i],
+            request,
+            index: i,
+            format: reading.format,
+            forced: reading.forced?.begin,
+            keep: async (tokens) => {
+              const at = contexts.indexOf(one)
+              if (!reuse || i > 0 || at < 0) return
+              contexts.splice(at, 1)
+              await this.prefixes.put(Int32Array.from([...reading.ids, ...tokens]), key, one)
+            },
+          }),
+        ),
+      }
+    } catch (cause) {
+      await dispose()
+      throw cause
+    }
+  }
+
+  /** Frees kept prefixes and the thread for grammars; the model stays. */
+  async dispose(): Promise<void> {
+    await this.prefixes.dispose()
+    await this.grammars.dispose()
+  }
+
+  private async prefill(request: ReplyRequest, { ids, userEnd }: Reading): Promise<Context> {
+    const options = {
+      ...(userEnd !== undefined && { userEnd }),
+      ...(request.signal && { signal: request.signal }),
+      // A request cannot be asked twice whether it means it; docs say what a pruned context may have lost.
+      onWarning: () => undefined,
+    }
+    const compression = request.compression ?? this.options.compression ?? {}
+    try {
+      return await this.model.prefill(ids, { ...options, compression })
+    } catch (cause) {
+      // Under the chat's own spec a prompt too short to leave anything out is kept whole.
+      if (
+        request.compression !== undefined ||
+        !KvError.isInstance(cause) ||
+        cause.code !== 'KV_BUDGET_TOO_SMALL'
+      )
+        throw cause
+      return this.model.prefill(ids, options)
+    }
+  }
+
+  private async read(request: ReplyRequest): Promise<Reading> {
+    const { prompt, tools = [], toolChoice = 'auto', variables } = request
+    const chat = Array.isArray(prompt) && typeof prompt[0] === 'object'
+    const offered = toolChoice === 'none' ? [] : tools
+    if (typeof toolChoice === 'object' && !tools.some(({ name }) => name === toolChoice.name))
+      throw expected(
+        `the name of one of the tools: ${tools.map(({ name }) => name).join(', ')}`,
+        'toolChoice',
+        toolChoice.name,
+      )
+    if (!chat) {
+      if (offered.length > 0) throw expected('messages', 'prompt', 'a text, with tools')
+      const { ids } = await this.model.tokenize(prompt)
+      return { ids, format: undefined, forced: undefined }
+    }
+    const tokenized = await this.model.tokenize(templateMessages(prompt as readonly Message[]), {
+      controlTokens: 'text',
+      variables: { ...variables, ...(offered.length > 0 && { tools: templateTools(offered) }) },
+    })
+    const base = {
+      ids: tokenized.ids,
+      ...(tokenized.userEnd !== undefined && { userEnd: tokenized.userEnd }),
+    }
+    if (offered.length === 0) return { ...base, format: undefined, forced: undefined }
+    const format = await this.toolFormat()
+    const forced = forcedCall(format, offered, toolChoice)
+    const { tokenizer } = this.model
+    if (!forced || !tokenizer) return { ...base, format, forced: undefined }
+    const begin = tokenizer.encode(forced.begin, { special: false, after: [...base.ids] })
+    return { ...base, ids: Int32Array.from([...base.ids, ...begin]), format, forced }
+  }
+
+  private toolFormat(): Promise<ToolFormat> {
+    this.format ??= learnToolFormat(async (messages, open) => {
+      const { chatTemplate } = this.model
+      if (!chatTemplate) throw new KvError('KV_TOKENIZER', 'Tools need a chat template in the model folder.')
+      const none = { name: 'none', description: '', parameters: { type: 'object', properties: {} } }
+      return chatTemplate.render(messages as readonly Message[], {
+        addGenerationPrompt: open,
+        variables: { tools: templateTools([none]) },
+      })
+    })
+    this.format.catch(() => {
+      this.format = undefined
+    })
+    return this.format
+  }
+}

@@ -1,0 +1,7 @@
+export { Chat } from './chat.ts'
+export type { ChatOptions } from './chat.ts'
+export type { FinishReason, Replies, ReplyEvent, ReplyRequest } from './request.ts'
+export type { Tool, ToolCall, ToolChoice } from './tools/tool.ts'
+export { JsonGrammars } from './grammar/json-grammars.ts'
+export type { OpenConstraint } from './grammar/json-grammars.ts'
+export type { PrefixStats } from './prefix-store.ts'

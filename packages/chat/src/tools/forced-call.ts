@@ -1,0 +1,55 @@
+import type { ToolFormat } from './tool-format.ts'
+import type { Tool, ToolChoice } from './tool.ts'
+
+/** A reply that has to be a call: how it begins, and by which schema it goes on. */
+export interface ForcedCall {
+  readonly begin: string
+  /** Undefined: nothing beyond the beginning is enforced. */
+  readonly schema: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Undefined where the model is free. */
+export function forcedCall(
+  format: ToolFormat,
+  tools: readonly Tool[],
+  choice: ToolChoice,
+): ForcedCall | undefined {
+  if (choice === 'auto' || choice === 'none') return undefined
+  const wanted = choice === 'required' ? tools : tools.filter(({ name }) => name === choice.name)
+  const [only] = wanted
+  if (format.kind === 'object') {
+    const schemas = wanted.map((tool) => callSchema(format, tool))
+    return { begin: format.opening, schema: schemas.length === 1 ? schemas[0] : { anyOf: schemas } }
+  }
+  if (!only || wanted.length > 1) return { begin: format.opening, schema: undefined }
+  if (format.kind === 'named')
+    return { begin: format.opening + only.name + format.middle, schema: parametersOf(only) }
+  const first = format.first.slice(0, format.first.length - format.before.length)
+  return { begin: format.opening + only.name + first, schema: undefined }
+}
+
+const parametersOf = ({ parameters = { type: 'object' } }: Tool) => parameters
+
+/** Definitions that a tool's own schema refers to do not move: such a schema is refused by name. */
+function callSchema(format: ToolFormat & { readonly kind: 'object' }, tool: Tool): Record<string, unknown> {
+  const schema: Record<string, unknown> = {}
+  put(schema, format.name, { const: tool.name })
+  put(schema, format.arguments, parametersOf(tool))
+  return schema
+}
+
+/** Sets a property along a path, every object on the way with exactly the properties that are put into it. */
+function put(schema: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path
+  if (key === undefined) return
+  const properties = (schema['properties'] ?? {}) as Record<string, unknown>
+  const inner = (properties[key] ?? {}) as Record<string, unknown>
+  if (rest.length > 0) put(inner, rest, value)
+  properties[key] = rest.length > 0 ? inner : value
+  Object.assign(schema, {
+    type: 'object',
+    properties,
+    required: Object.keys(properties),
+    additionalProperties: false,
+  })
+}

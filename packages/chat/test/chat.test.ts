@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadModel, type Model } from '@qpkv/core'
+import { registry } from '@qpkv/methods'
+import { modelFolder } from '@qpkv/reference-model'
+import { Chat, type ReplyRequest } from '../src/index.ts'
+
+let model: Model
+
+beforeAll(async () => {
+  model = await loadModel(modelFolder, { threads: 1, methods: registry })
+})
+afterAll(() => model.dispose())
+
+async function text(chat: Chat, request: ReplyRequest) {
+  const opened = await chat.open(request)
+  let said = ''
+  let reason = ''
+  for await (const event of opened.replies[0]!) {
+    if (event.type === 'text') said += event.text
+    if (event.type === 'finish') reason = event.reason
+  }
+  await opened.dispose()
+  return { said, reason, cached: opened.cachedTokens, prompt: opened.promptTokens }
+}
+
+const user = (content: string) => ({ role: 'user', content }) as const
+
+describe('JSON replies', () => {
+  const schema = {
+    type: 'object',
+    properties: {
+      name: { type: 'string', maxLength: 12 },
+      age: { type: 'integer', minimum: 0, maximum: 150 },
+      tags: { type: 'array', items: { enum: ['red', 'blue'] }, maxItems: 2 },
+    },
+    required: ['name', 'age', 'tags'],
+    additionalProperties: false,
+  }
+
+  it('are of their schema, at any temperature', async () => {
+    const chat = new Chat(model)
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const generate = { maxTokens: 400, temperature: 1.5, topK: 0, topP: 1, seed }
+      const { said, reason } = await text(chat, { prompt: [user('Who?')], json: { schema }, generate })
+      expect(reason).toBe('stop')
+      const value = JSON.parse(said) as { name: string; age: number; tags: string[] }
+      expect(Object.keys(value)).toEqual(['name', 'age', 'tags'])
+      expect(value.name.length).toBeLessThanOrEqual(12)
+      expect(Number.isInteger(value.age)).toBe(true)
+      expect(value.age).toBeGreaterThanOrEqual(0)
+      expect(value.age).toBeLessThanOrEqual(150)
+      expect(value.tags.every((tag) => tag === 'red' || tag === 'blue')).toBe(true)
+    }
+    await chat.dispose()
+  })
+
+  it('refuse schemas that would not be obeyed, and go on', async () => {
+    const chat = new Chat(model)
+    for (const [bad, wanted] of [
+      [{ not: { type: 'string' } }, /#\/not is a keyword that is not obeyed/],
+      [{ type: 'strng' }, /#\/type is none of/],
+      [{ propertys: {} }, /did you mean properties/],
+      [{ $ref: '#/$defs/x' }, /names nothing/],
+      [{ type: 'string', minLength: 1e6 }, /minLength/],
+      [{ type: 'string', pattern: '(a{1000}){1000}' }, /repeats/],
+      ['x', /not an object/],
+    ] as const)
+      await expect(chat.open({ prompt: 'x', json: { schema: bad } })).rejects.toThrow(wanted)
+    const good = await text(chat, { prompt: 'x', json: { schema: { enum: ['yes', 'no'] } } })
+    expect(['"yes"', '"no"']).toContain(good.said)
+    await chat.dispose()
+  })
+})
+
+describe('kept prefixes', () => {
+  it('serve the next turn and a repeated prompt with the tokens that a prefill would give', async () => {
+    const chat = new Chat(model, { prefixBytes: 64e6 })
+    const generate = { maxTokens: 12, temperature: 0 }
+    const first = [user('The password of Ada is calm-moon. What is the password of Ada?')]
+    const one = await text(chat, { prompt: first, generate })
+    expect(one.cached).toBe(0)
+    const again = await text(chat, { prompt: first, generate })
+    expect(again).toMatchObject({ cached: one.prompt, said: one.said })
+    const second = [...first, { role: 'assistant', content: one.said } as const, user('Thanks. And again?')]
+    const next = await text(chat, { prompt: second, generate })
+    expect(next.cached).toBeGreaterThanOrEqual(one.prompt)
+    const fresh = await text(new Chat(model), { prompt: second, generate })
+    expect(next.said).toBe(fresh.said)
+    expect(chat.prefixStats).toMatchObject({ hits: 2, misses: 1, evictions: 0 })
+    // Another spec shares nothing with them, and neither does who did not ask for it.
+    const other = await text(chat, {
+      prompt: second,
+      generate,
+      compression: { quantize: 'int8' } as never,
+    }).catch(() => undefined)
+    expect(other?.cached ?? 0).toBe(0)
+    expect((await text(chat, { prompt: second, generate, reuse: false })).cached).toBe(0)
+    await chat.dispose()
+    expect(chat.prefixStats).toMatchObject({ bytes: 0, contexts: 0 })
+  })
+
+  it('keep within their bytes', async () => {
+    const probe = await model.prefill([user('Nothing.')])
+    const chat = new Chat(model, { prefixBytes: probe.bytes * 3 })
+    await probe.dispose()
+    for (const word of ['One', 'Two', 'Three', 'Four', 'Five'])
+      await text(chat, { prompt: [user(`${word}.`)], generate: { maxTokens: 2 } })
+    const { bytes, contexts, evictions } = chat.prefixStats
+    expect(contexts).toBeGreaterThan(0)
+    expect(evictions).toBeGreaterThan(0)
+    expect(bytes).toBeLessThanOrEqual(chat.prefixStats.bytes)
+    await chat.dispose()
+  })
+})
+
+it('several replies come from one prompt, and leaving one ends it', async () => {
+  const chat = new Chat(model)
+  const generate = { maxTokens: 8, temperature: 1, seed: 3 }
+  const opened = await chat.open({ prompt: 'The boat is', choices: 3, generate })
+  const read = async (reply: (typeof opened.replies)[number]) => {
+    let said = ''
+    for await (const event of reply) if (event.type === 'text') said += event.text
+    return said
+  }
+  const said = await Promise.all(opened.replies.map(read))
+  expect(new Set(said).size).toBeGreaterThan(1)
+  await opened.dispose()
+  const left = await chat.open({ prompt: 'The boat is', generate: { maxTokens: 1000, stopTokens: [] } })
+  for await (const _ of left.replies[0]!) break
+  await left.dispose()
+  expect(model.stats().queue.contexts).toBe(0)
+  await chat.dispose()
+})

@@ -1,0 +1,3 @@
+export { serve } from './serve.ts'
+export type { RunningServer } from './serve.ts'
+export type { ServerOptions } from './options.ts'
