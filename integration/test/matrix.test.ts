@@ -141,22 +141,31 @@ test.each(all)('$text round-trips through text and JSON with the same plan', ({ 
   expect(resolve(again, registry, model.facts, prompt)).toEqual(resolve(spec, registry, model.facts, prompt))
 })
 
-test('every score goes with every allocator and every sharing', () => {
-  const prompt = { tokens: 400 }
-  const refused: string[] = []
-  for (const pruner of pruners.filter((name) => name !== 'none'))
-    for (const allocator of allocators.filter((name) => name !== ''))
-      for (const sharing of sharings.filter((name) => name !== '')) {
-        const text = `${withOptions(pruner)}~${withOptions(allocator)}~${sharing}+none@${BUDGET_TOKENS}t`
-        try {
-          const { plan } = resolve(parseSpec(text), registry, model.facts, prompt)
-          expect(plan.layers, text).toHaveLength(model.facts.layers)
-        } catch (error) {
-          refused.push(`${text}: ${String(error)}`)
-        }
-      }
-  expect(refused).toEqual([])
-})
+test('every score goes with every allocator and every sharing, and runs', async () => {
+  const own = (names: readonly string[]) => names.filter((name) => name !== '')
+  const texts = pruners
+    .filter((name) => name !== 'none')
+    .flatMap((pruner) =>
+      own(allocators).flatMap((allocator) =>
+        own(sharings).map(
+          (sharing) => `${withOptions(pruner)}~${withOptions(allocator)}~${sharing}+none@${BUDGET_TOKENS}t`,
+        ),
+      ),
+    )
+  const [sample] = textsWith(model, 1)
+  const list = await model.prefill(sample?.prompt ?? '', { compression: texts, onWarning: quiet })
+  expect(list).toHaveLength(texts.length)
+  for (const [index, context] of list.entries()) {
+    const { bytes, kept } = context.report
+    expect(bytes.allocated, texts[index]).toBe(bytes.planned)
+    expect(
+      kept.flat().every((count) => count > 0),
+      texts[index],
+    ).toBe(true)
+    expect((await probe(context)).every(Number.isFinite), texts[index]).toBe(true)
+    await context.dispose()
+  }
+}, 120_000)
 
 describe('on the reference model', () => {
   const contexts = new Map<string, Context>()
