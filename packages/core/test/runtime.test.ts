@@ -124,6 +124,35 @@ describe('a signal', () => {
   })
 })
 
+it('contexts are disposed of at any point of their work, while others go on', async () => {
+  await using witness = await model.prefill(ids(40))
+  const want = await witness.fork().generate({ maxTokens: 40, stopTokens: [], temperature: 0 }).result
+  const going = witness.generate({ maxTokens: 40, stopTokens: [], temperature: 0 }).result
+  const codes = new Set<unknown>()
+  const note = (cause: unknown) => void codes.add((cause as { code?: unknown }).code)
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+  const one = async (at: number) => {
+    const context = await model.prefill(ids(100 + at, at))
+    const work =
+      at % 3 === 0
+        ? context.generate({ maxTokens: 500, stopTokens: [] }).result
+        : at % 3 === 1
+          ? context.append(ids(1500, at))
+          : (async () => {
+              for await (const _ of context.generate({ maxTokens: 500, stopTokens: [] })) await pause(1)
+            })()
+    work.catch(note)
+    await pause((at * 7) % 23)
+    await context.dispose()
+    await work.catch(() => undefined)
+    await throwsKv('KV_DISPOSED', /disposed/, () => context.report)
+  }
+  await Promise.all(Array.from({ length: 24 }, (_, at) => one(at)))
+  expect((await going).tokens).toEqual(want.tokens)
+  expect([...codes]).toEqual(['KV_ABORTED'])
+  expect(model.stats().queue).toEqual({ prompts: 0, contexts: 0, waitingForMemory: 0 })
+})
+
 it('an error of onProgress ends the prefill', async () => {
   const failing = model.prefill(ids(600), {
     onProgress: () => {
