@@ -1,5 +1,6 @@
 // A piece of device memory that frees itself, and the engine's set of them that steps share.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -61,9 +62,10 @@ enum class Slot {
   kActivation,    // [rows, intermediateSize]
   kLse,           // [queryHeads, rows]
   kLogits,        // [rows, vocab]
-  kUnpacked,      // [tokens, headDim] of parts that are being moved
-  kStepState,     // see step.cc
+  kStepState,     // see step_state.h
+  kCacheItems,    // see cache_step.h
   kLogitsHidden,  // [rows, hiddenSize] whose logits are wanted
+  kUnpacked,      // [tokens, headDim] of parts that are being moved, outside of the layer loop
   kCount
 };
 
@@ -71,10 +73,12 @@ class Workspace {
  public:
   void* Bytes(OpenDevice& device, Slot slot, size_t count) {
     Buffer& buffer = buffers_[static_cast<size_t>(slot)];
-    if (count > buffer.bytes()) ++moves_;
-    return buffer.Ensure(device, count);
+    if (count <= buffer.bytes()) return buffer.data();
+    if (slot != Slot::kUnpacked) ++moves_;
+    // What grows with the batch or the text grows seldom.
+    return buffer.Ensure(device, std::max(count, buffer.bytes() + buffer.bytes() / 2));
   }
-  // How often one of them has been moved.
+  // How often one has been moved that the layer loop knows.
   uint64_t moves() const { return moves_; }
   float* Floats(OpenDevice& device, Slot slot, size_t count) {
     return static_cast<float*>(Bytes(device, slot, count * sizeof(float)));

@@ -2,23 +2,14 @@
 #include "engine/context.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "engine/feed.h"
-#include "engine/hash.h"
 
 namespace qpkv {
-namespace {
-uint64_t NextNumber() {
-  static std::atomic<uint64_t> last{0};
-  return ++last;
-}
-}  // namespace
 
 Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLayer>> layers,
                  std::shared_ptr<Buffer> logits, std::vector<int32_t> ids)
-    : number_(NextNumber()),
-      model_(std::move(model)),
+    : model_(std::move(model)),
       cache_(std::move(layers)),
       logits_(std::move(logits)),
       ids_(std::move(ids)),
@@ -30,7 +21,6 @@ Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLay
 Context::Context(const Context& other)
     : Sequence(other),
       random(other.random),
-      number_(NextNumber()),
       model_(other.model_),
       cache_(other.cache_),
       logits_(other.logits_),
@@ -70,8 +60,6 @@ Work Context::Prepare(const int32_t* ids, int rows, float* all_logits, bool logi
   if (rows > 0 && logits) OwnLogits();
   if (rows == 0 || logits) work.last_logits = logits_->floats();
   work.sampling = sampling;
-  if (sampling != nullptr && sampling->counts_tokens()) CountTokens();
-  work.counts = static_cast<int32_t*>(counts_.data());
   if (sampling != nullptr && sampling->temperature > 0) work.uniform = random.Uniform();
   return work;
 }
@@ -113,7 +101,6 @@ void Context::OwnLogits() {
       std::make_shared<Buffer>(model_->engine->device, sizeof(float) * model_->description.vocab);
 }
 
-// From the first penalty on the counts are kept on the device.
 void Context::CountTokens() {
   if (counts_.data() != nullptr) return;
   std::vector<int32_t> counts(static_cast<size_t>(model_->description.vocab));
@@ -132,33 +119,10 @@ RopeTable Context::RopeAt(int layer) const { return cache_.layer(layer).rope(); 
 
 bool Context::TurnsKeys(int layer) const { return !cache_.layer(layer).plan().RopeBefore(); }
 
-void Context::BeforeLayers(const LayerRows& rows) {
-  const ModelDescription& d = model_->description;
-  StepRows step;
-  step.rows = rows.rows;
-  step.q = rows.qkv.q;
-  step.q_stride = step.kv_stride = rows.qkv.stride;
-  step.out = rows.out;
-  step.out_stride = d.query_heads * d.head_dim;
-  step.keys = rows.qkv.k;
-  step.values = rows.qkv.v;
-  step.kv_head_stride = d.head_dim;
-  cache_.Begin(*model_->engine, rows.rows, step);
+// From the first penalty on.
+void Context::BeforeLayers(const Work& work) {
+  if (work.sampling != nullptr && work.sampling->counts_tokens()) CountTokens();
 }
-
-// Its layers' ops depend on the plan and on where the tables of items lie.
-uint64_t Context::ReplayKey() const {
-  return HashOf({number_, reinterpret_cast<uintptr_t>(cache_.items())});
-}
-
-void Context::Attend(const LayerRows& rows) {
-  const ModelDescription& d = model_->description;
-  cache_.Append(*model_->engine, rows.layer);
-  cache_.Attend(*model_->engine, rows.layer, d.decode, d.block.attention_scale);
-  cache_.Evict(*model_->engine, rows.layer);
-}
-
-void Context::AfterLayers(int /*tokens*/) { cache_.End(*model_->engine); }
 
 void Context::Publish() {
   ContextFacts facts;

@@ -59,10 +59,9 @@ class Context : public Sequence {
   int RopePosition(int layer, int first) const override;
   RopeTable RopeAt(int layer) const override;
   bool TurnsKeys(int layer) const override;
-  void BeforeLayers(const LayerRows& rows) override;
-  uint64_t ReplayKey() const override;
-  void Attend(const LayerRows& rows) override;
-  void AfterLayers(int tokens) override;
+  void BeforeLayers(const Work& work) override;
+  KvCache* cache() override { return &cache_; }
+  int32_t* TokenCounts() override { return static_cast<int32_t*>(counts_.data()); }
 
   std::atomic<bool> busy{false};  // one step at a time
   std::atomic<bool> abort{false};
@@ -74,7 +73,6 @@ class Context : public Sequence {
   void Publish();
   size_t CopiedByFork() const;
 
-  const uint64_t number_;  // no other context has it
   std::shared_ptr<Model> model_;
   KvCache cache_;
   std::shared_ptr<Buffer> logits_;  // [vocab], shared with forks until the next step

@@ -44,34 +44,36 @@ void Mark(const std::vector<int>& victims, const HeadTokens& tokens, int head, P
   }
 }
 
-// Frees parts without valid tokens, where the value parts are cut alike.
-void FreeEmptyParts(const std::vector<int>& victims, int head, HeadTokens* tokens, PartStore* store,
-                    RunningState* running) {
-  const std::vector<StoredPart>& parts = store->list(head, Tensor::kKey).parts;
-  for (size_t i = parts.size(); i-- > 0;) {
-    const StoredPart part = parts[i];
-    const bool hit = std::any_of(victims.begin(), victims.end(), [&](int slot) {
-      return slot >= part.first && slot < part.first + part.tokens;
-    });
-    if (!hit || AnyValid(*tokens, part)) continue;
-    const int twin = TwinOf(*store, head, part);
-    if (twin < 0) continue;
-    store->Erase(head, Tensor::kKey, i, i + 1);
-    store->Erase(head, Tensor::kValue, static_cast<size_t>(twin), static_cast<size_t>(twin) + 1);
-    tokens->Erase(part.first, part.tokens);
-    if (running != nullptr) running->Erase(head, part.first, part.tokens);
-  }
-}
-
 }  // namespace
 
-void RunningState::Start(std::vector<std::vector<float>> scores) {
-  host_ = std::move(scores);
-  on_host_ = true;
+void ScoreMoves::Add(std::shared_ptr<Buffer> from, int from_stride, float* to, int to_stride,
+                     std::vector<std::vector<int32_t>> index) {
+  MoveScoresItem item{};
+  item.from = from->floats();
+  item.to = to;
+  item.heads = static_cast<int>(index.size());
+  item.from_stride = from_stride;
+  item.to_stride = to_stride;
+  size_t most = 0;
+  for (const auto& head : index) most = std::max(most, head.size());
+  item.count = static_cast<int>(most);
+  std::vector<int32_t> all;
+  for (auto& head : index) {
+    head.resize(most, -1);
+    all.insert(all.end(), head.begin(), head.end());
+  }
+  indices_.push_back(std::move(all));
+  alive_.push_back(std::move(from));
+  items_.push_back(item);
 }
 
-size_t RunningState::bytes(int heads, int stride) const {
-  return static_cast<size_t>(heads) * stride * (2 * sizeof(float) + sizeof(int32_t) + 1);
+void ScoreMoves::Run(Engine& engine) {
+  for (size_t i = 0; i < items_.size(); ++i)
+    items_[i].index = OnHost<const int32_t>(indices_[i].data());
+  if (!items_.empty())
+    engine.ops.MoveScores(engine.stream, {OnHost<const MoveScoresItem>(items_.data()),
+                                          static_cast<int>(items_.size())});
+  items_.clear(), indices_.clear(), alive_.clear();
 }
 
 RunningScores RunningState::View() const {
@@ -88,53 +90,62 @@ float* RunningState::mass() const {
   return memory_->floats() + static_cast<size_t>(heads_) * stride_;
 }
 
-void RunningState::Pull() {
-  if (on_host_) return;
-  host_.assign(static_cast<size_t>(heads_), std::vector<float>(static_cast<size_t>(stride_)));
-  std::vector<float> all(static_cast<size_t>(heads_) * stride_);
-  engine_->Download(all.data(), memory_->data(), all.size() * sizeof(float));
-  for (int h = 0; h < heads_; ++h)
-    std::copy_n(all.begin() + static_cast<long>(h) * stride_, stride_,
-                host_[static_cast<size_t>(h)].begin());
-  on_host_ = true;
+void RunningState::Erase(int head, int tokens, int first, int count) {
+  if (!start_.empty()) {
+    std::vector<float>& scores = start_[static_cast<size_t>(head)];
+    scores.erase(scores.begin() + first, scores.begin() + first + count);
+    return;
+  }
+  origin_.resize(static_cast<size_t>(heads_));
+  std::vector<int32_t>& origin = origin_[static_cast<size_t>(head)];
+  for (int i = static_cast<int>(origin.size()); i < tokens; ++i) origin.push_back(i);
+  origin.erase(origin.begin() + first, origin.begin() + first + count);
 }
 
-void RunningState::Erase(int head, int first, int count) {
-  Pull();
-  std::vector<float>& scores = host_[static_cast<size_t>(head)];
-  scores.erase(scores.begin() + first, scores.begin() + first + count);
+// Where the scores of the tokens that are entered lie.
+std::vector<std::vector<int32_t>> RunningState::Origins(const std::vector<HeadTokens>& tokens,
+                                                        int rows) {
+  std::vector<std::vector<int32_t>> origins = std::move(origin_);
+  origin_.clear();
+  origins.resize(tokens.size());
+  for (size_t h = 0; h < tokens.size(); ++h)
+    if (origins[h].empty())
+      for (size_t i = 0; i + static_cast<size_t>(rows) < tokens[h].valid.size(); ++i)
+        origins[h].push_back(static_cast<int32_t>(i));
+  return origins;
 }
 
 void RunningState::Sync(const std::vector<HeadTokens>& tokens, int rows, int most_tokens,
-                        DeviceWrites* writes) {
-  const int heads = static_cast<int>(tokens.size());
-  if (memory_ == nullptr || stride_ < most_tokens) {
-    if (memory_ != nullptr) Pull();
+                        DeviceWrites* writes, ScoreMoves* moves) {
+  if (memory_ != nullptr && stride_ >= most_tokens && origin_.empty() && memory_.use_count() == 1)
+    return;
+  const std::shared_ptr<Buffer> before = std::move(memory_);
+  const int stride_before = stride_;
+  heads_ = static_cast<int>(tokens.size());
+  if (stride_ < most_tokens)
     stride_ =
         static_cast<int>(AlignUp(static_cast<size_t>(std::max(most_tokens, 2 * stride_)), kLanes));
-    heads_ = heads;
-    memory_ = std::make_shared<Buffer>(engine_->device, bytes(heads_, stride_));
-  } else if (memory_.use_count() > 1) {
-    auto own = std::make_shared<Buffer>(engine_->device, bytes(heads_, stride_));
-    if (!on_host_)
-      engine_->ops.Copy(engine_->stream, own->data(), memory_->data(), bytes(heads_, stride_));
-    memory_ = std::move(own);
-  }
-  if (!on_host_) return;
-  host_.resize(tokens.size());
+  const size_t cells = static_cast<size_t>(heads_) * stride_;
+  memory_ =
+      std::make_shared<Buffer>(engine_->device, cells * (2 * sizeof(float) + sizeof(int32_t) + 1));
   const RunningScores view = View();
-  for (int h = 0; h < heads_; ++h) {
-    const HeadTokens& of = tokens[static_cast<size_t>(h)];
+  if (before != nullptr)
+    moves->Add(before, stride_before, view.scores, stride_, Origins(tokens, rows));
+  start_.resize(before == nullptr ? tokens.size() : 0);
+  for (size_t h = 0; h < tokens.size(); ++h) {
+    const HeadTokens& of = tokens[h];
     const size_t count = of.valid.size() - static_cast<size_t>(rows);
     std::vector<uint8_t> valid(of.valid.begin(), of.valid.begin() + static_cast<long>(count));
     valid.resize(AlignUp(count, 4));
-    host_[static_cast<size_t>(h)].resize(count);
-    const size_t row = static_cast<size_t>(h) * stride_;
-    writes->Add(view.scores + row, host_[static_cast<size_t>(h)].data(), count * sizeof(float));
+    const size_t row = h * static_cast<size_t>(stride_);
+    if (before == nullptr) {
+      start_[h].resize(count);
+      writes->Add(view.scores + row, start_[h].data(), count * sizeof(float));
+    }
     writes->Add(view.positions + row, of.positions.data(), count * sizeof(int32_t));
     writes->Add(view.valid + row, valid.data(), valid.size());
   }
-  on_host_ = false;
+  start_.clear();
 }
 
 int MostVictims(const LayerPlan& plan, const HeadTokens& tokens) {
@@ -153,9 +164,8 @@ std::vector<int> OldestTokens(const LayerPlan& plan, const HeadTokens& tokens) {
   return live;
 }
 
-void TakeOut(Engine& engine, const std::vector<std::vector<int>>& victims,
-             std::vector<HeadTokens>* tokens, PartStore* store, RunningState* running) {
-  std::vector<MarkItem> items;
+void TakeOut(const std::vector<std::vector<int>>& victims, std::vector<HeadTokens>* tokens,
+             PartStore* store, std::vector<MarkItem>* marks) {
   for (size_t h = 0; h < victims.size(); ++h) {
     HeadTokens& of = (*tokens)[h];
     for (int slot : victims[h]) {
@@ -165,14 +175,26 @@ void TakeOut(Engine& engine, const std::vector<std::vector<int>>& victims,
         for (size_t i = 0; i < of.indices.size(); ++i)
           of.indices[i] += of.positions[i] < of.positions[static_cast<size_t>(slot)];
     }
-    if (!victims[h].empty()) Mark(victims[h], of, static_cast<int>(h), store, &items);
+    if (!victims[h].empty()) Mark(victims[h], of, static_cast<int>(h), store, marks);
   }
-  if (!items.empty())
-    engine.ops.MarkTokens(engine.stream, {OnHost<const MarkItem>(items.data()),
-                                          static_cast<int>(items.size()), store->head_dim()});
-  for (size_t h = 0; h < victims.size(); ++h)
-    if (!victims[h].empty())
-      FreeEmptyParts(victims[h], static_cast<int>(h), &(*tokens)[h], store, running);
+}
+
+void FreeEmptyParts(std::vector<HeadTokens>* tokens, PartStore* store, RunningState* running) {
+  for (int head = 0; head < store->heads(); ++head) {
+    HeadTokens& of = (*tokens)[static_cast<size_t>(head)];
+    const std::vector<StoredPart>& parts = store->list(head, Tensor::kKey).parts;
+    for (size_t i = parts.size(); of.evicted > 0 && i-- > 0;) {
+      const StoredPart part = parts[i];
+      if (AnyValid(of, part)) continue;
+      const int twin = TwinOf(*store, head, part);
+      if (twin < 0) continue;  // the value parts are cut otherwise
+      store->Erase(head, Tensor::kKey, i, i + 1);
+      store->Erase(head, Tensor::kValue, static_cast<size_t>(twin), static_cast<size_t>(twin) + 1);
+      if (running != nullptr)
+        running->Erase(head, static_cast<int>(of.valid.size()), part.first, part.tokens);
+      of.Erase(part.first, part.tokens);
+    }
+  }
 }
 
 }  // namespace qpkv

@@ -22,6 +22,19 @@
 
 namespace qpkv {
 
+// Scores on their way to where their tokens lie now, of however many layers: one op for all.
+class ScoreMoves {
+ public:
+  void Add(std::shared_ptr<Buffer> from, int from_stride, float* to, int to_stride,
+           std::vector<std::vector<int32_t>> index);
+  void Run(Engine& engine);
+
+ private:
+  std::vector<std::shared_ptr<Buffer>> alive_;
+  std::vector<std::vector<int32_t>> indices_;
+  std::vector<MoveScoresItem> items_;
+};
+
 // The running scores of a layer. They live on the device; forks share them until one goes on.
 class RunningState {
  public:
@@ -29,26 +42,27 @@ class RunningState {
   RunningState(const RunningState&) = default;
 
   // [heads][tokens] scores as observed.
-  void Start(std::vector<std::vector<float>> scores);
-  // Erases entries where the host does the same to its lists.
-  void Erase(int head, int first, int count);
+  void Start(std::vector<std::vector<float>> scores) { start_ = std::move(scores); }
+  // Erases entries of a head that has `tokens`, where the host does the same to its lists.
+  void Erase(int head, int tokens, int first, int count);
 
-  // Makes the state right for these tokens, of which the newest `rows` are still to be entered.
-  void Sync(const std::vector<HeadTokens>& tokens, int rows, int most_tokens, DeviceWrites* writes);
+  // Makes the state right for these tokens, of which the newest `rows` are still to be entered,
+  // once what is added has run.
+  void Sync(const std::vector<HeadTokens>& tokens, int rows, int most_tokens, DeviceWrites* writes,
+            ScoreMoves* moves);
   // What EvictLowest takes; the victims' fields are the caller's.
   RunningScores View() const;
   float* mass() const;  // [heads, stride]
   int stride() const { return stride_; }
 
  private:
-  void Pull();
-  size_t bytes(int heads, int stride) const;
+  std::vector<std::vector<int32_t>> Origins(const std::vector<HeadTokens>& tokens, int rows);
 
   std::shared_ptr<Engine> engine_;
-  std::vector<std::vector<float>> host_;  // [heads][tokens] where the host has changed something
-  bool on_host_ = true;
-  std::shared_ptr<Buffer>
-      memory_;  // scores, positions and mass [heads, stride], valid [heads, stride]
+  std::vector<std::vector<float>> start_;  // [heads][tokens] until the first Sync
+  // [heads][tokens] where the scores lie in memory_; empty: where their tokens do.
+  std::vector<std::vector<int32_t>> origin_;
+  std::shared_ptr<Buffer> memory_;  // scores, mass and positions [heads, stride], valid the same
   int heads_ = 0, stride_ = 0;
 };
 
@@ -57,9 +71,11 @@ std::vector<int> OldestTokens(const LayerPlan& plan, const HeadTokens& tokens);
 // The most tokens that a head may lose now.
 int MostVictims(const LayerPlan& plan, const HeadTokens& tokens);
 
-// Takes these slots of every head out of the store and the lists, and frees parts without valid
-// tokens. running: null without running scores.
-void TakeOut(Engine& engine, const std::vector<std::vector<int>>& victims,
-             std::vector<HeadTokens>* tokens, PartStore* store, RunningState* running);
+// Takes these slots of every head out of the lists; `marks` say so in the parts that stay.
+void TakeOut(const std::vector<std::vector<int>>& victims, std::vector<HeadTokens>* tokens,
+             PartStore* store, std::vector<MarkItem>* marks);
+// Frees parts without valid tokens, once the marks have been made. running: null without running
+// scores.
+void FreeEmptyParts(std::vector<HeadTokens>* tokens, PartStore* store, RunningState* running);
 
 }  // namespace qpkv

@@ -146,13 +146,14 @@ void KvLayer::StartScores(const std::vector<float>& scores, int tokens) {
   running_.Start(std::move(start));
 }
 
-void KvLayer::MakeRoom(int rows) {
-  Recoder recoder(store_);
+void KvLayer::MakeRoom(int rows, Recoder* recoder) {
   for (int head = 0; head < store_.heads(); ++head)
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
       qpkv::MakeRoom(*plan_, tokens_[static_cast<size_t>(head)], head, tensor, rows, &store_,
-                     &recoder);
-  recoder.Run(*engine_);
+                     recoder);
+}
+
+void KvLayer::Enter(int rows) {
   for (HeadTokens& head : tokens_)
     head.Append(rows, next_position_, next_index_, track_positions_, plan_->cache_positions,
                 plan_->Needs().mask);
@@ -160,7 +161,7 @@ void KvLayer::MakeRoom(int rows) {
   next_index_ += rows;
 }
 
-void KvLayer::Sync(int rows, DeviceWrites* writes) {
+void KvLayer::Sync(int rows, DeviceWrites* writes, ScoreMoves* moves) {
   store_.Sync(writes, next_position_ - 1, next_index() - 1);
   const std::vector<int32_t> hidden =
       HiddenTokens(tokens_, std::max(rows, 1), next_position_ - 1, shape_.window);
@@ -172,11 +173,14 @@ void KvLayer::Sync(int rows, DeviceWrites* writes) {
   if (!by_score()) return;
   int most = 0;
   for (int head = 0; head < store_.heads(); ++head) most = std::max(most, store_.tokens(head));
-  running_.Sync(tokens_, rows, most, writes);
+  running_.Sync(tokens_, rows, most, writes, moves);
 }
 
 CacheItem KvLayer::Item(const StepRows& rows, int32_t* victims) const {
   CacheItem item = ViewOf(store_, shape_, rows);
+  item.inv_freq = rope_.inv_freq;
+  item.rope_scale = rope_.scale;
+  item.turned = rope_.turned;
   if (hides_) item.hidden = static_cast<const int32_t*>(hidden_.data());
   if (!by_score()) return item;
   item.token_mass = running_.mass();
@@ -200,7 +204,7 @@ int KvLayer::victim_stride() const {
   return most;
 }
 
-void KvLayer::Settle(const int32_t* victims) {
+void KvLayer::TakeOut(const int32_t* victims, std::vector<MarkItem>* marks) {
   // Eviction frees parts by its own rule.
   if (shape_.window > 0 && !plan_->Needs().mask)
     FreeHidden(next_position_, shape_.window, &tokens_, &store_);
@@ -214,10 +218,18 @@ void KvLayer::Settle(const int32_t* victims) {
       leaving[h].push_back(slot);
     }
   }
-  TakeOut(*engine_, leaving, &tokens_, &store_, by_score() ? &running_ : nullptr);
-  if (plan_->evict != Evict::kNever)
-    PackSurvivors(*engine_, *plan_, &tokens_, &store_, by_score() ? &running_ : nullptr);
-  CodeOldTokens(*engine_, *plan_, tokens_, &store_);
+  qpkv::TakeOut(leaving, &tokens_, &store_, marks);
+}
+
+void KvLayer::PackSurvivors(Recoder* recoder) {
+  if (plan_->evict == Evict::kNever) return;
+  RunningState* running = by_score() ? &running_ : nullptr;
+  FreeEmptyParts(&tokens_, &store_, running);
+  qpkv::PackSurvivors(*plan_, &tokens_, &store_, running, recoder);
+}
+
+bool KvLayer::CodeOldTokens(Recoder* recoder) {
+  return qpkv::CodeOldTokens(*plan_, tokens_, &store_, recoder);
 }
 
 int KvLayer::kept_tokens(int head) const {

@@ -2,8 +2,10 @@
 // recent), and the policies that move tokens between them. The same class serves generation and the
 // checks.
 //
-// Built once from exact values. A step has three parts: MakeRoom and Sync before the layer loop
-// (lists, tables), the ops of Item() in it, Settle behind it (what leaves, what is coded).
+// Built once from exact values. A step (engine/cache_step.h) has three parts: MakeRoom, Enter and
+// Sync before the layer loop (lists, tables), the ops of Item() in it, and behind it TakeOut,
+// PackSurvivors and CodeOldTokens (what leaves, what is coded). They collect what is to be done, so
+// that one op does it for all layers.
 #pragma once
 #include <memory>
 #include <vector>
@@ -48,18 +50,25 @@ class KvLayer {
   // observed.
   void StartScores(const std::vector<float>& scores, int tokens);
 
-  // Room for the next `rows` tokens of the text.
-  void MakeRoom(int rows);
+  // Room for the next `rows` tokens of the text, and then, when the recoder has run, their entry.
+  void MakeRoom(int rows, Recoder* recoder);
+  void Enter(int rows);
   // Brings the device's tables up to date; `rows` of the newest tokens are still to be stored.
-  void Sync(int rows, DeviceWrites* writes);
+  void Sync(int rows, DeviceWrites* writes, ScoreMoves* moves);
   // What the ops of the layer loop take, for the tables as of the last Sync. victims: where
-  // EvictLowest writes, [storedHeads, victim_stride]; null without running scores.
+  // EvictLowest writes.
   CacheItem Item(const StepRows& rows, int32_t* victims) const;
-  // Of each head by EvictLowest, at most.
-  int victim_stride() const;
-  // Drops what the eviction rule says (`victims`: what EvictLowest said, or null), frees what no
-  // later query sees and codes what the residual rule says.
-  void Settle(const int32_t* victims);
+  // Of EvictLowest: [storedHeads, victim_stride] int32.
+  size_t victim_count() const {
+    return static_cast<size_t>(victim_stride()) * static_cast<size_t>(shape_.stored_heads());
+  }
+  // Takes out what the eviction rule says (`victims`: what EvictLowest said, or null), and frees
+  // what no later query sees.
+  void TakeOut(const int32_t* victims, std::vector<MarkItem>* marks);
+  // When the marks have been made: frees and packs what that left behind.
+  void PackSurvivors(Recoder* recoder);
+  // What the residual rule says. True: when the recoder has run there may be more.
+  bool CodeOldTokens(Recoder* recoder);
 
   int kept_tokens(int head) const;
   // In storage order; only where positions are tracked.
@@ -77,6 +86,7 @@ class KvLayer {
   void Scramble(uint64_t seed);
 
  private:
+  int victim_stride() const;  // of each head, at most
   void BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
                  std::vector<PackItem>* items);
   void BuildRun(int head, int segment, const int32_t* kept_keys, int keys,

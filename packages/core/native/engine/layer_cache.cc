@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/cache_step.h"
 #include "engine/layer_forward.h"
 #include "engine/step.h"
 
@@ -83,6 +84,30 @@ void LayerCache::CheckUsable() const {
     throw Error("KV_NUMERIC", "An earlier step of this layer cache failed; make another.");
 }
 
+// The ops that `use` calls on the caches of one step, with what goes before and behind.
+template <class Use>
+void LayerCache::Run(int appended, const StepRows& rows, bool settle, const Use& use) {
+  broken_ = true;
+  CacheStep step(*engine_, {{cache_.get(), appended, rows}});
+  step.MakeRoom();
+  DeviceWrites writes;
+  const size_t count = step.victims();
+  const Buffer device(engine_->device, (count + 1) * sizeof(int32_t));
+  step.Sync(static_cast<int32_t*>(device.data()), &writes);
+  writes.Run(*engine_);
+  if (!step[0].error) use(step);
+  CheckDevice(*engine_);
+  std::vector<int32_t> victims(settle ? count : 0);
+  if (settle) step.Settle(nullptr);
+  if (!victims.empty()) {
+    engine_->Download(victims.data(), device.data(), count * sizeof(int32_t));
+    step.Settle(victims.data());
+  }
+  CheckDevice(*engine_);
+  if (step[0].error) throw *step[0].error;
+  broken_ = false;
+}
+
 void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v, int count) {
   EngineTurn turn(*engine_);
   CheckUsable();
@@ -94,14 +119,9 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
   rows.values = values.floats();
   rows.kv_stride = dim;
   rows.kv_head_stride = count * dim;
-  broken_ = true;
-  cache_->Begin(*engine_, count, rows);
-  cache_->Append(*engine_, 0);
-  turn.Finish();
   // Running scores know the new tokens only after their queries: attend() evicts then, as
   // generation does.
-  if (!layer().by_score()) cache_->End(*engine_);
-  broken_ = false;
+  Run(count, rows, !layer().by_score(), [](const CacheStep& step) { step.Append(0); });
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
@@ -118,15 +138,12 @@ std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   rows.q = queries.floats();
   rows.out = out.floats();
   rows.q_stride = rows.out_stride = shape.query_heads * shape.head_dim;
-  broken_ = true;
-  cache_->Begin(*engine_, 0, rows);
-  cache_->Attend(*engine_, 0, precision_, scale_);
-  cache_->Evict(*engine_, 0);
   std::vector<float> result(q.size());
-  engine_->Download(result.data(), out.data(), q.size() * sizeof(float));
-  if (layer().by_score()) cache_->End(*engine_);
-  turn.Finish();
-  broken_ = false;
+  Run(0, rows, layer().by_score(), [&](const CacheStep& step) {
+    step.Attend(0, precision_, scale_);
+    step.Evict(0);
+    engine_->Download(result.data(), out.data(), q.size() * sizeof(float));
+  });
   return result;
 }
 

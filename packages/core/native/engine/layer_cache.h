@@ -28,6 +28,8 @@ class LayerCache {
 
  private:
   void CheckUsable() const;
+  template <class Use>
+  void Run(int appended, const StepRows& rows, bool settle, const Use& use);
 
   std::shared_ptr<Engine> engine_;
   Precision precision_;

@@ -152,17 +152,19 @@ void FinishLayer(const Model& model, int layer, const float* attention, float* h
   });
 }
 
-const float* ComputeLogits(const Model& model, const float* hidden, int rows) {
+float* LogitsBuffer(const Model& model, int rows) {
+  return model.engine->Floats(Slot::kLogits, static_cast<size_t>(rows) * model.description.vocab);
+}
+
+void ComputeLogits(const Model& model, const float* hidden, int rows, float* logits) {
   const ModelDescription& d = model.description;
   Engine& engine = *model.engine;
   float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
-  float* logits = engine.Floats(Slot::kLogits, static_cast<size_t>(rows) * d.vocab);
   Normalize(model, hidden, model.norm, norm, rows);
   Multiply(model, norm, rows, model.head, nullptr, logits, false);
   if (d.block.logit_scale != 1 || d.block.logit_cap != 0)
     Scale(model, logits, logits, static_cast<size_t>(rows) * d.vocab, d.block.logit_scale,
           d.block.logit_cap);
-  return logits;
 }
 
 }  // namespace qpkv

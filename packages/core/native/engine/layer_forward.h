@@ -34,7 +34,8 @@ void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const RopeTabl
 // or a factor on the way where the model has one.
 void FinishLayer(const Model& model, int layer, const float* attention, float* hidden, int rows);
 
-// [rows, vocab] on the device, valid until the next step.
-const float* ComputeLogits(const Model& model, const float* hidden, int rows);
+// Where the logits of a step lie: [rows, vocab].
+float* LogitsBuffer(const Model& model, int rows);
+void ComputeLogits(const Model& model, const float* hidden, int rows, float* logits);
 
 }  // namespace qpkv

@@ -1,8 +1,6 @@
 // See pack_survivors.h.
 #include "engine/pack_survivors.h"
 
-#include "engine/recoder.h"
-
 namespace qpkv {
 namespace {
 
@@ -25,11 +23,11 @@ Range RangeOf(const PartList& list, int segment) {
 
 class Packing {
  public:
-  Packing(std::vector<HeadTokens>* tokens, PartStore* store, RunningState* running)
-      : tokens_(*tokens), store_(*store), running_(running), recoder_(*store) {}
+  Packing(std::vector<HeadTokens>* tokens, PartStore* store, RunningState* running,
+          Recoder* recoder)
+      : tokens_(*tokens), store_(*store), running_(running), recoder_(*recoder) {}
 
   void Segment(int head, int segment);
-  void Run(Engine& engine) { recoder_.Run(engine); }
 
  private:
   int SlotsFor(Tensor tensor, int segment, int tokens) const {
@@ -42,7 +40,7 @@ class Packing {
   std::vector<HeadTokens>& tokens_;
   PartStore& store_;
   RunningState* running_;
-  Recoder recoder_;
+  Recoder& recoder_;
 };
 
 bool Packing::Worthwhile(int head, int segment, int survivors) const {
@@ -74,8 +72,9 @@ void Packing::Segment(int head, int segment) {
     return;
   for (int t = keys.tokens; t-- > 0;) {
     if (tokens.valid[static_cast<size_t>(keys.first + t)]) continue;
+    if (running_ != nullptr)
+      running_->Erase(head, static_cast<int>(tokens.valid.size()), keys.first + t, 1);
     tokens.Erase(keys.first + t, 1);
-    if (running_ != nullptr) running_->Erase(head, keys.first + t, 1);
   }
   for (Tensor tensor : kTensors) Rewrite(head, tensor, segment, survivors);
 }
@@ -85,7 +84,7 @@ void Packing::Rewrite(int head, Tensor tensor, int segment, const std::vector<in
   const Range range = RangeOf(list, segment);
   int row = 0;
   for (size_t i = range.begin; i < range.end; ++i) {
-    const int at = recoder_.Read(tensor, list.parts[i]);
+    const int at = recoder_.Read(store_, tensor, list.parts[i]);
     if (i == range.begin) row = at;
   }
   store_.Erase(head, tensor, range.begin, range.end);
@@ -100,23 +99,22 @@ void Packing::Rewrite(int head, Tensor tensor, int segment, const std::vector<in
     // Holes are out of the host's lists already, and erasing later ones moves nothing before them.
     if (store_.needs(tensor).positions)
       target.positions = tokens_[static_cast<size_t>(head)].stored_positions(range.first + done);
-    recoder_.Write(std::move(target));
+    recoder_.Write(store_, std::move(target));
     store_.Extend(head, tensor, index, n);
   }
 }
 
 }  // namespace
 
-void PackSurvivors(Engine& engine, const LayerPlan& plan, std::vector<HeadTokens>* tokens,
-                   PartStore* store, RunningState* running) {
-  Packing packing(tokens, store, running);
+void PackSurvivors(const LayerPlan& plan, std::vector<HeadTokens>* tokens, PartStore* store,
+                   RunningState* running, Recoder* recoder) {
+  Packing packing(tokens, store, running, recoder);
   for (int head = 0; head < store->heads(); ++head) {
     if ((*tokens)[static_cast<size_t>(head)].evicted == 0) continue;
     for (size_t segment = 0; segment < plan.segments.size(); ++segment)
       if (plan.segments[segment].role != Role::kSinks)
         packing.Segment(head, static_cast<int>(segment));
   }
-  packing.Run(engine);
 }
 
 }  // namespace qpkv

@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "engine/eviction_policy.h"
+#include "engine/recoder.h"
 
 namespace qpkv {
 
 // running: null without running scores.
-void PackSurvivors(Engine& engine, const LayerPlan& plan, std::vector<HeadTokens>* tokens,
-                   PartStore* store, RunningState* running);
+void PackSurvivors(const LayerPlan& plan, std::vector<HeadTokens>* tokens, PartStore* store,
+                   RunningState* running, Recoder* recoder);
 
 }  // namespace qpkv

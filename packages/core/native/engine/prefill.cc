@@ -142,7 +142,6 @@ Work Prefill::NextChunk() {
   }
   // Hidden states are replaced in place, so a layer that stops in a chunk cannot be run again.
   failed_ = true;
-  if (passed_ == 0) StartObserver();
   Work work;
   work.sequence = this;
   work.from = layer_;
@@ -160,6 +159,10 @@ void Prefill::Took(const Outcome& outcome) {
   if (passed_ < tokens()) return;
   passed_ = 0;
   ++layer_;
+}
+
+void Prefill::BeforeLayers(const Work& work) {
+  if (work.first == 0 && work.to > work.from) StartObserver();
 }
 
 float* Prefill::HiddenAt(int first) {

@@ -51,6 +51,7 @@ class Prefill : public Sequence {
   int RopePosition(int, int first) const override { return first; }
   RopeTable RopeAt(int layer) const override { return model_->RopeOf(layer, expected_); }
   bool TurnsKeys(int) const override { return true; }
+  void BeforeLayers(const Work& work) override;
   void BeforeRope(const LayerRows& rows) override;
   void Attend(const LayerRows& rows) override;
   void AfterLayers(int tokens) override;

@@ -3,9 +3,9 @@
 
 namespace qpkv {
 
-int Recoder::Read(Tensor tensor, const StoredPart& part) {
+int Recoder::Read(const PartStore& store, Tensor tensor, const StoredPart& part) {
   UnpackItem item{};
-  item.shape = store_.ShapeOf(tensor, part);
+  item.shape = store.ShapeOf(tensor, part);
   item.part = part.block->data;
   item.tokens = part.tokens;
   reads_.push_back(item);
@@ -15,9 +15,9 @@ int Recoder::Read(Tensor tensor, const StoredPart& part) {
   return row;
 }
 
-void Recoder::Write(Target target) {
+void Recoder::Write(const PartStore& store, Target target) {
   PackItem item{};
-  item.shape = store_.ShapeOf(target.tensor, *target.part);
+  item.shape = store.ShapeOf(target.tensor, *target.part);
   item.out = target.part->block->data;
   item.positions = OnHost(target.positions);
   item.valid = OnHost(target.valid);
@@ -30,13 +30,12 @@ void Recoder::Write(Target target) {
   indices_.push_back(std::move(target.rows));
 }
 
-void Recoder::Run(Engine& engine) {
+void Recoder::Run(Engine& engine, int head_dim) {
   if (writes_.empty()) return;
-  const int dim = store_.head_dim();
-  float* values = engine.Floats(Slot::kUnpacked, static_cast<size_t>(rows_) * dim);
+  float* values = engine.Floats(Slot::kUnpacked, static_cast<size_t>(rows_) * head_dim);
   int row = 0;
   for (UnpackItem& item : reads_) {
-    item.values = values + static_cast<size_t>(row) * dim;
+    item.values = values + static_cast<size_t>(row) * head_dim;
     row += item.tokens;
   }
   for (size_t i = 0; i < writes_.size(); ++i) {
@@ -44,9 +43,9 @@ void Recoder::Run(Engine& engine) {
     writes_[i].index = OnHost<const int32_t>(indices_[i].data());
   }
   engine.ops.Unpack(engine.stream, {OnHost<const UnpackItem>(reads_.data()),
-                                    static_cast<int>(reads_.size()), dim});
-  engine.ops.Pack(engine.stream,
-                  {OnHost<const PackItem>(writes_.data()), static_cast<int>(writes_.size()), dim});
+                                    static_cast<int>(reads_.size()), head_dim});
+  engine.ops.Pack(engine.stream, {OnHost<const PackItem>(writes_.data()),
+                                  static_cast<int>(writes_.size()), head_dim});
   reads_.clear(), writes_.clear(), indices_.clear(), alive_.clear();
   rows_ = 0;
 }

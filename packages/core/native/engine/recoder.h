@@ -1,6 +1,6 @@
-// Moves tokens between parts of one layer: reads parts back and writes rows of what was read into
-// others, all reads in one op and all writes in another. Exact parts keep their values; packed ones
-// are coded again from what they read as.
+// Moves tokens between parts, of however many layers and sequences: reads parts back and writes
+// rows of what was read into others, all reads in one op and all writes in another. Exact parts
+// keep their values; packed ones are coded again from what they read as.
 #pragma once
 #include <vector>
 
@@ -10,10 +10,8 @@ namespace qpkv {
 
 class Recoder {
  public:
-  explicit Recoder(const PartStore& store) : store_(store) {}
-
   // All tokens of a part, which may be dropped before Run(). Returns the row of its first token.
-  int Read(Tensor tensor, const StoredPart& part);
+  int Read(const PartStore& store, Tensor tensor, const StoredPart& part);
 
   struct Target {
     Tensor tensor;
@@ -24,14 +22,13 @@ class Recoder {
     const int32_t* positions = nullptr;  // [tokens] where parts have them
     const uint8_t* valid = nullptr;      // [tokens], null: all
   };
-  // positions and valid stay where they are until Run().
-  void Write(Target target);
+  // positions and valid stay where they are until Run(), and so does the store.
+  void Write(const PartStore& store, Target target);
 
-  bool empty() const { return writes_.empty(); }
-  void Run(Engine& engine);
+  // Where the stores' heads have `head_dim` channels each.
+  void Run(Engine& engine, int head_dim);
 
  private:
-  const PartStore& store_;
   std::vector<BlockRef> alive_;
   std::vector<UnpackItem> reads_;
   std::vector<PackItem> writes_;

@@ -12,20 +12,15 @@ int LaidOut(const TensorFormat& format, int tokens) {
                            : tokens;
 }
 
-// One flush of a layer: what all of its heads move at once.
+// One flush of a layer: what all of its heads move at once. False: nothing is due.
 class Flush {
  public:
-  Flush(Engine& engine, const LayerPlan& plan, const std::vector<HeadTokens>& tokens,
-        PartStore* store)
-      : engine_(engine),
-        plan_(plan),
-        segments_(plan),
-        tokens_(tokens),
-        store_(*store),
-        recoder_(*store) {}
+  Flush(const LayerPlan& plan, const std::vector<HeadTokens>& tokens, PartStore* store,
+        Recoder* recoder)
+      : plan_(plan), segments_(plan), tokens_(tokens), store_(*store), recoder_(*recoder) {}
 
-  void Together();
-  void KeysByBlockValuesByToken();
+  bool Together();
+  bool KeysByBlockValuesByToken();
 
  private:
   int recent() const { return plan_.segments[static_cast<size_t>(segments_.recent)].tokens; }
@@ -46,48 +41,53 @@ class Flush {
   void FlushOldest(Tensor tensor, int count, const std::vector<int>& heads);
   void FlushValues(const std::vector<int>& heads);
   int FreeSlots(int head) const;
-  void Move(int head, Tensor tensor, int count, bool continued, int part_tokens);
 
-  Engine& engine_;
+  // Rows that the recoder reads, on their way into parts again.
+  struct Rows {
+    size_t part;  // where they were in the list
+    int row;      // the next one of the recoder
+    int first;    // its token in the list
+    int left;
+  };
+  Rows Take(int head, Tensor tensor, int count);
+  void Put(int head, Tensor tensor, size_t index, int count, Rows* rows);
+  void PutBack(int head, Tensor tensor, size_t index, Rows* rows);
+
   const LayerPlan& plan_;
   Segments segments_;
   const std::vector<HeadTokens>& tokens_;
   PartStore& store_;
-  Recoder recoder_;
+  Recoder& recoder_;
 };
 
-void Flush::Together() {
+bool Flush::Together() {
   const TensorFormat& key = packed(Tensor::kKey);
   const int group = key.bits != 16 && key.scale_per == ScalePer::kChannel ? key.group : kLanes;
-  for (;;) {
-    const std::vector<int> heads = HeadsWith(Tensor::kKey, recent() + group);
-    if (heads.empty()) return;
-    FlushOldest(Tensor::kKey, group, heads);
-    FlushOldest(Tensor::kValue, group, heads);
-    recoder_.Run(engine_);
-  }
+  const std::vector<int> heads = HeadsWith(Tensor::kKey, recent() + group);
+  FlushOldest(Tensor::kKey, group, heads);
+  FlushOldest(Tensor::kValue, group, heads);
+  return !heads.empty();
 }
 
-void Flush::KeysByBlockValuesByToken() {
-  for (;;) {
-    const std::vector<int> heads = HeadsWith(Tensor::kKey, recent());
-    if (heads.empty()) break;
-    // A block longer than a tile: the heads that are due stay the same for all of its tiles.
-    for (int done = 0; done < recent(); done += kTileTokens) {
-      FlushOldest(Tensor::kKey, std::min(kTileTokens, recent() - done), heads);
-      recoder_.Run(engine_);
-    }
-  }
-  for (;;) {
-    const std::vector<int> heads = HeadsWith(Tensor::kValue, recent() + 1);
-    if (heads.empty()) break;
-    FlushValues(heads);
-    recoder_.Run(engine_);
-  }
+bool Flush::KeysByBlockValuesByToken() {
+  const std::vector<int> by_block = HeadsWith(Tensor::kKey, recent());
+  const std::vector<int> by_token = HeadsWith(Tensor::kValue, recent() + 1);
+  FlushOldest(Tensor::kKey, recent(), by_block);
+  if (!by_token.empty()) FlushValues(by_token);
+  return !by_block.empty() || !by_token.empty();
 }
 
 void Flush::FlushOldest(Tensor tensor, int count, const std::vector<int>& heads) {
-  for (int head : heads) Move(head, tensor, count, false, LaidOut(packed(tensor), count));
+  for (int head : heads) {
+    Rows rows = Take(head, tensor, count);
+    size_t index = rows.part;
+    for (int done = 0; done < count; done += kTileTokens, ++index) {
+      const int n = std::min(kTileTokens, count - done);
+      store_.Open(head, tensor, index, segments_.packed, LaidOut(packed(tensor), n));
+      Put(head, tensor, index, n, &rows);
+    }
+    PutBack(head, tensor, index, &rows);
+  }
 }
 
 // Free slots of the newest value part of the packed segment. Parts that do not
@@ -111,57 +111,61 @@ void Flush::FlushValues(const std::vector<int>& heads) {
     count = std::min(count, Held(head, Tensor::kValue) - recent());
     if (FreeSlots(head) > 0) count = std::min(count, FreeSlots(head));
   }
-  for (int head : heads)
-    Move(head, Tensor::kValue, count, FreeSlots(head) > 0, closed ? count : kTileTokens);
+  for (int head : heads) {
+    const bool continued = FreeSlots(head) > 0;
+    Rows rows = Take(head, Tensor::kValue, count);
+    const size_t index = rows.part - (continued ? 1 : 0);
+    if (continued)
+      store_.Own(head, Tensor::kValue, index);
+    else
+      store_.Open(head, Tensor::kValue, index, segments_.packed, closed ? count : kTileTokens);
+    Put(head, Tensor::kValue, index, count, &rows);
+    PutBack(head, Tensor::kValue, index + 1, &rows);
+  }
 }
 
-// The oldest `count` recent tokens of a head: into the last packed part, `continued`, or into a new
-// one of `part_tokens` slots. What is left of the parts that were read becomes one part again.
-void Flush::Move(int head, Tensor tensor, int count, bool continued, int part_tokens) {
+// Reads the parts that hold the oldest `count` recent tokens of a head, and takes them out.
+Flush::Rows Flush::Take(int head, Tensor tensor, int count) {
   const PartList& list = store_.list(head, tensor);
-  const HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
-  const size_t begin = list.EndOf(segments_.packed);
-  const int first = list.parts[begin].first;
-  const bool key = tensor == Tensor::kKey;
-  const auto positions = [&](int at) {
-    return store_.needs(tensor).positions ? tokens.stored_positions(at) : nullptr;
-  };
-  const auto valid = [&](int at) { return key ? tokens.valid_from(at) : nullptr; };
-  int row = 0, read = 0;
-  size_t end = begin;
-  for (; read < count; ++end) {
-    const int at = recoder_.Read(tensor, list.parts[end]);
-    if (end == begin) row = at;
+  Rows rows{};
+  rows.part = list.EndOf(segments_.packed);
+  rows.first = list.parts[rows.part].first;
+  size_t end = rows.part;
+  for (int read = 0; read < count; ++end) {
+    const int at = recoder_.Read(store_, tensor, list.parts[end]);
+    if (end == rows.part) rows.row = at;
     read += list.parts[end].tokens;
+    rows.left = read;
   }
-  store_.Erase(head, tensor, begin, end);
-  if (continued)
-    store_.Own(head, tensor, begin - 1);
-  else
-    store_.Open(head, tensor, begin, segments_.packed, part_tokens);
-  const size_t target = continued ? begin - 1 : begin;
-  recoder_.Write({tensor,
-                  &list.parts[target],
-                  list.parts[target].tokens,
-                  row,
-                  count,
-                  {},
-                  positions(first),
-                  valid(first)});
-  store_.Extend(head, tensor, target, count);
-  if (read == count) return;
-  const int rest = read - count;
-  store_.Open(head, tensor, target + 1, segments_.recent,
-              static_cast<int>(AlignUp(static_cast<size_t>(rest), kLanes)));
-  recoder_.Write({tensor,
-                  &list.parts[target + 1],
-                  0,
-                  row + count,
-                  rest,
-                  {},
-                  positions(first + count),
-                  valid(first + count)});
-  store_.Extend(head, tensor, target + 1, rest);
+  store_.Erase(head, tensor, rows.part, end);
+  return rows;
+}
+
+// The next `count` of them into the free slots of the part `index`.
+void Flush::Put(int head, Tensor tensor, size_t index, int count, Rows* rows) {
+  const HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
+  const StoredPart& part = store_.list(head, tensor).parts[index];
+  const bool positions = store_.needs(tensor).positions;
+  recoder_.Write(store_, {tensor,
+                          &part,
+                          part.tokens,
+                          rows->row,
+                          count,
+                          {},
+                          positions ? tokens.stored_positions(rows->first) : nullptr,
+                          tensor == Tensor::kKey ? tokens.valid_from(rows->first) : nullptr});
+  store_.Extend(head, tensor, index, count);
+  rows->row += count;
+  rows->first += count;
+  rows->left -= count;
+}
+
+// What is left of them becomes one recent part again.
+void Flush::PutBack(int head, Tensor tensor, size_t index, Rows* rows) {
+  if (rows->left == 0) return;
+  store_.Open(head, tensor, index, segments_.recent,
+              static_cast<int>(AlignUp(static_cast<size_t>(rows->left), kLanes)));
+  Put(head, tensor, index, rows->left, rows);
 }
 
 // Exact segments without a limit grow their last part by doubling until it has 128 slots. Reading
@@ -174,10 +178,11 @@ void GrowLast(const HeadTokens& tokens, int head, Tensor tensor, int wanted, Par
   const int doubled =
       std::max(2 * old.part_tokens,
                static_cast<int>(AlignUp(static_cast<size_t>(old.tokens + wanted), kLanes)));
-  const int row = recoder->Read(tensor, old);
+  const int row = recoder->Read(*store, tensor, old);
   store->Erase(head, tensor, last, last + 1);
   store->Open(head, tensor, last, old.segment, std::min(kTileTokens, doubled));
-  recoder->Write({tensor,
+  recoder->Write(*store,
+                 {tensor,
                   &list.parts[last],
                   0,
                   row,
@@ -239,16 +244,14 @@ void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor 
   }
 }
 
-void CodeOldTokens(Engine& engine, const LayerPlan& plan, const std::vector<HeadTokens>& tokens,
-                   PartStore* store) {
+bool CodeOldTokens(const LayerPlan& plan, const std::vector<HeadTokens>& tokens, PartStore* store,
+                   Recoder* recoder) {
   const Segments segments(plan);
   const int recent = plan.segments[static_cast<size_t>(segments.recent)].tokens;
-  if (segments.packed < 0 || recent < 0 || plan.residual == Residual::kNever) return;
-  Flush flush(engine, plan, tokens, store);
-  if (plan.residual == Residual::kKivi && recent > 0)
-    flush.KeysByBlockValuesByToken();
-  else
-    flush.Together();
+  if (segments.packed < 0 || recent < 0 || plan.residual == Residual::kNever) return false;
+  Flush flush(plan, tokens, store, recoder);
+  return plan.residual == Residual::kKivi && recent > 0 ? flush.KeysByBlockValuesByToken()
+                                                        : flush.Together();
 }
 
 }  // namespace qpkv

@@ -31,8 +31,8 @@ int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored);
 void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor tensor, int count,
               PartStore* store, Recoder* recoder);
 
-// Codes what is due, in all heads.
-void CodeOldTokens(Engine& engine, const LayerPlan& plan, const std::vector<HeadTokens>& tokens,
-                   PartStore* store);
+// Codes what is due in all heads. True: something was, and when the recoder has run more may be.
+bool CodeOldTokens(const LayerPlan& plan, const std::vector<HeadTokens>& tokens, PartStore* store,
+                   Recoder* recoder);
 
 }  // namespace qpkv

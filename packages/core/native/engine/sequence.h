@@ -1,10 +1,12 @@
 // What a step advances: a sequence with a cache (Context), or a prompt on its way through the
 // layers (Prefill). A step asks each one for what differs between them.
 #pragma once
-#include "engine/kv_layer.h"
+#include "engine/kv_cache.h"
 #include "engine/layer_forward.h"
 
 namespace qpkv {
+
+struct Work;
 
 // Rows of one sequence at one layer.
 struct LayerRows {
@@ -21,26 +23,28 @@ class Sequence {
   bool broken() const { return broken_; }
   void set_broken(bool broken) { broken_ = broken; }
 
-  // [rows, hidden] on the device from token `first` on, where the sequence keeps its hidden states
-  // between steps of one layer each; null: a step carries them through all layers.
-  virtual float* HiddenAt(int) { return nullptr; }
+  // Before any other op of a step with this work. May throw, like Attend.
+  virtual void BeforeLayers(const Work&) {}
+  // What rows attend to that pass all layers in a step; null: see Attend.
+  virtual KvCache* cache() { return nullptr; }
+  // Device [vocab]: how often each token has occurred, and where a step counts its own; or null.
+  virtual int32_t* TokenCounts() { return nullptr; }
   // What RoPE turns token `first` by; later ones follow.
   virtual int RopePosition(int layer, int first) const = 0;
   virtual RopeTable RopeAt(int layer) const = 0;
   // False: the layer's cache holds keys before RoPE, and these rows' own keys are not turned.
   virtual bool TurnsKeys(int layer) const = 0;
-  // Before the layer loop: where these rows lie in every layer that they pass. May throw, like
-  // Attend.
-  virtual void BeforeLayers(const LayerRows&) {}
-  // What the ops of the layer loop are called with, beside what the step itself hands them, as a
-  // number: the same number means the same ops with the same arguments. 0: they differ each time.
-  virtual uint64_t ReplayKey() const { return 0; }
+
+  // Of a prompt, which passes one layer in each step:
+  // [rows, hidden] on the device from token `first` on, kept between the steps; null: a step
+  // carries the hidden states through all layers.
+  virtual float* HiddenAt(int) { return nullptr; }
   // Before queries and keys are turned.
   virtual void BeforeRope(const LayerRows&) {}
   // Stores the rows' keys and values and attends to them and all before. May throw: the rows' own
   // sequence fails then, the others of the step go on.
-  virtual void Attend(const LayerRows& rows) = 0;
-  // All layers of the work have run; not yet known is whether their numbers are sound.
+  virtual void Attend(const LayerRows&) {}
+  // The layer has run; not yet known is whether its numbers are sound.
   virtual void AfterLayers(int /*tokens*/) {}
 
  protected:

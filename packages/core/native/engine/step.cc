@@ -2,10 +2,10 @@
 #include "engine/step.h"
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
 
 #include "base/check.h"
+#include "engine/cache_step.h"
 #include "engine/hash.h"
 #include "engine/step_state.h"
 
@@ -34,13 +34,29 @@ class StepRun {
   }
 
   std::vector<Outcome> Run() {
-    Prepare();
-    for (size_t i = 0; i < items_.size() && rows_ > 0; ++i) BeforeLayers(i);
+    for (StepItem& item : items_)
+      Guarded(&item, [&] { item.work->sequence->BeforeLayers(*item.work); });
+    logits_ = logits_rows_ > 0 ? LogitsBuffer(model_, logits_rows_) : nullptr;
+    state_.emplace(items_, d_.layers, rows_, logits_rows_, logits_, d_.vocab);
+    caches_.emplace(engine_, Caches());
+    caches_->MakeRoom();
+    Send();
+    CountTokens();
     engine_.ops.Replay(engine_.stream, Key(), OnHost<void>(this),
                        [](void* run) { static_cast<StepRun*>(run)->GuardedBody(); });
     if (failure_) std::rethrow_exception(failure_);
-    for (StepItem& item : items_) AfterLayers(&item);
-    return ReadBack();
+    CopyLastLogits();
+    for (StepItem& item : items_)
+      if (item.work->to > item.work->from)
+        Guarded(&item,
+                [&] { item.work->sequence->AfterLayers(item.work->first + item.work->rows); });
+    caches_->Settle(nullptr);
+    state_->Read(engine_);
+    if (caches_->victims() > 0) {
+      caches_->Settle(state_->victims_read());
+      CheckDevice(engine_);
+    }
+    return Outcomes();
   }
 
  private:
@@ -62,60 +78,70 @@ class StepRun {
                                                                                       : 0;
         item.logits_row = logits_rows_;
         logits_rows_ += item.logits_rows;
-        const Sampling* sampling = item.work->sampling;
-        if (sampling != nullptr) ++samples_, input_bytes_ += InputBytes(*sampling);
       }
-    for (const StepItem& item : items_)
-      for (int l = item.work->from; l < item.work->to; ++l)
-        per_layer_ |= item.work->sequence->RopePosition(l, item.work->first) != item.work->first;
+  }
+
+  // A sequence's own trouble is its own.
+  template <class Use>
+  static void Guarded(StepItem* item, const Use& use) {
+    if (item->error) return;
+    try {
+      use();
+    } catch (const Error& error) {
+      item->error = error;
+    }
+  }
+
+  // The caches that rows attend to, and where these rows lie at every layer.
+  std::vector<CacheRows> Caches() {
+    std::vector<CacheRows> caches;
+    if (rows_ == 0) return caches;
+    const std::vector<LayerRows> parts = Parts(0, QkvBuffer(model_, rows_), AttentionBuffer());
+    for (size_t i = 0; i < items_.size(); ++i) {
+      StepItem& item = items_[i];
+      KvCache* cache = item.work->sequence->cache();
+      if (cache == nullptr || !item.At(0) || item.error) continue;
+      StepRows rows;
+      rows.rows = item.work->rows;
+      rows.q = parts[i].qkv.q;
+      rows.q_stride = rows.kv_stride = parts[i].qkv.stride;
+      rows.out = parts[i].out;
+      rows.out_stride = d_.query_heads * d_.head_dim;
+      rows.keys = parts[i].qkv.k;
+      rows.values = parts[i].qkv.v;
+      rows.kv_head_stride = d_.head_dim;
+      item.cache = static_cast<int>(caches.size());
+      caches.push_back({cache, item.work->rows, rows});
+    }
+    return caches;
   }
 
   // What the host knows of this step goes to the device at once.
-  void Prepare() {
-    const int position_rows = rows_ * (per_layer_ ? d_.layers : 1);
-    const StateLayout at(rows_, position_rows, rows_ + logits_rows_, samples_, input_bytes_);
-    uint8_t* device = static_cast<uint8_t*>(engine_.Bytes(Slot::kStepState, at.bytes));
-    std::vector<uint8_t> host(at.sampled);
-    auto* ids = reinterpret_cast<int32_t*>(host.data());
-    auto* positions = reinterpret_cast<int32_t*>(host.data() + at.positions);
-    auto* sampling = reinterpret_cast<SampleRow*>(host.data() + at.sampling);
-    std::memset(host.data() + at.notes, 0xff, at.sampled - at.notes);  // -1
-    int sample = 0;
-    StepInputs inputs{host.data() + at.inputs, device + at.inputs};
-    for (const StepItem& item : items_) {
-      const Work& work = *item.work;
-      for (int i = 0; i < work.rows; ++i) {
-        ids[item.row + i] = work.from == 0 && work.to > 0 ? work.ids[i] : 0;
-        for (int l = 0; l < (per_layer_ ? d_.layers : 1); ++l)
-          positions[l * rows_ + item.row + i] =
-              (per_layer_ && item.At(l) ? work.sequence->RopePosition(l, work.first) : work.first) +
-              i;
-      }
-      if (work.sampling != nullptr) sampling[sample++] = RowOf(work, &inputs);
-    }
-    engine_.Upload(device, host.data(), host.size());
-    ids_ = reinterpret_cast<const int32_t*>(device);
-    positions_ = reinterpret_cast<const int32_t*>(device + at.positions);
-    sampling_ = reinterpret_cast<const SampleRow*>(device + at.sampling);
-    notes_ = reinterpret_cast<int32_t*>(device + at.notes);
-    sampled_ = reinterpret_cast<SampledToken*>(device + at.sampled);
-    read_back_ = at.bytes - at.notes;
+  void Send() {
+    DeviceWrites writes;
+    state_->Send(engine_, caches_->victims(), &writes);
+    caches_->Sync(state_->victims(), &writes);
+    writes.Run(engine_);
   }
 
   // Decode alone is replayed: one row each, whose ops are called with the same arguments token
-  // after token. 0 where they are not.
+  // after token, whoever the sequences are. 0 where they are not.
   uint64_t Key() const {
     uint64_t key = HashOf({engine_.moves(), reinterpret_cast<uintptr_t>(&model_),
-                           static_cast<uint64_t>(rows_), static_cast<uint64_t>(samples_),
-                           static_cast<uint64_t>(input_bytes_), static_cast<uint64_t>(per_layer_)});
+                           static_cast<uint64_t>(rows_), static_cast<uint64_t>(state_->samples()),
+                           static_cast<uint64_t>(state_->input_bytes()),
+                           static_cast<uint64_t>(state_->per_layer()), caches_->Key()});
     for (const StepItem& item : items_) {
       const Work& work = *item.work;
-      const uint64_t own = work.sequence->ReplayKey();
-      if (own == 0 || item.error || work.rows != 1 || work.all_logits != nullptr) return 0;
-      key = HashOf({key, own, static_cast<uint64_t>(work.from), static_cast<uint64_t>(work.to),
-                    static_cast<uint64_t>(work.sampling != nullptr),
-                    reinterpret_cast<uintptr_t>(work.last_logits),
-                    reinterpret_cast<uintptr_t>(work.counts)});
+      const bool row = item.cache >= 0 && work.rows == 1 && work.all_logits == nullptr;
+      if (item.error || (work.rows > 0 && !row)) return 0;
+      key =
+          HashOf({key, static_cast<uint64_t>(work.rows), static_cast<uint64_t>(item.logits_rows)});
+      for (int l = 0; l < d_.layers && row; ++l) {
+        const RopeTable rope = work.sequence->RopeAt(l);
+        key = HashOf({key, reinterpret_cast<uintptr_t>(rope.inv_freq),
+                      static_cast<uint64_t>(work.sequence->TurnsKeys(l))});
+      }
     }
     return key | 1;
   }
@@ -129,37 +155,12 @@ class StepRun {
     }
   }
 
-  // Room in the caches and their tables. Nothing that layers hand on moves from here on.
-  void BeforeLayers(size_t i) {
-    StepItem& item = items_[i];
-    if (item.work->to == item.work->from || item.work->rows == 0) return;
-    const QkvRows qkv = QkvBuffer(model_, rows_);
-    float* attention =
-        engine_.Floats(Slot::kAttention, static_cast<size_t>(rows_) * d_.query_heads * d_.head_dim);
-    try {
-      item.work->sequence->BeforeLayers(Parts(item.work->from, qkv, attention)[i]);
-    } catch (const Error& error) {
-      item.error = error;
-    }
-  }
-
-  static void AfterLayers(StepItem* item) {
-    const Work& work = *item->work;
-    if (item->error || work.to == work.from) return;
-    try {
-      work.sequence->AfterLayers(work.first + work.rows);
-    } catch (const Error& error) {
-      item->error = error;
-    }
-  }
-
   void Body() {
     if (rows_ > 0) {
       // A lone prompt item's hidden states are changed where they are.
       in_place_ = carried_ == 0 && items_.size() == 1 && items_[0].own_hidden;
       hidden_ = in_place_ ? items_[0].work->sequence->HiddenAt(items_[0].work->first)
                           : engine_.Floats(Slot::kHidden, static_cast<size_t>(rows_) * d_.hidden);
-      CountTokens();
       Embed();
       for (int l = 0; l < d_.layers; ++l) {
         const int rows = l == prompt_layer_ ? rows_ : carried_;
@@ -167,19 +168,27 @@ class StepRun {
       }
       ComputeLogitsOfRows();
     }
-    if (samples_ > 0) engine_.ops.Sample(engine_.stream, {sampling_, samples_, d_.vocab, sampled_});
+    if (state_->samples() > 0)
+      engine_.ops.Sample(engine_.stream,
+                         {state_->sampling(), state_->samples(), d_.vocab, state_->sampled()});
   }
 
   void CountTokens() {
     for (const StepItem& item : items_)
-      if (item.work->counts != nullptr && item.work->rows > 0)
+      if (int32_t* counts = item.work->sequence->TokenCounts();
+          counts != nullptr && item.work->rows > 0)
         engine_.ops.CountTokens(engine_.stream,
-                                {ids_ + item.row, item.work->rows, item.work->counts});
+                                {state_->ids() + item.row, item.work->rows, counts});
+  }
+
+  float* AttentionBuffer() const {
+    return engine_.Floats(Slot::kAttention,
+                          static_cast<size_t>(rows_) * d_.query_heads * d_.head_dim);
   }
 
   void Embed() {
     const int rows = prompt_layer_ == 0 ? rows_ : carried_;
-    if (rows > 0 && StartsAtEmbedding()) EmbedTokens(model_, ids_, rows, hidden_);
+    if (rows > 0 && StartsAtEmbedding()) EmbedTokens(model_, state_->ids(), rows, hidden_);
     if (prompt_layer_ == 0 && !in_place_) CopyPromptRows(true);
   }
 
@@ -202,24 +211,22 @@ class StepRun {
   void RunLayer(int l, int rows) {
     const bool copies = l == prompt_layer_ && !in_place_;
     if (copies) CopyPromptRows(false);
-    float* attention =
-        engine_.Floats(Slot::kAttention, static_cast<size_t>(rows) * d_.query_heads * d_.head_dim);
+    float* attention = AttentionBuffer();
     const QkvRows qkv = ProjectQkv(model_, l, hidden_, rows);
     const std::vector<LayerRows> parts = Parts(l, qkv, attention);
     for (size_t i = 0; i < items_.size(); ++i)
-      if (items_[i].At(l)) items_[i].work->sequence->BeforeRope(parts[i]);
+      if (items_[i].own_hidden && items_[i].At(l) && !items_[i].error)
+        items_[i].work->sequence->BeforeRope(parts[i]);
     TurnBoth(l, qkv);
-    for (size_t i = 0; i < items_.size(); ++i) {
-      StepItem& item = items_[i];
-      if (!item.At(l) || item.error) continue;
-      try {
-        item.work->sequence->Attend(parts[i]);
-      } catch (const Error& error) {
-        item.error = error;  // its rows go on as numbers without meaning
-      }
-    }
+    // Rows of a sequence that failed go on as numbers without meaning.
+    for (size_t i = 0; i < items_.size(); ++i)
+      if (items_[i].own_hidden && items_[i].At(l))
+        Guarded(&items_[i], [&] { items_[i].work->sequence->Attend(parts[i]); });
+    caches_->Append(l);
+    caches_->Attend(l, d_.decode, d_.block.attention_scale);
+    caches_->Evict(l);
     FinishLayer(model_, l, attention, hidden_, rows);
-    engine_.ops.NoteNan(engine_.stream, {hidden_, rows, d_.hidden, l, notes_});
+    engine_.ops.NoteNan(engine_.stream, {hidden_, rows, d_.hidden, l, state_->notes()});
     if (copies) CopyPromptRows(true);
   }
 
@@ -253,7 +260,7 @@ class StepRun {
       else
         runs.push_back(run);
     }
-    const int32_t* positions = positions_ + (per_layer_ ? static_cast<size_t>(l) * rows_ : 0);
+    const int32_t* positions = state_->positions(l);
     for (const Run& run : runs) {
       QkvRows own = qkv;
       own.q += static_cast<size_t>(run.begin) * qkv.stride;
@@ -266,17 +273,18 @@ class StepRun {
 
   void ComputeLogitsOfRows() {
     if (logits_rows_ == 0) return;
-    const float* from = GatherLogitsRows();
-    const float* logits = ComputeLogits(model_, from, logits_rows_);
+    ComputeLogits(model_, GatherLogitsRows(), logits_rows_, logits_);
     engine_.ops.NoteNan(engine_.stream,
-                        {logits, logits_rows_, d_.vocab, d_.layers, notes_ + rows_});
+                        {logits_, logits_rows_, d_.vocab, d_.layers, state_->notes() + rows_});
+  }
+
+  void CopyLastLogits() {
     for (const StepItem& item : items_) {
       if (item.logits_rows == 0 || item.work->last_logits == nullptr) continue;
       const size_t last = static_cast<size_t>(item.logits_row + item.logits_rows - 1);
-      engine_.ops.Copy(engine_.stream, item.work->last_logits, logits + last * d_.vocab,
+      engine_.ops.Copy(engine_.stream, item.work->last_logits, logits_ + last * d_.vocab,
                        sizeof(float) * d_.vocab);
     }
-    logits_ = logits;
   }
 
   // The hidden states whose logits are wanted, behind one another: mostly they are.
@@ -316,17 +324,15 @@ class StepRun {
     return order;
   }
 
-  std::vector<Outcome> ReadBack() {
-    std::vector<uint8_t> host(read_back_);
-    engine_.Download(host.data(), notes_, host.size());
-    CheckDevice(engine_);
-    const auto* notes = reinterpret_cast<const int32_t*>(host.data());
-    const auto* sampled = reinterpret_cast<const SampledToken*>(
-        host.data() + (reinterpret_cast<uint8_t*>(sampled_) - reinterpret_cast<uint8_t*>(notes_)));
+  std::vector<Outcome> Outcomes() {
+    const int32_t* notes = state_->notes_read();
+    const SampledToken* sampled = state_->sampled_read();
     std::vector<Outcome> outcomes;
-    for (StepItem& item : items_) {
+    for (const StepItem& item : items_) {
       Outcome outcome;
       outcome.error = item.error;
+      if (!outcome.error && item.cache >= 0)
+        outcome.error = (*caches_)[static_cast<size_t>(item.cache)].error;
       if (!outcome.error) outcome.error = NanError(item, notes);
       if (item.work->sampling != nullptr) outcome.sampled = *sampled++;
       if (item.work->all_logits != nullptr && !outcome.error)
@@ -362,19 +368,12 @@ class StepRun {
   int rows_ = 0;           // of all work
   int carried_ = 0;        // of work that passes all layers
   int prompt_layer_ = -1;  // that the prompts' rows pass, or -1
-  int logits_rows_ = 0, samples_ = 0;
-  size_t input_bytes_ = 0;  // of masks and biases
-  bool per_layer_ = false;  // positions differ from layer to layer
+  int logits_rows_ = 0;
   bool in_place_ = false;
   float* hidden_ = nullptr;  // [rows, hidden]
-  const float* logits_ = nullptr;
-  // The step's state on the device.
-  const int32_t* ids_ = nullptr;
-  const int32_t* positions_ = nullptr;
-  const SampleRow* sampling_ = nullptr;
-  int32_t* notes_ = nullptr;
-  SampledToken* sampled_ = nullptr;
-  size_t read_back_ = 0;
+  float* logits_ = nullptr;  // [logits rows, vocab]
+  std::optional<StepState> state_;
+  std::optional<CacheStep> caches_;
   std::exception_ptr failure_;
 };
 

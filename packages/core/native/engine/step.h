@@ -24,7 +24,6 @@ struct Work {
   const int32_t* ids = nullptr;  // host [rows]; read where `from` is 0
   float* last_logits = nullptr;  // device [vocab]: takes those of the last row, if there are rows
   float* all_logits = nullptr;   // host [rows, vocab]
-  int32_t* counts = nullptr;     // device [vocab]: counts the rows' tokens, or null
   // Chooses a token from last_logits, which without rows hold those of an earlier step. Null: none.
   const Sampling* sampling = nullptr;
   double uniform = 0;  // the random number that chooses

@@ -1,9 +1,10 @@
-// What one step of the engine is made of: its pieces of work, and what the device is told of them.
+// What one step of the engine is made of: its pieces of work, what the device is told of them, and
+// what it answers.
 #pragma once
-#include <cstring>
 #include <optional>
 #include <vector>
 
+#include "engine/device_writes.h"
 #include "engine/step.h"
 
 namespace qpkv {
@@ -14,13 +15,14 @@ struct StepItem {
   int row = 0;         // its first row
   int logits_row = 0;  // its first row of logits
   int logits_rows = 0;
+  int cache = -1;           // its number among the step's caches, or -1
   bool own_hidden = false;  // the sequence keeps the hidden states
   std::optional<Error> error;
 
   bool At(int layer) const { return work->from <= layer && layer < work->to && work->rows > 0; }
 };
 
-// The step's state, one piece of device memory that is uploaded once and whose end is read back:
+// One piece of device memory whose beginning is uploaded and whose end is read back:
 //
 //   ids        [rows]
 //   positions  [rows], or [layers, rows] where a cache counts positions of its own
@@ -28,60 +30,57 @@ struct StepItem {
 //   inputs     per sample what it points to: allowed, bias_ids, bias
 //   notes      [rows + logits rows]  the layer after which a row first held NaN, or -1
 //   sampled    [samples] SampledToken
-struct StateLayout {
-  size_t positions, sampling, inputs, notes, sampled, bytes;
+//   victims    int32, see cache_step.h
+class StepState {
+ public:
+  // As it is before the step. logits: [logits_rows, vocab] on the device.
+  StepState(const std::vector<StepItem>& items, int layers, int rows, int logits_rows,
+            const float* logits, int vocab);
 
-  StateLayout(int rows, int position_rows, int notes_count, int samples, size_t input_bytes) {
-    positions = AlignUp(sizeof(int32_t) * rows, 64);
-    sampling = positions + AlignUp(sizeof(int32_t) * position_rows, 64);
-    inputs = sampling + AlignUp(sizeof(SampleRow) * samples, 64);
-    notes = inputs + AlignUp(input_bytes, 64);
-    sampled = notes + AlignUp(sizeof(int32_t) * notes_count, 64);
-    bytes = sampled + sizeof(SampledToken) * samples;
+  // Adds it to what is uploaded, with room for so many victims.
+  void Send(Engine& engine, size_t victims, DeviceWrites* writes);
+  // Reads back what the device has to say; throws what went wrong on it.
+  void Read(Engine& engine);
+
+  size_t input_bytes() const { return input_bytes_; }  // of masks and biases
+  bool per_layer() const { return per_layer_; }
+  int samples() const { return samples_; }
+  const int32_t* ids() const { return At<const int32_t>(0); }
+  const int32_t* positions(int layer) const {
+    return At<const int32_t>(positions_) + (per_layer_ ? static_cast<size_t>(layer) * rows_ : 0);
   }
-};
+  const SampleRow* sampling() const { return At<const SampleRow>(sampling_); }
+  int32_t* notes() const { return At<int32_t>(notes_); }
+  SampledToken* sampled() const { return At<SampledToken>(sampled_); }
+  int32_t* victims() const { return At<int32_t>(victims_); }
 
-inline size_t InputBytes(const Sampling& s) {
-  return sizeof(uint32_t) * (s.allowed.size() + s.bias_ids.size() + s.bias.size());
-}
+  // On the host, after Read().
+  const int32_t* notes_read() const { return Answer<int32_t>(notes_); }
+  const SampledToken* sampled_read() const { return Answer<SampledToken>(sampled_); }
+  const int32_t* victims_read() const { return Answer<int32_t>(victims_); }
 
-// The inputs of all samples: they are copied to the host's side and told of by where they will lie
-// on the device.
-struct StepInputs {
-  uint8_t* host;
-  const uint8_t* device;
-  size_t used = 0;
-
+ private:
+  void FillRows(const std::vector<StepItem>& items, int layers);
+  SampleRow RowOf(const Work& work, const float* logits, size_t* input);
   template <class T>
-  const T* Place(const std::vector<T>& values) {
-    if (values.empty()) return nullptr;
-    const size_t at = used;
-    std::memcpy(host + at, values.data(), sizeof(T) * values.size());
-    used += sizeof(T) * values.size();
-    return reinterpret_cast<const T*>(device + at);
+  const T* Place(const std::vector<T>& values, size_t* input);
+  template <class T>
+  T* At(size_t offset) const {
+    return reinterpret_cast<T*>(device_ + offset);
   }
-};
+  template <class T>
+  const T* Answer(size_t offset) const {
+    return reinterpret_cast<const T*>(answer_.data() + (offset - notes_));
+  }
 
-// What the Sample op is told of a piece of work that wants a token.
-inline SampleRow RowOf(const Work& work, StepInputs* inputs) {
-  const Sampling& s = *work.sampling;
-  SampleRow row{};
-  row.logits = work.last_logits;
-  row.allowed = inputs->Place(s.allowed);
-  row.bias_ids = inputs->Place(s.bias_ids);
-  row.bias = inputs->Place(s.bias);
-  row.bias_count = static_cast<int32_t>(s.bias_ids.size());
-  row.counts = s.counts_tokens() ? work.counts : nullptr;
-  row.temperature = s.temperature;
-  row.top_p = s.top_p;
-  row.min_p = s.min_p;
-  row.repetition_penalty = s.repetition_penalty;
-  row.presence_penalty = s.presence_penalty;
-  row.frequency_penalty = s.frequency_penalty;
-  row.uniform = work.uniform;
-  row.top_k = s.top_k;
-  row.logprobs = s.logprobs;
-  return row;
-}
+  int rows_, samples_ = 0;
+  bool per_layer_ = false;  // positions differ from layer to layer
+  size_t input_bytes_ = 0;
+  size_t positions_ = 0, sampling_ = 0, inputs_ = 0, notes_ = 0, sampled_ = 0, victims_ = 0,
+         bytes_ = 0;
+  std::vector<uint8_t> host_;  // up to the victims
+  uint8_t* device_ = nullptr;
+  std::vector<uint8_t> answer_;  // from the notes on
+};
 
 }  // namespace qpkv

@@ -188,7 +188,7 @@ static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Ru
                       w.item->key_formats[head.keys[run.key_begin].segment].rope_before;
   if (w.item->key_transform.rotate) MakeRotation(a.dim, s.rotation);
   if (!w.item->key_transform.none()) TransformQueries(a, w, s, before);
-  const RopeTurns rope = {a.inv_freq, a.rope_scale, a.turned};
+  const RopeTurns rope = {w.item->inv_freq, w.item->rope_scale, w.item->turned};
   int first = 0;
   for (int i = run.key_begin; i < run.key_end; ++i) {
     const Part& part = head.keys[i];

@@ -40,6 +40,7 @@
   OP(AppendTokens)            \
   OP(DecodeAttention)         \
   OP(EvictLowest)             \
+  OP(MoveScores)              \
   OP(UploadPieces)            \
   OP(NoteNan)                 \
   OP(CountTokens)             \

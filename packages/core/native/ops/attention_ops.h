@@ -31,12 +31,9 @@ struct DecodeAttentionArgs {
   int count, dim;
   int most_heads, most_rows;  // of any item
   float scale;
-  const float* inv_freq;  // [turned / 2], for keys stored before RoPE
-  float rope_scale;
   Precision precision;  // kBf16: pair dots. Exact bf16 parts against two bf16 parts of each query
                         // and probability, codes against 16-bit words of them; sums in float32 or
                         // exact in int32. kF32: float32 throughout
-  int turned;           // channels that turn, as in RopeArgs; for keys stored before RoPE
   float cap = 0;        // as in PrefillAttentionArgs
 };
 

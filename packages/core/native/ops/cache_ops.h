@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 
+#include "ops/memory_space.h"
 #include "ops/tensor_format.h"
 #include "ops/tile_layout.h"
 
@@ -59,6 +60,10 @@ struct CacheItem {
   float* token_mass;      // [head_count, mass_stride] sums over a head's rows of the
                           // probabilities, or null
   RunningScores running;  // where the plan evicts by score
+  // Of keys stored before RoPE, as in RopeArgs: sequences of different lengths may differ in it.
+  const float* inv_freq;  // [turned / 2]
+  float rope_scale;
+  int32_t turned;
   int32_t rows, head_count, group;
   int32_t q_stride, out_stride, kv_stride, kv_head_stride, heads_per_source, mass_stride;
   PartNeeds needs;
@@ -77,14 +82,27 @@ struct AppendTokensArgs {
   int most_heads, most_rows;  // of any item
 };
 
-// Adds the mass to the running scores, then takes tokens out of every head until `capacity` are
-// left: the one with the lowest score, of equal ones the newer, among the valid ones that neither
-// lie before position protect_first nor are the newest protect_last. `valid` and `victims` say
-// which; tiles are not touched.
+// Adds the mass to the running scores of the items that have them, then takes tokens out of every
+// head until `capacity` are left: the one with the lowest score, of equal ones the newer, among the
+// valid ones that neither lie before position protect_first nor are the newest protect_last.
+// `valid` and `victims` say which; tiles are not touched.
 struct EvictLowestArgs {
   const CacheItem* items;  // [count]
   int count;
   int most_heads;
+};
+
+// Running scores follow the lists of their tokens: token i of a head takes the score that token
+// index[i] had, or 0 where that is below 0.
+struct MoveScoresItem {
+  const float* from;          // [heads, from_stride]
+  float* to;                  // [heads, to_stride], other memory
+  Host<const int32_t> index;  // [heads, count]
+  int heads, count, from_stride, to_stride;
+};
+struct MoveScoresArgs {
+  Host<const MoveScoresItem> items;  // [count]
+  int count;
 };
 
 }  // namespace qpkv

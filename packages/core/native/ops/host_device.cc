@@ -28,6 +28,18 @@ void UploadPiecesToHost(Stream&, const UploadPiecesArgs& args) {
   }
 }
 
+void MoveScoresOnHost(Stream&, const MoveScoresArgs& args) {
+  for (int i = 0; i < args.count; ++i) {
+    const MoveScoresItem& item = args.items.get()[i];
+    for (int head = 0; head < item.heads; ++head) {
+      const int32_t* index = item.index.get() + static_cast<size_t>(head) * item.count;
+      const float* from = item.from + static_cast<size_t>(head) * item.from_stride;
+      float* to = item.to + static_cast<size_t>(head) * item.to_stride;
+      for (int t = 0; t < item.count; ++t) to[t] = index[t] < 0 ? 0 : from[index[t]];
+    }
+  }
+}
+
 // Ops have ended when they return, and say themselves that memory is lacking.
 StreamStatus CheckOnHost(Stream&) { return {Trouble::kNone, nullptr}; }
 

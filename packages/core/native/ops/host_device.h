@@ -11,6 +11,7 @@ void DownloadFromHost(Stream&, Host<void> host, const void* device, size_t bytes
 void CopyOnHost(Stream&, void* to, const void* from, size_t bytes);
 void ZeroOnHost(Stream&, void* device, size_t bytes);
 void UploadPiecesToHost(Stream&, const UploadPiecesArgs& args);
+void MoveScoresOnHost(Stream&, const MoveScoresArgs& args);
 StreamStatus CheckOnHost(Stream&);
 void ReplayOnHost(Stream&, uint64_t key, Host<void> context, void (*body)(void* context));
 

@@ -82,6 +82,7 @@ struct Ops {
   void (*DecodeAttention)(Stream&, const DecodeAttentionArgs&);
   void (*EvictLowest)(Stream&, const EvictLowestArgs&);
 
+  void (*MoveScores)(Stream&, const MoveScoresArgs&);
   void (*UploadPieces)(Stream&, const UploadPiecesArgs&);
   void (*MeanTokens)(Stream&, const MeanTokensArgs&);
   void (*Pack)(Stream&, const PackArgs&);

@@ -33,6 +33,7 @@ const Ops kReferenceOps = {
     reference::AppendTokens,
     reference::DecodeAttention,
     reference::EvictLowest,
+    MoveScoresOnHost,
     UploadPiecesToHost,
     reference::MeanTokens,
     reference::Pack,

@@ -108,8 +108,10 @@ Result Attend(const Ops& ops, Stream& stream, const Head& head, Precision precis
   item.rows = head.rows / head.group;
   item.q_stride = item.out_stride = head.group * head.dim;
   const float scale = 1.0f / std::sqrt(static_cast<float>(head.dim));
-  ops.DecodeAttention(stream, {&item, 1, head.dim, 1, item.rows, scale, head.inv_freq.data(), 1.0f,
-                               precision, 2 * static_cast<int>(head.inv_freq.size()), head.cap});
+  item.inv_freq = head.inv_freq.data();
+  item.rope_scale = 1;
+  item.turned = 2 * static_cast<int>(head.inv_freq.size());
+  ops.DecodeAttention(stream, {&item, 1, head.dim, 1, item.rows, scale, precision, head.cap});
   return result;
 }
 

@@ -138,9 +138,8 @@ double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads,
   const double start = time();
   for (int l = 0; l < layers; ++l) {
     item.heads = cache.heads.data() + static_cast<size_t>(l) * kv_heads;
-    ops.DecodeAttention(
-        stream, {&item, 1, dim, kv_heads, 1, 1.0f / std::sqrt(static_cast<float>(dim)), nullptr,
-                 1.0f, Precision::kBf16, dim});
+    ops.DecodeAttention(stream, {&item, 1, dim, kv_heads, 1,
+                                 1.0f / std::sqrt(static_cast<float>(dim)), Precision::kBf16});
   }
   return (time() - start) / layers;
 }

@@ -129,11 +129,11 @@ QPKV_TEST(MirrorRunsAModel) {
       ids.push_back(context->Append(&ids.back(), 1, nullptr, &greedy)->id);
     const uint64_t expected = tokens.empty() ? 0 : 40;
     Expect("a read-back each", Counts().downloads - before.downloads == expected);
-    // Where a buffer has moved the ops are recorded anew.
+    // Where a buffer of the layer loop has moved the ops are recorded anew: seldom.
     const uint64_t replayed = Counts().replays - before.replays;
     const uint64_t recorded = Counts().recordings - before.recordings;
     Expect("each is recorded or replayed", replayed + recorded == expected);
-    Expect(Label("%d of 40 replayed", static_cast<int>(replayed)), replayed * 4 >= expected * 3);
+    Expect(Label("%d of 40 replayed", static_cast<int>(replayed)), replayed + 1 >= expected);
     tokens.push_back(ids);
   }
   Expect("tokens", tokens[0] == tokens[1]);

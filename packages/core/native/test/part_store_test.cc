@@ -277,13 +277,14 @@ QPKV_TEST(PartStoreSurvivesForgedSums) {
       continue;
     }
     ++passed;
-    Recoder recoder(*store);
+    Recoder recoder;
     for (int head = 0; head < heads; ++head)
       for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
-        for (const StoredPart& part : store->list(head, tensor).parts) recoder.Read(tensor, part);
+        for (const StoredPart& part : store->list(head, tensor).parts)
+          recoder.Read(*store, tensor, part);
     const size_t index = store->list(0, Tensor::kKey).parts.size();
-    recoder.Write({Tensor::kKey, &store->Open(0, Tensor::kKey, index, 1, 16), 0, 0, 16});
-    recoder.Run(*made->engine);
+    recoder.Write(*store, {Tensor::kKey, &store->Open(0, Tensor::kKey, index, 1, 16), 0, 0, 16});
+    recoder.Run(*made->engine, dim);
   }
   Expect(Label("%d passed, %d refused", passed, refused), passed > 100 && refused > 100);
 }

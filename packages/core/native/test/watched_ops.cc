@@ -64,6 +64,7 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
   QPKV_WATCH(Unpack, false)
   QPKV_WATCH(MarkTokens, false)
   QPKV_WATCH(CheckParts, false)
+  QPKV_WATCH(MoveScores, false)
 #undef QPKV_WATCH
   table_.ops = &ops_;
 }

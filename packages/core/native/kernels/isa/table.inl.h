@@ -65,6 +65,7 @@ constexpr Ops kOpsOfThisFile = {
     AppendTokens,
     DecodeAttention,
     EvictLowest,
+    MoveScoresOnHost,
     UploadPiecesToHost,
     MeanTokens,
     Pack,
