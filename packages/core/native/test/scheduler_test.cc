@@ -52,7 +52,6 @@ CompressionPlan WindowPlan(const Model& model, int tokens) {
     auto window = std::make_shared<LayerPlan>();
     window->per_head = tokens;
     window->capacity = tokens;
-    window->prefer_lowest = true;
     window->evict = Evict::kFifo;
     window->segments.resize(1);
     window->segments[0].key.format.element = Element::kF32;
