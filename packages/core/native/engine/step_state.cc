@@ -75,9 +75,8 @@ StepState::StepState(const std::vector<StepItem>& items, int layers, int rows, i
   for (const StepItem& item : items) {
     if (item.work->sampling == nullptr) continue;
     const size_t last = static_cast<size_t>(item.logits_row + item.logits_rows - 1);
-    *sampling++ =
-        RowOf(*item.work, item.logits_rows > 0 ? logits + last * vocab : item.work->last_logits,
-              &input);
+    *sampling++ = RowOf(
+        *item.work, item.logits_rows > 0 ? logits + last * vocab : item.work->last_logits, &input);
   }
 }
 

@@ -205,9 +205,9 @@ Attended Ask(const Ops& ops, const Ops& store, const Question& a, Precision prec
   args.most_heads = 1;
   args.most_rows = a.rows;
   args.scale = 1.0f / std::sqrt(static_cast<float>(a.dim));
-  args.inv_freq = inv_freq.data();
-  args.rope_scale = 1.0f;
-  args.turned = a.dim / 2 * 2;
+  item.inv_freq = inv_freq.data();
+  item.rope_scale = 1.0f;
+  item.turned = a.dim / 2 * 2;
   args.precision = precision;
   args.cap = a.cap;
   ops.DecodeAttention(TestStream(), args);
