@@ -4,6 +4,12 @@ import type { LayerPlan } from '../plan/layer-plan.ts'
 /** What plans can say and no engine runs yet, by the plan's field. */
 const notYet: readonly (readonly [field: string, what: string, asks: (layer: LayerPlan) => boolean])[] = [
   ['tokens.pool', "'model': all layers sharing places", ({ tokens }) => tokens.pool === 'model'],
+  [
+    'tokens.perHead',
+    'a number of its own for each head beside eviction or cache positions',
+    ({ tokens, evict, positions }) =>
+      typeof tokens.perHead !== 'number' && (evict !== 'never' || positions === 'cache'),
+  ],
   ['evict.every', 'above 1', ({ evict }) => typeof evict === 'object' && evict.every > 1],
   ['segments', 'tiers', ({ segments }) => segments.filter(({ role }) => role === 'packed').length > 1],
 ]
