@@ -60,8 +60,17 @@ QPKV_TEST(StepTogetherAsAlone) {
         got[i].push_back(outcomes[i].sampled.id);
       }
     }
-    for (size_t i = 0; i < 4; ++i)
+    for (size_t i = 0; i < 4; ++i) {
       Expect(Label("%s sequence %zu", table.ops->name, i), got[i] == want[i]);
+      std::vector<float> shared(static_cast<size_t>(vocab));
+      {
+        EngineTurn turn(*model->engine);
+        model->engine->Download(shared.data(), logits[i].data(), logits[i].bytes());
+      }
+      const std::vector<float> own = alone[i]->Logits();
+      ExpectEqualBytes(Label("%s logits %zu", table.ops->name, i), shared.data(), own.data(),
+                       logits[i].bytes());
+    }
   }
 }
 
@@ -83,6 +92,44 @@ QPKV_TEST(StepTransfersPerToken) {
     Expect(Label("%d layers: one read-back", layers), after.downloads - before.downloads == 1);
     // The step's state, and what changed in the tables of all layers.
     Expect(Label("%d layers: one upload", layers), after.uploads - before.uploads == 1);
+  }
+}
+
+// Every layer keeps `tokens` of each head; what leaves, leaves by `evict`.
+CompressionPlan Keeping(const Model& model, int tokens, Evict evict) {
+  CompressionPlan plan;
+  for (int l = 0; l < model.description.layers; ++l) {
+    auto layer = std::make_shared<LayerPlan>();
+    layer->per_head = layer->capacity = tokens;
+    layer->evict = evict;
+    layer->segments.resize(1);
+    layer->segments[0].role = Role::kRecent;
+    layer->segments[0].key.format.element = layer->segments[0].value.format.element = Element::kF32;
+    plan.layers.push_back(std::move(layer));
+  }
+  return plan;
+}
+
+// Whatever leaves and whatever is packed together behind it: one upload and one read-back each.
+QPKV_TEST(StepTransfersWhereTokensLeave) {
+  for (Evict evict : {Evict::kNever, Evict::kFifo, Evict::kLowestScore}) {
+    WatchedOps watched(AvailableTables().front());
+    const auto model = TinyModel(watched.table(), 2);
+    const auto contexts =
+        PrefillAll(model, TinyPrompt(60, model->description.vocab), {Keeping(*model, 60, evict)});
+    Context& context = *contexts[0];
+    int32_t id = context.Sample(kGreedy).id;
+    int uploads = 0, downloads = 0;
+    for (int i = 0; i < 150; ++i) {
+      const WatchedCounts before = watched.counts();
+      id = context.Append(&id, 1, nullptr, &kGreedy)->id;
+      uploads += watched.counts().uploads - before.uploads != 1;
+      downloads += watched.counts().downloads - before.downloads != 1;
+    }
+    Expect(Label("evict %d: one upload each", static_cast<int>(evict)), uploads == 0);
+    Expect(Label("evict %d: one read-back each", static_cast<int>(evict)), downloads == 0);
+    Expect("tokens left where they should",
+           (context.Facts().kept[0][0] == 60) == (evict != Evict::kNever));
   }
 }
 
