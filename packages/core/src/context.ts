@@ -15,7 +15,7 @@ import {
   tokenizePrompt,
   type TokenizedPrompt,
 } from './prompt/tokenize-prompt.ts'
-import { contextLimit, shortLimit } from './prompt/context-limit.ts'
+import { requireRoom } from './prompt/context-limit.ts'
 import { QueryAwareWarning } from './query-aware.ts'
 import { checkCallOptions } from './call-options.ts'
 import type { WarningHandler } from './warnings.ts'
@@ -178,7 +178,7 @@ export class Context {
     await this.exclusive('append', async () => {
       const { ids, dropsPending } = await this.tokenizeAppended(input, options)
       const pending = dropsPending ? undefined : this.pending
-      this.requireRoom(ids.length, this.parts.native.tokens + (pending === undefined ? 0 : 1), options)
+      requireRoom(this.parts, ids.length, this.parts.native.tokens + (pending === undefined ? 0 : 1), options)
       this.warning.warn()
       if (ids.length === 0) return
       throwIfAborted(options.signal)
@@ -206,7 +206,7 @@ export class Context {
     checkCallOptions(options, 'append')
     return this.exclusive('appendLogits', async () => {
       const { ids: fed } = await this.tokenizeAppended(ids, options)
-      this.requireRoom(fed.length, this.currentTokens(), options)
+      requireRoom(this.parts, fed.length, this.currentTokens(), options)
       await this.feed(options.signal)
       if (fed.length === 0) return new Float32Array(0)
       throwIfAborted(options.signal)
@@ -339,26 +339,6 @@ export class Context {
     } finally {
       signal?.removeEventListener('abort', stop)
     }
-  }
-
-  /** What prefill says of a prompt holds for what follows it. */
-  private requireRoom(added: number, present: number, { allowLongPrompt }: AppendOptions): void {
-    const { model, expected } = this.parts
-    const limit =
-      allowLongPrompt === undefined ? this.parts.limit : contextLimit(model.config, expected, allowLongPrompt)
-    const tokens = present + added
-    if (tokens > limit && limit === shortLimit(model.config, expected))
-      throw kvError(
-        'KV_PROMPT_TOO_LONG',
-        `The context would have ${tokens} tokens with these ${added}; it began with the rotary factors for texts of at most ${limit}.`,
-        `Prefill with { expectTokens: ${tokens} } or more: the factors for long texts are taken from the start then.`,
-      )
-    if (tokens > limit)
-      throw kvError(
-        'KV_PROMPT_TOO_LONG',
-        `The context would have ${tokens} tokens with these ${added}; the model was made for ${limit}.`,
-        'Append less, or allow it with { allowLongPrompt: true }.',
-      )
   }
 
   /** Tells the engine how many tokens come, so that it grants their memory at once. */
