@@ -1,3 +1,4 @@
+export type { Tier } from './spec/tiers.ts'
 export type {
   Balance,
   Bits,
@@ -132,6 +133,7 @@ export {
   segmentTokens,
   storedHeads,
   tableBytes,
+  tierCount,
   type PlanBytes,
   type SharedTokens,
   type StoredLayer,

@@ -111,8 +111,10 @@ SegmentPlan ReadSegment(const Napi::Object& from, const std::string& path) {
       Choose<Role>(from, "role", path,
                    {{"sinks", Role::kSinks}, {"packed", Role::kPacked}, {"recent", Role::kRecent}});
   const Napi::Value tokens = from.Get("tokens");
-  if (tokens.IsObject()) Unsupported(from.Env(), path + ".tokens", "a share");
-  if (!tokens.IsString()) segment.tokens = IntOf(from, "tokens");
+  if (tokens.IsObject())
+    segment.share = NumberOf(tokens.As<Napi::Object>(), "share");
+  else if (!tokens.IsString())
+    segment.tokens = IntOf(from, "tokens");
   ReadFormat(from.Get("key").As<Napi::Object>(), path + ".key", &segment.key);
   ReadFormat(from.Get("value").As<Napi::Object>(), path + ".value", &segment.value);
   return segment;
@@ -166,13 +168,10 @@ StoredForm ReadStoredForm(const Napi::Object& from, const std::string& path) {
 
 void ReadSegments(const Napi::Object& from, const std::string& path, LayerPlan* plan) {
   const Napi::Array segments = from.Get("segments").As<Napi::Array>();
-  int packed = 0;
   for (uint32_t i = 0; i < segments.Length(); ++i) {
     plan->segments.push_back(ReadSegment(segments.Get(i).As<Napi::Object>(),
                                          path + ".segments[" + std::to_string(i) + "]"));
-    packed += plan->segments.back().role == Role::kPacked;
   }
-  if (packed > 1) Unsupported(from.Env(), path + ".segments: more than one", "packed");
   const Napi::Object keys = from.Get("keys").As<Napi::Object>();
   plan->keys = ReadStoredForm(keys, path + ".keys");
   plan->values = ReadStoredForm(from.Get("values").As<Napi::Object>(), path + ".values");
@@ -239,6 +238,9 @@ void CheckTogether(Napi::Env env, const std::string& path, const LayerPlan& plan
   const bool uneven = plan.sharing.shared || !plan.per_heads.empty();
   if (uneven && (plan.evict != Evict::kNever || plan.cache_positions))
     Unsupported(env, path + ".tokens.pool beside eviction or cache positions", "layer");
+  if (plan.Tiers() > 1 && (plan.order_by_score || plan.residual == Residual::kKivi))
+    Unsupported(env, path + ".segments beside order by score or keys that leave by blocks",
+                "tiers");
   if (plan.cache_positions && !plan.RopeBefore())
     Unsupported(env, path + ".positions beside keys stored after RoPE", "cache");
 }

@@ -24,11 +24,10 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
   size_t bytes = plan_->keys.center ? store_.MeanBytes() : 0;
   for (const std::vector<int32_t>& positions : kept)
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) {
-      const int total = static_cast<int>(positions.size()), first = SinkTokens(total);
-      const int last = segments_.packed >= 0 ? RecentTokens(*plan_, tensor, total - first) : total;
-      if (first > 0) bytes += RunBytes(tensor, segments_.sinks, first);
-      if (segments_.packed >= 0) bytes += RunBytes(tensor, segments_.packed, total - first - last);
-      bytes += RunBytes(tensor, segments_.recent, last);
+      const std::vector<int> counts =
+          SegmentTokens(*plan_, tensor, static_cast<int>(positions.size()));
+      for (size_t i = 0; i < counts.size(); ++i)
+        bytes += RunBytes(tensor, static_cast<int>(i), counts[i]);
     }
   if (bytes > 0) store_.Reserve(bytes);
   if (plan_->keys.center) Center(kept, exact);
@@ -62,13 +61,6 @@ const float* KvLayer::RowsOf(int head, Tensor tensor, const ExactTokens& exact) 
          static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
 }
 
-// The same rule as segmentTokens() in packages/spec/src/plan/plan-bytes.ts.
-int KvLayer::SinkTokens(int stored) const {
-  if (segments_.sinks < 0 || segments_.packed < 0) return 0;
-  const int wanted = plan_->segments[static_cast<size_t>(segments_.sinks)].tokens;
-  return wanted < 0 ? stored : std::min(wanted, stored);
-}
-
 size_t KvLayer::RunBytes(Tensor tensor, int segment, int tokens) const {
   const int rest = tokens % kTileTokens;
   return static_cast<size_t>(tokens / kTileTokens) *
@@ -78,22 +70,26 @@ size_t KvLayer::RunBytes(Tensor tensor, int segment, int tokens) const {
 
 void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
                         std::vector<PackItem>* items) {
-  const int total = static_cast<int>(kept.size()), first = SinkTokens(total);
   HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
   if (track_positions_) tokens.positions = kept;
   if (plan_->Needs().mask) tokens.valid.assign(kept.size(), 1);
-  if (plan_->cache_positions)
-    for (int i = 0; i < total; ++i) tokens.indices.push_back(i);
+  if (plan_->cache_positions) {  // ranks by position
+    std::vector<int32_t> order = kept;
+    std::sort(order.begin(), order.end());
+    for (int32_t position : kept)
+      tokens.indices.push_back(static_cast<int32_t>(
+          std::lower_bound(order.begin(), order.end(), position) - order.begin()));
+  }
+  const int total = static_cast<int>(kept.size());
   next_index_ = std::max(next_index_, total);
-  const auto last = [&](Tensor tensor) {
-    return segments_.packed >= 0 ? RecentTokens(*plan_, tensor, total - first) : total;
-  };
-  const int last_keys = last(Tensor::kKey), last_values = last(Tensor::kValue);
-  BuildRun(head, segments_.sinks, kept.data(), first, kept.data(), first, exact, items);
-  BuildRun(head, segments_.packed, kept.data() + first, total - first - last_keys,
-           kept.data() + first, total - first - last_values, exact, items);
-  BuildRun(head, segments_.recent, kept.data() + total - last_keys, last_keys,
-           kept.data() + total - last_values, last_values, exact, items);
+  const std::vector<int> keys = SegmentTokens(*plan_, Tensor::kKey, total),
+                         values = SegmentTokens(*plan_, Tensor::kValue, total);
+  const int32_t *next_key = kept.data(), *next_value = kept.data();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    BuildRun(head, static_cast<int>(i), next_key, keys[i], next_value, values[i], exact, items);
+    next_key += keys[i];
+    next_value += values[i];
+  }
 }
 
 // The tokens of one segment, tile by tile: the key part and the value part of a tile lie behind one

@@ -97,7 +97,6 @@ class KvLayer {
   void Center(const std::vector<std::vector<int32_t>>& kept, const ExactTokens& exact);
   const float* RowsOf(int head, Tensor tensor, const ExactTokens& exact) const;
   size_t RunBytes(Tensor tensor, int segment, int tokens) const;
-  int SinkTokens(int stored) const;
 
   std::shared_ptr<Engine> engine_;
   std::shared_ptr<const LayerPlan> plan_;

@@ -208,6 +208,32 @@ Segments::Segments(const LayerPlan& plan) {
     throw Error("KV_UNSUPPORTED", "The plan's segment 'recent' is not the last one.");
 }
 
+std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept) {
+  const Segments at(plan);
+  std::vector<int> counts(plan.segments.size(), 0);
+  const auto count = [&](int segment) -> int& { return counts[static_cast<size_t>(segment)]; };
+  if (at.packed < 0) {
+    count(at.recent) = kept;
+    return counts;
+  }
+  int sinks = 0;
+  if (at.sinks >= 0) {
+    const int wanted = plan.segments[static_cast<size_t>(at.sinks)].tokens;
+    sinks = wanted < 0 ? kept : std::min(wanted, kept);
+    count(at.sinks) = sinks;
+  }
+  count(at.recent) = RecentTokens(plan, tensor, kept - sinks);
+  const int packed = kept - sinks - count(at.recent);
+  int left = packed;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (plan.segments[i].role != Role::kPacked) continue;
+    const double share = plan.segments[i].share;
+    counts[i] = share > 0 ? std::min(left, static_cast<int>(share * packed)) : left;
+    left -= counts[i];
+  }
+  return counts;
+}
+
 int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored) {
   const int window = plan.segments[static_cast<size_t>(Segments(plan).recent)].tokens;
   if (window < 0) return stored;

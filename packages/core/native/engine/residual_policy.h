@@ -24,6 +24,10 @@ struct Segments {
   explicit Segments(const LayerPlan& plan);
 };
 
+// Tokens of a head that keeps `kept` in every segment, in the order of the plan: the same rule as
+// segmentTokens() in packages/spec/src/plan/plan-bytes.ts.
+std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept);
+
 // Of `stored` tokens that no sink takes, those that stay in `recent` at the end of prefill.
 int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored);
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "engine/residual_policy.h"
+
 namespace qpkv {
 namespace {
 
@@ -96,6 +98,39 @@ std::vector<std::vector<int32_t>> RunSelect(Engine& engine, SelectArgs args, int
   return all;
 }
 
+// Where packed tokens lie in tiers: sinks, then the tiers and recent tokens. The best scores of the
+// first stage go to the first tier, protected tokens before all others, ties to the lower position;
+// within a tier tokens lie by position.
+void AssignTiers(Engine& engine, const LayerPlan& plan, const SelectionInput& input,
+                 const Candidates& at, std::vector<std::vector<int32_t>>* kept) {
+  if (plan.Tiers() < 2 || input.stages.empty()) return;
+  const std::vector<float> scores = DownloadRows(engine, input.stages.front(), input, input.tokens);
+  for (size_t head = 0; head < kept->size(); ++head) {
+    std::vector<int32_t>& tokens = (*kept)[head];
+    const float* score = scores.data() + head * static_cast<size_t>(input.tokens);
+    const auto protect = [&](int32_t t) {
+      return t < at.begin + at.first || t >= input.tokens - at.last ||
+             std::binary_search(at.fixed.begin(), at.fixed.end(), t);
+    };
+    for (int32_t t : tokens)
+      if (!protect(t) && score[t] != score[t])
+        RefuseScores(input.layer, static_cast<int>(head), true);
+    const std::vector<int> counts =
+        SegmentTokens(plan, Tensor::kKey, static_cast<int>(tokens.size()));
+    const auto packed = std::find_if(plan.segments.begin(), plan.segments.end(),
+                                     [](const SegmentPlan& s) { return s.role == Role::kPacked; });
+    const size_t first = static_cast<size_t>(packed - plan.segments.begin());
+    auto begin = tokens.begin() + (first == 0 ? 0 : counts[0]);
+    std::sort(begin, tokens.end() - counts.back(), [&](int32_t a, int32_t b) {
+      if (protect(a) != protect(b)) return protect(a);
+      if (!protect(a) && score[a] != score[b]) return score[a] > score[b];
+      return a < b;
+    });
+    for (size_t i = first; i + 1 < counts.size(); begin += counts[i++])
+      std::sort(begin, begin + counts[i]);
+  }
+}
+
 // Nothing observed: all scores are equal, and ties go to the lower position.
 Buffer EqualScores(Engine& engine, const SelectionInput& input) {
   const size_t bytes = sizeof(float) * static_cast<size_t>(input.heads) * input.tokens;
@@ -117,6 +152,7 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     std::vector<int32_t> all;
     for (int t = at.begin; t < input.tokens; ++t) all.push_back(t);
     result.kept.assign(static_cast<size_t>(input.heads), all);
+    AssignTiers(engine, plan, input, at, &result.kept);
     return result;
   }
   const int fixed = static_cast<int>(at.fixed.size()), reserved = at.first + at.last + fixed;
@@ -154,6 +190,7 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     keep = SharedPlaces(engine, plan, args, input.layer);
   args.keep = static_cast<const int32_t*>(keep.data());
   result.kept = RunSelect(engine, args, input.layer);
+  AssignTiers(engine, plan, input, at, &result.kept);
   return result;
 }
 

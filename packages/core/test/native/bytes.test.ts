@@ -1,4 +1,4 @@
-import { headBytes, type LayerPlan, type TensorFormat } from '@qpkv/spec'
+import { headBytes, meanBytes, type LayerPlan, type TensorFormat } from '@qpkv/spec'
 import { expect, test } from 'vitest'
 import { exact, layerCase, packed, residuals, segments, sliceTokens } from './support/layer-cases.ts'
 import { addon, exactSegments } from './support/open-model.ts'
@@ -50,6 +50,27 @@ const plans: Record<string, Partial<LayerPlan>> = {
     segments: segments(packed(2, 'channel'), packed(2, 'token'), 32),
     residual: residuals.blocks,
   },
+  'centred, by norms and balanced': {
+    segments: segments(
+      packed(2, 'token', 256, {
+        zero: 'none',
+        levels: { codebook: [-1, -0.3, 0.3, 1] },
+        solver: { kind: 'norm', spread: 0.2, keep: true },
+      }),
+      packed(2, 'token', 256, { balance: { steps: 3 }, metadata: 'f16' }),
+      16,
+    ),
+    keys: { rope: 'after', transform: 'center-hadamard' },
+    values: { transform: 'hadamard' },
+  },
+  'balanced keys, zeros in scales': {
+    segments: segments(
+      packed(4, 'channel', 128, { balance: { steps: 2 }, metadata: 'f16' }),
+      packed(4, 'token', 256, { zero: 'in-scale' }),
+      16,
+    ),
+    keys: { rope: 'after', transform: 'hadamard' },
+  },
   'no window': { segments: segments(packed(4, 'channel'), packed(4, 'token'), 0) },
 }
 const shapes = [
@@ -78,7 +99,8 @@ test.each(Object.keys(plans))('the allocator hands out what the plan says, to th
         const stored = heads === 'kv' ? shape.kvHeads : shape.queryHeads
         const bytes = cache.bytes()
         expect(bytes.planned, `${tokens} tokens`).toBe(
-          stored * headBytes(options.plan, tokens, shape.headDim),
+          stored * headBytes(options.plan, tokens, shape.headDim) +
+            meanBytes(options.plan, stored, shape.headDim),
         )
         expect(bytes).toMatchObject({ grown: 0, tails: 0 })
         cache.dispose()

@@ -22,6 +22,10 @@ export type SharedTokens = Pick<TokenShare, 'pool' | 'rounding'>
 export const headTokens = ({ perHead }: Pick<TokenShare, 'perHead'>, heads: number): readonly number[] =>
   typeof perHead === 'number' ? Array.from({ length: heads }, () => perHead) : perHead
 
+/** Packed segments: more than one are tiers. */
+export const tierCount = (segments: readonly SegmentPlan[]): number =>
+  segments.filter(({ role }) => role === 'packed').length
+
 /** Tokens of one tensor in every segment of a head that keeps `tokens` tokens, in the order of `segments`. */
 export function segmentTokens(layer: StoredLayer, tensor: 'key' | 'value', tokens: number): number[] {
   const tiers = layer.segments.filter(({ role }) => role === 'packed')
@@ -94,6 +98,9 @@ export function layerBytes(
 ): (tokens: number) => number {
   const means = meanBytes(layer, heads, headDim)
   if (pool !== 'layer') return (tokens) => heads * headBytes(layer, tokens, headDim) + means
+  if (tierCount(layer.segments) > 1)
+    return (tokens) =>
+      Math.ceil(heads * tieredBytesAtMost(layer, tokens + (rounding === 'each' ? 1 : 0), headDim)) + means
   const exact = layer.segments.reduce((sum, { tokens }) => sum + (typeof tokens === 'number' ? tokens : 0), 0)
   const block = layer.segments.find(({ role }) => role === 'recent')?.tokens
   const period =
@@ -106,6 +113,29 @@ export function layerBytes(
   for (let n = 1; n <= settled + period; n++)
     excess = Math.max(excess, headBytes(layer, n, headDim) - slope * n)
   return (tokens) => Math.ceil(heads * (slope * (tokens + (rounding === 'each' ? 1 : 0)) + excess)) + means
+}
+
+/**
+ * At least the bytes of any way in which heads that keep `tokens` on average share them: every segment costs at most a slope
+ * times its tokens and the largest excess of a tile, and shares are rounded to whole tokens, the last tier's up.
+ */
+function tieredBytesAtMost(layer: StoredLayer, tokens: number, headDim: number): number {
+  const needs = partNeeds(layer)
+  let left = 1
+  let bytes = 0
+  for (const { tokens: planned, ...formats } of layer.segments) {
+    const share = typeof planned === 'object' ? planned.share : planned === 'rest' ? left : 0
+    left -= share
+    const most = typeof planned === 'number' ? planned : share * tokens + layer.segments.length
+    for (const tensor of ['key', 'value'] as const) {
+      const cost = (n: number) => runBytes(tensor, formats[tensor], n, headDim, needs)
+      const slope = cost(TILE_TOKENS) / TILE_TOKENS
+      let excess = 0
+      for (let n = 1; n < TILE_TOKENS; n++) excess = Math.max(excess, cost(n) - slope * n)
+      bytes += slope * most + excess
+    }
+  }
+  return bytes
 }
 
 /** Bytes of the mean keys that a layer's keys are stored less of: float32 for all stored heads together. */

@@ -5,7 +5,15 @@ import { noMethods } from '../method/none.ts'
 import type { BoundPruner } from '../method/pruner.ts'
 import type { BoundQuantizer } from '../method/quantizer.ts'
 import type { BoundSharing } from '../method/sharing.ts'
-import { layerBytes, headBytes, meanBytes, nominalBits, storedHeads, tableBytes } from '../plan/plan-bytes.ts'
+import {
+  layerBytes,
+  headBytes,
+  meanBytes,
+  nominalBits,
+  storedHeads,
+  tableBytes,
+  tierCount,
+} from '../plan/plan-bytes.ts'
 import { readBudget, type Budget } from '../spec/budget.ts'
 import type { CompressionSpec } from '../spec/compression-spec.ts'
 import { overrideOf } from '../spec/layer-override.ts'
@@ -95,7 +103,7 @@ function draftLayer(
   const override = overrideOf(spec.layers ?? [], layer)
   const window = model.slidingWindow?.[layer]
   const candidates = Math.min(prompt.tokens, window && window > 0 ? window : prompt.tokens)
-  const at = { layer, model, heads: spec.heads ?? 'kv', override } as const
+  const at = { layer, model, heads: spec.heads ?? 'kv', override, tiers: spec.tiers } as const
   const asked = settleStorage(quantizer, at, precision)
   const settled = budget && readBudget(budget).kind.measure === 'bytes' ? fillPaidSlots(asked) : asked
   const windowed = override.tokens === undefined && keepsItsWindow(model, layer)
@@ -114,6 +122,7 @@ function draftLayer(
       `The heads of a layer share places and keep different numbers of tokens; a simulated quantizer needs equally many.`,
       { hint: 'Choose share=none, or a storage of the quantizer that is not simulated.' },
     )
+  refuseTiers(settled, selection, window, layer)
   const storage = selection.positions === 'cache' ? storedBeforeRope(settled) : settled
   const named = namedPositions(selection.protect, prompt, layer)
   return {
@@ -129,6 +138,23 @@ function draftLayer(
     fixed: windowed ? { tokens: candidates, path: 'the sliding window' } : fixedTokens(override, heads),
     ...bytesOf({ storage, selection, sharing, quantizer, layer, candidates, heads, headDim: model.headDim }),
   }
+}
+
+/** Tiers are assigned by score, and their tokens do not lie in the order of positions. */
+function refuseTiers(
+  { segments }: SettledStorage,
+  { stages, order }: CheckedSelection,
+  window: number | null | undefined,
+  layer: number,
+): void {
+  if (tierCount(segments) < 2) return
+  const refuse = (what: string, hint: string) =>
+    new KvError('KV_CONFLICT', `Tiers are assigned by score, and ${what} (layer ${layer}).`, { hint })
+  if (window !== undefined && window !== null && window > 0)
+    throw refuse('under a sliding window tokens lie by position', 'Leave the tiers out for this model.')
+  if (stages.length === 0) throw refuse('the pruner has none', 'Choose one that scores, such as keydiff.')
+  if (order === 'score')
+    throw refuse("the pruner's order 'score' stores all of them so", 'Leave its profile out.')
 }
 
 /** Cache-relative positions: keys are stored before RoPE and rotated when they are read. */
@@ -215,5 +241,6 @@ function bytesOf({
     typeof tokens === 'number'
       ? (tokens < candidates ? atMost : whole)(tokens) + tables
       : tokens.reduce((sum, n) => sum + headBytes(stored, n, headDim), tables + means)
-  return { bytes, bytesRise: residual.keys !== 'block' && sharing.pool === 'head', bytesKey }
+  const rises = residual.keys !== 'block' && sharing.pool === 'head' && tierCount(segments) < 2
+  return { bytes, bytesRise: rises, bytesKey }
 }

@@ -1,5 +1,6 @@
 import type { LayerTokens } from '../method/allocator.ts'
 import type { CompressionPlan, LayerPlan } from '../plan/layer-plan.ts'
+import { tierCount } from '../plan/plan-bytes.ts'
 import { apart } from './check-sharing.ts'
 import type { Draft, LayerDraft } from './draft.ts'
 import { clampTokens, leastOf, meanTokens, mostOf } from './layer-tokens.ts'
@@ -27,7 +28,9 @@ function layerPlan(draft: LayerDraft, asked: LayerTokens): LayerPlan {
   const tokens = clampTokens(asked, candidates)
   const full = leastOf(tokens) >= candidates
   // Everything stays: nothing to look at. Originals reorder a prompt that just fills the capacity, not a shorter one.
-  const whole = full && selection.evict === 'never' && (order === 'position' || leastOf(asked) > candidates)
+  const tiers = tierCount(storage.segments) > 1
+  const whole =
+    !tiers && full && selection.evict === 'never' && (order === 'position' || leastOf(asked) > candidates)
   const sharing = full || typeof tokens !== 'number' ? apart : draft.sharing
   const { keys, values, segments, residual, simulated } = storage
   return {

@@ -11,7 +11,6 @@ const notYet: readonly (readonly [field: string, what: string, asks: (layer: Lay
       typeof tokens.perHead !== 'number' && (evict !== 'never' || positions === 'cache'),
   ],
   ['evict.every', 'above 1', ({ evict }) => typeof evict === 'object' && evict.every > 1],
-  ['segments', 'tiers', ({ segments }) => segments.filter(({ role }) => role === 'packed').length > 1],
 ]
 
 /** Throws KV_UNSUPPORTED for a plan that is right and that no engine runs yet, naming the field. */

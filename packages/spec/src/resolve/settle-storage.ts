@@ -13,6 +13,7 @@ import type {
   Transform,
   ValueStorage,
 } from '../plan/layer-plan.ts'
+import type { Tier } from '../spec/tiers.ts'
 import { LANES } from '../plan/tile-bytes.ts'
 import type { Bits, Element, TensorFormat } from '../plan/tensor-format.ts'
 import type { LayerSettings } from '../spec/layer-override.ts'
@@ -29,9 +30,19 @@ const groups: Residual = { keys: 'group', values: 'group' }
 /** Step 1 of resolve(): the quantizer speaks, then layer overrides of bits, then the precision. */
 export function settleStorage(
   quantizer: BoundQuantizer,
-  at: { layer: number; model: ModelFacts; heads: 'kv' | 'query'; override: LayerSettings },
+  at: {
+    layer: number
+    model: ModelFacts
+    heads: 'kv' | 'query'
+    override: LayerSettings
+    tiers?: readonly Tier[] | undefined
+  },
   precision: StoragePrecision,
 ): SettledStorage {
+  const { tiers: widths, ...one } = at
+  // An override of bits is about the whole layer.
+  const overridden = at.override.keyBits !== undefined || at.override.valueBits !== undefined
+  if (widths !== undefined && !overridden) return settleTiers(quantizer, one, widths, precision)
   const { layer, model, heads, override } = at
   const { keyBits, valueBits } = override
   const path = `quantize (layer ${layer})`
@@ -63,6 +74,54 @@ export function settleStorage(
   })
   return { ...kept, segments: makeSegments(tiers, storage, precision) }
 }
+
+/** The same with several widths, each as the quantizer stores a layer of that width. */
+function settleTiers(
+  quantizer: BoundQuantizer,
+  at: { layer: number; model: ModelFacts; heads: 'kv' | 'query'; override: LayerSettings },
+  tiers: readonly Tier[],
+  precision: StoragePrecision,
+): SettledStorage {
+  const settled = tiers.map(({ bits }) =>
+    settleStorage(quantizer, { ...at, override: { keyBits: bits, valueBits: bits } }, precision),
+  )
+  const refuse = (what: string, hint: string) =>
+    new KvError('KV_CONFLICT', `tiers: ${what} (layer ${at.layer}).`, { hint })
+  const last = settled.at(-1)!
+  const beside = ({ keys, values, residual, segments }: SettledStorage) =>
+    JSON.stringify({ keys, values, residual, beside: segments.filter(({ role }) => role !== 'packed') })
+  if (last.simulated) throw refuse('the quantizer is simulated', 'Choose a storage that is packed.')
+  if (last.residual.keys === 'block')
+    throw refuse(
+      'keys and values leave the window by different rules, so that a token has no one tier',
+      'Leave residual out.',
+    )
+  const packed = settled.flatMap((storage, i) => {
+    const { share, bits } = tiers[i]!
+    const found = storage.segments.filter(({ role }) => role === 'packed')
+    // A layer of 16 bits has no packed segment at all.
+    const formats = bits === 16 ? exactPacked(precision) : found[0]
+    if (formats === undefined || found.length > 1)
+      throw refuse('the quantizer has tiers of its own', 'Leave one of the two out.')
+    if (bits !== 16 && beside(storage) !== beside(last))
+      throw refuse('the quantizer stores different widths in different ways', 'Choose another quantizer.')
+    return [
+      {
+        role: 'packed',
+        tokens: share === 'rest' ? 'rest' : { share },
+        key: formats.key,
+        value: formats.value,
+      } as const,
+    ]
+  })
+  const at0 = last.segments.findIndex(({ role }) => role === 'packed')
+  return { ...last, segments: last.segments.toSpliced(at0, 1, ...packed) }
+}
+
+const exactPacked = (element: StoragePrecision) => ({
+  key: exactFormat({ element }),
+  value: exactFormat({ element }),
+})
 
 function settleSimulated(
   storage: LayerStorage,

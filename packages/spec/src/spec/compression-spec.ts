@@ -5,6 +5,7 @@ import { roleNames, roles, type Slot } from '../method/roles.ts'
 import { optionsToJson } from '../options/option-shape.ts'
 import { refuseUnknown } from '../options/refuse-unknown.ts'
 import { checkBudget, type Budget } from './budget.ts'
+import { checkTiers, type Tier } from './tiers.ts'
 import { checkLayers, type LayerOverride } from './layer-override.ts'
 
 /** Version that specs are written in; loadSpec() reads older ones. */
@@ -23,6 +24,8 @@ export interface CompressionSpec {
   /** Whether the heads of a layer compete for places; left out: as the pruner does. */
   readonly share?: MethodRef
   readonly quantize: MethodRef
+  /** Widths by score, the widest first; the quantizer gives each of them. Left out: one width. */
+  readonly tiers?: readonly Tier[]
   readonly layers?: readonly LayerOverride[]
 }
 
@@ -31,7 +34,7 @@ export type SpecInput = {
   readonly [K in keyof CompressionSpec]?: CompressionSpec[K] | undefined
 }
 
-const fields = ['specVersion', 'heads', 'budget', 'prune', 'allocate', 'share', 'quantize', 'layers']
+const fields = ['specVersion', 'heads', 'budget', 'prune', 'allocate', 'share', 'quantize', 'tiers', 'layers']
 
 /**
  * Checks a spec's structure and returns it as a frozen value with nothing filled in but version and
@@ -41,7 +44,7 @@ const fields = ['specVersion', 'heads', 'budget', 'prune', 'allocate', 'share', 
 export function checkSpec(input: unknown): CompressionSpec {
   if (!isPlainObject(input)) throw expected('an object', 'the spec', input, 'KV_INVALID_SPEC')
   refuseUnknown(input, fields, 'spec', 'KV_INVALID_SPEC', 'field')
-  const { specVersion = SPEC_VERSION, heads, budget, prune, allocate, share, quantize, layers } = input
+  const { specVersion = SPEC_VERSION, heads, budget, prune, allocate, share, quantize, tiers, layers } = input
   if (specVersion !== SPEC_VERSION)
     throw expected(
       `${SPEC_VERSION}`,
@@ -61,6 +64,7 @@ export function checkSpec(input: unknown): CompressionSpec {
     ...(allocate !== undefined && { allocate: checkRef(allocate, 'allocate') }),
     ...(share !== undefined && { share: checkRef(share, 'share') }),
     quantize: checkRef(quantize ?? { method: 'none' }, 'quantize'),
+    ...(tiers !== undefined && { tiers: checkTiers(tiers) }),
     ...(overrides.length > 0 && { layers: overrides }),
   }) as CompressionSpec
 }

@@ -26,6 +26,20 @@ export function specSchema(registry: Registry): JsonObject {
       },
       budget: budgetSchema(),
       ...Object.fromEntries(slots),
+      tiers: {
+        type: 'array',
+        description:
+          'Widths by score, the widest first: parts of the packed tokens, the last of them the rest.',
+        items: object(
+          {
+            share: {
+              anyOf: [{ type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 }, { const: 'rest' }],
+            },
+            bits,
+          },
+          ['share', 'bits'],
+        ),
+      },
       layers: {
         type: 'array',
         description:

@@ -4,6 +4,7 @@ import { readBudget, type Budget } from '../spec/budget.ts'
 import { checkSpec, type SpecInput } from '../spec/compression-spec.ts'
 import type { PruneAxes } from './parse-methods.ts'
 import { isName, isNumber } from './scan.ts'
+import { printTiers } from './tiers-text.ts'
 
 const quoted = (value: Json) => `'${JSON.stringify(value).replaceAll("'", "''")}'`
 
@@ -53,7 +54,7 @@ export function printBudget(budget: Budget): string {
 
 /** The canonical text of a spec. parseSpec(printSpec(s)) equals s; printSpec(parseSpec(t)) is the canonical form of t. */
 export function printSpec(spec: SpecInput): string {
-  const { heads, budget, quantize, layers, ...axes } = checkSpec(spec)
+  const { heads, budget, quantize, tiers, layers, ...axes } = checkSpec(spec)
   const sections = (layers ?? []).map(({ from, to, ...rest }) =>
     from === undefined ? `#${printPairs({ ...rest })}` : `#${from}-${to}:${printPairs({ ...rest })}`,
   )
@@ -61,6 +62,7 @@ export function printSpec(spec: SpecInput): string {
     `${printPrune(axes)}+${printMethod(quantize)}`,
     budget ? `@${printBudget(budget)}` : '',
     heads ? `#heads=${heads}` : '',
+    tiers ? `#tiers=${printTiers(tiers)}` : '',
     ...sections,
   ].join('')
 }
