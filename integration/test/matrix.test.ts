@@ -21,6 +21,9 @@ const options: Record<string, string> = {
   keydiff: ':last=8',
   lagkv: ':lag=64',
   dropkv: ':window=16',
+  criticalkv: ':window=16',
+  chunkkv: ':window=16',
+  cake: ':window=16',
   'whole-first': ':layers=1',
 }
 const withOptions = (name: string) => `${name}${options[name] ?? ''}`

@@ -107,12 +107,14 @@ export function testPruner({ test, pruner }: { test: TestFunction; pruner: AnyPr
           )
           const sum = all.reduce((total, kept) => total + kept.length, 0)
           // Heads that share a pool keep different numbers; rounding head by head may miss the sum by one a head.
+          const off = rounding === 'each' ? 2 : 0
           assert.ok(
-            Math.abs(sum - 2 * perHead) <= (rounding === 'each' ? 2 : 0),
+            // Random scores fill no block.
+            layer.whole === undefined ? Math.abs(sum - 2 * perHead) <= off : sum <= 2 * perHead,
             `keeps ${sum} in 2 x ${perHead}`,
           )
           for (const kept of all) {
-            if (pool === 'head') assert.equal(kept.length, perHead)
+            if (pool === 'head' && layer.whole === undefined) assert.equal(kept.length, perHead)
             assert.equal(new Set(kept).size, kept.length, 'no token twice')
             assert.ok(kept.every((t) => t >= prompt.tokens - candidates && t < prompt.tokens))
             if (layer.order === 'position')

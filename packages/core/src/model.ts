@@ -13,6 +13,7 @@ import { measureLayers } from './measure-layers.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { promptMemory } from './memory/prompt-memory.ts'
 import { prefillPeakBytes, requireMemory } from './memory/estimate.ts'
+import { heldBy } from './memory/held-by.ts'
 import type { ChatTemplate, TemplateOptions } from './model/chat-template.ts'
 import type { ModelConfig } from './model/config.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
@@ -117,10 +118,7 @@ export class Model {
     const promptFacts = this.promptFacts(tokenized, options)
     const element = precision === 'f32' ? 'f32' : (options.element ?? 'bf16')
     const resolved = resolveAll(specs, registry, facts, promptFacts, element)
-    const available = this.requireMemory(
-      tokenized.ids.length,
-      resolved.map(({ bytes }) => bytes),
-    )
+    const available = this.requireMemory(tokenized.ids.length, resolved)
     for (const { warnings } of resolved) for (const warning of warnings) warn(warning, options.onWarning)
     this.alive()
     const expectTokens = Math.max(tokenized.ids.length, options.expectTokens ?? 0)
@@ -198,7 +196,10 @@ export class Model {
   estimate(tokens: number, specs: readonly SpecInput[] = [{}]): { prefillPeak: number; caches: number[] } {
     const { facts, registry, precision, config } = this.alive()
     const resolved = resolveAll(specs, registry, facts, { tokens }, precision === 'f32' ? 'f32' : 'bf16')
-    return { prefillPeak: prefillPeakBytes(config, tokens), caches: resolved.map(({ bytes }) => bytes) }
+    return {
+      prefillPeak: prefillPeakBytes(config, tokens, heldBy(resolved)),
+      caches: resolved.map(({ bytes }) => bytes),
+    }
   }
 
   /** Frees weights and threads once the last context is gone. Safe to call twice. */
@@ -236,7 +237,7 @@ export class Model {
   }
 
   /** Whether it would fit if nothing else ran; what does not fit beside the others waits. Gives back the bytes that there are. */
-  private requireMemory(tokens: number, caches: readonly number[]): number {
+  private requireMemory(tokens: number, resolved: readonly ResolvedSpec[]): number {
     const { config, memoryLimit, native } = this.parts
     const limit =
       memoryLimit === undefined
@@ -245,8 +246,8 @@ export class Model {
     requireMemory(
       `A prefill of ${tokens} tokens`,
       {
-        'prefill work': prefillPeakBytes(config, tokens),
-        cache: caches.reduce((sum, bytes) => sum + bytes, 0),
+        'prefill work': prefillPeakBytes(config, tokens, heldBy(resolved)),
+        cache: resolved.reduce((sum, { bytes }) => sum + bytes, 0),
       },
       limit,
       'Use a shorter prompt, fewer specs at once, or a smaller budget.',

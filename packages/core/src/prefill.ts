@@ -13,12 +13,13 @@ import { endedBy, throwIfAborted } from './aborted.ts'
 import { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import type { ModelParts } from './model-parts.ts'
-import type { NativeModel, NativePrefill, NativePromptMemory } from './native/addon.ts'
+import type { NativeModel, NativePrefill, NativePromptMemory, NativeReplay } from './native/addon.ts'
 import { viewLayer } from './layer-view.ts'
 import type { PrefillOptions } from './prefill-options.ts'
 import { contextLimit } from './prompt/context-limit.ts'
 import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
+import { replaysOf, wantsReplay } from './replay.ts'
 import { roundTripLayer } from './round-trip.ts'
 
 /** Bytes per layer and tensor that simulated quantizers count. */
@@ -37,7 +38,13 @@ export async function runPrefill(
   throwIfAborted(signal)
   const started = performance.now()
   const expected = Math.max(prompt.ids.length, options.expectTokens ?? 0)
-  const prefill = start(native, prompt.ids, specs, expected, memory)
+  const replays = specs.some(({ plan }) => wantsReplay(plan))
+    ? replaysOf(
+        { ids: prompt.ids, userEnd: specs[0]?.plan.userEnd },
+        (text) => parts.tokenizer?.encode(text, { special: false }) ?? [],
+      )
+    : []
+  const prefill = start(native, prompt.ids, specs, expected, memory, replays)
   const stop = () => {
     prefill.abort()
   }
@@ -118,21 +125,20 @@ async function runWithHooks({ prefill, specs, parts, ids, options }: Pass): Prom
   const { signal, onProgress, onLayer } = options
   const { layers } = parts.facts
   const tokens = ids.length
-  const kept: (readonly Int32Array[])[][] = specs.map(() => [])
   const simulated: SimulatedBytes[] = specs.map(() => [])
   for (let layer = 0; layer < layers; layer++) {
     await prefill.runLayer()
     for (const [index, spec] of specs.entries()) {
       throwIfAborted(signal)
       const { positions, bytes, scores } = await compressLayer(prefill, index, layer, spec, parts, ids)
-      kept[index]?.push(positions)
       if (bytes !== undefined) simulated[index]?.push(bytes)
       const observes = (spec.plan.layers[layer]?.stages.length ?? 0) > 0
       await onLayer?.(viewLayer(prefill, { layer, index, tokens, positions, observes }, scores))
     }
     onProgress?.({ layer: layer + 1, layers, tokens })
   }
-  return { kept, simulated }
+  // Layers that share places have chosen with the last one.
+  return { kept: prefill.kept(), simulated }
 }
 
 /** Bytes of a context with simulated layers: what their quantizer counted, and the others as they are stored. */
@@ -153,6 +159,7 @@ function start(
   specs: readonly ResolvedSpec[],
   expected: number,
   memory: NativePromptMemory,
+  replays: readonly NativeReplay[],
 ): NativePrefill {
   try {
     return native.startPrefill(
@@ -160,6 +167,7 @@ function start(
       specs.map(({ plan }) => plan),
       expected,
       memory,
+      replays,
     )
   } catch (cause) {
     throw fromNative(cause)

@@ -1,15 +1,21 @@
 // Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
 import { ada, adakv } from '@qpkv/pruner-adakv'
+import { cake } from '@qpkv/pruner-cake'
+import { chunkkv, wholeChunks } from '@qpkv/pruner-chunkkv'
 import { compactor } from '@qpkv/pruner-compactor'
+import { criticalAda, criticalkv } from '@qpkv/pruner-criticalkv'
 import { dropkv } from '@qpkv/pruner-dropkv'
+import { duoattention, headTable } from '@qpkv/pruner-duoattention'
 import { expectedAttention } from '@qpkv/pruner-expected-attention'
 import { h2o } from '@qpkv/pruner-h2o'
 import { keydiff } from '@qpkv/pruner-keydiff'
+import { kvzip, modelWide } from '@qpkv/pruner-kvzip'
 import { l2norm, wholeFirst } from '@qpkv/pruner-l2norm'
 import { lagkv } from '@qpkv/pruner-lagkv'
 import { layerRange, layerquant as layerquantPruner } from '@qpkv/pruner-layerquant'
 import { pyramid, pyramidkv } from '@qpkv/pruner-pyramidkv'
 import { random } from '@qpkv/pruner-random'
+import { rkv } from '@qpkv/pruner-rkv'
 import { snapkv } from '@qpkv/pruner-snapkv'
 import { streamingllm } from '@qpkv/pruner-streamingllm'
 import { tova } from '@qpkv/pruner-tova'
@@ -27,26 +33,36 @@ import { createRegistry, type AnyMethod, type Registry } from '@qpkv/spec'
 /** Every first-party method beside `none`. */
 export const methods: readonly AnyMethod[] = Object.freeze([
   adakv,
+  cake,
+  chunkkv,
   compactor,
+  criticalkv,
   dropkv,
+  duoattention,
   expectedAttention,
   h2o,
   keydiff,
+  kvzip,
   l2norm,
   lagkv,
   layerquantPruner,
   pyramidkv,
   random,
+  rkv,
   snapkv,
   streamingllm,
   tova,
   vatp,
+  wholeChunks,
+  headTable,
   wholeFirst,
   layerRange,
   pyramid,
   equalMemory,
   uniform,
   ada,
+  criticalAda,
+  modelWide,
   hadamard,
   int8,
   kivi,
@@ -61,26 +77,36 @@ export const registry: Registry = createRegistry(methods)
 
 export {
   adakv,
+  cake,
+  chunkkv,
   compactor,
+  criticalkv,
   dropkv,
+  duoattention,
   expectedAttention,
   h2o,
   keydiff,
+  kvzip,
   l2norm,
   lagkv,
   layerquantPruner,
   pyramidkv,
   random,
+  rkv,
   snapkv,
   streamingllm,
   tova,
   vatp,
+  wholeChunks,
+  headTable,
   wholeFirst,
   layerRange,
   pyramid,
   equalMemory,
   uniform,
   ada,
+  criticalAda,
+  modelWide,
   hadamard,
   int8,
   kivi,

@@ -15,12 +15,26 @@ export interface LayerTensors {
   readonly kBefore?: Float32Array
   /** [turned / 2], inverse frequencies of the rotary embedding. */
   readonly ropeInvFreq?: Float32Array
+  /** Repetitions of parts of the prompt; needed by replay-attention. */
+  readonly replays?: readonly ReplayTensors[]
   readonly queryHeads: number
   readonly kvHeads: number
   readonly tokens: number
   readonly headDim: number
   /** Index after the last token of the last user turn; left out: the prompt's end. */
   readonly userEnd?: number
+}
+
+/** Queries and keys, after RoPE, of tokens that repeat the prompt's tokens [from, to). */
+export interface ReplayTensors {
+  readonly from: number
+  readonly to: number
+  /** [queryHeads, rows, headDim] */
+  readonly q: Float32Array
+  /** [kvHeads, rows, headDim] */
+  readonly k: Float32Array
+  /** [rows]: norms of what the layer's attention reads. */
+  readonly inputNorms?: Float32Array
 }
 
 /** Row of a head and token in a tensor [heads, tokens, headDim]. */
@@ -34,12 +48,11 @@ export const rowOf = (
   return tensor.subarray(from, from + headDim)
 }
 
-/** A tensor that a statistic reads. Throws KV_METHOD, naming it, where the caller did not give it. */
-export function needed(
-  tensors: LayerTensors,
-  name: 'v' | 'outputWeight' | 'qBefore' | 'kBefore' | 'ropeInvFreq',
-): Float32Array {
-  const tensor = tensors[name]
-  if (tensor === undefined) throw new KvError('KV_METHOD', `The statistic needs the tensor ${name}.`)
-  return tensor
+type Needed = 'v' | 'outputWeight' | 'qBefore' | 'kBefore' | 'ropeInvFreq' | 'replays'
+
+/** What a statistic reads. Throws KV_METHOD, naming it, where the caller did not give it. */
+export function needed<N extends Needed>(tensors: LayerTensors, name: N): NonNullable<LayerTensors[N]> {
+  const found = tensors[name]
+  if (found === undefined) throw new KvError('KV_METHOD', `The statistic needs ${name}.`)
+  return found
 }

@@ -1,4 +1,5 @@
 import type { OperationNode } from '@qpkv/spec'
+import { takenInOrder } from './taken-in-order.ts'
 import { smoothScores } from './smooth-scores.ts'
 
 /** [heads][tokens], float32. */
@@ -54,6 +55,12 @@ const interpreters: { readonly [N in Exclude<OperationNode['op'], 'group'>]: Int
           ? values.reduce((a, b) => Math.max(a, b), -Infinity)
           : values.reduce((a, b) => a + b, 0) / values.length
       return values.map(() => value)
+    }),
+  'entropy-gate': ({ block, rescue, skipFirst = 0 }, [x]) =>
+    x!.map((row) => {
+      const gated = row.slice()
+      gated.set(takenInOrder(row.subarray(skipFirst), block, rescue), Math.min(skipFirst, row.length))
+      return gated
     }),
   constant: ({ first, last, value }, [x]) => {
     const highest = x!.reduce((best, row) => row.reduce((a, b) => Math.max(a, b), best), -Infinity)

@@ -6,33 +6,46 @@ import { roundHalfEven } from './round-float.ts'
  * order of the tokens, so that every engine finds the same counts.
  */
 
+/** What sharing needs beside the scores. */
+export interface SharedPlaces {
+  /** Places of all heads together; left out: `places` for each. */
+  readonly total?: number
+  /** Protected tokens of a head, which count where a part of all kept ones is meant. */
+  readonly reserved?: number
+}
+
 /** What sharing needs of a plan. */
-export type Sharing = Pick<TokenShare, 'floor' | 'weigh' | 'rounding'>
+export type Sharing = Pick<TokenShare, 'floor' | 'guard' | 'weigh' | 'rounding'>
 
 /**
- * Places per head. `candidates[head]` holds the scores of the tokens that compete, higher is better, equally many per head; `places` are a
+ * Places per head. `candidates[head]` holds the scores of the tokens that compete, higher is better, as many per head as compete there; `places` are a
  * head's equal part. A head's share is how many of the layer's `heads * places` best scores are its own (ties: lower head, then lower
  * position); it gets `floor * places + (1 - floor) * share`, rounded so that the sum is exact (`rounding: 'each'`: one by one, half to even).
  */
 export function shareAmongHeads(
   candidates: readonly Float32Array[],
   places: number,
-  { floor, weigh, rounding }: Sharing,
+  { floor, guard, weigh, rounding }: Sharing,
+  { total = candidates.length * places, reserved = 0 }: SharedPlaces = {},
 ): number[] {
-  const tokens = candidates[0]?.length ?? 0
-  if (places >= tokens) return candidates.map(() => tokens)
-  if (places <= 0) return candidates.map(() => 0)
-  const shares = bestShares(candidates, places, weigh === 'top-share')
+  const tokens = Math.max(0, ...candidates.map((own) => own.length))
+  if (total >= candidates.reduce((sum, own) => sum + own.length, 0))
+    return candidates.map((own) => own.length)
+  if (total <= 0) return candidates.map(() => 0)
+  const least = guard === 'least' ? Math.max(0, Math.floor(floor * (places + reserved) + 1e-9) - reserved) : 0
+  const shares = bestShares(candidates, { places, total, least, weighed: weigh === 'top-share' })
+  if (guard === 'least') return shares
   if (rounding === 'each')
     return shares.map((share) =>
       Math.min(tokens, roundHalfEven(share * (1 - floor) + Math.trunc(places * floor))),
     )
-  const wanted = shares.map((share) => floor * places + (1 - floor) * share)
+  const equal = total / candidates.length
+  const wanted = shares.map((share) => floor * equal + (1 - floor) * share)
   const counts = wanted.map(Math.floor)
   const byRemainder = wanted
     .map((want, head) => ({ head, rest: want - Math.floor(want) }))
     .sort((a, b) => b.rest - a.rest || a.head - b.head)
-  let missing = candidates.length * places - counts.reduce((sum, n) => sum + n, 0)
+  let missing = total - counts.reduce((sum, n) => sum + n, 0)
   for (const { head } of byRemainder) {
     if (missing <= 0) break
     counts[head]!++
@@ -41,14 +54,27 @@ export function shareAmongHeads(
   return counts
 }
 
-/** How many of the best `heads * places` scores each head holds; weighed, a head's scores count times what part of its mass its own best ones hold. */
-function bestShares(candidates: readonly Float32Array[], places: number, weighed: boolean): number[] {
+interface Competition {
+  readonly places: number
+  readonly total: number
+  /** Best scores of each head that win in any case. */
+  readonly least: number
+  /** A head's scores count times what part of their sum its own best ones hold. */
+  readonly weighed: boolean
+}
+
+/** How many of the best `total` scores each head holds. */
+function bestShares(
+  candidates: readonly Float32Array[],
+  { places, total, least, weighed }: Competition,
+): number[] {
   const all = candidates.flatMap((scores, head) => {
     const weight = weighed ? topShare(scores, places) : 1
-    return Array.from(scores, (score) => ({ head, score: score * weight }))
+    const safe = new Set([...scores.keys()].sort((a, b) => scores[b]! - scores[a]!).slice(0, least))
+    return Array.from(scores, (score, t) => ({ head, score: safe.has(t) ? Infinity : score * weight }))
   })
   // A stable sort: equal scores stay in the order of heads and positions.
-  const best = all.sort((a, b) => b.score - a.score).slice(0, candidates.length * places)
+  const best = all.sort((a, b) => (a.score === b.score ? 0 : b.score - a.score)).slice(0, total)
   const shares = candidates.map(() => 0)
   for (const { head } of best) shares[head]!++
   return shares

@@ -4,9 +4,11 @@ import { needed, rowOf, type LayerTensors } from './layer-tensors.ts'
 import { chunkAttention } from './measured/chunk-attention.ts'
 import { dropError } from './measured/drop-error.ts'
 import { expectedAttention } from './measured/expected-attention.ts'
+import { joinedAttention } from './measured/joined-attention.ts'
 import { leverage } from './measured/leverage.ts'
 import { partitionSpread } from './measured/partition-spread.ts'
 import { redundancy } from './measured/redundancy.ts'
+import { replayAttention } from './measured/replay-attention.ts'
 import { uniformNumber } from './random-numbers.ts'
 
 /** One row per query head or per KV head, [heads][tokens], in double. */
@@ -30,6 +32,7 @@ const interpreters: { readonly [N in StatisticNode['stat']]: Interpreter<N> } = 
   'chunk-attention': chunkAttention,
   'drop-error': dropError,
   'expected-attention': expectedAttention,
+  'joined-attention': joinedAttention,
   'key-norm': (_, tensors) =>
     perKvHead(tensors, (head, token) => normOf(rowOf(tensors.k, tensors, head, token), 2)),
   'key-similarity': (_, tensors) =>
@@ -39,6 +42,7 @@ const interpreters: { readonly [N in StatisticNode['stat']]: Interpreter<N> } = 
   position: (_, tensors) => perKvHead(tensors, (_, token) => token),
   random: ({ seed }, tensors) => perKvHead(tensors, (head, token) => uniformNumber(seed, head, token)),
   redundancy,
+  'replay-attention': replayAttention,
   'value-norm': ({ norm }, tensors) =>
     perKvHead(tensors, (head, token) => normOf(rowOf(needed(tensors, 'v'), tensors, head, token), norm)),
   'value-output-norm': ({ norm }, tensors) =>

@@ -149,6 +149,7 @@ export {
   windowAttentionOptions,
   type WindowAttentionOptions,
 } from './method/window-attention.ts'
+export { binaryShare } from './method/binary-share.ts'
 export {
   expectedAttentionOptions,
   expectedAttentionScore,

@@ -112,7 +112,6 @@ describe('what else methods answer', () => {
     [{ pool: 'layers' }, /^KV_UNSUPPORTED.*pool/],
     [{ pool: 'layer', flor: 1 }, /Did you mean floor/],
     [{ pool: 'layer', floor: 2 }, /^KV_METHOD.*floor/],
-    [{ pool: 'model' }, /^KV_UNSUPPORTED.*tokens\.pool.*no engine runs yet/],
   ])('a sharing that says %j is refused', (rule, words) => {
     const share = defineSharing({ ...facts, share: () => rule as never })()
     const { code, message, hint } = errorOf({ budget: { tokens: 9 }, prune: norms, share })

@@ -4,9 +4,38 @@
 #include "binding/read_model.h"
 #include "binding/read_plan.h"
 #include "binding/read_score.h"
+#include "engine/selection.h"
 
 namespace qpkv {
 namespace {
+
+// ReplayOptions: tokens that repeat a part of the prompt.
+void ReadReplays(const Napi::Object& from, LayerInput* input) {
+  if (!Has(from, "replays")) return;
+  const Napi::Array list = from.Get("replays").As<Napi::Array>();
+  const LayerShape& shape = input->shape;
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Object one = list.Get(i).As<Napi::Object>();
+    ReplayInput replay;
+    replay.rows = IntOf(one, "rows");
+    replay.from = IntOf(one, "from");
+    replay.to = IntOf(one, "to");
+    replay.q = Floats(one.Get("q"));
+    replay.k = Floats(one.Get("k"));
+    replay.input_norms = Floats(one.Get("inputNorms"));
+    const size_t row = static_cast<size_t>(shape.head_dim) * static_cast<size_t>(replay.rows);
+    const bool lies = 0 <= replay.from && replay.from < replay.to && replay.to <= input->tokens &&
+                      replay.rows >= 1 &&
+                      replay.rows <= replay.to - replay.from + kMostReplayWords;
+    if (!lies || replay.q.size() != row * static_cast<size_t>(shape.query_heads) ||
+        replay.k.size() != row * static_cast<size_t>(shape.kv_heads) ||
+        replay.input_norms.size() != static_cast<size_t>(replay.rows))
+      throw MakeError(from.Env(), "KV_INVALID_OPTION",
+                      "replays: expected parts [from, to) of the prompt, and q, k and inputNorms "
+                      "as long as rows says.");
+    input->replays.push_back(std::move(replay));
+  }
+}
 
 // LayerOptions.
 LayerInput ReadLayerInput(const Napi::Object& from) {
@@ -52,6 +81,7 @@ LayerInput ReadLayerInput(const Napi::Object& from) {
     throw MakeError(from.Env(), "KV_INVALID_OPTION",
                     "v, kBefore, qBefore, outputWeight or ropeInvFreq has another length than the "
                     "shape says.");
+  ReadReplays(from, &input);
   return input;
 }
 
@@ -108,6 +138,53 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
         });
   }
 
+  // Kept positions [layers][stored heads] of layers whose scores are given, as prefill chooses them.
+  Napi::Value SelectLayers(const Napi::CallbackInfo& info) {
+    const Napi::Object from = info[0].As<Napi::Object>();
+    struct Given {
+      std::vector<std::shared_ptr<const LayerPlan>> plans;
+      std::vector<std::vector<float>> scores;
+      int tokens = 0, heads = 0;
+    };
+    auto given = std::make_shared<Given>();
+    given->tokens = IntOf(from, "tokens");
+    given->heads = IntOf(from, "heads");
+    const Napi::Array layers = from.Get("layers").As<Napi::Array>();
+    for (uint32_t i = 0; i < layers.Length(); ++i) {
+      const Napi::Object layer = layers.Get(i).As<Napi::Object>();
+      given->plans.push_back(ReadLayerPlan(layer.Get("plan").As<Napi::Object>(),
+                                           engine_.Get(info.Env())->statistics, "plan"));
+      given->scores.push_back(Floats(layer.Get("scores")));
+      if (given->tokens < 1 || given->heads < 1 ||
+          given->scores.back().size() !=
+              static_cast<size_t>(given->tokens) * static_cast<size_t>(given->heads))
+        throw MakeError(info.Env(), "KV_INVALID_OPTION",
+                        "Expected scores [heads, tokens] for each layer.");
+    }
+    return engine_.runtime().Run(info.Env(), [engine = engine_.Get(info.Env()), given]() -> Finish {
+      EngineTurn turn(*engine);
+      std::vector<Buffer> buffers;
+      std::vector<LayerToSelect> all;
+      for (size_t l = 0; l < given->plans.size(); ++l) {
+        const size_t bytes = given->scores[l].size() * sizeof(float);
+        buffers.emplace_back(engine->device, bytes);
+        engine->Upload(buffers.back().data(), given->scores[l].data(), bytes);
+        SelectionInput input;
+        input.stages = {buffers.back().floats()};
+        input.heads = given->heads;
+        input.tokens = given->tokens;
+        input.layer = static_cast<int>(l);
+        all.push_back({given->plans[l].get(), input});
+      }
+      auto kept = SelectOverLayers(*engine, all);
+      return [kept = std::move(kept)](Napi::Env env) -> Napi::Value {
+        Napi::Array out = Napi::Array::New(env, kept.size());
+        for (uint32_t l = 0; l < kept.size(); ++l) out.Set(l, KeptArrays(env, kept[l]));
+        return out;
+      };
+    });
+  }
+
   Napi::Value Observe(const Napi::CallbackInfo& info) {
     const Napi::Object from = info[0].As<Napi::Object>();
     const std::shared_ptr<Engine> engine = engine_.Get(info.Env());
@@ -137,6 +214,7 @@ Napi::Function DefineEngine(Napi::Env env) {
        EngineObject::InstanceAccessor<&EngineObject::Threads>("threads"),
        EngineObject::InstanceMethod<&EngineObject::LoadModel>("loadModel"),
        EngineObject::InstanceMethod<&EngineObject::CreateLayerCache>("createLayerCache"),
+       EngineObject::InstanceMethod<&EngineObject::SelectLayers>("selectLayers"),
        EngineObject::InstanceMethod<&EngineObject::Observe>("observe"),
        EngineObject::InstanceMethod<&EngineObject::Dispose>("dispose")});
 }

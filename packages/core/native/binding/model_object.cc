@@ -29,6 +29,25 @@ PromptMemory ReadMemory(const Napi::Object& from, size_t plans) {
   return memory;
 }
 
+// NativeReplay of addon.ts: parts of the prompt that the prefill repeats.
+std::vector<Replay> ReadReplays(const Napi::Value& from, int tokens) {
+  std::vector<Replay> replays;
+  if (!from.IsArray()) return replays;
+  const Napi::Array list = from.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Object one = list.Get(i).As<Napi::Object>();
+    Replay replay{Ints(one.Get("ids")), IntOf(one, "from"), IntOf(one, "to")};
+    const int rows = static_cast<int>(replay.ids.size());
+    if (replay.from < 0 || replay.to <= replay.from || replay.to > tokens || rows < 1 ||
+        rows > replay.to - replay.from + kMostReplayWords)
+      throw MakeError(from.Env(), "KV_INVALID_OPTION",
+                      "Expected replays of parts [from, to) of the prompt with at most " +
+                          std::to_string(kMostReplayWords) + " tokens more than the part has.");
+    replays.push_back(std::move(replay));
+  }
+  return replays;
+}
+
 class ModelObject : public Napi::ObjectWrap<ModelObject> {
  public:
   explicit ModelObject(const Napi::CallbackInfo& info)
@@ -62,9 +81,11 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     const int expected = info[2].IsNumber() ? info[2].As<Napi::Number>().Int32Value() : 0;
     PromptMemory memory;
     if (info[3].IsObject()) memory = ReadMemory(info[3].As<Napi::Object>(), plans.size());
+    std::vector<Replay> replays = ReadReplays(info[4], static_cast<int>(ids.size()));
+    for (const Replay& replay : replays) CheckIds(env, replay.ids, model->description.vocab);
     return Guarded(env, [&] {
       auto prefill = std::make_shared<Prefill>(model, std::move(ids), std::move(plans), expected,
-                                               std::move(memory));
+                                               std::move(memory), std::move(replays));
       return MakeObject(env, env.GetInstanceData<Instance>()->prefill, std::move(runtime),
                         std::move(prefill));
     });

@@ -5,6 +5,19 @@
 namespace qpkv {
 namespace {
 
+// [plans][layers][stored heads]
+Napi::Array AllKept(Napi::Env env, const Prefill& prefill) {
+  const auto count = static_cast<uint32_t>(prefill.plan_count());
+  Napi::Array plans = Napi::Array::New(env, count);
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto& kept = prefill.kept(static_cast<int>(i));
+    Napi::Array layers = Napi::Array::New(env, kept.size());
+    for (uint32_t l = 0; l < kept.size(); ++l) layers.Set(l, KeptArrays(env, kept[l]));
+    plans.Set(i, layers);
+  }
+  return plans;
+}
+
 class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
  public:
   explicit PrefillObject(const Napi::CallbackInfo& info)
@@ -39,6 +52,10 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
       std::vector<float> scores = prefill.Scores(plan);
       return [scores = std::move(scores)](Napi::Env env) { return FloatArray(env, scores); };
     });
+  }
+
+  Napi::Value Kept(const Napi::CallbackInfo& info) {
+    return AllKept(info.Env(), *prefill_.Get(info.Env()));
   }
 
   Napi::Value Exact(const Napi::CallbackInfo& info) {
@@ -124,14 +141,7 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
     const PrefillJob* running = job.get();  // lives until its promise has a value
     const auto finish = [running, compress](Napi::Env env) -> Napi::Value {
       if (!compress) return env.Undefined();
-      Napi::Array plans = Napi::Array::New(env, running->kept().size());
-      for (uint32_t i = 0; i < running->kept().size(); ++i) {
-        Napi::Array layers = Napi::Array::New(env, running->kept()[i].size());
-        for (uint32_t l = 0; l < running->kept()[i].size(); ++l)
-          layers.Set(l, KeptArrays(env, running->kept()[i][l]));
-        plans.Set(i, layers);
-      }
-      return plans;
+      return AllKept(env, running->prefill());
     };
     return prefill_.runtime().Submit(info.Env(), std::move(job), Mark(info), finish);
   }
@@ -174,6 +184,7 @@ Napi::Function DefinePrefill(Napi::Env env) {
        PrefillObject::InstanceMethod<&PrefillObject::RunLayers>("runLayers"),
        PrefillObject::InstanceMethod<&PrefillObject::Scores>("scores"),
        PrefillObject::InstanceMethod<&PrefillObject::Exact>("exact"),
+       PrefillObject::InstanceMethod<&PrefillObject::Kept>("kept"),
        PrefillObject::InstanceMethod<&PrefillObject::CompressLayer>("compressLayer"),
        PrefillObject::InstanceMethod<&PrefillObject::Finish_>("finish"),
        PrefillObject::InstanceMethod<&PrefillObject::AllLogits>("allLogits"),

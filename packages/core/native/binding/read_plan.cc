@@ -130,8 +130,12 @@ std::vector<int32_t> Ints32(const Napi::Array& from) {
 
 HeadSharing ReadSharing(const Napi::Object& tokens, const std::string& path) {
   HeadSharing sharing;
-  sharing.shared = Choose<bool>(tokens, "pool", path, {{"head", false}, {"layer", true}});
+  const int pool = Choose<int>(tokens, "pool", path, {{"head", 0}, {"layer", 1}, {"model", 2}});
+  sharing.shared = pool > 0;
+  sharing.over_layers = pool == 2;
   if (!sharing.shared) return sharing;
+  if (Has(tokens, "guard"))
+    sharing.floor_least = Choose<bool>(tokens, "guard", path, {{"least", true}});
   sharing.floor = tokens.Get("floor").ToNumber().DoubleValue();
   if (Has(tokens, "weigh"))
     sharing.weigh_top_share = Choose<bool>(tokens, "weigh", path, {{"top-share", true}});
@@ -145,7 +149,7 @@ void ReadTokens(const Napi::Object& from, const std::string& path, LayerPlan* pl
   if (from.Get("perHead").IsArray()) {
     plan->per_heads = Ints32(from.Get("perHead").As<Napi::Array>());
     plan->per_head = *std::max_element(plan->per_heads.begin(), plan->per_heads.end());
-    if (plan->sharing.shared)
+    if (plan->sharing.shared && !plan->sharing.over_layers)
       Unsupported(from.Env(), path + ".pool beside perHead as a list", "layer");
   } else {
     plan->per_head = IntOf(from, "perHead");
@@ -205,8 +209,10 @@ void ReadStages(const Napi::Object& from, const StatisticList& statistics, const
   for (uint32_t i = 0; i < stages.Length(); ++i) {
     const Napi::Object stage = stages.Get(i).As<Napi::Object>();
     const std::string at = path + ".stages[" + std::to_string(i) + "]";
-    plan->stages.push_back(
-        {ReadScore(stage.Get("score"), statistics, at + ".score"), NumberOf(stage, "share")});
+    ScoreStage read = {ReadScore(stage.Get("score"), statistics, at + ".score"),
+                       NumberOf(stage, "share")};
+    if (Has(stage, "of")) read.of_kept = Choose<bool>(stage, "of", at, {{"kept", true}});
+    plan->stages.push_back(std::move(read));
   }
 }
 
@@ -255,6 +261,7 @@ std::shared_ptr<const LayerPlan> ReadLayerPlan(const Napi::Object& from,
   ReadSegments(from, path, plan.get());
   plan->residual = ReadResidual(from, path);
   ReadStages(from, statistics, path, plan.get());
+  if (Has(from, "whole")) plan->whole = IntOf(from, "whole");
   ReadProtection(from.Get("protect").As<Napi::Object>(), plan.get());
   plan->order_by_score = Choose<bool>(from, "order", path, {{"position", false}, {"score", true}});
   ReadEviction(from, statistics, path, plan.get());

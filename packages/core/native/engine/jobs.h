@@ -77,12 +77,9 @@ class PrefillJob : public Job {
       : prefill_(std::move(prefill)),
         to_(to),
         compress_(compress),
-        progress_(std::move(progress)),
-        kept_(static_cast<size_t>(prefill_->plan_count())) {}
+        progress_(std::move(progress)) {}
 
-  using Kept = std::vector<std::vector<int32_t>>;  // [stored heads] positions
-  // [plans][layers of this job]
-  const std::vector<std::vector<Kept>>& kept() const { return kept_; }
+  const Prefill& prefill() const { return *prefill_; }
 
   Lane lane() const override { return Lane::kPrompts; }
   uint64_t order() const override { return prefill_->number(); }
@@ -100,8 +97,7 @@ class PrefillJob : public Job {
     if (prefill_->between_layers()) FinishLayer();
   }
   void Run() override {
-    std::vector<Kept>& kept = kept_[static_cast<size_t>(plan_)];
-    kept.push_back(prefill_->CompressLayer(plan_, {}, false));
+    prefill_->CompressLayer(plan_, {}, false);
     ++plan_;
     FinishLayer();
   }
@@ -122,7 +118,6 @@ class PrefillJob : public Job {
   const std::function<void(int layer)> progress_;
   bool compressing_ = false;
   int plan_ = 0;  // that compresses next
-  std::vector<std::vector<Kept>> kept_;
 };
 
 // Anything else, done at once: a function.

@@ -103,13 +103,14 @@ QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows)
   const ModelDescription& d = model.description;
   const LayerWeights& weights = model.layers[static_cast<size_t>(layer)];
   Engine& engine = *model.engine;
-  const QkvRows qkv = QkvBuffer(model, rows);
+  QkvRows qkv = QkvBuffer(model, rows);
   const float* x = hidden;
   if (weights.input_norm != nullptr) {
     float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
     Normalize(model, hidden, weights.input_norm, norm, rows);
     x = norm;
   }
+  qkv.input = x;
   Multiply(model, x, rows, weights.qkv, weights.qkv_bias, qkv.q, false);
   if (weights.q_norm != nullptr)
     NormalizeHeads(model, qkv.q, weights.q_norm, d.query_heads, rows, qkv.stride);

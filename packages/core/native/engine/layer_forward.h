@@ -15,6 +15,7 @@ struct QkvRows {
   float* k = nullptr;  // [rows, kvHeads, headDim]
   float* v = nullptr;
   int stride = 0;
+  const float* input = nullptr;  // [rows, hidden], what was projected
 };
 
 // [rows, hidden] of embeddings; ids and positions are on the device.

@@ -92,6 +92,22 @@ void Measurements::AddChunk(const QueryChunk& chunk, const LayerTensors& so_far)
   }
 }
 
+void Measurements::AddReplay(const ReplayChunk& chunk, const LayerTensors& all) {
+  for (const Measurement& one : all_) {
+    if ((one.statistic->about->reads & kReadReplay) == 0) continue;
+    StatisticArgs args = ArgsOf(one, StatisticStage::kReplay, all);
+    args.first = chunk.first;
+    args.rows = chunk.rows;
+    args.q_stride = chunk.q_stride;
+    args.q = chunk.q;
+    args.inputs = chunk.inputs;
+    args.hidden = chunk.hidden;
+    args.replay_begin = chunk.from;
+    args.replay_end = chunk.to;
+    one.statistic->run(engine_->stream, args);
+  }
+}
+
 void Measurements::Finish(const LayerTensors& all) {
   for (const Measurement& one : all_)
     one.statistic->run(engine_->stream, ArgsOf(one, StatisticStage::kFinish, all));

@@ -27,6 +27,15 @@ struct QueryChunk {
   int rows = 0, first = 0, q_stride = 0;
 };
 
+// Queries of tokens that repeat [from, to) of the prompt; their keys lie behind the prompt's.
+struct ReplayChunk {
+  const float* q = nullptr;            // [rows, queryHeads, headDim] after RoPE
+  const float* inputs = nullptr;  // [rows, hidden], what the layer's attention reads
+  int hidden = 0;
+  int rows = 0, first = 0, q_stride = 0;  // first: counts from the repetition's beginning
+  int from = 0, to = 0;
+};
+
 // Keys and values of the layer, [kvHeads, capacity, headDim]; null: not given.
 struct LayerTensors {
   const float *keys = nullptr, *keys_before = nullptr, *values = nullptr;
@@ -45,6 +54,7 @@ class Measurements {
   Wanted Want(const Statistic& statistic, const double* options, int protect_last, int user_end);
   uint32_t reads() const;  // of Reading: what all of them need
   void AddChunk(const QueryChunk& chunk, const LayerTensors& so_far);
+  void AddReplay(const ReplayChunk& chunk, const LayerTensors& all);
   void Finish(const LayerTensors& all);
 
   int rows(int index) const;             // of the result: query heads or KV heads

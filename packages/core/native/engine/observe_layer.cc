@@ -70,6 +70,9 @@ void ObservedLayer::CheckReads() const {
   need(kReadKeysBefore, keys_before_, "kBefore");
   need(kReadValues | kReadOutputs, values_, "v");
   need(kReadRope, inv_freq_, "ropeInvFreq");
+  if ((reads & kReadReplay) != 0 && input_.replays.empty())
+    throw Error("KV_INVALID_OPTION",
+                "A statistic of this score reads replays, which are not given.");
 }
 
 // One chunk of prefill, with its attention for the log-sum-exps of the queries and its outputs.
@@ -108,6 +111,36 @@ void ObservedLayer::RunChunk(int first, const LayerTensors& tensors) {
   observer_->AddChunk(chunk, tensors);
 }
 
+void ObservedLayer::RunReplay(const ReplayInput& replay) {
+  const LayerShape& shape = input_.shape;
+  const int width = shape.query_heads * shape.head_dim;
+  // The prompt's keys and, behind them, those of the repetition.
+  std::vector<float> keys;
+  const size_t prompt = static_cast<size_t>(input_.tokens) * shape.head_dim,
+               own = static_cast<size_t>(replay.rows) * shape.head_dim;
+  for (size_t head = 0; head < static_cast<size_t>(shape.kv_heads); ++head) {
+    const auto from = input_.k.begin() + static_cast<long>(head * prompt);
+    const auto more = replay.k.begin() + static_cast<long>(head * own);
+    keys.insert(keys.end(), from, from + static_cast<long>(prompt));
+    keys.insert(keys.end(), more, more + static_cast<long>(own));
+  }
+  const Buffer all = Upload(*engine_, keys), queries = Upload(*engine_, replay.q),
+               norms = Upload(*engine_, replay.input_norms);
+  const LayerTensors tensors = {all.floats(), nullptr, nullptr, input_.tokens + replay.rows};
+  for (int first = 0; first < replay.rows; first += kChunkTokens) {
+    ReplayChunk chunk{};
+    chunk.q = queries.floats() + static_cast<size_t>(first) * width;
+    chunk.inputs = norms.floats() + first;  // rows of one number, whose norm it is
+    chunk.hidden = 1;
+    chunk.rows = std::min(kChunkTokens, replay.rows - first);
+    chunk.first = first;
+    chunk.q_stride = width;
+    chunk.from = replay.from;
+    chunk.to = replay.to;
+    observer_->AddReplay(chunk, tensors);
+  }
+}
+
 void ObservedLayer::Run() {
   CheckReads();
   const LayerTensors tensors = {keys_.floats(), keys_before_.floats(), values_.floats(),
@@ -116,6 +149,8 @@ void ObservedLayer::Run() {
   for (int first = 0; first < input_.tokens && (observer_->reads() & kOfQueries) != 0;
        first += kChunkTokens)
     RunChunk(first, tensors);
+  if ((observer_->reads() & kReadReplay) != 0)
+    for (const ReplayInput& replay : input_.replays) RunReplay(replay);
   observer_->Finish(tensors);
 }
 

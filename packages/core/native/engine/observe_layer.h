@@ -8,6 +8,14 @@
 
 namespace qpkv {
 
+// Tokens that repeat [from, to) of the prompt, as prefill runs them behind it.
+struct ReplayInput {
+  std::vector<float> q;            // [rows, queryHeads, headDim] after RoPE
+  std::vector<float> k;            // [kvHeads, rows, headDim] after RoPE
+  std::vector<float> input_norms;  // [rows]
+  int rows = 0, from = 0, to = 0;
+};
+
 struct LayerInput {
   std::vector<float> q;         // [tokens, queryHeads, headDim] after RoPE
   std::vector<float> k, v;      // [kvHeads, tokens, headDim]; v may be empty
@@ -15,6 +23,7 @@ struct LayerInput {
   std::vector<float> k_before;  // like k before RoPE, or empty
   std::vector<float> output;    // [hidden, queryHeads * headDim], the output projection, or empty
   std::vector<float> inv_freq;  // [headDim / 2], or empty
+  std::vector<ReplayInput> replays;
   std::vector<float> scores;    // [storedHeads, tokens] instead of observed ones, or empty
   int tokens = 0;
   int user_end = 0;
@@ -42,6 +51,7 @@ class ObservedLayer {
  private:
   void CheckReads() const;
   void RunChunk(int first, const LayerTensors& tensors);
+  void RunReplay(const ReplayInput& replay);
 
   std::shared_ptr<Engine> engine_;
   const LayerInput& input_;

@@ -24,6 +24,9 @@ class Observer {
   void AddChunk(const QueryChunk& chunk, const LayerTensors& so_far) {
     measurements_.AddChunk(chunk, so_far);
   }
+  void AddReplay(const ReplayChunk& chunk, const LayerTensors& all) {
+    measurements_.AddReplay(chunk, all);
+  }
   void Finish(const LayerTensors& all) { measurements_.Finish(all); }
 
   // [stored heads, tokens] on the device, valid as long as the observer.

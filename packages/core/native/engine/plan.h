@@ -31,6 +31,8 @@ struct SegmentPlan {
 // reference.
 struct HeadSharing {
   bool shared = false;  // tokens.pool is 'layer': per_head is the mean of the heads
+  bool over_layers = false;  // it is 'model': those of all layers do
+  bool floor_least = false;  // a head keeps at least its part, else by the best scores alone
   double floor = 0;     // part of the equal share that a head keeps whatever its scores are
   bool weigh_top_share = false;
   bool round_each = false;  // head by head; else the sum is exact
@@ -53,6 +55,7 @@ struct LayerPlan {
   bool running_sum = false;  // later queries add to them summed over query heads; else their mean
   int protect_first = 0, protect_last = 0;
   std::vector<int32_t> protect_positions;  // others, ascending
+  int whole = 0;  // tokens of blocks that are kept whole or not at all; 0: none
   bool order_by_score = false;
   Evict evict = Evict::kNever;
   bool cache_positions = false;  // keys turn by their index in the cache

@@ -2,9 +2,9 @@
 #include "engine/prefill.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/layer_forward.h"
-#include "engine/selection.h"
 
 namespace qpkv {
 namespace {
@@ -15,15 +15,17 @@ uint64_t NextNumber() {
 }  // namespace
 
 Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
-                 std::vector<CompressionPlan> plans, int expected, PromptMemory memory)
+                 std::vector<CompressionPlan> plans, int expected, PromptMemory memory,
+                 std::vector<Replay> replays)
     : number_(NextNumber()),
       model_(std::move(model)),
-      ids_(std::move(ids)),
-      expected_(std::max(expected, static_cast<int>(ids_.size()))),
+      stream_(std::move(ids), std::move(replays)),
+      expected_(std::max(expected, stream_.tokens())),
       plans_(std::move(plans)),
       memory_(std::move(memory)),
       grant_(model_->memory),
-      caches_(plans_.size()) {
+      caches_(plans_.size()),
+      kept_(plans_.size()) {
   const ModelDescription& d = model_->description;
   for (const CompressionPlan& plan : plans_) {
     if (static_cast<int>(plan.layers.size()) != d.layers)
@@ -54,11 +56,26 @@ bool Prefill::Admit() {
 // A prefill that waits for its turn holds nothing.
 void Prefill::TakeMemory() {
   const ModelDescription& d = model_->description;
-  const size_t kv = sizeof(float) * ids_.size() * d.kv_heads * d.head_dim;
-  hidden_.Ensure(model_->engine->device, sizeof(float) * ids_.size() * d.hidden);
-  keys_.Ensure(model_->engine->device, kv);
-  values_.Ensure(model_->engine->device, kv);
-  if (keeps_keys_before_) keys_before_.Ensure(model_->engine->device, kv);
+  bool pooled = false;
+  for (int i = 0; i < plan_count(); ++i) pooled |= Pooled(i);
+  if (pooled && layer_ > 0) held_.push_back(std::exchange(now_, Passed()));
+  const size_t kv = sizeof(float) * static_cast<size_t>(stream_.rows()) * d.kv_heads * d.head_dim;
+  hidden_.Ensure(model_->engine->device,
+                 sizeof(float) * static_cast<size_t>(stream_.all()) * d.hidden);
+  now_.keys.Ensure(model_->engine->device, kv);
+  now_.values.Ensure(model_->engine->device, kv);
+  if (keeps_keys_before_) now_.keys_before.Ensure(model_->engine->device, kv);
+  now_.replaced.assign(plans_.size(), {});
+}
+
+bool Prefill::Pooled(int plan) const {
+  for (const auto& layer : plans_[static_cast<size_t>(plan)].layers)
+    if (layer->sharing.over_layers) return true;
+  return false;
+}
+
+Prefill::Passed& Prefill::At(int layer) {
+  return layer == layer_ - 1 ? now_ : held_[static_cast<size_t>(layer)];
 }
 
 LayerShape Prefill::Shape(int plan, int layer) const {
@@ -80,17 +97,21 @@ void Prefill::StartObserver() {
   model.precision = d.products;
   model.output = model_->layers[static_cast<size_t>(layer_)].o;
   model.rope = model_->RopeOf(layer_, expected_);
-  observer_ = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model);
-  tickets_.clear();
+  now_.observer = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model);
+  now_.tickets.clear();
   for (int i = 0; i < plan_count(); ++i)
-    tickets_.push_back(WantPlan(*observer_, Plan(i, layer_), Shape(i, layer_).stored_heads(),
+    now_.tickets.push_back(WantPlan(*now_.observer, Plan(i, layer_), Shape(i, layer_).stored_heads(),
                                 plans_[static_cast<size_t>(i)].user_end));
-  if ((observer_->reads() & kReadKeysBefore) != 0)
-    keys_before_.Ensure(model_->engine->device, keys_.bytes());
+  if ((now_.observer->reads() & kReadKeysBefore) != 0)
+    now_.keys_before.Ensure(model_->engine->device, now_.keys.bytes());
+  if ((now_.observer->reads() & kReadReplay) != 0 && stream_.all() == tokens())
+    throw Error("KV_UNSUPPORTED",
+                "A statistic of layer " + std::to_string(layer_) +
+                    " reads a repetition of the prompt; give replays with the prefill.");
 }
 
 LayerTensors Prefill::Tensors() const {
-  return {keys_.floats(), keys_before_.floats(), values_.floats(), tokens()};
+  return {now_.keys.floats(), now_.keys_before.floats(), now_.values.floats(), stream_.rows()};
 }
 
 void Prefill::CheckUsable() const {
@@ -131,7 +152,9 @@ void Prefill::RunLayer() {
   } while (!between_layers());
 }
 
-int Prefill::chunk_rows() const { return std::min(kChunkTokens, tokens() - passed_); }
+int Prefill::chunk_rows() const {
+  return std::min(kChunkTokens, stream_.EndOf(passed_) - passed_);
+}
 
 Work Prefill::NextChunk() {
   CheckAbort();
@@ -148,7 +171,7 @@ Work Prefill::NextChunk() {
   work.to = layer_ + 1;
   work.first = passed_;
   work.rows = chunk_rows();
-  work.ids = ids_.data() + passed_;
+  work.ids = stream_.ids() + passed_;
   return work;
 }
 
@@ -156,7 +179,7 @@ void Prefill::Took(const Outcome& outcome) {
   if (outcome.error) throw *outcome.error;
   failed_ = false;
   passed_ += chunk_rows();
-  if (passed_ < tokens()) return;
+  if (passed_ < stream_.all()) return;
   passed_ = 0;
   ++layer_;
 }
@@ -173,12 +196,13 @@ void Prefill::StoreRows(const LayerRows& rows, const float* x, const Buffer& to)
   const ModelDescription& d = model_->description;
   model_->engine->ops.StoreHeads(
       model_->engine->stream,
-      {x, to.floats(), rows.rows, d.kv_heads, d.head_dim, rows.qkv.stride, tokens(), rows.first});
+      {x, to.floats(), rows.rows, d.kv_heads, d.head_dim, rows.qkv.stride, stream_.rows(),
+       stream_.PositionOf(rows.first)});
 }
 
 void Prefill::BeforeRope(const LayerRows& rows) {
-  if (keys_before_.data() != nullptr) StoreRows(rows, rows.qkv.k, keys_before_);
-  if ((observer_->reads() & kReadQueriesBefore) == 0) return;
+  if (now_.keys_before.data() != nullptr) StoreRows(rows, rows.qkv.k, now_.keys_before);
+  if ((now_.observer->reads() & kReadQueriesBefore) == 0) return;
   Engine& engine = *model_->engine;
   const int width = model_->description.query_heads * model_->description.head_dim;
   queries_before_.Ensure(engine.device, sizeof(float) * kChunkTokens * width);
@@ -189,125 +213,56 @@ void Prefill::BeforeRope(const LayerRows& rows) {
 void Prefill::Attend(const LayerRows& rows) {
   const ModelDescription& d = model_->description;
   Engine& engine = *model_->engine;
-  StoreRows(rows, rows.qkv.k, keys_);
-  StoreRows(rows, rows.qkv.v, values_);
+  StoreRows(rows, rows.qkv.k, now_.keys);
+  StoreRows(rows, rows.qkv.v, now_.values);
   PrefillAttentionArgs args{};
   args.q = rows.qkv.q;
-  args.k = keys_.floats();
-  args.v = values_.floats();
+  args.k = now_.keys.floats();
+  args.v = now_.values.floats();
   args.out = rows.out;
-  args.lse = (observer_->reads() & kReadQueries) != 0
+  args.lse = (now_.observer->reads() & kReadQueries) != 0
                  ? engine.Floats(Slot::kLse, static_cast<size_t>(rows.rows) * d.query_heads)
                  : nullptr;
   args.rows = rows.rows;
-  args.first = rows.first;
+  args.first = stream_.PositionOf(rows.first);
   args.q_heads = d.query_heads;
   args.kv_heads = d.kv_heads;
   args.dim = d.head_dim;
   args.q_stride = rows.qkv.stride;
-  args.capacity = tokens();
+  args.capacity = stream_.rows();
   args.window = d.layer[static_cast<size_t>(rows.layer)].window;
   args.scale = d.block.attention_scale;
   args.cap = d.block.attention_cap;
   args.precision = d.products;
   engine.ops.PrefillAttention(engine.stream, args);
+  if (stream_.ReplayAt(rows.first) != nullptr) return AddReplay(rows);
   QueryChunk chunk{};
   chunk.q = args.q;
-  if ((observer_->reads() & kReadQueriesBefore) != 0) chunk.q_before = queries_before_.floats();
+  if ((now_.observer->reads() & kReadQueriesBefore) != 0) chunk.q_before = queries_before_.floats();
   chunk.lse = args.lse;
   chunk.outputs = args.out;
   chunk.rows = rows.rows;
   chunk.first = rows.first;
   chunk.q_stride = args.q_stride;
-  observer_->AddChunk(chunk, Tensors());
+  now_.observer->AddChunk(chunk, Tensors());
+}
+
+void Prefill::AddReplay(const LayerRows& rows) {
+  const Replay& replay = *stream_.ReplayAt(rows.first);
+  ReplayChunk chunk{};
+  chunk.q = rows.qkv.q;
+  chunk.inputs = rows.qkv.input;
+  chunk.hidden = model_->description.hidden;
+  chunk.rows = rows.rows;
+  chunk.first = rows.first - stream_.BeginOf(rows.first);
+  chunk.q_stride = rows.qkv.stride;
+  chunk.from = replay.from;
+  chunk.to = replay.to;
+  now_.observer->AddReplay(chunk, Tensors());
 }
 
 void Prefill::AfterLayers(int done) {
-  if (done == tokens()) observer_->Finish(Tensors());
-}
-
-std::vector<float> Prefill::Scores(int plan) {
-  EngineTurn turn(*model_->engine);
-  CheckBetweenLayers();
-  if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
-  const PlanTickets& tickets = tickets_[static_cast<size_t>(plan)];
-  if (tickets.stages.empty()) return {};
-  return DownloadScores(observer_->Scores(tickets.stages.front()), plan);
-}
-
-std::vector<float> Prefill::DownloadScores(const float* scores, int plan) const {
-  std::vector<float> out(static_cast<size_t>(stored_heads(plan)) * ids_.size());
-  model_->engine->Download(out.data(), scores, out.size() * sizeof(float));
-  return out;
-}
-
-std::vector<float> Prefill::Exact(Tensor tensor) {
-  EngineTurn turn(*model_->engine);
-  CheckBetweenLayers();
-  if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
-  const Buffer& from = tensor == Tensor::kKey ? keys_ : values_;
-  std::vector<float> out(ids_.size() * model_->description.kv_heads * model_->description.head_dim);
-  model_->engine->Download(out.data(), from.data(), out.size() * sizeof(float));
-  return out;
-}
-
-std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements,
-                                                         bool select_only) {
-  Engine& engine = *model_->engine;
-  EngineTurn turn(engine);
-  CheckBetweenLayers();
-  std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
-  if (static_cast<int>(cache.size()) != layer_ - 1)
-    throw Error("KV_BUSY", "Plan " + std::to_string(plan) +
-                               " has compressed this layer already, or no layer has run.");
-  const int layer = layer_ - 1;
-  const LayerShape shape = Shape(plan, layer);
-  const LayerPlan& what = Plan(plan, layer);
-  const auto upload = [&](const std::vector<float>& from) {
-    Buffer buffer(engine.device, from.size() * sizeof(float));
-    engine.Upload(buffer.data(), from.data(), from.size() * sizeof(float));
-    return buffer;
-  };
-  const PlanTickets& tickets = tickets_[static_cast<size_t>(plan)];
-  SelectionInput input;
-  Buffer replaced;
-  if (replacements.scores.empty()) {
-    for (int ticket : tickets.stages) input.stages.push_back(observer_->Scores(ticket));
-  } else {
-    replaced = upload(replacements.scores);
-    input.stages = {replaced.floats()};
-  }
-  input.heads = shape.stored_heads();
-  input.tokens = tokens();
-  input.window = shape.window;
-  input.layer = layer;
-  const Selection selection = SelectTokens(engine, what, input);
-  if (select_only) return selection.kept;
-  Buffer keys, values;
-  ExactTokens exact;
-  exact.keys = what.RopeBefore() ? keys_before_.floats() : keys_.floats();
-  exact.values = values_.floats();
-  exact.capacity = tokens();
-  if (!replacements.keys.empty()) {
-    keys = upload(replacements.keys);
-    values = upload(replacements.values);
-    exact.keys = keys.floats();
-    exact.values = values.floats();
-    exact.per_stored_head = true;
-  }
-  auto stored = std::make_unique<KvLayer>(
-      model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)], shape,
-      model_->RopeOf(layer, expected_), exact, selection.kept, tokens(), false);
-  if (stored->by_score()) {
-    const float* start = replaced.data() != nullptr ? replaced.floats()
-                         : tickets.evict >= 0       ? observer_->Scores(tickets.evict)
-                                                    : nullptr;
-    stored->StartScores(start != nullptr ? DownloadScores(start, plan) : std::vector<float>(),
-                        tokens());
-  }
-  turn.Finish();
-  cache.push_back(std::move(stored));  // last: whatever failed above may be tried again
-  return selection.kept;
+  if (done == stream_.all()) now_.observer->Finish(Tensors());
 }
 
 std::vector<float> Prefill::AllLogits() {
@@ -315,7 +270,7 @@ std::vector<float> Prefill::AllLogits() {
   CheckBetweenLayers();
   if (layer_ != d.layers)
     throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
-  std::vector<float> out(ids_.size() * d.vocab);
+  std::vector<float> out(static_cast<size_t>(tokens()) * d.vocab);
   for (int first = 0; first < tokens(); first += kChunkTokens) {
     EngineTurn turn(*model_->engine);
     LogitsOf(first, std::min(kChunkTokens, tokens() - first),
@@ -351,7 +306,8 @@ std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   finished_ = true;
   std::vector<std::shared_ptr<Context>> contexts;
   for (size_t i = 0; i < caches_.size(); ++i) {
-    contexts.push_back(std::make_shared<Context>(model_, std::move(caches_[i]), logits, ids_));
+    contexts.push_back(
+        std::make_shared<Context>(model_, std::move(caches_[i]), logits, stream_.prompt()));
     if (memory_.contexts.empty()) continue;
     const ContextMemory& its = memory_.contexts[i];
     const size_t growth = its.per_token * static_cast<size_t>(its.growth_tokens);
@@ -359,8 +315,9 @@ std::vector<std::shared_ptr<Context>> Prefill::Finish() {
                                  tokens() + its.growth_tokens);
   }
   caches_.clear();
-  hidden_.Free(), keys_.Free(), keys_before_.Free(), values_.Free(), queries_before_.Free();
-  observer_.reset();
+  hidden_.Free(), queries_before_.Free();
+  now_ = Passed();
+  held_.clear();
   grant_.Drop(grant_.bytes());
   open_.reset();
   return contexts;

@@ -12,6 +12,7 @@
 #include "engine/model.h"
 #include "engine/observer.h"
 #include "engine/plan.h"
+#include "engine/prompt_stream.h"
 
 namespace qpkv {
 
@@ -26,7 +27,8 @@ class Prefill : public Sequence {
  public:
   // expected: tokens that the contexts will hold, if more than the prompt's.
   Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
-          std::vector<CompressionPlan> plans, int expected = 0, PromptMemory memory = {});
+          std::vector<CompressionPlan> plans, int expected = 0, PromptMemory memory = {},
+          std::vector<Replay> replays = {});
 
   // Whether its memory is granted, or is now.
   bool Admit();
@@ -41,14 +43,18 @@ class Prefill : public Sequence {
   void RunLayer();  // the same, waiting for it
   std::vector<float> Scores(int plan);
   std::vector<float> Exact(Tensor tensor);
-  // select_only: chooses tokens and stores nothing; a later call stores.
+  // select_only: chooses tokens and stores nothing; a later call stores. Where all layers share
+  // places the last layer's call chooses and stores for all of them, and earlier ones return
+  // nothing.
   std::vector<std::vector<int32_t>> CompressLayer(int plan, const Replacements& replacements,
                                                   bool select_only);
+  using Kept = std::vector<std::vector<int32_t>>;  // [stored heads] positions
+  const std::vector<Kept>& kept(int plan) const { return kept_[static_cast<size_t>(plan)]; }
   std::vector<float> AllLogits();
   std::vector<std::shared_ptr<Context>> Finish();  // nothing else may follow
 
   float* HiddenAt(int first) override;
-  int RopePosition(int, int first) const override { return first; }
+  int RopePosition(int, int first) const override { return stream_.PositionOf(first); }
   RopeTable RopeAt(int layer) const override { return model_->RopeOf(layer, expected_); }
   bool TurnsKeys(int) const override { return true; }
   void BeforeLayers(const Work& work) override;
@@ -57,7 +63,7 @@ class Prefill : public Sequence {
   void AfterLayers(int tokens) override;
 
   int layer() const { return layer_; }  // the one that runLayer() passes next
-  int tokens() const { return static_cast<int>(ids_.size()); }
+  int tokens() const { return stream_.tokens(); }
   int plan_count() const { return static_cast<int>(plans_.size()); }
   int stored_heads(int plan) const { return Shape(plan, 0).stored_heads(); }
   Model& model() { return *model_; }
@@ -68,6 +74,21 @@ class Prefill : public Sequence {
   std::atomic<bool> abort{false};
 
  private:
+  // What is there of a layer that has passed all tokens.
+  struct Passed {
+    Buffer keys;         // [kvHeads, rows, headDim] after RoPE; rows: those of the stream
+    Buffer keys_before;  // the same before RoPE, where something reads them
+    Buffer values;       // [kvHeads, rows, headDim]
+    std::unique_ptr<Observer> observer;
+    std::vector<PlanTickets> tickets;  // per plan
+    // Scores of a TypeScript hook per plan, where all layers share places: they wait for the last.
+    std::vector<std::vector<float>> replaced;
+  };
+  struct StageScores {
+    std::vector<const float*> stages;
+    Buffer replaced;  // holds them where a hook gave them
+  };
+
   LayerShape Shape(int plan, int layer) const;
   const LayerPlan& Plan(int plan, int layer) const {
     return *plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)];
@@ -79,13 +100,20 @@ class Prefill : public Sequence {
   void TakeMemory();
   void StartObserver();
   LayerTensors Tensors() const;  // of the layer that runs
+  Passed& At(int layer);
+  bool Pooled(int plan) const;  // whether layers of it share places
+  StageScores ScoresOf(int plan, int layer, const std::vector<float>& given);
+  std::vector<Kept> SelectTogether(int plan);
+  std::unique_ptr<KvLayer> Store(int plan, int layer, const Kept& kept,
+                                 const Replacements& replacements);
+  void AddReplay(const LayerRows& rows);
   std::vector<float> DownloadScores(const float* scores, int plan) const;
   void StoreRows(const LayerRows& rows, const float* x, const Buffer& to);
   void LogitsOf(int first, int rows, float* all, float* last);
 
   const uint64_t number_;
   std::shared_ptr<Model> model_;
-  std::vector<int32_t> ids_;
+  PromptStream stream_;
   int expected_;
   bool keeps_keys_before_ = false;  // a plan stores keys before RoPE
   std::vector<CompressionPlan> plans_;
@@ -98,13 +126,11 @@ class Prefill : public Sequence {
   int passed_ = 0;             // tokens that have passed the running layer; 0 between layers
   bool failed_ = false;        // in the middle of a layer
   bool finished_ = false;
-  Buffer hidden_;          // [tokens, hidden]
-  Buffer keys_;            // [kvHeads, tokens, headDim] after RoPE, of the layer just run
-  Buffer keys_before_;     // the same before RoPE, where a plan stores keys so
-  Buffer values_;          // [kvHeads, tokens, headDim]
-  Buffer queries_before_;  // [rows, queryHeads, headDim] of the running chunk, where observed
-  std::unique_ptr<Observer> observer_;
-  std::vector<PlanTickets> tickets_;  // per plan
+  std::vector<std::vector<Kept>> kept_;  // [plan][layer]
+  Buffer hidden_;                        // [tokens of the stream, hidden]
+  Buffer queries_before_;    // [rows, queryHeads, headDim] of the running chunk, where observed
+  Passed now_;               // the layer that runs, or has run last
+  std::vector<Passed> held_;  // earlier ones, where layers share places
 };
 
 }  // namespace qpkv

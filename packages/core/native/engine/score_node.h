@@ -21,6 +21,7 @@ struct ScoreNode {
 struct ScoreStage {
   std::shared_ptr<const ScoreNode> score;
   double share = 1;
+  bool of_kept = false;  // of all kept tokens: protected ones fill it first
 };
 
 }  // namespace qpkv

@@ -2,6 +2,7 @@
 #include "engine/selection.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "engine/residual_policy.h"
@@ -42,8 +43,15 @@ std::vector<float> DownloadRows(Engine& engine, const float* scores, const Selec
                                 (nan ? "NaN." : "infinity, which cannot be weighed."));
 }
 
+// Places that a head keeps whatever its scores are, beside the protected tokens, which count too.
+int LeastOf(double floor, int places, int reserved) {
+  return std::max(0, static_cast<int>(floor * (places + reserved) + 1e-9) - reserved);
+}
+
 // Places of each head where they share them, on the device.
-Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& select, int layer) {
+// total: of all heads, 0 for equal parts of select.keep_each; reserved: protected tokens of a head.
+Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& select, int layer,
+                    int64_t total, int reserved) {
   Buffer keep(engine.device, sizeof(int32_t) * static_cast<size_t>(select.heads));
   int bad_head = -1;
   bool bad_is_nan = false;
@@ -57,6 +65,8 @@ Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& sel
   args.fixed = select.fixed;
   args.fixed_count = select.fixed_count;
   args.places = select.keep_each;
+  args.total = total;
+  args.least = plan.sharing.floor_least ? LeastOf(plan.sharing.floor, args.places, reserved) : -1;
   args.floor = plan.sharing.floor;
   args.weigh_top_share = plan.sharing.weigh_top_share;
   args.round_each = plan.sharing.round_each;
@@ -139,6 +149,67 @@ Buffer EqualScores(Engine& engine, const SelectionInput& input) {
   return zeros;
 }
 
+// What SelectArgs says of a layer before it is known how many tokens each head keeps.
+SelectArgs ArgsOf(const LayerPlan& plan, const SelectionInput& input, const Candidates& at) {
+  const int fixed = static_cast<int>(at.fixed.size()), reserved = at.first + at.last + fixed;
+  SelectArgs args{};
+  for (const float* scores : input.stages) {
+    const size_t stage = static_cast<size_t>(args.stage_count++);
+    const bool planned = stage < plan.stages.size();
+    args.stages[stage] = {scores, planned ? plan.stages[stage].share : 1.0,
+                          planned && plan.stages[stage].of_kept ? reserved : 0};
+  }
+  args.fixed = OnHost(at.fixed.data());
+  args.fixed_count = fixed;
+  args.heads = input.heads;
+  args.tokens = args.stride = input.tokens;
+  args.candidates_begin = at.begin + at.first;
+  args.candidates_end = input.tokens - at.last;
+  args.first_begin = at.begin;
+  args.by_score = plan.order_by_score;
+  return args;
+}
+
+// Takes out what is left of blocks that are not kept whole; protected tokens stay.
+void DropPartBlocks(const SelectArgs& args, int whole, std::vector<int32_t>* kept) {
+  const auto begin_of = [&](int32_t t) { return std::max(t / whole * whole, args.candidates_begin); };
+  const auto end_of = [&](int32_t t) {
+    return std::min((t / whole + 1) * whole, args.candidates_end);
+  };
+  std::vector<int> found(static_cast<size_t>(args.tokens / whole + 1), 0);
+  const auto competes = [&](int32_t t) {
+    return t >= args.candidates_begin && t < args.candidates_end;
+  };
+  for (int32_t t : *kept)
+    if (competes(t)) ++found[static_cast<size_t>(t / whole)];
+  kept->erase(std::remove_if(kept->begin(), kept->end(),
+                             [&](int32_t t) {
+                               return competes(t) && found[static_cast<size_t>(t / whole)] <
+                                                         end_of(t) - begin_of(t);
+                             }),
+              kept->end());
+}
+
+std::vector<std::vector<int32_t>> Choose(Engine& engine, const LayerPlan& plan, SelectArgs args,
+                                         int layer) {
+  auto kept = RunSelect(engine, args, layer);
+  if (plan.whole > 0)
+    for (auto& head : kept) DropPartBlocks(args, plan.whole, &head);
+  return kept;
+}
+
+void RefuseFewer(int layer, int fewest, int reserved) {
+  if (fewest >= reserved) return;
+  throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(layer) + " may keep " +
+                                         std::to_string(fewest) + " tokens but " +
+                                         std::to_string(reserved) + " are protected.");
+}
+
+int FewestOf(const LayerPlan& plan, int visible) {
+  return plan.per_heads.empty() ? std::min(plan.per_head, visible)
+                                : *std::min_element(plan.per_heads.begin(), plan.per_heads.end());
+}
+
 }  // namespace
 
 Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& input) {
@@ -155,43 +226,122 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     AssignTiers(engine, plan, input, at, &result.kept);
     return result;
   }
-  const int fixed = static_cast<int>(at.fixed.size()), reserved = at.first + at.last + fixed;
-  const int fewest = plan.per_heads.empty()
-                         ? total
-                         : *std::min_element(plan.per_heads.begin(), plan.per_heads.end());
-  if (fewest < reserved)
-    throw Error("KV_BUDGET_TOO_SMALL", "Layer " + std::to_string(input.layer) + " may keep " +
-                                           std::to_string(fewest) + " tokens but " +
-                                           std::to_string(reserved) + " are protected.");
-  std::vector<const float*> stages = input.stages;
+  const int reserved = at.first + at.last + static_cast<int>(at.fixed.size());
+  RefuseFewer(input.layer, FewestOf(plan, visible), reserved);
+  SelectionInput scored = input;
   Buffer equal;
-  if (stages.empty()) {
+  if (scored.stages.empty()) {
     equal = EqualScores(engine, input);
-    stages = {equal.floats()};
+    scored.stages = {equal.floats()};
   }
-  SelectArgs args{};
-  for (const float* scores : stages) {
-    const size_t stage = static_cast<size_t>(args.stage_count++);
-    args.stages[stage] = {scores, stage < plan.stages.size() ? plan.stages[stage].share : 1.0};
-  }
+  SelectArgs args = ArgsOf(plan, scored, at);
   args.keep_each = total - reserved;
-  args.fixed = OnHost(at.fixed.data());
-  args.fixed_count = fixed;
-  args.heads = input.heads;
-  args.tokens = args.stride = input.tokens;
-  args.candidates_begin = at.begin + at.first;
-  args.candidates_end = input.tokens - at.last;
-  args.first_begin = at.begin;
-  args.by_score = plan.order_by_score;
   Buffer keep;
   if (!plan.per_heads.empty())
     keep = OwnPlaces(engine, plan, reserved, visible - reserved);
   else if (plan.sharing.shared)
-    keep = SharedPlaces(engine, plan, args, input.layer);
+    keep = SharedPlaces(engine, plan, args, input.layer, 0, reserved);
   args.keep = static_cast<const int32_t*>(keep.data());
-  result.kept = RunSelect(engine, args, input.layer);
+  result.kept = Choose(engine, plan, args, input.layer);
   AssignTiers(engine, plan, input, at, &result.kept);
   return result;
+}
+
+namespace {
+
+// A layer's scores as rows of a table in which all layers compete: what does not compete here is
+// worth nothing.
+void CopyCandidates(Engine& engine, const LayerToSelect& layer, const Candidates& at, float* to) {
+  const SelectionInput& input = layer.input;
+  ScoreOperationArgs args{};
+  args.op = ScoreOp::kConstant;
+  args.options[score_ops::constant::kFirst] = at.begin + at.first;
+  args.options[score_ops::constant::kLast] = at.last;
+  // Where heads are weighed no score is below 0.
+  args.options[score_ops::constant::kValue] =
+      layer.plan->sharing.weigh_top_share ? 0.0 : -INFINITY;
+  args.of[0] = input.stages.front();
+  args.count = 1;
+  args.rows = args.out_rows = input.heads;
+  args.tokens = args.scored = input.tokens;
+  args.out = to;
+  engine.ops.ScoreOperation(engine.stream, args);
+}
+
+// Places of a head are at most its candidates: others of the table may have been counted to it.
+void ClampPlaces(Engine& engine, int heads, int most, int32_t* keep) {
+  std::vector<int32_t> places(static_cast<size_t>(heads));
+  const size_t bytes = sizeof(int32_t) * places.size();
+  engine.Download(places.data(), keep, bytes);
+  for (int32_t& n : places) n = std::min(n, most);
+  engine.Upload(keep, places.data(), bytes);
+}
+
+int64_t PlacesOf(const LayerPlan& plan, int heads, int reserved, int visible) {
+  int64_t total = 0;
+  for (int head = 0; head < heads; ++head) {
+    const int kept =
+        plan.per_heads.empty() ? plan.per_head : plan.per_heads[static_cast<size_t>(head)];
+    total += std::min(kept, visible) - reserved;
+  }
+  return total;
+}
+
+int ReservedOf(const Candidates& at) {
+  return at.first + at.last + static_cast<int>(at.fixed.size());
+}
+
+}  // namespace
+
+std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(
+    Engine& engine, const std::vector<LayerToSelect>& layers) {
+  std::vector<std::vector<std::vector<int32_t>>> kept(layers.size());
+  std::vector<size_t> pool;
+  for (size_t l = 0; l < layers.size(); ++l)
+    if (layers[l].plan->sharing.over_layers && !layers[l].input.stages.empty())
+      pool.push_back(l);
+    else
+      kept[l] = SelectTokens(engine, *layers[l].plan, layers[l].input).kept;
+  if (pool.empty()) return kept;
+  const LayerToSelect& first = layers[pool.front()];
+  const int tokens = first.input.tokens, heads = first.input.heads;
+  const size_t row = static_cast<size_t>(heads) * tokens;
+  Buffer table(engine.device, sizeof(float) * row * pool.size());
+  std::vector<Candidates> at;
+  Candidates all{tokens, 0, tokens, {}};
+  int64_t total = 0;
+  int reserved = tokens;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    const auto& [plan, input] = layers[pool[i]];
+    at.push_back(CandidatesOf(*plan, input));
+    const Candidates& own = at.back();
+    if (own.fixed != at.front().fixed)
+      throw Error("KV_UNSUPPORTED", "tokens.pool: 'model' needs layers that protect the same "
+                                    "positions by name; layer " + std::to_string(input.layer) +
+                                    " protects others.");
+    RefuseFewer(input.layer, FewestOf(*plan, tokens - own.begin), ReservedOf(own));
+    total += PlacesOf(*plan, heads, ReservedOf(own), tokens - own.begin);
+    CopyCandidates(engine, layers[pool[i]], own, table.floats() + row * i);
+    all.begin = std::min(all.begin, own.begin + own.first);
+    all.last = std::min(all.last, own.last);
+    reserved = std::min(reserved, ReservedOf(own));
+  }
+  all.fixed = at.front().fixed;
+  SelectionInput rows = first.input;
+  rows.heads = heads * static_cast<int>(pool.size());
+  rows.stages = {table.floats()};
+  SelectArgs shared = ArgsOf(*first.plan, rows, all);
+  shared.keep_each = static_cast<int>(total / rows.heads);
+  const Buffer keep = SharedPlaces(engine, *first.plan, shared, first.input.layer, total, reserved);
+  for (size_t i = 0; i < pool.size(); ++i) {
+    const auto& [plan, input] = layers[pool[i]];
+    SelectArgs own = ArgsOf(*plan, input, at[i]);
+    int32_t* const places = static_cast<int32_t*>(keep.data()) + static_cast<size_t>(heads) * i;
+    ClampPlaces(engine, heads, tokens - at[i].begin - ReservedOf(at[i]), places);
+    own.keep = places;
+    kept[pool[i]] = Choose(engine, *plan, own, input.layer);
+  }
+  return kept;
 }
 
 }  // namespace qpkv

@@ -236,6 +236,7 @@ class StepRun {
       const size_t row = static_cast<size_t>(item.row);
       QkvRows own = qkv;
       own.q += row * qkv.stride, own.k += row * qkv.stride, own.v += row * qkv.stride;
+      own.input += row * d_.hidden;
       parts.push_back({l, item.work->first, item.work->rows, own,
                        attention + row * d_.query_heads * d_.head_dim});
     }

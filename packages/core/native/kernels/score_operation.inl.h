@@ -6,6 +6,7 @@
 #include "kernels/scores/combine.inl.h"
 #include "kernels/scores/normalize.inl.h"
 #include "kernels/scores/pool.inl.h"
+#include "kernels/scores/entropy_gate.inl.h"
 // clang-format on
 
 namespace qpkv {
@@ -33,6 +34,8 @@ void ScoreOperation(Stream& stream, const ScoreOperationArgs& args) {
       return PoolRows(stream, args);
     case ScoreOp::kBlockPool:
       return BlockPoolRows(stream, args);
+    case ScoreOp::kEntropyGate:
+      return EntropyGateRows(stream, args);
     case ScoreOp::kConstant:
       return ConstantRows(stream, args);
   }

@@ -67,8 +67,9 @@ void SortWords(uint64_t* a, int count) {
 QPKV_INLINE int StagePlaces(const SelectArgs& args, int stage, int keep, int left) {
   if (stage + 1 == args.stage_count) return left;
   // A share that was meant to be whole, such as 0.1 of 30, must not lose a place to its rounding.
-  const int places = static_cast<int>(args.stages[stage].share * keep + 1e-9);
-  return places < left ? places : left;
+  const SelectStage& at = args.stages[stage];
+  const int places = static_cast<int>(at.share * (keep + at.reserved) + 1e-9) - at.reserved;
+  return places < 0 ? 0 : places < left ? places : left;
 }
 
 // One stage of one head: marks what it takes, and writes its tokens to `kept` where they are stored

@@ -34,15 +34,34 @@ double TopShare(const float* scores, int count, int places, uint64_t* order) {
   return total == 0 ? 0 : best / total;
 }
 
-// weights: [heads]; shares: [heads].
-void BestShares(const ShareHeadsArgs& args, const double* weights, int32_t* shares) {
+// Marks the best `least` scores of each head. safe: [heads, count].
+void MarkLeast(const ShareHeadsArgs& args, uint8_t* safe) {
+  const int count = args.end - args.begin;
+  const int least = args.least < count ? args.least : count;
+  for (int head = 0; head < args.heads; ++head) {
+    const float* scores = args.scores + static_cast<size_t>(head) * args.stride + args.begin;
+    uint8_t* own = safe + static_cast<size_t>(head) * count;
+    const Threshold threshold =
+        least > 0 ? FindThreshold(scores, nullptr, count, least) : Threshold{};
+    int equal = threshold.equal;
+    for (int i = 0; i < count; ++i) {
+      const uint32_t key = SortKey(scores[i]);
+      own[i] = least > 0 && (key > threshold.key || (key == threshold.key && equal-- > 0));
+    }
+  }
+}
+
+// weights: [heads]; safe: [heads, count], or null; shares: [heads].
+void BestShares(const ShareHeadsArgs& args, const double* weights, const uint8_t* safe,
+                int32_t* shares) {
   const int count = args.end - args.begin;
   const auto key_of = [&](int head, int i) {
+    if (safe && safe[static_cast<size_t>(head) * count + i]) return ~uint64_t{0};
     return SortKey64(args.scores[static_cast<size_t>(head) * args.stride + args.begin + i] *
                      weights[head]);
   };
   uint64_t prefix = 0, mask = 0;
-  int64_t missing = static_cast<int64_t>(args.heads) * args.places;
+  int64_t missing = args.total;
   for (int down = 56; down >= 0; down -= 8) {
     int64_t histogram[256] = {};
     for (int head = 0; head < args.heads; ++head)
@@ -70,21 +89,26 @@ void BestShares(const ShareHeadsArgs& args, const double* weights, int32_t* shar
 // or so that the sum is exact.
 void RoundShares(const ShareHeadsArgs& args, const int32_t* shares, double* rests) {
   const int count = args.end - args.begin;
-  int missing = args.heads * args.places;
+  const double equal = static_cast<double>(args.total) / args.heads;
+  int64_t missing = args.total;
   for (int head = 0; head < args.heads; ++head) {
-    if (args.round_each) {
+    if (args.round_each && args.least < 0) {
       const double wanted =
           shares[head] * (1 - args.floor) + __builtin_trunc(args.places * args.floor);
       const int rounded = static_cast<int>(__builtin_nearbyint(wanted));
       args.keep[head] = rounded < count ? rounded : count;
       continue;
     }
-    const double wanted = args.floor * args.places + (1 - args.floor) * shares[head];
+    if (args.least >= 0) {
+      args.keep[head] = shares[head];
+      continue;
+    }
+    const double wanted = args.floor * equal + (1 - args.floor) * shares[head];
     args.keep[head] = static_cast<int32_t>(__builtin_floor(wanted));
     rests[head] = wanted - __builtin_floor(wanted);
     missing -= args.keep[head];
   }
-  if (args.round_each) return;
+  if (args.round_each || args.least >= 0) return;
   for (; missing > 0; --missing) {  // to the largest rest, of equal ones the lower head
     int most = 0;
     for (int head = 1; head < args.heads; ++head)
@@ -125,33 +149,39 @@ bool RefuseScores(const ShareHeadsArgs& args) {
 
 void ShareHeads(Stream& stream, const ShareHeadsArgs& given) {
   ShareHeadsArgs args = given;
+  if (args.total == 0) args.total = static_cast<int64_t>(args.heads) * args.places;
   const int count = args.end - args.begin - args.fixed_count;
+  const bool all = args.total >= static_cast<int64_t>(args.heads) * count;
   const int order_count = args.places > 0 && args.places < count ? args.places : 0;
   const size_t heads = static_cast<size_t>(args.heads);
-  const size_t open_count = args.fixed_count > 0 ? heads * static_cast<size_t>(count) : 0;
+  const size_t cells = heads * static_cast<size_t>(count);
   double* weights = static_cast<double*>(stream.SharedScratch(
       heads * (2 * sizeof(double) + sizeof(int32_t)) +
-      sizeof(uint64_t) * static_cast<size_t>(order_count) + sizeof(float) * open_count + 64));
+      sizeof(uint64_t) * static_cast<size_t>(order_count) +
+      (args.fixed_count > 0 ? sizeof(float) * cells : 0) + (args.least >= 0 ? cells : 0) + 64));
   double* rests = weights + heads;
   uint64_t* order = reinterpret_cast<uint64_t*>(rests + heads);
   int32_t* shares = reinterpret_cast<int32_t*>(order + order_count);
+  uint8_t* safe = reinterpret_cast<uint8_t*>(shares + heads);
   if (args.fixed_count > 0) {
-    float* open = reinterpret_cast<float*>(shares + heads);
+    float* open = reinterpret_cast<float*>(safe);
+    safe += sizeof(float) * cells;
     CopyOpen(args, open);
     args.scores = open;
     args.begin = 0;
     args.end = args.stride = count;
   }
   if (RefuseScores(args)) return;
-  if (order_count == 0) {
-    for (int head = 0; head < args.heads; ++head) args.keep[head] = args.places < count ? 0 : count;
+  if (args.total <= 0 || all) {
+    for (int head = 0; head < args.heads; ++head) args.keep[head] = all ? count : 0;
     return;
   }
   for (int head = 0; head < args.heads; ++head) {
     const float* scores = args.scores + static_cast<size_t>(head) * args.stride + args.begin;
-    weights[head] = args.weigh_top_share ? TopShare(scores, count, args.places, order) : 1;
+    weights[head] = args.weigh_top_share ? TopShare(scores, count, order_count, order) : 1;
   }
-  BestShares(args, weights, shares);
+  if (args.least >= 0) MarkLeast(args, safe);
+  BestShares(args, weights, args.least >= 0 ? safe : nullptr, shares);
   RoundShares(args, shares, rests);
 }
 

@@ -15,6 +15,7 @@ enum class ScoreOp : uint8_t {
   kRankInBlocks,
   kPool,
   kBlockPool,
+  kEntropyGate,
   kConstant
 };
 
@@ -71,6 +72,12 @@ constexpr OptionDescriptor kOptions[] = {{"pool", OptionKind::kChoice, kPoolName
                                          {"block", OptionKind::kNumber, nullptr, 0, 128},
                                          {"skipFirst", OptionKind::kNumber, nullptr, 0, 0}};
 }  // namespace score_ops::block_pool
+namespace score_ops::entropy_gate {
+enum Slot { kBlock, kRescue, kSkipFirst };
+constexpr OptionDescriptor kOptions[] = {{"block", OptionKind::kNumber, nullptr, 0, 10},
+                                         {"rescue", OptionKind::kNumber, nullptr, 0, 4},
+                                         {"skipFirst", OptionKind::kNumber, nullptr, 0, 0}};
+}  // namespace score_ops::entropy_gate
 namespace score_ops::constant {
 enum Slot { kFirst, kLast, kValue };
 constexpr OptionDescriptor kOptions[] = {
@@ -97,6 +104,7 @@ constexpr OperationDescriptor kScoreOperations[] = {
     {"rank-in-blocks", 1, 1, score_ops::rank_in_blocks::kOptions, 2},
     {"pool", 1, 1, score_ops::pool::kOptions, 4},
     {"block-pool", 1, 1, score_ops::block_pool::kOptions, 3},
+    {"entropy-gate", 1, 1, score_ops::entropy_gate::kOptions, 3},
     {"constant", 1, 1, score_ops::constant::kOptions, 3}};
 
 }  // namespace qpkv

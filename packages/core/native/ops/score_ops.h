@@ -34,6 +34,11 @@ struct ShareHeadsArgs {
   int places;    // a head's equal part
   double floor;  // part of the equal share that a head keeps whatever its scores are
   bool weigh_top_share, round_each;
+  // Places of all heads together; 0: heads * places. `places` is then their mean, rounded down.
+  int64_t total;
+  // From 0 on: a head gets what it has of the best scores, and at least this many; `floor` and
+  // `round_each` say nothing then. -1: they say it.
+  int least;
   // The first head with a score that cannot be compared, or -1. That is NaN, and, where heads are
   // weighed, infinity; *bad_is_nan says which. Nothing is shared then.
   Host<int> bad_head;
@@ -49,6 +54,7 @@ constexpr int kMaxStages = 4;
 struct SelectStage {
   const float* scores;  // [heads, stride]
   double share;         // of the places, 0 to 1; the last stage's is not read
+  int reserved;         // places beside, of which the share is taken too and which fill it first
 };
 struct SelectArgs {
   SelectStage stages[kMaxStages];

@@ -17,6 +17,9 @@ namespace qpkv {
 
 class Stream;
 
+// Tokens of a repetition beside those of its part, at most.
+constexpr int kMostReplayWords = 512;
+
 enum class Rows : uint8_t { kQuery, kKv };
 
 // What a statistic reads; the fields of StatisticArgs that are filled.
@@ -28,7 +31,8 @@ enum Reading : uint32_t {
   kReadValues = 16,
   kReadOutputs = 32,
   kReadOutputWeight = 64,
-  kReadRope = 128
+  kReadRope = 128,
+  kReadReplay = 256
 };
 
 // The same for all backends; generated from packages/spec/src/plan/statistics.
@@ -55,7 +59,8 @@ struct StatisticFacts {
   int protect_last;  // tokens at the end that are kept whatever they score
 };
 
-enum class StatisticStage : uint8_t { kChunk, kFinish };
+// kReplay: of tokens that repeat a part of the prompt; between chunks and finish.
+enum class StatisticStage : uint8_t { kChunk, kReplay, kFinish };
 
 struct StatisticArgs {
   StatisticStage stage;
@@ -74,6 +79,12 @@ struct StatisticArgs {
   // Of the tokens up to this chunk (kChunk) or of all (kFinish): [kv_heads, capacity, dim].
   int capacity;
   const float *k, *k_before, *v;
+
+  // kReplay: `rows` queries of the repetition of the tokens [replay_begin, replay_end); `first`
+  // counts from its beginning. Its keys lie behind the prompt's, from row `tokens` on.
+  int replay_begin, replay_end;
+  const float* inputs;  // [rows, hidden]: what the layer's attention reads
+  int hidden;
 
   PackedWeight output;    // [hidden, q_heads * dim]
   const float* inv_freq;  // [turned / 2]: the first `turned` channels turn, as in RopeArgs

@@ -137,6 +137,51 @@ void BlockPooled(const ScoreOperationArgs& args, Row* part) {
   }
 }
 
+// Indices from the highest value down; of equal ones the lower first.
+std::vector<size_t> Descending(const Row& x) {
+  std::vector<size_t> order(x.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return x[a] > x[b]; });
+  return order;
+}
+
+double Median(const Row& x) { return x[Descending(x)[x.size() / 2]]; }
+
+double Entropy(Row x) {
+  const double low = std::min(0.0, *std::min_element(x.begin(), x.end()));
+  for (double& v : x) v -= low;
+  const double sum = Sum(x) + 1e-10;
+  double entropy = 0;
+  for (double v : x) entropy -= v / sum * std::log(v / sum + 1e-10);
+  return x.size() < 2 ? 0
+                      : std::clamp(entropy / std::log(static_cast<double>(x.size())), 0.0, 1.0);
+}
+
+// Tokens in the order in which they are taken become scores.
+void Gated(Row* part, size_t block, size_t rescue) {
+  const Row x = *part;
+  if (std::isnan(Sum(x))) return part->assign(x.size(), NAN);
+  std::vector<Row> blocks;
+  Row means, entropies;
+  for (size_t begin = 0; begin < x.size(); begin += block) {
+    const size_t end = std::min(x.size(), begin + block);
+    blocks.emplace_back(x.begin() + static_cast<long>(begin), x.begin() + static_cast<long>(end));
+    means.push_back(static_cast<float>(Mean(blocks.back())));
+    entropies.push_back(static_cast<float>(Entropy(blocks.back())));
+  }
+  std::vector<size_t> taken;
+  for (size_t b : Descending(means)) {
+    const std::vector<size_t> best = Descending(blocks[b]);
+    const bool spiky = means[b] >= Median(means) && entropies[b] < Median(entropies);
+    const size_t count = spiky ? std::min(rescue, best.size()) : best.size();
+    for (size_t i = 0; i < count; ++i) taken.push_back(b * block + best[i]);
+  }
+  for (size_t t : Descending(x))
+    if (std::find(taken.begin(), taken.end(), t) == taken.end()) taken.push_back(t);
+  for (size_t i = 0; i < taken.size(); ++i)
+    (*part)[taken[i]] = static_cast<double>(taken.size() - i);
+}
+
 Matrix Constant(const ScoreOperationArgs& args, Matrix x) {
   using namespace score_ops::constant;
   double value = args.options[kValue];
@@ -187,6 +232,12 @@ Matrix Apply(const ScoreOperationArgs& args, Matrix x) {
     case ScoreOp::kBlockPool:
       return EachScored(args, x, static_cast<int>(options[score_ops::block_pool::kSkipFirst]),
                         [&](Row* part) { BlockPooled(args, part); });
+    case ScoreOp::kEntropyGate: {
+      using namespace score_ops::entropy_gate;
+      return EachScored(args, x, static_cast<int>(options[kSkipFirst]), [&](Row* part) {
+        Gated(part, static_cast<size_t>(options[kBlock]), static_cast<size_t>(options[kRescue]));
+      });
+    }
     case ScoreOp::kConstant:
       return Constant(args, x);
   }

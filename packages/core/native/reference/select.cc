@@ -16,25 +16,35 @@ double TopShare(std::vector<double> scores, int places) {
   return total == 0 ? 0 : std::accumulate(scores.begin(), scores.begin() + places, 0.0) / total;
 }
 
-// How many of the best heads * places scores each head holds: equal ones in the order of heads and
+// How many of the best `total` scores each head holds: equal ones in the order of heads and
 // positions.
 std::vector<int> BestShares(const std::vector<std::vector<double>>& scores, int places,
                             const ShareHeadsArgs& args) {
   std::vector<std::pair<double, int>> all;
   for (int head = 0; head < args.heads; ++head) {
     const double weight = args.weigh_top_share ? TopShare(scores[head], places) : 1;
-    for (double score : scores[head]) all.push_back({score * weight, head});
+    std::vector<double> own = scores[head];
+    // What a head keeps in any case counts more than anything else.
+    std::vector<size_t> order(own.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return own[a] > own[b]; });
+    for (double& score : own) score *= weight;
+    for (size_t i = 0; i < order.size() && static_cast<int>(i) < args.least; ++i)
+      own[order[i]] = INFINITY;
+    for (double score : own) all.push_back({score, head});
   }
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<int> shares(static_cast<size_t>(args.heads), 0);
-  for (int i = 0; i < args.heads * places; ++i) ++shares[all[i].second];
+  for (int64_t i = 0; i < args.total; ++i) ++shares[all[static_cast<size_t>(i)].second];
   return shares;
 }
 
 }  // namespace
 
-void ShareHeads(Stream&, const ShareHeadsArgs& args) {
+void ShareHeads(Stream&, const ShareHeadsArgs& given) {
+  ShareHeadsArgs args = given;
+  if (args.total == 0) args.total = static_cast<int64_t>(args.heads) * args.places;
   const int count = args.end - args.begin - args.fixed_count;
   const int32_t *fixed = args.fixed.get(), *fixed_end = fixed + args.fixed_count;
   std::vector<std::vector<double>> scores(static_cast<size_t>(args.heads));
@@ -51,27 +61,33 @@ void ShareHeads(Stream&, const ShareHeadsArgs& args) {
     }
   }
   if (*args.bad_head.get() >= 0) return;
-  std::fill_n(args.keep, args.heads, std::clamp(args.places, 0, count));
-  if (args.places <= 0 || args.places >= count) return;
+  const bool all = args.total >= static_cast<int64_t>(args.heads) * count;
+  std::fill_n(args.keep, args.heads, all ? count : 0);
+  if (args.total <= 0 || all) return;
   const std::vector<int> shares = BestShares(scores, args.places, args);
   std::vector<double> rests;
-  int missing = args.heads * args.places;
+  int64_t missing = args.total;
   for (int head = 0; head < args.heads; ++head) {
+    if (args.least >= 0) {
+      args.keep[head] = shares[head];
+      continue;
+    }
     if (args.round_each) {
       const double wanted = shares[head] * (1 - args.floor) + std::trunc(args.places * args.floor);
       args.keep[head] = std::min(count, static_cast<int>(std::nearbyint(wanted)));
       continue;
     }
-    const double wanted = args.floor * args.places + (1 - args.floor) * shares[head];
+    const double equal = static_cast<double>(args.total) / args.heads;
+    const double wanted = args.floor * equal + (1 - args.floor) * shares[head];
     args.keep[head] = static_cast<int>(std::floor(wanted));
     rests.push_back(wanted - std::floor(wanted));
     missing -= args.keep[head];
   }
-  if (args.round_each) return;
+  if (args.round_each || args.least >= 0) return;
   std::vector<int> order(static_cast<size_t>(args.heads));
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return rests[a] > rests[b]; });
-  for (int i = 0; i < missing; ++i) ++args.keep[order[i]];
+  for (int64_t i = 0; i < missing; ++i) ++args.keep[order[static_cast<size_t>(i)]];
 }
 
 namespace {
@@ -90,7 +106,10 @@ std::vector<int32_t> TakeStages(const SelectArgs& args, int head) {
     const int places =
         s + 1 == args.stage_count
             ? rest
-            : std::min(rest, static_cast<int>(std::floor(args.stages[s].share * keep + 1e-9)));
+            : std::min(rest, std::max(0, static_cast<int>(std::floor(args.stages[s].share *
+                                                              (keep + args.stages[s].reserved) +
+                                                          1e-9)) -
+                                      args.stages[s].reserved));
     std::vector<int32_t> order = left;
     std::stable_sort(order.begin(), order.end(),
                      [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });

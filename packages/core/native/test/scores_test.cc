@@ -191,6 +191,9 @@ QPKV_TEST(ShareHeads) {
       if (round % 3 == 1 && random.Below(4) == 0) fixed.push_back(t);
     args.places = random.Below(args.end - args.begin - static_cast<int>(fixed.size()) + 3) - 1;
     args.floor = random.Below(3) * 0.35;
+    args.least = round % 4 == 0 ? random.Below(args.places + 3) : -1;
+    if (round % 5 == 0 && args.places > 0)
+      args.total = static_cast<int64_t>(args.heads) * args.places + random.Below(args.heads);
     args.weigh_top_share = random.Below(2);
     args.round_each = random.Below(2);
     std::vector<float> scores = random.Normals(static_cast<size_t>(args.heads) * args.stride);
@@ -259,6 +262,7 @@ QPKV_TEST(Select) {
     const int kind = random.Below(4), stages = 1 + random.Below(kMaxStages);
     for (int s = 0; s < stages; ++s) {
       args.stages[s].share = random.Below(5) * 0.1;
+      args.stages[s].reserved = round % 4 == 0 ? random.Below(12) : 0;
       scores.push_back(random.Normals(static_cast<size_t>(args.heads) * args.stride));
       for (float& x : scores.back()) {
         if (kind == 0) x = static_cast<float>(random.Below(3)) - 1.0f;  // many ties

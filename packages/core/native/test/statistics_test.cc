@@ -2,6 +2,7 @@
 // chunks, sliding windows. A new statistic is tested by being there.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "ops/cpu_backend.h"
 #include "test/harness.h"
@@ -84,6 +85,8 @@ class Measurement {
     args.out = out.data();
     args.stage = StatisticStage::kChunk;
     for (int first = 0; first < shape.tokens; first += kChunk) RunChunk(args, first);
+    args.stage = StatisticStage::kReplay;
+    if ((statistic_.about->reads & kReadReplay) != 0) RunReplays(args);
     args.stage = StatisticStage::kFinish;
     statistic_.run(stream_, args);
     for (float& x : out) x *= static_cast<float>(factor);
@@ -122,6 +125,38 @@ class Measurement {
     args.lse = lse.data();
     args.outputs = outputs.data();
     statistic_.run(stream_, args);
+  }
+
+  // The prompt is repeated in two parts, each behind three other tokens, in chunks of 25.
+  void RunReplays(StatisticArgs args) {
+    const StatisticShape& shape = layer_.shape;
+    const int width = shape.q_heads * shape.dim, split = shape.tokens / 3;
+    for (const auto& [from, to] : {std::pair(1, split), std::pair(split, shape.tokens)}) {
+      if (to <= from) continue;
+      const int rows = to - from + 3;
+      Random random(static_cast<uint64_t>(from) + 5);
+      const std::vector<float> q = random.Normals(static_cast<size_t>(rows) * width, 1.5f);
+      args.hidden = 5;
+      const std::vector<float> inputs = random.Normals(static_cast<size_t>(rows) * args.hidden);
+      args.capacity = shape.tokens + rows;
+      std::vector<float> keys;
+      for (int head = 0; head < shape.kv_heads; ++head) {
+        const float* own = layer_.k.data() + static_cast<size_t>(head) * shape.tokens * shape.dim;
+        keys.insert(keys.end(), own, own + static_cast<size_t>(shape.tokens) * shape.dim);
+        const std::vector<float> more = random.Normals(static_cast<size_t>(rows) * shape.dim);
+        keys.insert(keys.end(), more.begin(), more.end());
+      }
+      args.k = keys.data();
+      args.replay_begin = from;
+      args.replay_end = to;
+      args.q_stride = width;
+      for (args.first = 0; args.first < rows; args.first += 25) {
+        args.rows = std::min(25, rows - args.first);
+        args.q = q.data() + static_cast<size_t>(args.first) * width;
+        args.inputs = inputs.data() + static_cast<size_t>(args.first) * args.hidden;
+        statistic_.run(stream_, args);
+      }
+    }
   }
 
   Stream& stream_;
@@ -198,7 +233,8 @@ void CompareWithReference(const StatisticShape& shape, Element weight, uint64_t 
   for (int i = 0; i < all.count; ++i) {
     const Statistic& naive = all.items[i];
     // Only products of queries and keys know a precision.
-    if (precision == Precision::kBf16 && (naive.about->reads & kReadQueries) == 0) continue;
+    if (precision == Precision::kBf16 && (naive.about->reads & (kReadQueries | kReadReplay)) == 0)
+      continue;
     for (const Row& options : AllOptions(*naive.about)) {
       const std::vector<float> want =
           Measurement(Reference(), TestStream(), naive, layer, precision)

@@ -103,7 +103,7 @@ function estimate(source: Headers, process: number, options: EstimateOptions): M
   const loading = Math.min(pieces * PIECE_BYTES, 2 * largest)
   const text = ENGINE_BYTES + PER_TOKEN * config.vocabSize
   const before = resolved.some(({ plan }) => plan.layers.some(({ keys }) => keys.rope === 'before'))
-  const prefill = prefillPeakBytes(config, tokens, before)
+  const prefill = prefillPeakBytes(config, tokens, { ...heldBy(resolved), keysBefore: before })
   const held = caches.reduce((sum, bytes) => sum + bytes, 0)
   return {
     process,

@@ -19,15 +19,29 @@ type Widths = Pick<
  * one layer's keys (before the rotary embedding too where a plan stores them so) and values for every token; queries, attention
  * and MLP rows for a chunk of tokens, and the widest of them as words; logits of one.
  */
-export const prefillPeakBytes = (config: Widths, tokens: number, keysBefore = true): number =>
-  promptBytes(config, tokens, keysBefore) + scratchBytes(config, tokens)
+export const prefillPeakBytes = (config: Widths, tokens: number, held: Held = {}): number =>
+  promptBytes(config, tokens, held) + scratchBytes(config, tokens)
+
+/** What plans make a prefill hold. */
+export interface Held {
+  /** Keys before the rotary embedding; left out: they count. */
+  readonly keysBefore?: boolean
+  /** Layers whose keys and values wait for the last one, as those that share places do; left out: the one that runs. */
+  readonly heldLayers?: number
+  /** Whether the prompt is repeated: as many tokens again. */
+  readonly replays?: boolean
+}
 
 /** What a prompt holds between the chunks of a layer. */
 export const promptBytes = (
   { hiddenSize, kvHeads, headDim }: Widths,
   tokens: number,
-  keysBefore = true,
-): number => 4 * tokens * (hiddenSize + (keysBefore ? 3 : 2) * kvHeads * headDim)
+  { keysBefore = true, heldLayers = 1, replays = false }: Held = {},
+): number =>
+  4 *
+  (replays ? 2 : 1) *
+  tokens *
+  (hiddenSize + (keysBefore ? 3 : 2) * heldLayers * kvHeads * headDim)
 
 /** What steps share: kept once it is there. */
 export function scratchBytes(config: Widths, tokens: number): number {

@@ -2,6 +2,7 @@ import { storedHeads, type CompressionPlan, type ModelFacts } from '@qpkv/spec'
 import type { ModelConfig } from '../model/config.ts'
 import type { NativePromptMemory } from '../native/addon.ts'
 import { promptBytes, scratchBytes } from './estimate.ts'
+import { heldBy } from './held-by.ts'
 
 /** Tokens that a context may take without asking for more memory (native/engine/memory_ledger.h). */
 const GROWTH_TOKENS = 512
@@ -30,7 +31,7 @@ export function promptMemory(
   { tokens, expected, caches, elementBytes, available }: Request,
 ): NativePromptMemory {
   const scratch = scratchBytes(config, tokens)
-  const work = promptBytes(config, tokens)
+  const work = promptBytes(config, tokens, heldBy(caches))
   const contexts = caches.map(({ plan, bytes }) => ({
     cache: bytes,
     perToken: bytesPerToken(plan, facts, elementBytes),

@@ -23,6 +23,12 @@ export interface NativeEngine {
   createLayerCache(options: LayerCacheOptions): Promise<NativeLayerCache>
   /** A score of one layer from given tensors, [storedHeads, tokens]. */
   observe(options: ObserveOptions): Promise<Float32Array>
+  /** Kept positions, [layers][stored heads], of layers whose scores [heads, tokens] are given: what prefill chooses. */
+  selectLayers(options: {
+    tokens: number
+    heads: number
+    layers: readonly { plan: LayerPlan; scores: Float32Array }[]
+  }): Promise<Int32Array[][]>
   dispose(): void
 }
 
@@ -151,11 +157,19 @@ export interface NativeModel {
     contexts: readonly CompressionPlan[],
     expected?: number,
     memory?: NativePromptMemory,
+    replays?: readonly NativeReplay[],
   ): NativePrefill
   /** Bytes that sequences may take together; a prefill or a context that does not fit waits. Default: no limit. */
   setMemoryLimit(bytes: number): void
   stats(): NativeStats
   dispose(): void
+}
+
+/** Tokens that pass the layers behind the prompt and repeat its tokens [from, to): they see all of it and themselves. */
+export interface NativeReplay {
+  ids: Int32Array
+  from: number
+  to: number
 }
 
 /**
@@ -181,7 +195,8 @@ export interface NativePrefill {
    * of the one stage; `replacement` stores these values instead of the exact ones
    * (simulated quantizers), [storedHeads, tokens, headDim] each, indexed by prompt position.
    * `selectOnly` chooses tokens and stores nothing: a second call with the same scores then stores.
-   * Returns the kept positions per stored head, in storage order.
+   * Returns the kept positions per stored head, in storage order. Where layers share places the last layer's call
+   * chooses for all of them; earlier ones return nothing.
    */
   compressLayer(
     index: number,
@@ -191,6 +206,8 @@ export interface NativePrefill {
       selectOnly?: boolean
     },
   ): Promise<Int32Array[]>
+  /** Kept positions so far, [plans][layers][stored heads]; of plans whose layers share places only after the last one. */
+  kept(): Int32Array[][][]
   /** After the last layer: final norm and logits of the last token. Returns one context per plan; the prefill is spent. */
   finish(): Promise<NativeContext[]>
   /** Logits of every position are wanted (checks only): [tokens, vocab]; call before finish. */
@@ -322,6 +339,21 @@ export interface LayerOptions {
   outputWeight?: Float32Array
   /** [headDim / 2] */
   ropeInvFreq?: Float32Array
+  /** Tokens that repeat the prompt, for statistics that read them. */
+  replays?: ReplayOptions[]
+}
+
+/** Queries and keys of tokens that repeat the prompt's tokens [from, to), after RoPE. */
+export interface ReplayOptions {
+  from: number
+  to: number
+  rows: number
+  /** [rows, queryHeads, headDim] */
+  q: Float32Array
+  /** [kvHeads, rows, headDim] */
+  k: Float32Array
+  /** [rows]: norms of what the layer's attention reads. */
+  inputNorms: Float32Array
 }
 
 /** Tensors of one layer, and what a token of it is worth. */

@@ -317,7 +317,11 @@ describe('errors', () => {
 
   test('a field that no kernel can run is named', async () => {
     const open = await shared()
-    const plan = planOf(open.config, 30, layerPlan(30, { tokens: { perHead: 30, pool: 'model', floor: 0 } }))
+    const plan = planOf(
+      open.config,
+      30,
+      layerPlan(30, { tokens: { perHead: 30, pool: 'world' as 'model', floor: 0 } }),
+    )
     expect(() => open.model.startPrefill(Int32Array.from(prompt(30)), [plan])).toThrow(
       /layers\[0\]\.tokens\.pool/,
     )

@@ -93,7 +93,7 @@ test('what this engine cannot run is refused by field and value', async () => {
   const stage = (score: unknown) => ({ stages: [{ score, share: 1 }] })
   const cases: [Record<string, unknown>, string][] = [
     [{ values: { transform: 'center' } }, 'plan.values.transform'],
-    [{ tokens: { perHead: 40, pool: 'model', floor: 0 } }, 'plan.tokens.pool'],
+    [{ tokens: { perHead: 40, pool: 'world', floor: 0 } }, 'plan.tokens.pool'],
     [{ residual: { keys: 'group', values: 'token' } }, 'plan.residual'],
     [stage({ stat: 'key-nrm' }), 'key-norm'],
     [stage({ op: 'median', of: [norms] }), 'plan.stages[0].score.op'],

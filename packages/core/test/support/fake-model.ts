@@ -58,6 +58,7 @@ export async function fakeModel(
     threads: 1,
     loadModel: () => Promise.reject(new Error('fake')),
     createLayerCache: () => Promise.reject(new Error('fake')),
+    selectLayers: () => Promise.resolve([]),
     observe: () => Promise.reject(new Error('fake')),
     dispose: () => {
       log.disposed++
@@ -133,6 +134,7 @@ function fakePrefill(ids: Int32Array, plans: readonly CompressionPlan[], log: Fa
       if (stopped) throw aborted()
       layer++
     },
+    kept: () => plans.map((_, index) => Array.from({ length: layer + 1 }, (_, at) => keptOf(index, at))),
     scores: (index) =>
       Promise.resolve(
         Float32Array.from(

@@ -25,5 +25,5 @@ export const adakv = definePruner({
     },
   },
   layer: (options, at) => windowAttention(options, at),
-  share: ({ floor, weigh, rounding }) => ada({ floor, weigh, rounding }),
+  share: ({ floor, guard, weigh, rounding }) => ada({ floor, guard, weigh, rounding }),
 })

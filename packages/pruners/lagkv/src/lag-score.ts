@@ -3,6 +3,8 @@ import type { ScoreInput } from '@qpkv/spec'
 export interface LagOptions {
   readonly sinks: number
   readonly lag: number
+  /** Whether scores are compared within a partition or over all of them. */
+  readonly compare: 'within' | 'across'
 }
 
 /**
@@ -10,7 +12,7 @@ export interface LagOptions {
  * sinks, the last full partition and what is behind it. A prompt without two partitions is scored by position.
  * `scored`: tokens that take part, of `tokens` in the prompt.
  */
-export function lagScore({ sinks, lag }: LagOptions, tokens: number, scored: number): ScoreInput {
+export function lagScore({ sinks, lag, compare }: LagOptions, tokens: number, scored: number): ScoreInput {
   const partitions = Math.floor((tokens - sinks) / lag)
   if (partitions < 2) return atTheEnds(sinks, 0, ramp(sinks, tokens))
   const spread = (of: 'keys' | 'values'): ScoreInput => ({ stat: 'partition-spread', of, sinks, lag })
@@ -19,12 +21,12 @@ export function lagScore({ sinks, lag }: LagOptions, tokens: number, scored: num
     factor: 0.5,
     of: [{ op: 'add', of: [spread('keys'), spread('values')] }],
   }
-  return atTheEnds(sinks, Math.max(0, scored - sinks - (partitions - 1) * lag), {
-    op: 'rank-in-blocks',
-    block: lag,
-    skipFirst: sinks,
-    of: [mean],
-  })
+  const ranked: ScoreInput = { op: 'rank-in-blocks', block: lag, skipFirst: sinks, of: [mean] }
+  return atTheEnds(
+    sinks,
+    Math.max(0, scored - sinks - (partitions - 1) * lag),
+    compare === 'within' ? ranked : mean,
+  )
 }
 
 const atTheEnds = (first: number, last: number, of: ScoreInput): ScoreInput => ({

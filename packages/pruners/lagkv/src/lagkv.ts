@@ -1,4 +1,4 @@
-import { closingTokens, definePruner, integer } from '@qpkv/spec'
+import { closingTokens, definePruner, integer, oneOf } from '@qpkv/spec'
 import { lagScore } from './lag-score.ts'
 
 /**
@@ -11,6 +11,10 @@ export const lagkv = definePruner({
   options: {
     sinks: integer({ default: 4, min: 0, max: 4096, doc: 'First tokens, which are always kept.' }),
     lag: integer({ default: 128, min: 1, max: 65536, doc: 'Tokens of a partition.' }),
+    compare: oneOf(['within', 'across'], {
+      default: 'within',
+      doc: 'within: each partition keeps the same share. across: all tokens compete.',
+    }),
     last: integer({
       default: 8,
       min: 0,
@@ -19,10 +23,10 @@ export const lagkv = definePruner({
     }),
   },
   profiles: { kvpress: { last: 0 } },
-  layer: ({ sinks, lag, last }, { prompt }) => {
+  layer: ({ sinks, lag, compare, last }, { prompt }) => {
     const kept = last + closingTokens(prompt)
     return {
-      score: lagScore({ sinks, lag }, prompt.tokens, Math.max(0, prompt.tokens - kept)),
+      score: lagScore({ sinks, lag, compare }, prompt.tokens, Math.max(0, prompt.tokens - kept)),
       protect: { first: sinks, last: kept },
     }
   },

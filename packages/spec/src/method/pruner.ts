@@ -38,6 +38,7 @@ export interface LastShare {
 export interface StageInput {
   readonly score: ScoreInput
   readonly share: number
+  readonly of?: 'kept'
 }
 
 /** Which tokens a layer keeps, as data that every backend runs natively. See LayerPlan for the fields. */
@@ -48,6 +49,7 @@ export interface Selection {
   readonly stages?: readonly StageInput[]
   /** Say it even where nothing is protected: `{}`. */
   readonly protect: ProtectionRule
+  readonly whole?: number
   readonly order?: LayerPlan['order']
   /** By score: `capacity` left out is what the layer may keep. */
   readonly evict?: 'never' | 'fifo' | ScoreEvictionInput

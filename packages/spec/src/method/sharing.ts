@@ -7,6 +7,7 @@ export interface SharingRule {
   readonly pool: TokenShare['pool']
   /** 0 if left out. */
   readonly floor?: number
+  readonly guard?: TokenShare['guard']
   readonly weigh?: TokenShare['weigh']
   readonly rounding?: TokenShare['rounding']
 }

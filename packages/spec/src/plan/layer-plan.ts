@@ -43,6 +43,11 @@ export interface LayerPlan {
    */
   readonly stages: readonly SelectionStage[]
   readonly protect: Protection
+  /**
+   * Blocks of this many consecutive tokens, counted from the prompt's first, are kept whole or not at all: places that no
+   * whole block fills stay empty. Left out: a block may be cut.
+   */
+  readonly whole?: number
   /** Storage order of the kept tokens; `score` = descending score, then the protected last ones (what the original codes do). */
   readonly order: 'position' | 'score'
   /** What happens when tokens arrive in decode beyond what may be kept. */
@@ -55,13 +60,18 @@ export interface LayerPlan {
 export interface TokenShare {
   /**
    * Tokens kept per stored head at the end of prefill, at most: one number for all, or one per head,
-   * [storedHeads]. With the pool `layer`: the mean of its heads.
+   * [storedHeads]. With the pool `layer`: the mean of its heads; with the pool `model` what heads bring into it.
    */
   readonly perHead: number | readonly number[]
   /** Who shares places: nobody, the heads of a layer by where its best scores lie, or all layers. */
   readonly pool: 'head' | 'layer' | 'model'
   /** With a pool: the part, 0 to 1, of its equal share that a head keeps whatever its scores are. */
   readonly floor: number
+  /**
+   * With a pool: `least` keeps that part of a head's tokens, protected ones counted, and lets heads compete for the rest
+   * by their scores alone; left out: a head gets `floor` of its equal share and the rest of what it wins.
+   */
+  readonly guard?: 'least'
   /** With a pool: `top-share` multiplies a head's scores by what part of their sum its best ones hold; left out: they compete as they are. */
   readonly weigh?: 'top-share'
   /** With a pool: `each` rounds head by head, as a released code does; left out: the sum is exact. */
@@ -76,6 +86,8 @@ export interface SelectionStage {
   readonly score: ScoreNode
   /** Part of the places, above 0 and at most 1; a plan's shares add up to 1, the last stage takes what rounding leaves. */
   readonly share: number
+  /** `kept`: a part of all tokens that a head keeps; protected ones fill it first. */
+  readonly of?: 'kept'
 }
 
 /** Tokens that are never dropped and need no score. */

@@ -1,3 +1,4 @@
+import { meanTokens } from '../resolve/layer-tokens.ts'
 import type { ModelFacts } from '../facts.ts'
 import type { CompressionPlan, LayerPlan, SegmentPlan, TokenShare } from './layer-plan.ts'
 import type { TensorFormat } from './tensor-format.ts'
@@ -97,7 +98,7 @@ export function layerBytes(
   headDim: number,
 ): (tokens: number) => number {
   const means = meanBytes(layer, heads, headDim)
-  if (pool !== 'layer') return (tokens) => heads * headBytes(layer, tokens, headDim) + means
+  if (pool === 'head') return (tokens) => heads * headBytes(layer, tokens, headDim) + means
   if (tierCount(layer.segments) > 1)
     return (tokens) =>
       Math.ceil(heads * tieredBytesAtMost(layer, tokens + (rounding === 'each' ? 1 : 0), headDim)) + means
@@ -170,11 +171,17 @@ export function planBytes(
   const heads = storedHeads(plan.heads, model)
   let tiles = 0
   let tables = 0
+  // Tokens may go to whichever of these layers takes most for them.
+  const pooled = plan.layers
+    .filter(({ tokens }) => tokens.pool === 'model')
+    .map((layer) => layerBytes(layer, layer.tokens, heads, model.headDim))
   const perLayer = plan.layers.map((layer, l) => {
-    const { perHead } = layer.tokens
-    const counts = kept?.[l] ?? layer.kept ?? (typeof perHead === 'number' ? undefined : perHead)
+    const { perHead, pool } = layer.tokens
+    const own = typeof perHead === 'number' || pool === 'model' ? undefined : perHead
+    const counts = kept?.[l] ?? layer.kept ?? own
     let bytes = counts === undefined ? 0 : meanBytes(layer, heads, model.headDim)
     if (counts !== undefined) for (const count of counts) bytes += headBytes(layer, count, model.headDim)
+    else if (pool === 'model') bytes = mostBytes(pooled, meanTokens(perHead))
     else if (typeof perHead === 'number')
       bytes = layerBytes(layer, layer.tokens, heads, model.headDim)(perHead)
     const table = tableBytes(layer)
@@ -184,6 +191,10 @@ export function planBytes(
   })
   return { tiles, tables, total: tiles + tables, perLayer }
 }
+
+/** The most that any of some layers takes for as many tokens per stored head. */
+export const mostBytes = (layers: readonly ((tokens: number) => number)[], tokens: number): number =>
+  layers.reduce((most, bytes) => Math.max(most, bytes(tokens)), 0)
 
 /** The plan after selection: what every head really keeps. `kept[layer][head]` are token counts. */
 export const finalPlan = (

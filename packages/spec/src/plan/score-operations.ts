@@ -81,6 +81,18 @@ export const scoreOperations: { readonly [N in OperationNode['op']]: Operation<N
       skipFirst,
     },
   },
+  'entropy-gate': {
+    of: [1, 1],
+    options: {
+      block: integer({ default: 10, min: 1, doc: 'Tokens of a block; the last may be short.' }),
+      rescue: integer({
+        default: 4,
+        min: 1,
+        doc: 'Tokens that are taken of an important block whose worth lies in few of them.',
+      }),
+      skipFirst,
+    },
+  },
   constant: {
     of: [1, 1],
     options: {

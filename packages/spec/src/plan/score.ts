@@ -35,6 +35,7 @@ export type OperationNode =
   | RankInBlocksOperation
   | PoolOperation
   | BlockPoolOperation
+  | EntropyGateOperation
   | ConstantOperation
 
 /** Reduces the query heads of a stored head: [queryHeads, tokens] -> [storedHeads, tokens]. With `heads: 'query'` it changes nothing. */
@@ -122,6 +123,22 @@ export interface BlockPoolOperation {
   readonly pool: 'max' | 'mean'
   /** Tokens of a block; the last may be short. */
   readonly block: number
+  readonly of: readonly [ScoreNode]
+}
+
+/**
+ * The order in which blocks of consecutive tokens are taken, the best first, as a score: n for the first token of n, 1 for
+ * the last. Blocks come by their mean, whole; of a block whose mean is at least the median of all and whose entropy is
+ * below theirs only the best `rescue` tokens, the others after all blocks (arXiv 2502.00299, entropy-gated).
+ */
+export interface EntropyGateOperation {
+  readonly op: 'entropy-gate'
+  /** First tokens that take no part and keep their value; left out: 0. */
+  readonly skipFirst?: number
+  /** Tokens of a block; the last may be short. */
+  readonly block: number
+  /** Tokens that are taken of an important block whose worth lies in few of them. */
+  readonly rescue: number
   readonly of: readonly [ScoreNode]
 }
 

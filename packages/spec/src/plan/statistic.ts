@@ -6,10 +6,18 @@ import type { Option } from '../options/option.ts'
 /**
  * What prefill hands to a statistic. Tensors are float32; `queries` and `keys` are meant after RoPE. `outputs` are the
  * attention's results per query head before the output projection, `outputWeight` is that projection, `rope` are the
- * rotary frequencies.
+ * rotary frequencies, `replay` are queries and keys of tokens that repeat the prompt, which prefill runs behind it.
  */
 export type Reading =
-  'queries' | 'queriesBefore' | 'keys' | 'keysBefore' | 'values' | 'outputs' | 'outputWeight' | 'rope'
+  | 'queries'
+  | 'queriesBefore'
+  | 'keys'
+  | 'keysBefore'
+  | 'values'
+  | 'outputs'
+  | 'outputWeight'
+  | 'rope'
+  | 'replay'
 
 /**
  * A measurement of one layer in prefill: one float32 per row and token. This is all that methods and engines share of it;

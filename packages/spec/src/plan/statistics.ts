@@ -3,6 +3,7 @@ import { attention } from './statistics/attention.ts'
 import { chunkAttention } from './statistics/chunk-attention.ts'
 import { dropError } from './statistics/drop-error.ts'
 import { expectedAttention } from './statistics/expected-attention.ts'
+import { joinedAttention } from './statistics/joined-attention.ts'
 import { keyNorm } from './statistics/key-norm.ts'
 import { keySimilarity } from './statistics/key-similarity.ts'
 import { leverage } from './statistics/leverage.ts'
@@ -10,6 +11,7 @@ import { partitionSpread } from './statistics/partition-spread.ts'
 import { position } from './statistics/position.ts'
 import { random } from './statistics/random.ts'
 import { redundancy } from './statistics/redundancy.ts'
+import { replayAttention } from './statistics/replay-attention.ts'
 import { valueNorm } from './statistics/value-norm.ts'
 import { valueOutputNorm } from './statistics/value-output-norm.ts'
 
@@ -19,6 +21,7 @@ export const statistics = {
   chunkAttention,
   dropError,
   expectedAttention,
+  joinedAttention,
   keyNorm,
   keySimilarity,
   leverage,
@@ -26,6 +29,7 @@ export const statistics = {
   position,
   random,
   redundancy,
+  replayAttention,
   valueNorm,
   valueOutputNorm,
 } as const

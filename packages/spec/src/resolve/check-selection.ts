@@ -9,6 +9,7 @@ import type { LayerPlan, ScoreEviction } from '../plan/layer-plan.ts'
 export interface CheckedSelection {
   readonly stages: LayerPlan['stages']
   readonly protect: ProtectionRule
+  readonly whole?: number
   readonly order: LayerPlan['order']
   readonly evict: 'never' | 'fifo' | CheckedEviction
   readonly positions: LayerPlan['positions']
@@ -17,7 +18,7 @@ export interface CheckedSelection {
 /** See ScoreEviction; `capacity` left out is what the layer may keep. */
 export type CheckedEviction = Omit<ScoreEviction, 'capacity'> & Pick<ScoreEvictionInput, 'capacity'>
 
-const fields = ['score', 'stages', 'protect', 'order', 'evict', 'positions'] as const
+const fields = ['score', 'stages', 'protect', 'whole', 'order', 'evict', 'positions'] as const
 /** Fields of older contracts, and what says it now. */
 const moved: Readonly<Record<string, string>> = {
   observe: 'score: { stat: … }',
@@ -37,12 +38,15 @@ export function checkSelection(selection: Selection, layer: number): CheckedSele
         hint: `Contract 2 says it with ${now}; docs/from-0.1-to-0.2.md has all of them.`,
       })
   refuseUnknown(selection, fields, path, 'KV_METHOD', 'field')
-  const { order = 'position', positions = 'true' } = selection
+  const { order = 'position', positions = 'true', whole } = selection
   refuseOthers(order, ['position', 'score'], `${path}.order`)
   refuseOthers(positions, ['true', 'cache'], `${path}.positions`)
+  if (whole !== undefined && (!isCount(whole) || whole === 0))
+    throw expected('a whole number from 1', `${path}.whole`, whole, 'KV_METHOD')
   return {
     stages: checkStages(selection, path),
     protect: checkProtection(selection.protect, `${path}.protect`),
+    ...(whole !== undefined && { whole }),
     order,
     positions,
     evict: checkEviction(selection.evict, `${path}.evict`),
@@ -70,10 +74,15 @@ function checkStages({ score, stages }: Selection, path: string): LayerPlan['sta
   const checked = stages.map((stage: StageInput, i) => {
     const at = `${path}.stages[${i}]`
     requireObject(stage, '{ score, share }', at)
-    refuseUnknown(stage, ['score', 'share'], at, 'KV_METHOD', 'field')
+    refuseUnknown(stage, ['score', 'share', 'of'], at, 'KV_METHOD', 'field')
+    if (stage.of !== undefined) refuseOthers(stage.of, ['kept'], `${at}.of`)
     if (!(stage.share > 0 && stage.share <= 1))
       throw expected('a number above 0 and at most 1', `${at}.share`, stage.share, 'KV_METHOD')
-    return { score: checkScore(stage.score, `${at}.score`), share: stage.share }
+    return {
+      score: checkScore(stage.score, `${at}.score`),
+      share: stage.share,
+      ...(stage.of && { of: stage.of }),
+    }
   })
   const sum = checked.reduce((total, { share }) => total + share, 0)
   if (Math.abs(sum - 1) > 1e-9) throw expected('shares that add up to 1', `${path}.stages`, sum, 'KV_METHOD')

@@ -16,6 +16,7 @@ export const apart: CheckedSharing = { pool: 'head', floor: 0 }
 
 const known: Readonly<Record<string, readonly unknown[]>> = {
   pool: ['head', 'layer', 'model'],
+  guard: [undefined, 'least'],
   weigh: [undefined, 'top-share'],
   rounding: [undefined, 'each'],
 }
@@ -24,8 +25,8 @@ const known: Readonly<Record<string, readonly unknown[]>> = {
 export function checkSharing(rule: SharingRule, selection: CheckedSelection, layer: number): CheckedSharing {
   const path = `share (layer ${layer})`
   if (!isPlainObject(rule)) throw expected('an object such as { pool: "layer" }', path, rule, 'KV_METHOD')
-  refuseUnknown(rule, ['pool', 'floor', 'weigh', 'rounding'], path, 'KV_METHOD', 'field')
-  const { pool, floor = 0, weigh, rounding } = rule
+  refuseUnknown(rule, ['pool', 'floor', 'guard', 'weigh', 'rounding'], path, 'KV_METHOD', 'field')
+  const { pool, floor = 0, guard, weigh, rounding } = rule
   for (const [field, values] of Object.entries(known)) {
     const value = rule[field as keyof SharingRule]
     if (!values.includes(value))
@@ -44,10 +45,10 @@ export function checkSharing(rule: SharingRule, selection: CheckedSelection, lay
   if (problem)
     throw new KvError(
       'KV_UNSUPPORTED',
-      `prune (layer ${layer}).${problem} while the heads of a layer share places; no engine runs that.`,
+      `prune (layer ${layer}).${problem} while heads share places; no engine runs that.`,
       { hint: 'Leave one of the two out: share=none keeps every head for itself.' },
     )
-  return { pool, floor, ...(weigh && { weigh }), ...(rounding && { rounding }) }
+  return { pool, floor, ...(guard && { guard }), ...(weigh && { weigh }), ...(rounding && { rounding }) }
 }
 
 /** Heads that share places need scores to compare, and decode has no rule for who gives one up. */
@@ -57,7 +58,6 @@ function conflict(
 ): string | undefined {
   if (evict !== 'never') return `evict is ${describeValue(evict)}`
   if (positions === 'cache') return 'positions is "cache"'
-  if (stages.length > 1) return `stages are ${stages.length}`
   if (weigh !== undefined && stages.some(({ score }) => !neverNegative(score)))
     return 'score can be below 0, where weigh has no meaning,'
   return undefined
@@ -73,6 +73,7 @@ function neverNegative(node: ScoreNode): boolean {
   switch (node.op) {
     case 'softmax':
     case 'rank-in-blocks':
+    case 'entropy-gate':
       return true
     case 'z-score':
       return false

@@ -9,6 +9,7 @@ import {
   layerBytes,
   headBytes,
   meanBytes,
+  mostBytes,
   nominalBits,
   storedHeads,
   tableBytes,
@@ -19,6 +20,7 @@ import type { CompressionSpec } from '../spec/compression-spec.ts'
 import { overrideOf } from '../spec/layer-override.ts'
 import { checkSelection, type CheckedSelection } from './check-selection.ts'
 import { apart, checkSharing, type CheckedSharing } from './check-sharing.ts'
+import { meanTokens } from './layer-tokens.ts'
 import { namedPositions, protectedTokens, protectionAt } from './protect-tokens.ts'
 import { fillPaidSlots, settleStorage, type SettledStorage, type StoragePrecision } from './settle-storage.ts'
 import { keepsItsWindow } from './windowed-layers.ts'
@@ -50,6 +52,9 @@ export interface LayerDraft {
   readonly bytesRise: boolean
   /** Equal keys have equal `bytes`. */
   readonly bytesKey: string
+  /** Bytes without tables of so many tokens per head on average, whoever of the pool gets them; and the tables'. */
+  readonly atMost: (tokens: number) => number
+  readonly tables: number
 }
 
 /** The methods of a spec with their options settled. */
@@ -88,10 +93,27 @@ export function makeDraft(
       throw expected(`at most ${model.layers} (the model's layers)`, `layers[${i}].to`, to, 'KV_INVALID_SPEC')
   const heads = storedHeads(spec.heads ?? 'kv', model)
   const draft = { spec, budget: spec.budget, methods, model, prompt, storedHeads: heads }
-  return {
-    ...draft,
-    layers: Array.from({ length: model.layers }, (_, layer) => draftLayer(draft, layer, precision)),
-  }
+  const layers = Array.from({ length: model.layers }, (_, layer) => draftLayer(draft, layer, precision))
+  return { ...draft, layers: withPooledBytes(layers) }
+}
+
+/** Where layers share places, each counts as if it took the most that any of them takes. */
+function withPooledBytes(layers: readonly LayerDraft[]): readonly LayerDraft[] {
+  const pooled = layers.filter(({ sharing }) => sharing.pool === 'model')
+  if (pooled.length === 0) return layers
+  const all = pooled.map(({ atMost }) => atMost)
+  return layers.map((layer) =>
+    layer.sharing.pool !== 'model'
+      ? layer
+      : {
+          ...layer,
+          bytes: (tokens) =>
+            typeof tokens === 'number' && tokens >= layer.candidates
+              ? layer.bytes(tokens)
+              : mostBytes(all, meanTokens(tokens)) + layer.tables,
+          bytesKey: `${layer.tables} ${layer.candidates} in the pool`,
+        },
+  )
 }
 
 function draftLayer(
@@ -211,7 +233,7 @@ function bytesOf({
   candidates,
   heads,
   headDim,
-}: Stored): Pick<LayerDraft, 'bytes' | 'bytesRise' | 'bytesKey'> {
+}: Stored): Pick<LayerDraft, 'bytes' | 'bytesRise' | 'bytesKey' | 'atMost' | 'tables'> {
   const { keys, segments, residual, simulated } = storage
   // What eviction costs does not depend on by which score.
   const evict = selection.evict === 'never' ? 'never' : 'fifo'
@@ -231,7 +253,7 @@ function bytesOf({
         0,
       )
     }
-    return { bytes, bytesRise: false, bytesKey }
+    return { bytes, bytesRise: false, bytesKey, atMost: bytes, tables: 0 }
   }
   const tables = tableBytes(stored)
   const means = meanBytes(stored, heads, headDim)
@@ -241,6 +263,6 @@ function bytesOf({
     typeof tokens === 'number'
       ? (tokens < candidates ? atMost : whole)(tokens) + tables
       : tokens.reduce((sum, n) => sum + headBytes(stored, n, headDim), tables + means)
-  const rises = residual.keys !== 'block' && sharing.pool === 'head' && tierCount(segments) < 2
-  return { bytes, bytesRise: rises, bytesKey }
+  const bytesRise = residual.keys !== 'block' && sharing.pool === 'head' && tierCount(segments) < 2
+  return { bytes, bytesRise, bytesKey, atMost, tables }
 }

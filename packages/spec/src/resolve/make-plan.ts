@@ -31,7 +31,8 @@ function layerPlan(draft: LayerDraft, asked: LayerTokens): LayerPlan {
   const tiers = tierCount(storage.segments) > 1
   const whole =
     !tiers && full && selection.evict === 'never' && (order === 'position' || leastOf(asked) > candidates)
-  const sharing = full || typeof tokens !== 'number' ? apart : draft.sharing
+  const listed = typeof tokens !== 'number' && draft.sharing.pool !== 'model'
+  const sharing = full || listed ? apart : draft.sharing
   const { keys, values, segments, residual, simulated } = storage
   return {
     tokens: {
@@ -48,6 +49,7 @@ function layerPlan(draft: LayerDraft, asked: LayerTokens): LayerPlan {
     protect: whole
       ? { first: 0, last: 0 }
       : protectionAt(selection.protect, Math.floor(meanTokens(tokens)), candidates, named),
+    ...(!whole && selection.whole !== undefined && { whole: selection.whole }),
     order: whole ? 'position' : order,
     evict:
       typeof selection.evict === 'string'

@@ -3,7 +3,6 @@ import type { LayerPlan } from '../plan/layer-plan.ts'
 
 /** What plans can say and no engine runs yet, by the plan's field. */
 const notYet: readonly (readonly [field: string, what: string, asks: (layer: LayerPlan) => boolean])[] = [
-  ['tokens.pool', "'model': all layers sharing places", ({ tokens }) => tokens.pool === 'model'],
   [
     'tokens.perHead',
     'a number of its own for each head beside eviction or cache positions',

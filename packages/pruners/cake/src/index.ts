@@ -1,0 +1,2 @@
+export { cake, cake as default } from './cake.ts'
+export { layerBudgets, preferenceOf, type LayerPreference } from './layer-budgets.ts'

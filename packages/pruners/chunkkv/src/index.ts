@@ -1,0 +1,2 @@
+export { chunkkv, chunkkv as default } from './chunkkv.ts'
+export { wholeChunks } from './whole-chunks.ts'

@@ -1,0 +1,3 @@
+export { duoattention, duoattention as default } from './duoattention.ts'
+export { headTable } from './head-table.ts'
+export { checkHeadTable, headTableHash, headTableOf, readHeadTable, type HeadTable } from './head-tables.ts'

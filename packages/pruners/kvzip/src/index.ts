@@ -1,0 +1,2 @@
+export { kvzip, kvzip as default } from './kvzip.ts'
+export { modelWide } from './model-wide.ts'

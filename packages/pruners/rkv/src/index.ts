@@ -1,0 +1,1 @@
+export { rkv, rkv as default } from './rkv.ts'
