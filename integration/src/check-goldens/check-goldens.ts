@@ -7,7 +7,7 @@ import { checkGoldens as checkRuler } from './ruler/check-goldens.ts'
 import { checkQuantizers } from './quantizers.ts'
 import { checkArchitectures, checkModel } from './logits.ts'
 import { checkNextQuantizers } from './next-quantizers.ts'
-import { checkNextScores } from './next-scores.ts'
+import { checkNext, checkNextCounts } from './next-scores.ts'
 import { checkOriginals } from './originals.ts'
 import { checkPruners, checkPyramidTables, type Fault } from './pruners.ts'
 import type { FamilyResult } from './report.ts'
@@ -38,6 +38,7 @@ export async function* checkGoldens(
   const tables = addon.opTables().filter((table) => options.tables?.includes(table) ?? true)
   const fastest = tables[0]
   if (wanted('pruners')) yield checkPyramidTables(join(folder, 'pruners'))
+  if (wanted('pruners-next')) yield checkNextCounts(join(folder, 'pruners-next'))
   for (const table of tables) {
     const engine: NativeEngine = addon.createEngine({ threads: 2, table })
     try {
@@ -45,8 +46,8 @@ export async function* checkGoldens(
         yield await checkPruners(join(folder, 'pruners'), engine, options.fault)
         yield* checkOriginals(join(folder, 'pruners'), engine)
       }
-      if (wanted('pruners-next')) yield await checkNextScores(join(folder, 'pruners-next'), engine)
       if (wanted('quantizers-next')) yield await checkNextQuantizers(join(folder, 'quantizers-next'), engine)
+      if (wanted('pruners-next')) yield await checkNext(join(folder, 'pruners-next'), engine)
       if (wanted('quantizers'))
         yield* checkQuantizers(join(folder, 'quantizers'), engine, {
           fault: options.fault,

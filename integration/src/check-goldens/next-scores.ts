@@ -1,6 +1,8 @@
 import type { NativeEngine } from '@qpkv/core'
 import type { ScoreNode } from '@qpkv/spec'
-import { readFloats, readJson, type ArrayReference } from './arrays.ts'
+import { readFloats, readJson } from './arrays.ts'
+import type { CakeInput, NextCase, NextInput, NextManifest } from './next-cases.ts'
+import { checkNextTables, checkSelection, type Recorded } from './next-selections.ts'
 import { headsLast } from './pruners.ts'
 import { Tally, type FamilyResult } from './report.ts'
 import {
@@ -20,38 +22,8 @@ import {
  * is the methods' own matter; selections are checked beside them.
  */
 
+type Input = NextInput
 type Tensors = 'q_pre' | 'q' | 'k_pre' | 'k' | 'v' | 'wo'
-type Input = Record<Tensors, ArrayReference> & {
-  n_tokens: number
-  head_dim: number
-  num_query_heads: number
-  num_kv_heads: number
-  rope: { theta: number }
-}
-interface CakeInput {
-  num_layers: number
-  num_query_heads: number
-  num_kv_heads: number
-  n_tokens: number
-  head_dim: number
-  window_size: number
-  q: ArrayReference
-  k: ArrayReference
-}
-interface NextCase {
-  id: string
-  method: string
-  input: string
-  params: Record<string, unknown>
-  arrays: Record<string, { offset: number; shape: number[] }>
-  ill_conditioned?: boolean
-}
-interface Manifest {
-  array_file: string
-  inputs: Record<string, Input>
-  cake_inputs: Record<string, CakeInput>
-  cases: NextCase[]
-}
 
 /** A score of ours beside an array of theirs: columns `from` to `to` of every row count. */
 interface Comparison {
@@ -287,29 +259,39 @@ function compare(comparison: Comparison, theirs: Float32Array): string | undefin
   return undefined
 }
 
-/** Scores of `pruners-next` on one op table. Cases of methods whose scores need more than a layer (replays, steps) are left out. */
-export async function checkNextScores(folder: string, engine: NativeEngine): Promise<FamilyResult> {
-  const manifest = readJson<Manifest>(folder, 'manifest.json')
-  const tally = new Tally('scores of newer pruners', engine.table)
-  let left = 0
+/** The first score of a case that is off; undefined where all agree, or where none of this kind was recorded. */
+export async function checkScores(recorded: Recorded): Promise<string | undefined> {
+  const { folder, engine, manifest, test, arrays } = recorded
+  const input = manifest.inputs[test.input]
+  const cakeInput = manifest.cake_inputs[test.input]
+  const all = cakeInput
+    ? [await cake(folder, engine, cakeInput, test)]
+    : input
+      ? await comparisons(new Layer(folder, engine, input), test, arrays)
+      : []
+  return all.map((one) => compare(one, arrays(one.array))).find((problem) => problem !== undefined)
+}
+
+/** Scores and kept tokens of `pruners-next` on one op table. */
+export async function checkNext(folder: string, engine: NativeEngine): Promise<FamilyResult> {
+  const manifest = readJson<NextManifest>(folder, 'manifest.json')
+  const tally = new Tally('newer pruners', engine.table)
   for (const test of manifest.cases) {
     const arrays = (name: string) => {
       const { offset, shape } = test.arrays[name]!
       return readFloats(folder, { file: manifest.array_file, byte_offset: 4 * offset, shape })
     }
-    const input = manifest.inputs[test.input]
-    const cakeInput = manifest.cake_inputs[test.input]
-    const all = cakeInput
-      ? [await cake(folder, engine, cakeInput, test)]
-      : input
-        ? await comparisons(new Layer(folder, engine, input), test, arrays)
-        : []
-    if (all.length === 0) left++
-    else
-      tally.record(
-        test.id,
-        all.map((one) => compare(one, arrays(one.array))).find((problem) => problem !== undefined),
-      )
+    const recorded = { folder, engine, manifest, test, arrays }
+    const check = async () => (await checkScores(recorded)) ?? (await checkSelection(recorded))
+    tally.record(test.id, await check().catch((error: unknown) => String(error)))
   }
-  return tally.result({ notChecked: `${left} cases whose scores need more than one layer's prefill` })
+  return tally.result()
+}
+
+/** Tables of budgets and counts; no kernel is involved. */
+export function checkNextCounts(folder: string): FamilyResult {
+  const tally = new Tally('budgets and counts of newer pruners')
+  const manifest = readJson<NextManifest>(folder, 'manifest.json')
+  for (const { id, problem } of checkNextTables(manifest)) tally.record(id, problem)
+  return tally.result()
 }
