@@ -140,7 +140,7 @@ const redundancy = (params: Params): MethodRef => ({
   threshold: params['retain_direction'] === 'first' ? 1 : num(params, 'threshold'),
 })
 
-/** The spec of KVzip's cases, whose heads compete over layers or within each. */
+/** The spec of KVzip's cases, whose heads compete over layers; layer by layer each layer is a pool of its own. */
 export function replaySpecOf(method: string, params: Params): SpecInput {
   const layerwise = params['layerwise'] === true
   return {
@@ -153,6 +153,5 @@ export function replaySpecOf(method: string, params: Params): SpecInput {
       unseen: num(params, 'prefix_length'),
     },
     allocate: { method: 'uniform', count: layerwise ? 'dropped-per-layer' : 'dropped' },
-    ...(layerwise && { share: { method: 'ada', floor: 0 } }),
   }
 }

@@ -8,3 +8,4 @@ export { models, randomNumbers, randomValues, renamed, type TestFunction } from 
 export { openArrays, readFloats, readInts, readJson, type ArrayRef } from './golden-files.ts'
 export { compareKept, readSelections, type SelectionCase, type SelectionInput } from './selection-goldens.ts'
 export { runSelection, scoreError, type SelectionRun } from './run-selection.ts'
+export { readLayerVectors, type LayerRun, type LayerVector } from './layer-vectors.ts'

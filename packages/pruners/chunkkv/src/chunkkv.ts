@@ -69,5 +69,7 @@ function withWindow(score: ScoreInput, last: number): ScoreInput {
   const without = (of: ScoreInput): ScoreInput => ({ op: 'constant', first: 0, last, value: 0, of: [of] })
   const pooled: ScoreInput =
     'op' in score && score.op === 'pool' ? { ...score, of: [without(score.of[0]!)] } : score
-  return { op: 'constant', first: 0, last, value: 'above', of: [without(pooled)] }
+  // A mean over the window, which 1 is added to.
+  const mean: ScoreInput = { op: 'scale', factor: 1 / last, of: [pooled] }
+  return { op: 'constant', first: 0, last, value: 'above', of: [without(mean)] }
 }
