@@ -2,7 +2,7 @@ import { readLayerVectors } from '@qpkv/conformance'
 import { expect, test } from 'vitest'
 import { chunkkv, wholeChunks } from '../src/index.ts'
 
-const { cases, run } = readLayerVectors(new URL('goldens/kvpress.json', import.meta.url))
+const { cases, run, tokens } = readLayerVectors(new URL('goldens/kvpress.json', import.meta.url))
 
 test.each(cases)('equals what kvpress keeps: $kind $params', ({ kind, params, kept }) => {
   const { window, kernel, chunk, ratio } = params as Record<string, number>
@@ -25,5 +25,8 @@ test.each(cases)('equals what kvpress keeps: $kind $params', ({ kind, params, ke
           },
           [],
         )
-  expect(ours.kept).toEqual(kept)
+  // Tokens of the window all score 1 more than the highest; which of them fill up a chunk's places is torch's choice.
+  const before = (own: readonly number[]) => own.filter((t) => kind !== 'entropy' || t < tokens - window!)
+  expect(ours.kept.map(before)).toEqual(kept.map(before))
+  expect(ours.kept.map((own) => own.length)).toEqual(kept.map((own) => own.length))
 })
