@@ -162,7 +162,9 @@ test('every score goes with every allocator and every sharing, and runs', async 
     const { bytes, kept } = context.report
     expect(bytes.allocated, texts[index]).toBe(bytes.planned)
     expect(
-      kept.flat().every((count) => count > 0),
+      // Where all layers share places a head may end without any.
+      kept.flat().some((count) => count > 0) &&
+        (texts[index]!.includes('model-wide') || kept.flat().every((count) => count > 0)),
       texts[index],
     ).toBe(true)
     expect((await probe(context)).every(Number.isFinite), texts[index]).toBe(true)

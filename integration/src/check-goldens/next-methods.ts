@@ -9,7 +9,7 @@ export type Params = Readonly<Record<string, unknown>>
 const num = (params: Params, name: string): number => params[name] as number
 
 /** What a share that drops `ratio` keeps, as a budget. */
-export const budgetOf = (params: Params): Budget =>
+const budgetOf = (params: Params): Budget =>
   params['budget'] === undefined
     ? { fraction: Number((1 - num(params, 'compression_ratio')).toPrecision(15)) }
     : { tokens: num(params, 'budget') }

@@ -260,7 +260,7 @@ function compare(comparison: Comparison, theirs: Float32Array): string | undefin
 }
 
 /** The first score of a case that is off; undefined where all agree, or where none of this kind was recorded. */
-export async function checkScores(recorded: Recorded): Promise<string | undefined> {
+async function checkScores(recorded: Recorded): Promise<string | undefined> {
   const { folder, engine, manifest, test, arrays } = recorded
   const input = manifest.inputs[test.input]
   const cakeInput = manifest.cake_inputs[test.input]

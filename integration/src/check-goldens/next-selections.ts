@@ -111,7 +111,7 @@ function planOf(spec: Parameters<typeof resolve>[0], shape: Shape, layers = 1): 
 }
 
 /** The recorded lists of kept positions, one after the other. */
-export function recordedKept({ folder, manifest, test }: Recorded): Int32Array[] {
+function recordedKept({ folder, manifest, test }: Recorded): Int32Array[] {
   const total = test.kept_count.reduce((sum, n) => sum + n, 0)
   const all = readIntegers(folder, {
     file: manifest.index_file,

@@ -25,8 +25,7 @@ void ReadReplays(const Napi::Object& from, LayerInput* input) {
     replay.input_norms = Floats(one.Get("inputNorms"));
     const size_t row = static_cast<size_t>(shape.head_dim) * static_cast<size_t>(replay.rows);
     const bool lies = 0 <= replay.from && replay.from < replay.to && replay.to <= input->tokens &&
-                      replay.rows >= 1 &&
-                      replay.rows <= replay.to - replay.from + kMostReplayWords;
+                      replay.rows >= 1 && replay.rows <= replay.to - replay.from + kMostReplayWords;
     if (!lies || replay.q.size() != row * static_cast<size_t>(shape.query_heads) ||
         replay.k.size() != row * static_cast<size_t>(shape.kv_heads) ||
         replay.input_norms.size() != static_cast<size_t>(replay.rows))
@@ -138,7 +137,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
         });
   }
 
-  // Kept positions [layers][stored heads] of layers whose scores are given, as prefill chooses them.
+  // Kept positions [layers][stored heads] of layers whose scores are given, as prefill chooses
+  // them.
   Napi::Value SelectLayers(const Napi::CallbackInfo& info) {
     const Napi::Object from = info[0].As<Napi::Object>();
     struct Given {

@@ -29,7 +29,7 @@ struct QueryChunk {
 
 // Queries of tokens that repeat [from, to) of the prompt; their keys lie behind the prompt's.
 struct ReplayChunk {
-  const float* q = nullptr;            // [rows, queryHeads, headDim] after RoPE
+  const float* q = nullptr;       // [rows, queryHeads, headDim] after RoPE
   const float* inputs = nullptr;  // [rows, hidden], what the layer's attention reads
   int hidden = 0;
   int rows = 0, first = 0, q_stride = 0;  // first: counts from the repetition's beginning

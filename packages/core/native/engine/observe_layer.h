@@ -24,7 +24,7 @@ struct LayerInput {
   std::vector<float> output;    // [hidden, queryHeads * headDim], the output projection, or empty
   std::vector<float> inv_freq;  // [headDim / 2], or empty
   std::vector<ReplayInput> replays;
-  std::vector<float> scores;    // [storedHeads, tokens] instead of observed ones, or empty
+  std::vector<float> scores;  // [storedHeads, tokens] instead of observed ones, or empty
   int tokens = 0;
   int user_end = 0;
   LayerShape shape;

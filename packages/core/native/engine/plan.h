@@ -30,10 +30,10 @@ struct SegmentPlan {
 // How the heads of a layer share its places; packages/reference/src/share-among-heads.ts is the
 // reference.
 struct HeadSharing {
-  bool shared = false;  // tokens.pool is 'layer': per_head is the mean of the heads
+  bool shared = false;       // tokens.pool is 'layer': per_head is the mean of the heads
   bool over_layers = false;  // it is 'model': those of all layers do
   bool floor_least = false;  // a head keeps at least its part, else by the best scores alone
-  double floor = 0;     // part of the equal share that a head keeps whatever its scores are
+  double floor = 0;          // part of the equal share that a head keeps whatever its scores are
   bool weigh_top_share = false;
   bool round_each = false;  // head by head; else the sum is exact
 };

@@ -100,8 +100,9 @@ void Prefill::StartObserver() {
   now_.observer = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model);
   now_.tickets.clear();
   for (int i = 0; i < plan_count(); ++i)
-    now_.tickets.push_back(WantPlan(*now_.observer, Plan(i, layer_), Shape(i, layer_).stored_heads(),
-                                plans_[static_cast<size_t>(i)].user_end));
+    now_.tickets.push_back(WantPlan(*now_.observer, Plan(i, layer_),
+                                    Shape(i, layer_).stored_heads(),
+                                    plans_[static_cast<size_t>(i)].user_end));
   if ((now_.observer->reads() & kReadKeysBefore) != 0)
     now_.keys_before.Ensure(model_->engine->device, now_.keys.bytes());
   if ((now_.observer->reads() & kReadReplay) != 0 && stream_.all() == tokens())
@@ -152,9 +153,7 @@ void Prefill::RunLayer() {
   } while (!between_layers());
 }
 
-int Prefill::chunk_rows() const {
-  return std::min(kChunkTokens, stream_.EndOf(passed_) - passed_);
-}
+int Prefill::chunk_rows() const { return std::min(kChunkTokens, stream_.EndOf(passed_) - passed_); }
 
 Work Prefill::NextChunk() {
   CheckAbort();
@@ -195,9 +194,8 @@ float* Prefill::HiddenAt(int first) {
 void Prefill::StoreRows(const LayerRows& rows, const float* x, const Buffer& to) {
   const ModelDescription& d = model_->description;
   model_->engine->ops.StoreHeads(
-      model_->engine->stream,
-      {x, to.floats(), rows.rows, d.kv_heads, d.head_dim, rows.qkv.stride, stream_.rows(),
-       stream_.PositionOf(rows.first)});
+      model_->engine->stream, {x, to.floats(), rows.rows, d.kv_heads, d.head_dim, rows.qkv.stride,
+                               stream_.rows(), stream_.PositionOf(rows.first)});
 }
 
 void Prefill::BeforeRope(const LayerRows& rows) {

@@ -128,8 +128,8 @@ class Prefill : public Sequence {
   bool finished_ = false;
   std::vector<std::vector<Kept>> kept_;  // [plan][layer]
   Buffer hidden_;                        // [tokens of the stream, hidden]
-  Buffer queries_before_;    // [rows, queryHeads, headDim] of the running chunk, where observed
-  Passed now_;               // the layer that runs, or has run last
+  Buffer queries_before_;     // [rows, queryHeads, headDim] of the running chunk, where observed
+  Passed now_;                // the layer that runs, or has run last
   std::vector<Passed> held_;  // earlier ones, where layers share places
 };
 

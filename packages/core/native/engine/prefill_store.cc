@@ -80,10 +80,9 @@ std::unique_ptr<KvLayer> Prefill::Store(int plan, int layer, const Kept& kept,
       Shape(plan, layer), model_->RopeOf(layer, expected_), exact, kept, tokens(), false);
   if (!stored->by_score()) return stored;
   const int ticket = at.tickets[static_cast<size_t>(plan)].evict;
-  const std::vector<float> start =
-      !replacements.scores.empty() ? replacements.scores
-      : ticket >= 0                ? DownloadScores(at.observer->Scores(ticket), plan)
-                                   : std::vector<float>();
+  const std::vector<float> start = !replacements.scores.empty() ? replacements.scores
+                                   : ticket >= 0 ? DownloadScores(at.observer->Scores(ticket), plan)
+                                                 : std::vector<float>();
   stored->StartScores(start, tokens());
   return stored;
 }

@@ -38,9 +38,7 @@ class PromptStream {
     return at < tokens_ ? nullptr : &replays_[static_cast<size_t>(IndexAt(at))];
   }
   // Where its repetition, or the prompt, begins and ends.
-  int BeginOf(int at) const {
-    return at < tokens_ ? 0 : begins_[static_cast<size_t>(IndexAt(at))];
-  }
+  int BeginOf(int at) const { return at < tokens_ ? 0 : begins_[static_cast<size_t>(IndexAt(at))]; }
   int EndOf(int at) const {
     const Replay* replay = ReplayAt(at);
     return replay == nullptr ? tokens_ : BeginOf(at) + static_cast<int>(replay->ids.size());

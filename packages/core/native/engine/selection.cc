@@ -172,7 +172,9 @@ SelectArgs ArgsOf(const LayerPlan& plan, const SelectionInput& input, const Cand
 
 // Takes out what is left of blocks that are not kept whole; protected tokens stay.
 void DropPartBlocks(const SelectArgs& args, int whole, std::vector<int32_t>* kept) {
-  const auto begin_of = [&](int32_t t) { return std::max(t / whole * whole, args.candidates_begin); };
+  const auto begin_of = [&](int32_t t) {
+    return std::max(t / whole * whole, args.candidates_begin);
+  };
   const auto end_of = [&](int32_t t) {
     return std::min((t / whole + 1) * whole, args.candidates_end);
   };
@@ -258,8 +260,7 @@ void CopyCandidates(Engine& engine, const LayerToSelect& layer, const Candidates
   args.options[score_ops::constant::kFirst] = at.begin + at.first;
   args.options[score_ops::constant::kLast] = at.last;
   // Where heads are weighed no score is below 0.
-  args.options[score_ops::constant::kValue] =
-      layer.plan->sharing.weigh_top_share ? 0.0 : -INFINITY;
+  args.options[score_ops::constant::kValue] = layer.plan->sharing.weigh_top_share ? 0.0 : -INFINITY;
   args.of[0] = input.stages.front();
   args.count = 1;
   args.rows = args.out_rows = input.heads;
@@ -316,9 +317,10 @@ std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(
     at.push_back(CandidatesOf(*plan, input));
     const Candidates& own = at.back();
     if (own.fixed != at.front().fixed)
-      throw Error("KV_UNSUPPORTED", "tokens.pool: 'model' needs layers that protect the same "
-                                    "positions by name; layer " + std::to_string(input.layer) +
-                                    " protects others.");
+      throw Error("KV_UNSUPPORTED",
+                  "tokens.pool: 'model' needs layers that protect the same "
+                  "positions by name; layer " +
+                      std::to_string(input.layer) + " protects others.");
     RefuseFewer(input.layer, FewestOf(*plan, tokens - own.begin), ReservedOf(own));
     total += PlacesOf(*plan, heads, ReservedOf(own), tokens - own.begin);
     CopyCandidates(engine, layers[pool[i]], own, table.floats() + row * i);

@@ -153,8 +153,7 @@ double Entropy(Row x) {
   const double sum = Sum(x) + 1e-10;
   double entropy = 0;
   for (double v : x) entropy -= v / sum * std::log(v / sum + 1e-10);
-  return x.size() < 2 ? 0
-                      : std::clamp(entropy / std::log(static_cast<double>(x.size())), 0.0, 1.0);
+  return x.size() < 2 ? 0 : std::clamp(entropy / std::log(static_cast<double>(x.size())), 0.0, 1.0);
 }
 
 // Tokens in the order in which they are taken become scores.

@@ -27,7 +27,8 @@ std::vector<int> BestShares(const std::vector<std::vector<double>>& scores, int 
     // What a head keeps in any case counts more than anything else.
     std::vector<size_t> order(own.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return own[a] > own[b]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return own[a] > own[b]; });
     for (double& score : own) score *= weight;
     for (size_t i = 0; i < order.size() && static_cast<int>(i) < args.least; ++i)
       own[order[i]] = INFINITY;
@@ -106,10 +107,11 @@ std::vector<int32_t> TakeStages(const SelectArgs& args, int head) {
     const int places =
         s + 1 == args.stage_count
             ? rest
-            : std::min(rest, std::max(0, static_cast<int>(std::floor(args.stages[s].share *
-                                                              (keep + args.stages[s].reserved) +
-                                                          1e-9)) -
-                                      args.stages[s].reserved));
+            : std::min(
+                  rest,
+                  std::max(0, static_cast<int>(std::floor(
+                                  args.stages[s].share * (keep + args.stages[s].reserved) + 1e-9)) -
+                                  args.stages[s].reserved));
     std::vector<int32_t> order = left;
     std::stable_sort(order.begin(), order.end(),
                      [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });

@@ -38,10 +38,7 @@ export const promptBytes = (
   tokens: number,
   { keysBefore = true, heldLayers = 1, replays = false }: Held = {},
 ): number =>
-  4 *
-  (replays ? 2 : 1) *
-  tokens *
-  (hiddenSize + (keysBefore ? 3 : 2) * heldLayers * kvHeads * headDim)
+  4 * (replays ? 2 : 1) * tokens * (hiddenSize + (keysBefore ? 3 : 2) * heldLayers * kvHeads * headDim)
 
 /** What steps share: kept once it is there. */
 export function scratchBytes(config: Widths, tokens: number): number {

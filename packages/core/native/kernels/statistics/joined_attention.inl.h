@@ -63,8 +63,8 @@ void Run(Stream& stream, const StatisticArgs& args) {
             to = static_cast<int>(args.options.get()[1]);
   const int group = shape.q_heads / shape.kv_heads;
   stream.ParallelFor(shape.kv_heads, [&](int kv_head, int thread) {
-    float* logits = static_cast<float*>(
-        stream.Scratch(thread, sizeof(float) * static_cast<size_t>(from + 16)));
+    float* logits =
+        static_cast<float*>(stream.Scratch(thread, sizeof(float) * static_cast<size_t>(from + 16)));
     for (int row = 0; row < args.rows; ++row) {
       const int position = args.first + row;
       if (position < from || position >= to) continue;

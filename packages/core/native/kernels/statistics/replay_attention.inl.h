@@ -71,8 +71,7 @@ void KeepRows(Stream& stream, const StatisticArgs& args, const ObservedRows& row
                            work, head, first_block, end_block, q,
                            reinterpret_cast<float*>(q + work.q_size),
                            [&](int first_row, int count, int block, const float* p) {
-                             KeepLargest(factors + first_row, count, p,
-                                         x[block - first_block]);
+                             KeepLargest(factors + first_row, count, p, x[block - first_block]);
                            });
                        float* out = args.out + static_cast<size_t>(head) * args.shape.tokens;
                        for (int block = first_block; block < end_block; ++block) {
@@ -100,8 +99,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
   const Layout layout = LayoutOf(args);
   float* keys = static_cast<float*>(args.state);
   GatherKeys(stream, args, layout, keys);
-  float* factors =
-      keys + static_cast<size_t>(layout.keys()) * args.shape.kv_heads * args.shape.dim;
+  float* factors = keys + static_cast<size_t>(layout.keys()) * args.shape.kv_heads * args.shape.dim;
   stream.ParallelFor(args.rows, [&](int row, int) { factors[row] = FactorOf(args, row); });
   ObservedRows rows{};
   rows.q = args.q;

@@ -28,8 +28,7 @@ double JoinedLogit(const StatisticArgs& args, const float* q, int kv_head, int t
   double joined = 0;
   for (int g = 0; g < group; ++g) {
     const float* own = q + g * args.shape.dim;
-    const double x =
-        Capped(Inner(key, {own, own + args.shape.dim}) * args.scale, args.shape.cap);
+    const double x = Capped(Inner(key, {own, own + args.shape.dim}) * args.scale, args.shape.cap);
     joined = g == 0 ? x : most ? std::max(joined, x) : joined + x;
   }
   return most ? joined : joined / group;

@@ -27,8 +27,8 @@ void Run(Stream&, const StatisticArgs& args) {
   const bool divided = static_cast<Over>(args.options.get()[kOver]) == Over::kInputNorm;
   for (int head = 0; head < shape.q_heads; ++head)
     for (int row = 0; row < args.rows; ++row) {
-      const float* q = args.q + static_cast<size_t>(row) * args.q_stride +
-                       static_cast<size_t>(head) * shape.dim;
+      const float* q =
+          args.q + static_cast<size_t>(row) * args.q_stride + static_cast<size_t>(head) * shape.dim;
       const std::vector<int> seen = SeenBy(args, row);
       std::vector<double> logits;
       for (int t : seen) {
