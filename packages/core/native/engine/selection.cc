@@ -342,6 +342,7 @@ std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(
     ClampPlaces(engine, heads, tokens - at[i].begin - ReservedOf(at[i]), places);
     own.keep = places;
     kept[pool[i]] = Choose(engine, *plan, own, input.layer);
+    AssignTiers(engine, *plan, input, at[i], &kept[pool[i]]);
   }
   return kept;
 }
