@@ -4,6 +4,7 @@ import { formatBytes } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { readRegistry } from '../registry.ts'
+import { downloadText } from '../output/download-text.ts'
 import { StatusLine } from '../output/status-line.ts'
 import { wholeNumber } from './numbers.ts'
 
@@ -43,6 +44,10 @@ export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {
       ...(flags.weights !== undefined && { weights: flags.weights }),
       signal: io.signal,
       onProgress: (progress) => {
+        if (progress.stage === 'plan') {
+          status.clear()
+          io.stderr.write(downloadText(progress.plan))
+        }
         status.show(`loading ${flags.model}: ${progressText(progress)}`)
       },
     })

@@ -1,0 +1,30 @@
+import { availableMemory, type DownloadPlan } from '@qpkv/core'
+import { formatBytes } from '@qpkv/spec'
+
+/** Tokens of the cache that the text speaks of. */
+const TOKENS = 8192
+
+/** What is about to be fetched, whether it fits this machine, and how to do without the network; several lines. */
+export function downloadText(plan: DownloadPlan, free = availableMemory()): string {
+  const { repository, folder, files, bytes, missingBytes, config } = plan
+  const lines = [
+    `${repository}: ${formatBytes(missingBytes)} to fetch (${files} weight file${files === 1 ? '' : 's'}, ${formatBytes(bytes)} in all) into ${folder}`,
+  ]
+  if (config) {
+    const exact = config.layers * config.kvHeads * config.headDim * 2 * 2 * TOKENS
+    lines.push(
+      `memory: weights ${formatBytes(bytes)} of ${formatBytes(free)} that are free; a cache of ${TOKENS} tokens takes ${formatBytes(exact)}, about ${formatBytes(Math.round(exact / 3.4))} with --quantize kivi:bits=4`,
+    )
+    const half = Math.round(bytes / 1.8)
+    if (bytes > free)
+      lines.push(
+        half <= free
+          ? `it does not fit as it is; --weights int8 takes about ${formatBytes(half)}`
+          : `it does not fit; a model with less than about ${formatBytes(free)} of weights does`,
+      )
+  }
+  lines.push(
+    'offline: fetch it once, or copy that folder from another machine, and set HF_HUB_OFFLINE=1; without a network --model reference answers',
+  )
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { downloadText } from '../src/output/download-text.ts'
+
+const plan = {
+  repository: 'org/small',
+  folder: 'hub/models--org--small',
+  files: 2,
+  bytes: 4 * 2 ** 30,
+  missingBytes: 3 * 2 ** 30,
+  config: { layers: 16, kvHeads: 8, headDim: 64 } as never,
+}
+
+it('a download says what, how big, whether it fits, and how to do without', () => {
+  const text = downloadText(plan, 16 * 2 ** 30)
+  expect(text).toMatch(
+    /^org\/small: 3 GiB to fetch \(2 weight files, 4 GiB in all\) into hub\/models--org--small$/m,
+  )
+  expect(text).toMatch(/weights 4 GiB of 16 GiB .* 8192 tokens takes 256 MiB, about 75.29 MiB with/)
+  expect(text).toMatch(/HF_HUB_OFFLINE=1/)
+  expect(text).not.toMatch(/does not fit/)
+  expect(downloadText(plan, 3 * 2 ** 30)).toMatch(/--weights int8 takes about 2.22 GiB/)
+  expect(downloadText(plan, 2 ** 30)).toMatch(/less than about 1 GiB of weights/)
+  expect(downloadText({ ...plan, config: undefined }, 1)).not.toMatch(/memory:/)
+})
