@@ -16,9 +16,9 @@ it("weights in 8 bits change next tokens hardly, in 4 bits no more than GGUF's Q
   const measure = async (folder: string, weights: WeightsMode) => {
     await using model = await loadModel(folder, { weights, threads: 2 })
     const logits = await logitsOf(model, texts)
-    const texts = wanted.map((one, i) => divergence([one], logits.slice(i, i + 1), vocabSize))
-    const mean = (of: 'kl' | 'top1') => texts.reduce((sum, text) => sum + text[of], 0) / texts.length
-    return { kl: mean('kl'), top1: mean('top1'), ofText: texts.map(({ kl }) => kl) }
+    const each = wanted.map((one, i) => divergence([one], logits.slice(i, i + 1), vocabSize))
+    const mean = (of: 'kl' | 'top1') => each.reduce((sum, text) => sum + text[of], 0) / each.length
+    return { kl: mean('kl'), top1: mean('top1'), ofText: each.map(({ kl }) => kl) }
   }
   const copy = mkdtempSync(join(tmpdir(), 'qpkv-rounded-'))
   onTestFinished(() => {
