@@ -19,16 +19,31 @@ const outputWeight = randomValues(hidden * queryHeads * headDim, 6)
 const ropeInvFreq = Float32Array.from({ length: headDim / 2 }, (_, i) => 1e4 ** ((-2 * i) / headDim))
 
 /** [tokens, heads, headDim] -> [heads, tokens, headDim] */
-function headsFirst(x: Float32Array): Float32Array {
+function headsFirst(x: Float32Array, count = tokens): Float32Array {
   const out = new Float32Array(x.length)
-  for (let t = 0; t < tokens; t++)
+  for (let t = 0; t < count; t++)
     for (let h = 0; h < queryHeads; h++)
       out.set(
         x.subarray((t * queryHeads + h) * headDim, (t * queryHeads + h + 1) * headDim),
-        (h * tokens + t) * headDim,
+        (h * count + t) * headDim,
       )
   return out
 }
+/** The prompt is repeated in two parts, each behind five other tokens. */
+const replays = [
+  [0, 90],
+  [90, tokens],
+].map(([from, to], i) => {
+  const rows = to! - from! + 5
+  return {
+    from: from!,
+    to: to!,
+    rows,
+    q: randomValues(rows * queryHeads * headDim, 20 + i),
+    k: randomValues(kvHeads * rows * headDim, 30 + i),
+    inputNorms: randomValues(rows, 40 + i).map((x) => 1 + Math.abs(x)),
+  }
+})
 const shape = { tokens, queryHeads, kvHeads, headDim }
 const shared = { ...shape, k, kBefore, v, outputWeight, ropeInvFreq }
 
@@ -71,6 +86,12 @@ const cases: Record<string, ScoreInput[]> = {
     of: [norm],
   })),
   'block-pool': [{ op: 'block-pool', pool: 'mean', block: 13, of: [norm] }],
+  'replay-attention': [stored({ stat: 'replay-attention', sinks: 2, over: 'input-norm' })],
+  'joined-attention': [
+    { stat: 'joined-attention', queries: { last: 9, before: 'prompt-end' }, join: 'mean' },
+    { stat: 'joined-attention', queries: { last: 9, before: 'prompt-end' } },
+  ],
+  'entropy-gate': [{ op: 'entropy-gate', block: 10, rescue: 3, skipFirst: 4, of: [norm] }],
   constant: [{ op: 'constant', first: 4, last: 2, value: 'above', of: [norm] }],
 }
 
@@ -95,8 +116,13 @@ describe.each(tables)('%s', (table) => {
   test.each(expressions)('%s', async (_, input) => {
     const score = checkScore(input, 'score')
     for (const heads of ['kv', 'query'] as const) {
-      const ours = await engine.observe({ ...shared, q, qBefore, heads, score, protectLast: last })
-      const reference = { ...shared, q: headsFirst(q), qBefore: headsFirst(qBefore) }
+      const ours = await engine.observe({ ...shared, q, qBefore, replays, heads, score, protectLast: last })
+      const reference = {
+        ...shared,
+        q: headsFirst(q),
+        qBefore: headsFirst(qBefore),
+        replays: replays.map((one) => ({ ...one, q: headsFirst(one.q, one.rows) })),
+      }
       const rows = evaluateScore(score, reference, { heads, protectLast: last })
       expect(rows).toHaveLength(heads === 'kv' ? kvHeads : queryHeads)
       const largest = Math.max(...rows.flatMap((row) => Array.from(row, Math.abs)))
