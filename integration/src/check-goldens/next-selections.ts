@@ -28,7 +28,7 @@ export interface Recorded {
   readonly engine: NativeEngine
   readonly manifest: NextManifest
   readonly test: NextCase
-  arrays(name: string): Float32Array
+  readonly arrays: (name: string) => Float32Array
 }
 
 interface Shape {
@@ -448,7 +448,7 @@ export function checkNextTables(manifest: NextManifest): { id: string; problem: 
     const spec = specOf('knorm', { compression_ratio: dropped }, tokens, 0)!
     const ours = dropped === 0 ? tokens : planOf(spec, shape).layers[0]!.tokens.perHead
     const same = ours === Math.max(1, kept)
-    return { id: `count ${tokens} ${dropped}`, problem: same ? undefined : `${ours}, theirs ${kept}` }
+    return { id: `count ${tokens} ${dropped}`, problem: same ? undefined : `${String(ours)}, theirs ${kept}` }
   })
   return [...tables, ...counts]
 }

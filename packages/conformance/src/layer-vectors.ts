@@ -39,7 +39,7 @@ const floats = (text: string): Float32Array => {
 export function readLayerVectors(file: URL): {
   readonly cases: readonly LayerVector[]
   readonly tokens: number
-  run(spec: SpecInput, methods: readonly AnyMethod[]): LayerRun
+  readonly run: (spec: SpecInput, methods: readonly AnyMethod[]) => LayerRun
 } {
   const { shape, tensors, cases } = readJson(file) as VectorFile
   const read = Object.fromEntries(Object.entries(tensors).map(([name, text]) => [name, floats(text)]))
