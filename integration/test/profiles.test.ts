@@ -57,6 +57,8 @@ async function probe(context: Context): Promise<Float32Array> {
   await fork.dispose()
   return logits
 }
+/** What keeps two layers at both ends exact leaves nothing coded in a model of four. */
+const isExact = (text: string) => text.includes('turboquant:profile=vllm')
 const of = (text: string) => contexts.get(text) as Context
 
 test('the registry has profiles to try', () => {
@@ -71,13 +73,13 @@ describe.each(texts)('%s', (text) => {
     expect(bytes.simulated !== undefined).toBe(isSimulated(text))
     expect(bytes.allocated).toBe(bytes.planned)
     const coded = plan.layers.some(({ segments }) => segments.some(({ key }) => key.bits !== 16))
-    expect(coded).toBe(!isSimulated(text))
+    expect(coded).toBe(!isSimulated(text) && !isExact(text))
   })
 
   test('has finite logits, and noise over its codes changes them', async () => {
     const before = await probe(of(text))
     expect(before.every(Number.isFinite)).toBe(true)
-    if (isSimulated(text)) return
+    if (isSimulated(text) || isExact(text)) return
     of(text).scrambleTiles(1)
     expect(await probe(of(text))).not.toEqual(before)
   })

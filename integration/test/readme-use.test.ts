@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -28,6 +37,7 @@ afterAll(() => {
 /** READMEs whose block a test of the package runs. */
 const elsewhere: Readonly<Record<string, string>> = {
   'packages/core/README.md': 'packages/core/test/readme.test.ts',
+  'packages/ai-sdk/README.md': 'packages/ai-sdk/test/ai-sdk.test.ts', // on the Node that `ai` asks for
 }
 
 /** Names that stand for the reader's own files. */
@@ -146,7 +156,7 @@ function runnable({ path, program, commands, documents }: Readme) {
 
 /** What a block prints goes nowhere. */
 const quiet = `const console = { log(..._: unknown[]) {} }
-const process = { stdout: { write(_: string) {} } }
+const process = { stdout: { write(_: string) {} }, once(..._: unknown[]) {} }
 export {}
 `
 
@@ -183,6 +193,9 @@ function commandFolder(): string {
 }
 
 test('all blocks are sound TypeScript', () => {
+  // The one library of others that a README brings along.
+  mkdirSync(join(modules, 'node_modules'))
+  symlinkSync(join(root, 'packages/ai-sdk/node_modules/ai'), join(modules, 'node_modules/ai'))
   for (const readme of readmes()) writeProgram(readme.path, runnable(readme).program)
   const settings = { extends: join(root, 'tsconfig.json'), include: ['*.ts'] }
   writeFileSync(join(modules, 'tsconfig.json'), JSON.stringify(settings))

@@ -58,8 +58,10 @@ export async function readModelHeaders(
   const configPath = join(folder, 'config.json')
   const values = await readJsonObject(configPath)
   if (!values) throw await notAModelFolder(folder)
+  // What config.json rules out is said before what is missing beside it.
+  const stated = readConfig(values, configPath)
   const weights = await readWeightFiles(folder)
-  const config = await settleTiedHead(readConfig(values, configPath), weights)
+  const config = await settleTiedHead(stated, weights)
   return { config, files: weights.files, tensors: mapWeights(config, weights, folder) }
 }
 
