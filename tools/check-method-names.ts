@@ -3,8 +3,9 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { conclude, filesUnder, root } from './workspace.ts'
 
-// `none` lives in spec; int8 is a type's name everywhere, uniform and random those of numbers; expected-attention is a statistic's.
-const allowed = new Set(['none', 'int8', 'uniform', 'random', 'expected-attention'])
+// `none` lives in spec; int8 is a type's name everywhere, uniform and random those of numbers; expected-attention is a statistic's, hadamard a
+// transform's in the plan.
+const allowed = new Set(['none', 'int8', 'uniform', 'random', 'expected-attention', 'hadamard'])
 const names = ['pruners', 'quantizers']
   .flatMap((group) => readdirSync(join(root, 'packages', group)))
   .filter((name) => !allowed.has(name))

@@ -11,7 +11,7 @@ export function contextLimit(config: ModelConfig, expected: number, allowLong: b
 }
 
 /** Where a context with factors for short texts ends; undefined for any other. */
-export function shortLimit({ ropes }: ModelConfig, expected: number): number | undefined {
+function shortLimit({ ropes }: ModelConfig, expected: number): number | undefined {
   const ends = ropes.flatMap(({ long }) => (long && expected <= long.beyond ? [long.beyond] : []))
   return ends.length > 0 ? Math.min(...ends) : undefined
 }
