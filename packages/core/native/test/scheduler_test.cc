@@ -209,7 +209,8 @@ QPKV_TEST(SchedulerKeepsStreamsTogether) {
   for (std::thread& reader : readers) reader.join();
   const SchedulerStats stats = scheduler.stats();
   const double batch = static_cast<double>(stats.rows) / static_cast<double>(stats.steps);
-  Expect(Label("%.1f rows a step of 6", batch), batch > 3);
+  // Far from one by one, on a busy machine and under a sanitizer too.
+  Expect(Label("%.1f rows a step of 6", batch), batch > 1.5);
 }
 
 bool DoneOrAborted(const std::exception_ptr& error) {
