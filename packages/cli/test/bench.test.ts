@@ -116,7 +116,7 @@ describe('qpkv bench longbench', () => {
     const official = await run(['score', join(file('p'), 'pred', 'reference')])
     expect(official.stdout).toContain(` ${score}\n`)
     await run([...few, ...limit, '--layout', 'qpruningkv'])
-    const theirs = await run(['score', join(file('p'), 'reference_0')])
+    const theirs = await run(['score', join(file('p'), 'reference_full')])
     expect(theirs.stdout).toMatch(new RegExp(`^lcc +none_none +- +2 +${score}$`, 'm'))
   })
 
