@@ -5,7 +5,7 @@
 //
 //   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1] [--threads N] [--protocol …] [--specs TEXT]…
 import { parseArgs } from 'node:util'
-import { bootstrapMean, mean } from '@qpkv/bench-kit'
+import { bootstrapMean, mean, divergence } from '@qpkv/bench-kit'
 import { loadModel, type Context } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder, needleCases, type NeedleProtocol } from '@qpkv/reference-model'
@@ -50,26 +50,15 @@ interface Tally {
   bytes: number
 }
 
-/** Log probabilities of logits, in double. */
-function logProbabilities(logits: Float32Array): Float64Array {
-  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity)
-  const sum = logits.reduce((total, x) => total + Math.exp(x - top), 0)
-  return Float64Array.from(logits, (x) => x - top - Math.log(sum))
-}
-
-/** Kullback-Leibler divergence of `other` from `full`, in nats. */
-const divergence = (full: Float64Array, other: Float64Array) =>
-  full.reduce((sum, log, i) => sum + Math.exp(log) * (log - other[i]!), 0)
-
 /** Whether the reply begins with the answer, and the distributions of the answer's tokens when it is given token by token. */
 async function ask(context: Context, question: string, answer: readonly number[], wanted: string) {
   const fork = context.fork()
   try {
     if (question !== '') await fork.append(question)
-    const steps: Float64Array[] = []
+    const steps: Float32Array[] = []
     const forced = fork.fork()
     for (const id of answer) {
-      steps.push(logProbabilities(await forced.logits()))
+      steps.push(await forced.logits())
       await forced.append([id])
     }
     await forced.dispose()
@@ -121,14 +110,14 @@ async function measure(protocol: NeedleProtocol): Promise<void> {
     for (const { text, answer } of questions) {
       const wanted = ` ${answer}.`
       const ids = tokenizer.encode(wanted, { special: false })
-      let full: Float64Array[] | undefined
+      let full: Float32Array[] | undefined
       for (const [i, context] of contexts.entries()) {
         const { steps, right } = await ask(context, text, ids, wanted)
         full ??= steps
         tallies[i]!.right.push(right)
         // The first token of a question inside the prompt comes from the exact prefill: nothing to compare there.
         const first = protocol === 'query-aware' ? 1 : 0
-        nats[i]!.push(mean(full.map((log, t) => divergence(log, steps[t]!)).slice(first)))
+        nats[i]!.push(mean(full.map((log, t) => divergence(steps[t]!, log).kl).slice(first)))
       }
     }
     for (const [i, context] of contexts.entries()) {

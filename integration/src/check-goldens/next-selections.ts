@@ -1,126 +1,24 @@
-import type { NativeEngine } from '@qpkv/core'
 import { layerBudgets, preferenceOf } from '@qpkv/pruner-cake'
-import { registry } from '@qpkv/methods'
-import { resolve, type CompressionPlan, type LayerPlan } from '@qpkv/spec'
-import { readFloats, readIntegers } from './arrays.ts'
+import { type LayerPlan } from '@qpkv/spec'
+import { readFloats } from './arrays.ts'
 import { replaySpecOf, specOf } from './next-methods.ts'
-import type { NextInput, NextManifest, NextCase } from './next-cases.ts'
+import type { NextInput } from './next-cases.ts'
 import { headsLast } from './pruners.ts'
-import { squareSketch } from './square-sketch.ts'
+import {
+  shapeOf,
+  rowsOf,
+  runLayer,
+  tensorsOf,
+  planOf,
+  recordedKept,
+  type Recorded,
+  type Shape,
+} from './next-layer.ts'
 
 /*
  * Which tokens newer pruners keep, against the originals': the methods' own specs and plans, run by the engine's entry
  * points. `pruners-next`.
  */
-
-/** Tensors of one layer as the recorded code saw them, [heads, tokens, headDim]. */
-interface Tensors {
-  readonly q: Float32Array
-  readonly k: Float32Array
-  readonly v: Float32Array
-  readonly qBefore: Float32Array
-  readonly kBefore: Float32Array
-}
-
-/** Everything that a check of a case needs. */
-export interface Recorded {
-  readonly folder: string
-  readonly engine: NativeEngine
-  readonly manifest: NextManifest
-  readonly test: NextCase
-  readonly arrays: (name: string) => Float32Array
-}
-
-interface Shape {
-  readonly tokens: number
-  readonly queryHeads: number
-  readonly kvHeads: number
-  readonly headDim: number
-}
-
-const shapeOf = (input: NextInput): Shape => ({
-  tokens: input.n_tokens,
-  queryHeads: input.num_query_heads,
-  kvHeads: input.num_kv_heads,
-  headDim: input.head_dim,
-})
-
-const factsOf = ({ queryHeads, kvHeads, headDim }: Shape, layers = 1) => ({
-  layers,
-  queryHeads,
-  kvHeads,
-  headDim,
-})
-
-/** Rows of tokens of every head, in the order that is given per head. */
-const rowsOf = (x: Float32Array, tokens: number, dim: number, chosen: readonly (readonly number[])[]) => {
-  const width = chosen[0]!.length
-  const out = new Float32Array(chosen.length * width * dim)
-  for (const [head, list] of chosen.entries())
-    for (const [i, t] of list.entries())
-      out.set(x.subarray((head * tokens + t) * dim, (head * tokens + t + 1) * dim), (head * width + i) * dim)
-  return out
-}
-
-/** What a layer's plan keeps of given tensors, and the scores of its first stage. */
-async function runLayer(
-  { engine, folder }: Recorded,
-  input: NextInput,
-  plan: LayerPlan,
-  tensors: Tensors,
-  shape: Shape,
-): Promise<{ kept: Int32Array[]; scores: Float32Array }> {
-  const { tokens, queryHeads, headDim } = shape
-  const cache = await engine.createLayerCache({
-    ...shape,
-    heads: 'kv',
-    plan,
-    precision: 'f32',
-    q: headsLast(tensors.q, queryHeads, tokens, headDim),
-    qBefore: headsLast(tensors.qBefore, queryHeads, tokens, headDim),
-    k: tensors.k,
-    kBefore: tensors.kBefore,
-    v: tensors.v,
-    outputWeight: readFloats(folder, input.wo),
-    ropeInvFreq: frequencies(input),
-  })
-  try {
-    return { kept: cache.kept(), scores: cache.scores() }
-  } finally {
-    cache.dispose()
-  }
-}
-
-const frequencies = ({ head_dim: dim, rope }: NextInput) =>
-  Float32Array.from({ length: dim / 2 }, (_, i) => rope.theta ** ((-2 * i) / dim))
-
-function tensorsOf({ folder, test, arrays }: Recorded, input: NextInput): Tensors {
-  const read = (name: 'q' | 'k' | 'v' | 'q_pre' | 'k_pre') => readFloats(folder, input[name])
-  const { tokens, kvHeads, headDim } = shapeOf(input)
-  const before = read('k_pre')
-  const sketched =
-    test.method === 'compactor'
-      ? squareSketch(before, arrays('phi'), { heads: kvHeads, tokens, dim: headDim })
-      : before
-  return { q: read('q'), k: read('k'), v: read('v'), qBefore: read('q_pre'), kBefore: sketched }
-}
-
-/** One plan's layers under a spec; the share of the prompt counts as the recorded code counts. */
-function planOf(spec: Parameters<typeof resolve>[0], shape: Shape, layers = 1): CompressionPlan {
-  return resolve(spec, registry, factsOf(shape, layers), { tokens: shape.tokens }, { precision: 'f32' }).plan
-}
-
-/** The recorded lists of kept positions, one after the other. */
-function recordedKept({ folder, manifest, test }: Recorded): Int32Array[] {
-  const total = test.kept_count.reduce((sum, n) => sum + n, 0)
-  const all = readIntegers(folder, {
-    file: manifest.index_file,
-    byte_offset: 4 * test.kept_offset,
-    shape: [total],
-  })
-  let at = 0
-  return test.kept_count.map((count) => all.slice(at, (at += count)))
-}
 
 /** Checks the kept sets of a case; undefined where they agree. */
 export async function checkSelection(recorded: Recorded): Promise<string | undefined> {
@@ -427,28 +325,4 @@ async function checkCake(recorded: Recorded): Promise<string | undefined> {
     cache.dispose()
   }
   return compareKeptSets(kept, theirs, recorded)
-}
-
-/** The allocator's tables, and how many tokens a share keeps: exact. */
-export function checkNextTables(manifest: NextManifest): { id: string; problem: string | undefined }[] {
-  const tables = manifest.cake_budget_tables
-    .filter((table) => table.truncation_margin >= 1e-6)
-    .map((table, i) => {
-      const places = (table.cache_size - table.window_size) * table.num_layers
-      const ours = layerBudgets(table.pref_scores, places, table.seq_len - table.window_size, true)
-      const same = ours.join() === table.layer_budgets.join()
-      return {
-        id: `budgets ${i}`,
-        problem: same ? undefined : `${ours.join()}, theirs ${table.layer_budgets.join()}`,
-      }
-    })
-  // At least one token is kept since the commit that made these.
-  const counts = manifest.kept_count_table.map(([tokens, dropped, kept]) => {
-    const shape = { tokens, queryHeads: 1, kvHeads: 1, headDim: 2 }
-    const spec = specOf('knorm', { compression_ratio: dropped }, tokens, 0)!
-    const ours = dropped === 0 ? tokens : planOf(spec, shape).layers[0]!.tokens.perHead
-    const same = ours === Math.max(1, kept)
-    return { id: `count ${tokens} ${dropped}`, problem: same ? undefined : `${String(ours)}, theirs ${kept}` }
-  })
-  return [...tables, ...counts]
 }

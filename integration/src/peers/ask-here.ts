@@ -1,3 +1,4 @@
+import { divergence, mean } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 import type { CompressionSpec } from '@qpkv/spec'
 
@@ -47,20 +48,9 @@ export async function askHere(
 /** KL and equal likeliest tokens, means over rows from `from` on. */
 function distance(exact: Float32Array, own: Float32Array, rows: number, from: number) {
   const vocab = exact.length / rows
-  let [kl, same] = [0, 0]
-  for (let row = from; row < rows; row++) {
-    const [a, b] = [exact, own].map((all) => logProbabilities(all.subarray(row * vocab, (row + 1) * vocab)))
-    if (!a || !b) continue
-    for (const [i, log] of a.entries()) kl += Math.exp(log) * (log - (b[i] ?? NaN))
-    same += likeliest(a) === likeliest(b) ? 1 : 0
-  }
-  return { kl: kl / (rows - from), top1: same / (rows - from) }
+  const row = (all: Float32Array, i: number) => all.subarray(i * vocab, (i + 1) * vocab)
+  const each = Array.from({ length: rows - from }, (_, i) =>
+    divergence(row(own, from + i), row(exact, from + i)),
+  )
+  return { kl: mean(each.map(({ kl }) => kl)), top1: mean(each.map(({ agrees }) => (agrees ? 1 : 0))) }
 }
-
-function logProbabilities(row: Float32Array): Float64Array {
-  const most = row.reduce((a, b) => Math.max(a, b), -Infinity)
-  const sum = row.reduce((total, value) => total + Math.exp(value - most), 0)
-  return Float64Array.from(row, (value) => value - most - Math.log(sum))
-}
-
-const likeliest = (row: Float64Array) => row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity))

@@ -1,3 +1,4 @@
+import { divergence as rowDivergence, mean } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 
 /** How far a model's next-token distributions lie from another's on the same texts. */
@@ -45,25 +46,15 @@ export function divergence(
   to: readonly Float32Array[],
   vocabSize: number,
 ): Divergence {
-  let kl = 0
-  let same = 0
-  let positions = 0
-  for (const [i, logits] of from.entries())
-    for (let at = 0; at < logits.length; at += vocabSize) {
-      const p = logSoftmax(logits.subarray(at, at + vocabSize))
-      const q = logSoftmax(to[i]?.subarray(at, at + vocabSize) ?? new Float32Array())
-      for (const [token, log] of p.entries()) kl += Math.exp(log) * (log - (q[token] ?? NaN))
-      if (likeliest(p) === likeliest(q)) same++
-      positions++
-    }
-  return { kl: kl / positions, top1: same / positions, positions }
+  const each = from.flatMap((logits, i) =>
+    Array.from({ length: logits.length / vocabSize }, (_, at) => {
+      const row = (all: Float32Array) => all.subarray(at * vocabSize, (at + 1) * vocabSize)
+      return rowDivergence(row(to[i] ?? new Float32Array()), row(logits))
+    }),
+  )
+  return {
+    kl: mean(each.map(({ kl }) => kl)),
+    top1: mean(each.map(({ agrees }) => (agrees ? 1 : 0))),
+    positions: each.length,
+  }
 }
-
-function logSoftmax(row: Float32Array): Float64Array {
-  const most = row.reduce((a, b) => Math.max(a, b), -Infinity)
-  const sum = row.reduce((total, x) => total + Math.exp(x - most), 0)
-  return Float64Array.from(row, (x) => x - most - Math.log(sum))
-}
-
-const likeliest = (row: Float64Array): number =>
-  row.reduce((best, x, i) => (x > (row[best] ?? -Infinity) ? i : best), 0)

@@ -14,6 +14,7 @@ export {
   type EncodedPrompt,
   type PromptParts,
 } from './ask/encode-prompt.ts'
+export { divergence, type Divergence } from './ask/divergence.ts'
 export { followText, type Followed } from './ask/follow-text.ts'
 export { prefillRows } from './ask/prefill-rows.ts'
 export type { BenchPrompt, Question } from './ask/question.ts'

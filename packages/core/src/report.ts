@@ -1,4 +1,5 @@
 import {
+  fullCache,
   nominalBits,
   planBytes,
   type CompressionPlan,
@@ -103,7 +104,7 @@ export function makeReport(facts: ReportFacts): ContextReport {
   figures.set(plan, known)
   const { tokensStored, heads } = known
   const { total: planned, tables, perLayer } = known.bytes
-  const fullBytes = plan.promptTokens * model.layers * model.kvHeads * model.headDim * 2 * 2
+  const fullBytes = fullCache(model, plan.promptTokens).bytes
   const stored = simulatedBytes ?? planned
   return {
     spec: facts.spec,

@@ -102,7 +102,7 @@ export {
 export { none, noMethods } from './method/none.ts'
 export { exactFormat, packedFormat } from './plan/formats.ts'
 export { checkFormat } from './plan/check-format.ts'
-export { budgetBytes, checkBudget, formatBytes, readBudget, type Budget } from './spec/budget.ts'
+export { budgetBytes, checkBudget, formatBytes, fullCache, readBudget, type Budget } from './spec/budget.ts'
 export { budgetKinds, type BudgetKind, type BudgetMeasure, type BudgetName } from './spec/budget-kinds.ts'
 export {
   checkSpec,

@@ -81,5 +81,6 @@ export function picture(width: number, height: number, title: string, ...content
   return `${element('svg', root, ...body)}\n`
 }
 
-/** Rough width of a text in the pictures' font; enough to place labels. */
-export const textWidth = (text: string, size: number): number => text.length * size * 0.56
+/** Rough width of a text in the pictures' font; enough to place labels. Bold letters are wider. */
+export const textWidth = (text: string, size: number, weight?: 'bold'): number =>
+  text.length * size * (weight === 'bold' ? 0.65 : 0.56)

@@ -84,7 +84,7 @@ function labelColumn(column: readonly CurveEnd[], marks: readonly { x: number; y
     const lead = { stroke: color, 'stroke-opacity': 0.7 }
     const left = from + 19
     return {
-      box: { left, right: left + 1.16 * textWidth(curve.label, LABEL), top: place - 7, bottom: place + 7 },
+      box: { left, right: left + textWidth(curve.label, LABEL, 'bold'), top: place - 7, bottom: place + 7 },
       svg: [
         Math.abs(place - y) > 6 ? lineAt(x + 6, y, from + 16, place, lead) : '',
         textAt(left, place + 4, curve.label, { fill: color, weight: 'bold', size: LABEL }),

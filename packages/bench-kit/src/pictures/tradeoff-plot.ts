@@ -48,12 +48,13 @@ export function tradeoffPlotSvg({
 
 /** More curves than this get a legend, because their ends lie too close for names; and so do those whose names would lie on a line. */
 const MAX_DIRECT = 4
-/** Bold letters are wider. */
-const BOLD = 1.16
 const LEGEND = { left: PLOT.right + 36, step: 22, size: 12.5 }
 
 const legendSpace = (curves: readonly TradeoffCurve[]) =>
-  LEGEND.left - PLOT.right + 32 + Math.max(...curves.map(({ label }) => BOLD * textWidth(label, LEGEND.size)))
+  LEGEND.left -
+  PLOT.right +
+  32 +
+  Math.max(...curves.map(({ label }) => textWidth(label, LEGEND.size, 'bold')))
 
 /** Marks and names at the right, in the order of the curves. */
 const legend = (curves: readonly TradeoffCurve[]): string[] =>

@@ -1,5 +1,5 @@
 import { availableMemory, type DownloadPlan } from '@qpkv/core'
-import { formatBytes } from '@qpkv/spec'
+import { formatBytes, fullCache } from '@qpkv/spec'
 
 /** Tokens of the cache that the text speaks of. */
 const TOKENS = 8192
@@ -11,7 +11,7 @@ export function downloadText(plan: DownloadPlan, free = availableMemory()): stri
     `${repository}: ${formatBytes(missingBytes)} to fetch (${files} weight file${files === 1 ? '' : 's'}, ${formatBytes(bytes)} in all) into ${folder}`,
   ]
   if (config) {
-    const exact = config.layers * config.kvHeads * config.headDim * 2 * 2 * TOKENS
+    const exact = fullCache(config, TOKENS).bytes
     lines.push(
       `memory: weights ${formatBytes(bytes)} of ${formatBytes(free)} that are free; a cache of ${TOKENS} tokens takes ${formatBytes(exact)}, about ${formatBytes(Math.round(exact / 3.4))} with --quantize kivi:bits=4`,
     )

@@ -15,26 +15,10 @@ import {
   prefill,
   type OpenModel,
 } from './support/open-model.ts'
+import { smallConfig, smallPrompt } from './support/small-config.ts'
 
-const config = {
-  architectures: ['LlamaForCausalLM'],
-  model_type: 'llama',
-  hidden_size: 64,
-  intermediate_size: 96,
-  num_hidden_layers: 3,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 32,
-  vocab_size: 211,
-  rms_norm_eps: 1e-5,
-  hidden_act: 'silu',
-  rope_theta: 10000,
-  max_position_embeddings: 4096,
-  bos_token_id: 1,
-  eos_token_id: 2,
-  tie_word_embeddings: true,
-}
-const prompt = (count: number) => Array.from({ length: count }, (_, i) => (i * 53 + 7 * (i % 11)) % 211)
+const config = smallConfig
+const prompt = smallPrompt
 const kivi4 = segments(packed(4, 'channel'), packed(4, 'token'), 32)
 const snapkv: Partial<LayerPlan> = {
   segments: kivi4,

@@ -15,29 +15,13 @@ import {
   tables,
   type OpenModel,
 } from './support/open-model.ts'
+import { smallConfig, smallPrompt } from './support/small-config.ts'
 
 /** A backend whose memory the host cannot look at: native/mirror. */
 const library = join(packageRoot(import.meta.url), 'build', 'Release', 'qpkv_mirror.so')
 
-const config = {
-  architectures: ['Qwen3ForCausalLM'],
-  model_type: 'qwen3',
-  hidden_size: 64,
-  intermediate_size: 96,
-  num_hidden_layers: 3,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 32,
-  vocab_size: 211,
-  rms_norm_eps: 1e-5,
-  hidden_act: 'silu',
-  rope_theta: 10000,
-  max_position_embeddings: 4096,
-  bos_token_id: 1,
-  eos_token_id: 2,
-  tie_word_embeddings: true,
-}
-const prompt = Array.from({ length: 700 }, (_, i) => (i * 53 + 7 * (i % 11)) % 211)
+const config = { ...smallConfig, architectures: ['Qwen3ForCausalLM'], model_type: 'qwen3' }
+const prompt = smallPrompt(700)
 
 const plain = { bits: 16, element: 'f32' } as const
 const everyQuery = attentionScore({ queries: 'all' })

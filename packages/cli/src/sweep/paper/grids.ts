@@ -1,4 +1,4 @@
-import { KvError, type CompressionSpec } from '@qpkv/spec'
+import { fullCache, KvError, type CompressionSpec } from '@qpkv/spec'
 import type { SweepTask } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 import type { NamedGrid } from '../read-grid.ts'
@@ -207,11 +207,10 @@ export function refuseUnused(name: string, { takes }: PaperGrid, given: readonly
 
 /** The grid of an experiment on a model. */
 export function paperGrid(grid: PaperGrid, options: PaperOptions, model: Model): NamedGrid {
-  const { layers, kvHeads, headDim } = model.facts
   const size = {
     // The bundled model is asked about texts of at most 2,048 tokens.
     context: options.context ?? (options.model === 'reference' ? 2048 : model.config.contextTokens),
-    bytesPerToken: layers * kvHeads * headDim * 2 * 2,
+    bytesPerToken: fullCache(model.facts, 1).bytes,
   }
   const what = grid.title(options, size)
   return {
