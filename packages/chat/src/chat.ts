@@ -59,7 +59,7 @@ export class Chat {
         'KV_PROMPT_TOO_LONG',
         `The prompt has ${reading.ids.length} tokens; at most ${maxPromptTokens} are taken.`,
       )
-    const schema = reading.forced ? reading.forced.schema : request.json && (request.json.schema ?? 'any')
+    const schema = reading.forced ? reading.forced.schema : request.json && (request.json.schema ?? {})
     const constraints: OpenConstraint[] = []
     const contexts: Context[] = []
     const dispose = async () => {
@@ -69,8 +69,7 @@ export class Chat {
     try {
       // First what can be refused at once.
       if (schema !== undefined)
-        for (let i = 0; i < choices; i++)
-          constraints.push(await this.grammars.constraint(schema === 'any' ? undefined : schema))
+        for (let i = 0; i < choices; i++) constraints.push(await this.grammars.constraint(schema))
       const reuse = request.reuse ?? (this.options.prefixBytes ?? 0) > 0
       const key = JSON.stringify(request.compression ?? this.options.compression ?? null)
       const kept = reuse ? this.prefixes.find(reading.ids, key) : undefined

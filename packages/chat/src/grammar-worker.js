@@ -2,10 +2,11 @@
 // ended here. Plain JavaScript, since it is loaded as a file by sources and builds alike.
 //
 //   { id, do: 'open', vocab, kind, size, stops }        once
-//   { id, do: 'compile', key, schema | undefined }      a schema, or any JSON
-//   { id, do: 'start', key, run }                       a matcher for one reply
+//   { id, do: 'compile', schema }                       a schema as text
+//   { id, do: 'start', schema, run }                    a matcher for one reply
 //   { id, do: 'next', run, token | undefined }          takes the last token in, answers with the next mask
 //   { id, do: 'end', run }
+//   { id, do: 'forget', schema }
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
@@ -38,17 +39,13 @@ const work = {
     const info = await TokenizerInfo.createTokenizerInfo(vocab, kind, false, size, stops)
     compiler = await GrammarCompiler.createGrammarCompiler(info, false)
   },
-  async compile({ key, schema }) {
-    if (grammars.has(key)) return
+  async compile({ schema }) {
+    if (grammars.has(schema)) return
     // Without free whitespace: small models do not end it.
-    const grammar =
-      schema === undefined
-        ? await compiler.compileBuiltinJSONGrammar()
-        : await compiler.compileJSONSchema(schema, false, -1, [', ', ': '], false)
-    grammars.set(key, grammar)
+    grammars.set(schema, await compiler.compileJSONSchema(schema, false, -1, [', ', ': '], false))
   },
-  async start({ key, run }) {
-    matchers.set(run, await GrammarMatcher.createGrammarMatcher(grammars.get(key), stopTokens))
+  async start({ schema, run }) {
+    matchers.set(run, await GrammarMatcher.createGrammarMatcher(grammars.get(schema), stopTokens))
   },
   async next({ run, token }) {
     const matcher = matchers.get(run)
@@ -59,9 +56,9 @@ const work = {
     matchers.get(run)?.dispose()
     matchers.delete(run)
   },
-  async forget({ key }) {
-    grammars.get(key)?.dispose()
-    grammars.delete(key)
+  async forget({ schema }) {
+    grammars.get(schema)?.dispose()
+    grammars.delete(schema)
   },
 }
 

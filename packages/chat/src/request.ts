@@ -8,7 +8,7 @@ export interface ReplyRequest {
   readonly tools?: readonly Tool[]
   /** Default `auto`. */
   readonly toolChoice?: ToolChoice
-  /** `{ }`: the reply is JSON; with `schema`: of this JSON schema. */
+  /** `{ }`: the reply is any JSON value; with `schema`: of this JSON schema. Always in one line. */
   readonly json?: { readonly schema?: unknown }
   readonly generate?: Omit<GenerateOptions, 'signal' | 'constraint'>
   /** Default: the chat's. */

@@ -3,6 +3,8 @@ import { loadModel, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { Chat, type ReplyRequest } from '../src/index.ts'
+import { modelWithFiles } from './support/model-with-template.ts'
+import { sentencePieceTokenizer } from './support/sentencepiece-tokenizer.ts'
 
 let model: Model
 
@@ -50,6 +52,49 @@ describe('JSON replies', () => {
       expect(value.age).toBeGreaterThanOrEqual(0)
       expect(value.age).toBeLessThanOrEqual(150)
       expect(value.tags.every((tag) => tag === 'red' || tag === 'blue')).toBe(true)
+    }
+    await chat.dispose()
+  })
+
+  it('without a schema have no white space that could go on for ever', async () => {
+    const chat = new Chat(model)
+    const spaces = ['Ġ', 'Ċ', 'ĠĠ', 'ĉ'].map((piece) => model.tokenizer?.idOf(piece))
+    // Whoever likes white space best gets as much as the grammar lets it have: one behind a comma and a colon.
+    const logitBias = Object.fromEntries(spaces.flatMap((id) => (id === undefined ? [] : [[id, 100]])))
+    expect(Object.keys(logitBias)).not.toEqual([])
+    for (const schema of [{}, { type: 'object' }, { type: 'array' }]) {
+      const opened = await chat.open({
+        prompt: 'x',
+        json: { schema },
+        generate: { maxTokens: 60, logitBias },
+      })
+      let said = ''
+      for await (const event of opened.replies[0]!) if (event.type === 'text') said += event.text
+      await opened.dispose()
+      const outside = said.replace(/"([^"\\]|\\.)*("|$)/g, '""')
+      expect(outside).not.toMatch(/^\s|\s\s|\n|\s$/)
+    }
+    await chat.dispose()
+  })
+
+  it('are of their schema with a SentencePiece-style tokenizer, bytes included', async () => {
+    const other = await modelWithFiles({ 'tokenizer.json': sentencePieceTokenizer() })
+    const chat = new Chat(other)
+    const properties = { say: { const: 'São ☃ {x}' }, sure: { type: 'boolean' }, of: { enum: [1, 22] } }
+    const closed = { type: 'object', properties, required: Object.keys(properties) }
+    for (const seed of [1, 2, 3]) {
+      const generate = { maxTokens: 300, temperature: 1.5, topK: 0, topP: 1, seed }
+      const { said, reason } = await text(chat, {
+        prompt: [user('Who?')],
+        json: { schema: closed },
+        generate,
+      })
+      expect(reason).toBe('stop')
+      const value = JSON.parse(said) as { say: string; sure: boolean; of: number }
+      expect(value.say).toBe('São ☃ {x}')
+      expect(typeof value.sure).toBe('boolean')
+      expect([1, 22]).toContain(value.of)
+      expect(said.startsWith('{"say": "')).toBe(true)
     }
     await chat.dispose()
   })

@@ -20,7 +20,12 @@ export const samplesOf = (path: string): Line[] =>
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
 /** The command line from its sources, as a process of its own. */
-export const startCommand = (args: readonly string[]): ChildProcess =>
+export const startCommand = (
+  args: readonly string[],
+  stdout: 'ignore' | 'pipe' = 'ignore',
+  env: NodeJS.ProcessEnv = process.env,
+): ChildProcess =>
   spawn(process.execPath, ['--conditions=@qpkv/source', '--import', 'tsx', main, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
+    env,
   })

@@ -33,7 +33,6 @@ export async function chatCompletions(
 function readRequest(body: ChatBody, { maxTokens }: Serving): ReplyRequest {
   const { tool_choice: choice, response_format: format, logprobs, top_logprobs: top } = body
   const spec = readCompression(body.compression)
-  const schema = format?.type === 'json_schema' ? format.json_schema.schema : undefined
   return {
     prompt: body.messages.map(toMessage),
     tools: (body.tools ?? []).map(({ function: { name, description, parameters } }) => ({
@@ -42,7 +41,7 @@ function readRequest(body: ChatBody, { maxTokens }: Serving): ReplyRequest {
       ...(parameters && { parameters }),
     })),
     ...(choice && { toolChoice: typeof choice === 'string' ? choice : { name: choice.function.name } }),
-    ...(format && format.type !== 'text' && { json: { ...(schema && { schema }) } }),
+    ...jsonOf(format?.type, format?.type === 'json_schema' ? format.json_schema.schema : undefined),
     ...(spec && { compression: spec }),
     ...(typeof body.reuse_prefix === 'boolean' && { reuse: body.reuse_prefix }),
     ...(body.chat_template_kwargs && { variables: body.chat_template_kwargs }),
@@ -53,6 +52,10 @@ function readRequest(body: ChatBody, { maxTokens }: Serving): ReplyRequest {
     },
   }
 }
+
+/** What a format asks of a reply. `json_object` is any object. */
+export const jsonOf = (type: string | undefined, schema: unknown): Pick<ReplyRequest, 'json'> =>
+  type === undefined || type === 'text' ? {} : { json: { schema: schema ?? { type: 'object' } } }
 
 function toMessage(message: ChatBody['messages'][number]): Message {
   const content = Array.isArray(message.content)

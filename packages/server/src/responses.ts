@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ReplyRequest, ToolCall } from '@qpkv/chat'
 import type { Message } from '@qpkv/core'
 import { readCompression, type ResponsesBody } from './body.ts'
+import { jsonOf } from './chat-completions.ts'
 import { eventStream, type StreamEvent } from './event-stream.ts'
 import { generateOptions } from './generate-options.ts'
 import { now } from './usage.ts'
@@ -43,10 +44,7 @@ function readRequest(body: ResponsesBody, { maxTokens }: Serving): ReplyRequest 
       ...(parameters && { parameters }),
     })),
     ...(choice && { toolChoice: typeof choice === 'string' ? choice : { name: choice.name } }),
-    ...(format &&
-      format.type !== 'text' && {
-        json: { ...(format.type === 'json_schema' && { schema: format.schema }) },
-      }),
+    ...jsonOf(format?.type, format?.type === 'json_schema' ? format.schema : undefined),
     ...(spec && { compression: spec }),
     ...(typeof body.reuse_prefix === 'boolean' && { reuse: body.reuse_prefix }),
     generate: generateOptions(

@@ -77,6 +77,8 @@ describe('chat completions', () => {
     expect(typeof (JSON.parse(json.choices[0]?.message.content ?? '') as { sure: unknown }).sure).toBe(
       'boolean',
     )
+    const object = await ask({ response_format: { type: 'json_object' } })
+    expect(object.choices[0]?.message.content).toMatch(/^\{["}]/)
   })
 
   it('compress as the server or the request says, and reuse prefixes where asked', async () => {

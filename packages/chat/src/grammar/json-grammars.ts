@@ -7,8 +7,6 @@ import { GrammarWorker } from './grammar-worker.ts'
 const COMPILE_MS = 15_000
 /** Grammars kept, the least used goes. */
 const KEPT = 32
-/** What JSON without a schema is kept under. */
-const ANY_JSON = 'json'
 
 /** Beside this file in a build, one folder up among the sources. */
 const workerFile = new URL(
@@ -37,16 +35,15 @@ export class JsonGrammars {
 
   /**
    * A constraint for one run.
-   * @param schema a JSON schema; undefined: any JSON value
+   * @param schema a JSON schema; `{}` is any JSON value
    * @throws KV_INVALID_OPTION for a schema that the grammar would not obey; KV_TOKENIZER without a tokenizer.
    */
-  async constraint(schema?: unknown): Promise<OpenConstraint> {
-    const text = schema === undefined ? undefined : JSON.stringify(settleSchema(schema))
-    const key = text ?? ANY_JSON
+  async constraint(schema: unknown): Promise<OpenConstraint> {
+    const text = JSON.stringify(settleSchema(schema))
     const worker = await this.open()
-    await this.compile(worker, key, text)
+    await this.compile(worker, text)
     const run = ++this.runs
-    await worker.ask('start', { key, run })
+    await worker.ask('start', { schema: text, run })
     let token: number | undefined
     return {
       allowed: async () => (await worker.ask('next', { run, token })) as Int32Array | undefined,
@@ -75,24 +72,23 @@ export class JsonGrammars {
     return worker
   }
 
-  private async compile(worker: GrammarWorker, key: string, schema: string | undefined): Promise<void> {
-    const known = this.kept.get(key)
-    const made = known ?? this.compileNew(worker, key, schema)
-    this.kept.delete(key)
-    this.kept.set(key, made)
+  private async compile(worker: GrammarWorker, schema: string): Promise<void> {
+    const made = this.kept.get(schema) ?? this.compileNew(worker, schema)
+    this.kept.delete(schema)
+    this.kept.set(schema, made)
     for (const old of [...this.kept.keys()].slice(0, Math.max(0, this.kept.size - KEPT))) {
       this.kept.delete(old)
-      await worker.ask('forget', { key: old })
+      await worker.ask('forget', { schema: old })
     }
     await made
   }
 
-  private async compileNew(worker: GrammarWorker, key: string, schema: string | undefined): Promise<void> {
+  private async compileNew(worker: GrammarWorker, schema: string): Promise<void> {
     const late = setTimeout(() => {
       void worker.end(new Error(`it took more than ${COMPILE_MS / 1000} s`))
     }, COMPILE_MS)
     try {
-      await worker.ask('compile', { key, schema })
+      await worker.ask('compile', { schema })
     } catch (cause) {
       // The library may be in no good state after a failure.
       await worker.end()

@@ -7,12 +7,16 @@ import { modelFolder } from '@qpkv/reference-model'
 import { onTestFinished } from 'vitest'
 
 /** The reference model, with a chat template of one's own. */
-export async function modelWithTemplate(template?: string): Promise<Model> {
+export const modelWithTemplate = (template?: string): Promise<Model> =>
+  modelWithFiles(template === undefined ? {} : { 'chat_template.jinja': template })
+
+/** The reference model, with other files in place of its own. */
+export async function modelWithFiles(files: Readonly<Record<string, string>>): Promise<Model> {
   const folder = mkdtempSync(join(tmpdir(), 'qpkv-chat-'))
   for (const name of readdirSync(modelFolder)) symlinkSync(join(modelFolder, name), join(folder, name))
-  if (template !== undefined) {
-    rmSync(join(folder, 'chat_template.jinja'), { force: true })
-    writeFileSync(join(folder, 'chat_template.jinja'), template)
+  for (const [name, text] of Object.entries(files)) {
+    rmSync(join(folder, name), { force: true })
+    writeFileSync(join(folder, name), text)
   }
   const model = await loadModel(folder, { threads: 1, methods: registry })
   onTestFinished(async () => {
