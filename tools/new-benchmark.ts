@@ -55,9 +55,9 @@ npm install @qpkv/bench-${name} @qpkv/bench-kit @qpkv/core @qpkv/spec
 ## Use
 
 \`\`\`ts
-import { modelFingerprint, runBenchmark } from '@qpkv/bench-kit'
+import { runBenchmark } from '@qpkv/bench-kit'
 import { ${symbol} } from '@qpkv/bench-${name}'
-import { loadModel } from '@qpkv/core'
+import { loadModel, modelFingerprint } from '@qpkv/core'
 import { parseSpec } from '@qpkv/spec'
 
 const folder = 'path/to/model'

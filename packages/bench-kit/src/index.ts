@@ -61,7 +61,6 @@ export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
 export { asciiPunctuation, normalizeAnswer, qaF1 } from './metrics/qa-f1.ts'
 export { recursionSteps, rougeL } from './metrics/rouge-l.ts'
 export { tokenF1 } from './metrics/token-f1.ts'
-export { modelFingerprint } from './model-fingerprint.ts'
 export {
   heatMapCells,
   heatMapsSvg,

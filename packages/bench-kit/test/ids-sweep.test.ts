@@ -1,5 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   canonicalJson,
@@ -7,13 +5,11 @@ import {
   expandGrid,
   localExecutor,
   machineFacts,
-  modelFingerprint,
   resultFileName,
   versionFacts,
   type SweepGrid,
 } from '../src/index.ts'
 import { identity } from './run-data.ts'
-import { temporaryFolder } from './temporary-folder.ts'
 
 describe('content hashes', () => {
   it('do not depend on the order of fields, and change with any value', () => {
@@ -25,24 +21,6 @@ describe('content hashes', () => {
     expect(contentHash({})).toMatch(/^[0-9a-f]{16}$/)
     expect(resultFileName(identity)).toMatch(/^needle-[0-9a-f]{16}\.jsonl$/)
     expect(resultFileName({ ...identity, task: {} })).not.toBe(resultFileName(identity))
-  })
-
-  it('of a model folder see configuration, size and both ends of the weights', async () => {
-    const folder = join(temporaryFolder(), 'model')
-    mkdirSync(folder)
-    const weights = Buffer.alloc(3 << 20)
-    const write = (config: string) => {
-      writeFileSync(join(folder, 'config.json'), config)
-      writeFileSync(join(folder, 'model.safetensors'), weights)
-    }
-    write('{}')
-    const first = await modelFingerprint(folder)
-    expect(await modelFingerprint(folder)).toBe(first)
-    weights[weights.length - 1] = 1
-    write('{}')
-    const second = await modelFingerprint(folder)
-    write('{"a":1}')
-    expect(new Set([first, second, await modelFingerprint(folder)]).size).toBe(3)
   })
 
   it('machine and versions are named', () => {

@@ -16,7 +16,7 @@ describe('the command line', () => {
     [['generate'], /exactly one of --prompt TEXT/],
     [['generate', '--prompt', 'a', '-'], /exactly one of/],
     [['generate', '--prompt-file', 'no-such-file'], /no-such-file/],
-    [['generate', '--prompt', 'x', '--spec', 'none+none', '--prune', 'snapkv'], /either --spec or --prune/],
+    [['generate', '--prompt', 'x', '--spec', 'none+none', '--prune', 'snapkv'], /--spec TEXT, or --prune/],
     [['generate', '--prompt', 'x', '--spec', 'gone.json'], /no spec file gone.json/],
     [['generate', '--prompt', 'x', '--budget', '64'], /not a budget/],
     [['generate', '--prompt', 'x', '--spec', 'none+int8', '--spec', 'none+kivi'], /before, as "none\+int8"/],

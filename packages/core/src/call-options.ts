@@ -1,10 +1,10 @@
 import { expected, isPlainObject, refuseUnknown } from '@qpkv/spec'
 import type { GenerateOptions } from './generate/generate.ts'
+import type { CompressionInput } from './compression-input.ts'
 import type { AppendOptions } from './context.ts'
 import type { EstimateOptions } from './memory/estimate-model.ts'
 import type { LoadModelOptions } from './load-model.ts'
 import type { TemplateOptions } from './model/chat-template.ts'
-import type { CompressionInput } from './resolve-all.ts'
 import type { PrefillOptions } from './prefill-options.ts'
 
 /*

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { CompressionPlan } from '@qpkv/spec'
+import { requireRecipe, type CompressionPlan } from '@qpkv/spec'
 import { abortedBy, endedBy, throwIfAborted } from './aborted.ts'
 import { fromNative, kvError } from './errors.ts'
 import { generate, settleGenerate, type GenerateOptions } from './generate/generate.ts'
@@ -168,13 +168,15 @@ export class Context {
   /**
    * Adds text, token ids, or messages that continue the conversation. They follow at the true positions and are never pruned.
    * Cancelled in the middle, the beginning stays in the cache.
-   * @throws KV_BUSY, KV_ABORTED, KV_TOKENIZER, KV_PROMPT_TOO_LONG beyond the model's context; warns KV_QUERY_AWARE once where the pruner had another question in mind.
+   * @throws KV_BUSY, KV_ABORTED, KV_TOKENIZER, KV_RECIPE, KV_PROMPT_TOO_LONG beyond the model's context; warns KV_QUERY_AWARE once where the pruner had another question in mind.
    */
   async append(
     input: string | readonly Message[] | readonly number[] | Int32Array,
     options: AppendOptions = {},
   ): Promise<void> {
     checkCallOptions(options, 'append')
+    const { recipe } = this.parts.spec
+    if (recipe) requireRecipe(recipe, { protocol: 'query-agnostic' })
     await this.exclusive('append', async () => {
       const { ids, dropsPending } = await this.tokenizeAppended(input, options)
       const pending = dropsPending ? undefined : this.pending

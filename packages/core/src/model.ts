@@ -3,6 +3,7 @@ import {
   planBytes,
   type ModelFacts,
   type PromptFacts,
+  type RecipeModel,
   type SpecInput,
   type StoragePrecision,
 } from '@qpkv/spec'
@@ -16,10 +17,13 @@ import { prefillPeakBytes, requireMemory } from './memory/estimate.ts'
 import { heldBy } from './memory/held-by.ts'
 import type { ChatTemplate, TemplateOptions } from './model/chat-template.ts'
 import type { ModelConfig } from './model/config.ts'
+import { identifyModel } from './model/identify-model.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
 import type { Tokenizer } from './model/tokenizer.ts'
 import type { ModelPrecision } from './native/addon.ts'
-import { resolveAll, resolveMeasured, type CompressionInput, type ResolvedSpec } from './resolve-all.ts'
+import { readInput, withRecipe, type CompressionInput } from './compression-input.ts'
+import { requireInputs } from './require-inputs.ts'
+import { resolveAll, resolveMeasured, type ResolvedSpec } from './resolve-all.ts'
 import type { ModelParts } from './model-parts.ts'
 import { runPrefill } from './prefill.ts'
 import type { PrefillOptions } from './prefill-options.ts'
@@ -37,6 +41,7 @@ export class Model {
   readonly weightBytes: number
   private readonly parts: ModelParts
   private disposed = false
+  private identity: Promise<RecipeModel> | undefined
 
   constructor(parts: ModelParts) {
     this.parts = parts
@@ -93,7 +98,7 @@ export class Model {
   /**
    * Reads a prompt and compresses its cache. With a list of specs one exact pass over the prompt serves them all,
    * and one context per spec comes back, in order.
-   * @throws KV_PROMPT_TOO_LONG, KV_MEMORY, KV_ABORTED, KV_NUMERIC, and whatever resolving the specs throws.
+   * @throws KV_PROMPT_TOO_LONG, KV_MEMORY, KV_ABORTED, KV_NUMERIC, KV_RECIPE, and whatever resolving the specs throws.
    */
   prefill(
     prompt: Prompt,
@@ -114,10 +119,18 @@ export class Model {
     const specs = (many ? compression : [compression ?? {}]) as readonly CompressionInput[]
     if (specs.length === 0) throw expected('at least one spec', 'compression', compression)
     const { facts, registry, precision } = this.parts
+    const inputs = await Promise.all(specs.map(readInput))
     const tokenized = await tokenizePrompt(prompt, this.readers(), options)
     const promptFacts = this.promptFacts(tokenized, options)
+    await requireInputs(inputs, tokenized.ids.length, () => this.identify())
     const element = precision === 'f32' ? 'f32' : (options.element ?? 'bf16')
-    const resolved = resolveAll(specs, registry, facts, promptFacts, element)
+    const resolved = resolveAll(
+      inputs.map(({ spec }) => spec),
+      registry,
+      facts,
+      promptFacts,
+      element,
+    ).map((one, i) => withRecipe(one, inputs[i]))
     const available = this.requireMemory(tokenized.ids.length, resolved)
     for (const { warnings } of resolved) for (const warning of warnings) warn(warning, options.onWarning)
     this.alive()
@@ -185,6 +198,12 @@ export class Model {
     } finally {
       prefill.dispose()
     }
+  }
+
+  /** The model by content, as recipes name it. */
+  identify(): Promise<RecipeModel> {
+    this.identity ??= identifyModel(this.parts.folder, this.parts.weights.mode)
+    return this.identity
   }
 
   /** What the engine has to do now and has done so far; waits for nothing. */

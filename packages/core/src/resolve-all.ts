@@ -5,23 +5,23 @@ import {
   type CompressionSpec,
   type ModelFacts,
   type PromptFacts,
+  type Recipe,
   type Registry,
   type Resolved,
   type SpecInput,
   type StoragePrecision,
 } from '@qpkv/spec'
 
-/** A spec as an object or in its text form, such as `snapkv:window=16+kivi:bits=4@128KiB`. */
-export type CompressionInput = SpecInput | string
-
 /** A spec with all that follows from it for one prompt. */
 export interface ResolvedSpec extends Resolved {
   readonly spec: CompressionSpec
+  /** The recipe that it came from, where the caller did not say what the context is for. */
+  readonly recipe?: Recipe
 }
 
 /** Resolves every spec for one prompt; none is run unless all are good. */
 export function resolveAll(
-  inputs: readonly CompressionInput[],
+  inputs: readonly (SpecInput | string)[],
   registry: Registry | undefined,
   model: ModelFacts,
   prompt: PromptFacts,
@@ -49,6 +49,7 @@ export function resolveMeasured(
       : {
           ...resolve(one.spec, registry, model, prompt, { precision, measured: next.next().value! }),
           spec: one.spec,
+          ...(one.recipe && { recipe: one.recipe }),
         },
   )
 }

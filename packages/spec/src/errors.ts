@@ -25,6 +25,8 @@ export const errorCodes = {
   KV_PROMPT_TOO_LONG: 'The prompt is longer than the context that the model was made for.',
   KV_QUERY_AWARE:
     'Warning: the cache was pruned with another question in mind; what the next one needs may be gone.',
+  KV_RECIPE:
+    'A recipe is malformed, or was found for another model, length or protocol than it is used for; the message says both.',
   KV_RESULT_FILE: 'A result file is malformed or was made by a newer version.',
   KV_RESULT_LOCKED: 'Another run is writing this result file.',
   KV_TOKENIZER: 'The tokenizer or chat template is missing or broken.',

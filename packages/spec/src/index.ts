@@ -114,6 +114,16 @@ export {
 export type { LayerOverride, LayerSettings } from './spec/layer-override.ts'
 export { loadSpec } from './spec/load-spec.ts'
 export { specSchema } from './spec/spec-schema.ts'
+export {
+  loadRecipe,
+  RECIPE_VERSION,
+  recipeProtocols,
+  type Recipe,
+  type RecipeModel,
+  type RecipeProtocol,
+} from './recipe/recipe.ts'
+export { recipeSchema } from './recipe/recipe-schema.ts'
+export { requireRecipe, type RecipeUse } from './recipe/require-recipe.ts'
 export { createRegistry, findMethod, type Registry } from './method/registry.ts'
 export { parseBudgetText } from './text/parse-budget.ts'
 export { parseMethodText, parsePruneText, type PruneAxes } from './text/parse-methods.ts'

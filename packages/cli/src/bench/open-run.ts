@@ -1,7 +1,9 @@
 import { prepareRun, type Benchmark, type PreparedRun } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
+import type { Recipe } from '@qpkv/spec'
 import type { Io } from '../io.ts'
 import { modelIdentity } from '../output/bench-versions.ts'
+import { requireProtocol, underRecipe } from './under-recipe.ts'
 import { collectProblems, sayProblems } from './problems.ts'
 
 export interface OpenRun {
@@ -11,17 +13,21 @@ export interface OpenRun {
   /** The first bad row ends the run. */
   readonly strict: boolean
   readonly io: Io
+  /** Where the spec came from one. */
+  readonly recipe?: Recipe
 }
 
 /** Prepares a benchmark on a model; rows that were left out are told on stderr. */
 export async function openRun(
   benchmark: Benchmark,
   options: unknown,
-  { model, modelName, strict, io }: OpenRun,
+  { model, modelName, strict, io, recipe }: OpenRun,
 ): Promise<PreparedRun> {
   const { problems, meet } = collectProblems(strict)
   const identity = await modelIdentity(model, modelName)
-  const run = await prepareRun(benchmark, options, { model, modelName, identity, meet })
+  const asked = recipe ? underRecipe(model, recipe) : model
+  const run = await prepareRun(benchmark, options, { model: asked, modelName, identity, meet })
+  if (recipe) requireProtocol(recipe, run)
   sayProblems(problems, io)
   return run
 }

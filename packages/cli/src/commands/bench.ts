@@ -33,10 +33,10 @@ function addBenchmark(bench: Command, benchmark: Benchmark, io: Io): void {
       command.option('--layout <NAME>', `of --predictions: ${predictions.layouts.join(', ')}`)
   }
   addBenchOptions(addCompressionOptions(addModelOptions(command))).action(async (flags: Flags) => {
-    const specs = await readRows(flags)
+    const { specs, recipe } = await readRows(flags)
     await using model = await openModel(flags, io)
     const strict = flags.strict === true
-    const opened = { model, modelName: flags.model, strict, io }
+    const opened = { model, modelName: flags.model, strict, io, ...(recipe && { recipe }) }
     const run = await openRun(benchmark, givenOptions(command, benchmark), opened)
     if (flags.dryRun === true) {
       refuseWrongSpecs(model, run, specs)

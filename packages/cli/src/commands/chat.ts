@@ -1,9 +1,15 @@
 import { createInterface } from 'node:readline/promises'
-import type { Context, Message, Model } from '@qpkv/core'
-import { KvError, nearestName, printSpec, type CompressionSpec } from '@qpkv/spec'
+import type { CompressionInput, Context, Message, Model } from '@qpkv/core'
+import { KvError, nearestName, printSpec, requireRecipe, type CompressionSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
+import {
+  addCompressionOptions,
+  inputOf,
+  readCompression,
+  type AskedCompression,
+  type CompressionFlags,
+} from '../options/compression.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
 import { addPromptOptions, promptOptions, type PromptFlags } from '../options/prompt.ts'
@@ -30,9 +36,12 @@ export function addChat(program: Command, io: Io): void {
     .option('--stop <TEXT...>', 'texts that end a reply')
   addSamplingOptions(addCompressionOptions(addPromptOptions(addModelOptions(command)))).action(
     async (flags: ChatFlags) => {
-      const spec = await readCompression(flags)
+      const compression = await readCompression(flags)
+      const { recipe } = compression
+      // Whatever is said after the first message is a later question.
+      if (recipe) requireRecipe(recipe, { protocol: 'query-agnostic' })
       await using model = await openModel(flags, io)
-      await using chat = new Chat(model, spec, flags, io)
+      await using chat = new Chat(model, compression, flags, io)
       await chat.run()
     },
   )
@@ -40,21 +49,21 @@ export function addChat(program: Command, io: Io): void {
 
 class Chat {
   private readonly model: Model
-  private readonly spec: CompressionSpec
+  private readonly asked: AskedCompression
   private readonly flags: ChatFlags
   private readonly io: Io
   private context: Context | undefined
 
-  constructor(model: Model, spec: CompressionSpec, flags: ChatFlags, io: Io) {
+  constructor(model: Model, asked: AskedCompression, flags: ChatFlags, io: Io) {
     this.model = model
-    this.spec = spec
+    this.asked = asked
     this.flags = flags
     this.io = io
   }
 
   async run(): Promise<void> {
     const { stdin, stderr, signal } = this.io
-    stderr.write(`${this.flags.model}, ${printSpec(this.spec)}. ${HELP}`)
+    stderr.write(`${this.flags.model}, ${printSpec(this.asked.spec)}. ${HELP}`)
     const lines = createInterface({ input: stdin, signal, crlfDelay: Infinity })
     stderr.write('> ')
     for await (const line of lines) {
@@ -128,14 +137,15 @@ class Chat {
   }
 
   /** A first message of which nothing may be dropped is kept whole, quantized all the same. */
-  private async specFor(messages: readonly Message[]): Promise<CompressionSpec> {
-    const { budget, ...whole } = { ...this.spec, prune: { method: 'none' } }
-    if (budget === undefined) return this.spec
+  private async specFor(messages: readonly Message[]): Promise<CompressionInput> {
+    const { spec } = this.asked
+    const { budget, ...whole } = { ...spec, prune: { method: 'none' } }
+    if (budget === undefined) return inputOf(this.asked)
     const { controlTokens = 'read' } = this.flags
     const { ids } = await this.model.tokenize(messages, { controlTokens })
-    const leastDropped = { ...this.spec, budget: { tokens: ids.length - 1 } }
-    if (this.fits(ids.length, this.spec) || (ids.length > 1 && this.fits(ids.length, leastDropped)))
-      return this.spec
+    const leastDropped = { ...spec, budget: { tokens: ids.length - 1 } }
+    if (this.fits(ids.length, spec) || (ids.length > 1 && this.fits(ids.length, leastDropped)))
+      return inputOf(this.asked)
     this.io.stderr.write(
       `note: the message has ${ids.length} tokens, too few to leave some out; it is kept whole.\n`,
     )

@@ -1,11 +1,16 @@
 import { writeFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { decodeText, readText } from '@qpkv/bench-kit'
-import type { Context, GenerateOptions, Model, Prompt, RunResult } from '@qpkv/core'
+import type { CompressionInput, Context, GenerateOptions, Model, Prompt, RunResult } from '@qpkv/core'
 import { expected, KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
+import {
+  addCompressionOptions,
+  inputOf,
+  readCompression,
+  type CompressionFlags,
+} from '../options/compression.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
 import { addPromptOptions, promptOptions, type PromptFlags } from '../options/prompt.ts'
@@ -58,7 +63,7 @@ async function readPrompt(dash: string | undefined, flags: GenerateFlags, io: Io
 }
 
 async function generate(text: string, flags: GenerateFlags, io: Io): Promise<void> {
-  const compression = await readCompression(flags)
+  const compression = inputOf(await readCompression(flags))
   await using model = await openModel(flags, io)
   const prompt: Prompt = flags.chat === true ? [{ role: 'user', content: text }] : text
   await using context = await prefill(model, prompt, compression, flags, io)
@@ -73,7 +78,7 @@ async function generate(text: string, flags: GenerateFlags, io: Io): Promise<voi
 async function prefill(
   model: Model,
   prompt: Prompt,
-  compression: Awaited<ReturnType<typeof readCompression>>,
+  compression: CompressionInput,
   flags: GenerateFlags,
   io: Io,
 ): Promise<Context> {

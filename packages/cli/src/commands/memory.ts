@@ -3,7 +3,12 @@ import { modelFolder } from '@qpkv/reference-model'
 import { formatBytes, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
+import {
+  addCompressionOptions,
+  inputOf,
+  readCompression,
+  type CompressionFlags,
+} from '../options/compression.ts'
 import type { ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
 import { readRegistry } from '../registry.ts'
@@ -31,9 +36,10 @@ export function addMemory(program: Command, io: Io): void {
     .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
     .option('--json', 'as JSON')
   addCompressionOptions(command).action(async (name: string, flags: MemoryFlags) => {
-    const spec = await readCompression(flags)
+    const compression = await readCompression(flags)
+    const { spec } = compression
     const estimate = await estimateModel(name === 'reference' ? modelFolder : name, {
-      specs: [spec],
+      specs: [inputOf(compression)],
       methods: await readRegistry(flags.use),
       ...(flags.tokens !== undefined && { tokens: flags.tokens }),
       ...(flags.weights !== undefined && { weights: flags.weights }),

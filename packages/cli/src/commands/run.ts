@@ -1,11 +1,6 @@
-import {
-  modelFingerprint,
-  optionsOfRun,
-  type Benchmark,
-  type Results,
-  type RunIdentity,
-} from '@qpkv/bench-kit'
+import { optionsOfRun, type Benchmark, type Results, type RunIdentity } from '@qpkv/bench-kit'
 import { canonicalJson } from '@qpkv/bench-kit'
+import { modelFingerprint } from '@qpkv/core'
 import { modelFolder } from '@qpkv/reference-model'
 import type { JsonObject } from '@qpkv/spec'
 import type { Command } from 'commander'

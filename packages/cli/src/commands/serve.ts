@@ -2,7 +2,12 @@ import { serve } from '@qpkv/server'
 import { budgetBytes, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { addCompressionOptions, readCompression, type CompressionFlags } from '../options/compression.ts'
+import {
+  addCompressionOptions,
+  inputOf,
+  readCompression,
+  type CompressionFlags,
+} from '../options/compression.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
 import { UsageError } from '../usage-error.ts'
@@ -58,7 +63,10 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
   const { compress, spec: given, model: name } = flags
   if (compress !== undefined && given !== undefined)
     throw new UsageError('Expected --compress or --spec, but both came.', 'Leave one out.')
-  const spec = await readCompression({ ...flags, ...(compress !== undefined && { spec: compress }) })
+  const compression = await readCompression({
+    ...flags,
+    ...(compress !== undefined && { spec: compress }),
+  })
   const apiKey = flags.apiKey ?? process.env['QPKV_API_KEY']
   if (!/^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(flags.host) && !apiKey)
     throw new UsageError(
@@ -70,7 +78,7 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
   const server = await serve({
     model,
     modelName: flags.name ?? name,
-    compression: spec,
+    compression: inputOf(compression),
     host: flags.host,
     port: flags.port,
     concurrent: flags.concurrent,
@@ -82,7 +90,7 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
     ...(apiKey && { apiKey }),
     ...(flags.cors && { corsOrigins: flags.cors }),
   })
-  io.stdout.write(`${server.url}/v1 serves ${flags.name ?? name}, ${printSpec(spec)}\n`)
+  io.stdout.write(`${server.url}/v1 serves ${flags.name ?? name}, ${printSpec(compression.spec)}\n`)
   await new Promise<void>((resolve) => {
     const end = () => {
       resolve()

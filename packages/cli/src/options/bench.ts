@@ -1,5 +1,5 @@
 import { readText, type NamedSpec } from '@qpkv/bench-kit'
-import { KvError, parseSpec, printSpec, type CompressionSpec } from '@qpkv/spec'
+import { KvError, parseSpec, printSpec, type CompressionSpec, type Recipe } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
 import type { RunFlags } from '../bench/run-bench.ts'
 import { readCompression, type CompressionFlags } from './compression.ts'
@@ -24,10 +24,19 @@ export const addBenchOptions = (command: Command): Command =>
     .option('--csv <FILE>', 'write one row per answer, too')
     .option('--parquet <FILE>', 'the same as Parquet (needs hyparquet-writer)')
 
+/** Specs to measure; from a recipe it is one. */
+export interface AskedRows {
+  readonly specs: readonly NamedSpec[]
+  readonly recipe?: Recipe
+}
+
 /** The rows that the flags ask for; nothing given is an uncompressed cache. */
-export async function readRows(flags: BenchFlags): Promise<NamedSpec[]> {
+export async function readRows(flags: BenchFlags): Promise<AskedRows> {
   const named = (spec: CompressionSpec): NamedSpec => ({ label: printSpec(spec), spec })
-  if (flags.specs === undefined) return [named(await readCompression(flags))]
+  if (flags.specs === undefined) {
+    const { spec, ...rest } = await readCompression(flags)
+    return { specs: [named(spec)], ...rest }
+  }
   const text = await readText(flags.specs).catch((cause: unknown) => {
     if (KvError.isInstance(cause)) throw cause
     throw new UsageError(`There is no file ${flags.specs ?? ''}.`, 'Check the path after --specs.')
@@ -35,7 +44,9 @@ export async function readRows(flags: BenchFlags): Promise<NamedSpec[]> {
   const lines = text
     .split('\n')
     .map((line, i) => ({ text: line.replace(/(^|\s)#\s.*$/, '').trim(), number: i + 1 }))
-  return lines.flatMap((line) => (line.text === '' ? [] : [named(parseLine(line, flags.specs ?? ''))]))
+  return {
+    specs: lines.flatMap((line) => (line.text === '' ? [] : [named(parseLine(line, flags.specs ?? ''))])),
+  }
 }
 
 function parseLine({ text, number }: { text: string; number: number }, file: string): CompressionSpec {

@@ -1,13 +1,16 @@
 import { readText } from '@qpkv/bench-kit'
+import type { CompressionInput } from '@qpkv/core'
 import {
   checkSpec,
   KvError,
+  loadRecipe,
   loadSpec,
   parseBudgetText,
   parseMethodText,
   parsePruneText,
   parseSpec,
   type CompressionSpec,
+  type Recipe,
 } from '@qpkv/spec'
 import type { Command } from 'commander'
 import { onlyOnce } from './only-once.ts'
@@ -18,10 +21,11 @@ export interface CompressionFlags {
   readonly quantize?: string
   readonly budget?: string
   readonly spec?: string
+  readonly recipe?: string
   readonly use?: readonly string[]
 }
 
-/** Adds --prune, --quantize, --budget, --spec and --use. */
+/** Adds --prune, --quantize, --budget, --spec, --recipe and --use. */
 export const addCompressionOptions = (command: Command): Command =>
   command
     .option(
@@ -40,25 +44,51 @@ export const addCompressionOptions = (command: Command): Command =>
       'all of it: a JSON file, or a text such as snapkv+kivi:bits=4@128KiB',
       onlyOnce,
     )
+    .option(
+      '--recipe <FILE>',
+      'a spec that qpkv plan found, with the model, lengths and protocol that it holds for',
+      onlyOnce,
+    )
     .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
 
-/** The spec that the flags ask for; nothing given is an uncompressed cache. */
-export async function readCompression(flags: CompressionFlags): Promise<CompressionSpec> {
-  const { prune, quantize, budget, spec } = flags
-  if (spec !== undefined) {
-    if (prune !== undefined || quantize !== undefined || budget !== undefined)
-      throw new UsageError(
-        'Expected either --spec or --prune, --quantize and --budget, but both came.',
-        'Leave one out.',
-      )
-    return readSpec(spec)
-  }
-  return checkSpec({
-    ...(prune !== undefined && parsePruneText(prune)),
-    ...(quantize !== undefined && { quantize: parseMethodText(quantize) }),
-    ...(budget !== undefined && { budget: parseBudgetText(budget) }),
-  })
+/** How prompts are compressed. */
+export interface AskedCompression {
+  readonly spec: CompressionSpec
+  /** Where the spec came from one: what it does not hold for is refused. */
+  readonly recipe?: Recipe
 }
+
+/** What the library is given. */
+export const inputOf = ({ spec, recipe }: AskedCompression): CompressionInput => (recipe ? { recipe } : spec)
+
+/** What the flags ask for; nothing given is an uncompressed cache. */
+export async function readCompression(flags: CompressionFlags): Promise<AskedCompression> {
+  const { prune, quantize, budget, spec, recipe } = flags
+  const parts = prune !== undefined || quantize !== undefined || budget !== undefined
+  if ([parts, spec !== undefined, recipe !== undefined].filter(Boolean).length > 1)
+    throw new UsageError(
+      'Expected one of --recipe FILE, --spec TEXT, or --prune, --quantize and --budget, but several came.',
+      'Leave the others out.',
+    )
+  if (recipe !== undefined) {
+    const read = loadRecipe(await readRecipe(recipe))
+    return { spec: read.spec, recipe: read }
+  }
+  if (spec !== undefined) return { spec: await readSpec(spec) }
+  return {
+    spec: checkSpec({
+      ...(prune !== undefined && parsePruneText(prune)),
+      ...(quantize !== undefined && { quantize: parseMethodText(quantize) }),
+      ...(budget !== undefined && { budget: parseBudgetText(budget) }),
+    }),
+  }
+}
+
+const readRecipe = (path: string): Promise<string> =>
+  readText(path).catch((cause: unknown) => {
+    if (KvError.isInstance(cause)) throw cause
+    throw new UsageError(`There is no recipe file ${path}.`, 'qpkv plan writes one with --out FILE.')
+  })
 
 async function readSpec(given: string): Promise<CompressionSpec> {
   if (given.trimStart().startsWith('{')) return loadSpec(given)

@@ -1,5 +1,5 @@
-import type { Model } from '@qpkv/core'
-import { modelFingerprint, versionFacts, type ModelIdentity } from '@qpkv/bench-kit'
+import { modelFingerprint, type Model } from '@qpkv/core'
+import { versionFacts, type ModelIdentity } from '@qpkv/bench-kit'
 import { basename } from 'node:path'
 import { packageVersions } from '../package-versions.ts'
 

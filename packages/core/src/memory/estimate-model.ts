@@ -9,7 +9,10 @@ import { modelFacts } from '../model/model-facts.ts'
 import { describeModel } from '../model/describe-model.ts'
 import { readModelHeaders, type ModelSource } from '../model/model-source.ts'
 import type { ModelPrecision } from '../native/addon.ts'
-import { resolveAll, type CompressionInput } from '../resolve-all.ts'
+import { readInput, type CompressionInput, type ReadInput } from '../compression-input.ts'
+import { identifyModel } from '../model/identify-model.ts'
+import { requireInputs } from '../require-inputs.ts'
+import { resolveAll } from '../resolve-all.ts'
 import { heldBy } from './held-by.ts'
 import { packedMatrices } from '../weights/packed-matrices.ts'
 import { weightBytes } from '../weights/weight-bytes.ts'
@@ -74,12 +77,19 @@ export async function estimateModel(
   if (tokens !== undefined && !(Number.isSafeInteger(tokens) && tokens >= 1))
     throw expected('a whole number of at least 1', 'tokens', tokens)
   const process = globalThis.process.memoryUsage.rss()
-  if (/\.gguf$/i.test(pathOrName)) return estimate(await readModelFile(pathOrName), process, options)
-  if (existsSync(pathOrName) || !parseModelId(pathOrName))
-    return estimate(await readModelHeaders(pathOrName), process, options)
+  const inputs = await Promise.all((options.specs ?? [{}]).map(readInput))
+  const here = async (source: Headers) => {
+    await requireInputs(inputs, tokensOf(source, options), () => identifyModel(pathOrName, weights))
+    return estimate(source, process, inputs, options)
+  }
+  if (/\.gguf$/i.test(pathOrName)) return here(await readModelFile(pathOrName))
+  if (existsSync(pathOrName) || !parseModelId(pathOrName)) return here(await readModelHeaders(pathOrName))
   const headers = await fetchHeaders(pathOrName, options.signal && { signal: options.signal })
   try {
-    return estimate(await readModelHeaders(headers.path), process, options)
+    const source = await readModelHeaders(headers.path)
+    // Weights are not here: whether a recipe is this model's shows when it is loaded.
+    await requireInputs(inputs, tokensOf(source, options), () => Promise.resolve(undefined))
+    return estimate(source, process, inputs, options)
   } finally {
     await headers.dispose()
   }
@@ -87,10 +97,19 @@ export async function estimateModel(
 
 type Headers = Pick<ModelSource, 'config' | 'files' | 'tensors'>
 
-function estimate(source: Headers, process: number, options: EstimateOptions): MemoryEstimate {
-  const { weights: mode = 'auto', precision = 'bf16', specs = [{}], methods } = options
+const tokensOf = ({ config }: Headers, options: EstimateOptions) =>
+  options.tokens ?? Math.min(2048, config.contextTokens)
+
+function estimate(
+  source: Headers,
+  process: number,
+  inputs: readonly ReadInput[],
+  options: EstimateOptions,
+): MemoryEstimate {
+  const { weights: mode = 'auto', precision = 'bf16', methods } = options
   const { config } = source
-  const tokens = options.tokens ?? Math.min(2048, config.contextTokens)
+  const tokens = tokensOf(source, options)
+  const specs = inputs.map(({ spec }) => spec)
   const matrices = packedMatrices(source.tensors, precision, mode)
   const weights = weightBytes(describeModel(source, precision, matrices), matrices)
   const registry = Array.isArray(methods)

@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { modelFingerprint } from '@qpkv/core'
+import { modelFolder } from '@qpkv/reference-model'
+import { parseSpec } from '@qpkv/spec'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from './run.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'qpkv-recipe-'))
+const path = join(folder, 'recipe.json')
+const aware = join(folder, 'aware.json')
+beforeAll(async () => {
+  const recipe = {
+    recipeVersion: 1,
+    spec: parseSpec('keydiff:last=8+kivi:bits=4@64t'),
+    model: { name: 'reference', fingerprint: await modelFingerprint(modelFolder) },
+    tokens: { from: 200, to: 600 },
+    protocols: ['query-agnostic'],
+  }
+  writeFileSync(path, JSON.stringify(recipe))
+  writeFileSync(aware, JSON.stringify({ ...recipe, protocols: ['query-aware'] }))
+})
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+const bench = (recipe: string, ...flags: string[]) =>
+  run([
+    'bench',
+    'needle',
+    '--samples',
+    '1',
+    '--recipe',
+    recipe,
+    '--out',
+    join(folder, `${flags.join('')}.jsonl`),
+    ...flags,
+  ])
+
+describe('--recipe', () => {
+  it('gives its spec to a benchmark of its protocol and lengths', async () => {
+    const { code, stdout } = await bench(path, '--agnostic', '--length', '400', '--keys', '4')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/keydiff|joint|64t/)
+  })
+
+  it('refuses other protocols and lengths, and a second spec', async () => {
+    const protocol = await bench(path, '--length', '400', '--keys', '4')
+    expect([protocol.code, protocol.stderr]).toEqual([1, expect.stringMatching(/not for prompts that end/)])
+    const length = await bench(path, '--agnostic', '--length', '1200', '--keys', '4')
+    expect(length.code).toBe(1)
+    expect(length.stderr + length.stdout).toMatch(/200 to 600 tokens/)
+    const two = await run(['generate', '--prompt', 'x', '--recipe', path, '--budget', '64t'])
+    expect([two.code, two.stderr]).toEqual([2, expect.stringMatching(/--recipe FILE, --spec/)])
+    const none = await run(['generate', '--prompt', 'x', '--recipe', join(folder, 'nosuch.json')])
+    expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/no recipe file/)])
+  })
+
+  it('is looked at by generate, memory and chat', async () => {
+    const short = await run(['generate', '--prompt', 'Hello', '--recipe', path])
+    expect([short.code, short.stderr]).toEqual([1, expect.stringMatching(/200 to 600 tokens, and this one/)])
+    const memory = await run(['memory', '--tokens', '400', '--recipe', path])
+    expect([memory.code, memory.stdout]).toEqual([0, expect.stringMatching(/under keydiff/)])
+    const chat = await run(['chat', '--recipe', aware], '/exit\n')
+    expect([chat.code, chat.stderr]).toEqual([1, expect.stringMatching(/not for texts that are asked later/)])
+  })
+})
