@@ -12,6 +12,7 @@ import {
   type PromptFacts,
   type Registry,
   type Resolved,
+  type ResolveOptions,
   type SpecInput,
 } from '@qpkv/spec'
 
@@ -24,9 +25,10 @@ export function tryResolve(
   registry: Registry,
   model: ModelFacts,
   prompt: PromptFacts,
+  options?: ResolveOptions,
 ): Resolved | undefined {
   try {
-    return resolve(spec, registry, model, prompt)
+    return resolve(spec, registry, model, prompt, options)
   } catch (error) {
     if (!KvError.isInstance(error)) throw error
     if (error.code === 'KV_CONFLICT' && hasProfile(spec)) return undefined
@@ -39,6 +41,7 @@ export function tryResolve(
         registry,
         model,
         prompt,
+        options,
       )
     return undefined
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createRegistry, meanTokens, type AnyAllocator, type Budget } from '@qpkv/spec'
+import { measuredFor } from './measured.ts'
 import { checkResolved, mayOverspend, tryResolve } from './check-resolved.ts'
 import { models, optionSets, renamed, type TestFunction } from './suite.ts'
 import { mixedBits, norms } from './partners.ts'
@@ -35,6 +36,11 @@ export function testAllocator({ test, allocator }: { test: TestFunction; allocat
               if (!result) continue
               resolved++
               checkResolved(result, spec, model, { tokens }, mayOverspend(spec, registry))
+              const measured = measuredFor(result, model)
+              const seen = measured && tryResolve(spec, registry, model, { tokens }, { measured })
+              if (!seen) continue
+              assert.equal(seen.measuring, undefined, 'nothing is measured twice')
+              checkResolved(seen, spec, model, { tokens }, mayOverspend(spec, registry))
             }
     // One that goes with a single storage resolves with few of them.
     assert.ok(resolved > 0, 'no spec resolved')

@@ -10,7 +10,7 @@ export interface LayerView {
   readonly storedHeads: number
   /** Positions that each stored head keeps, in storage order. [storedHeads] */
   readonly positions: readonly Int32Array[]
-  /** What the layer's score gave, [storedHeads, tokens]; undefined where nothing was observed. A copy. */
+  /** What the layer's score gave, of several the first stage's, [storedHeads, tokens]; undefined where nothing was observed. A copy. */
   scores(): Promise<Float32Array | undefined>
   /** Keys as they are stored exactly, [kvHeads, tokens, headDim]. A copy. */
   keys(): Promise<Float32Array>
@@ -25,10 +25,12 @@ export function viewLayer(
   scored: Float32Array | undefined,
 ): LayerView {
   const { observes, ...view } = facts
+  const storedHeads = view.positions.length
+  const measured = async () => (await prefill.scores(view.index)).subarray(0, storedHeads * view.tokens)
   return {
     ...view,
-    storedHeads: view.positions.length,
-    scores: async () => (scored ? scored.slice() : observes ? prefill.scores(view.index) : undefined),
+    storedHeads,
+    scores: async () => (scored ? scored.slice() : observes ? measured() : undefined),
     keys: () => prefill.exact('key'),
     values: () => prefill.exact('value'),
   }

@@ -22,6 +22,7 @@ export {
   kvzip,
   l2norm,
   lagkv,
+  layerPreference,
   layerRange,
   layerquantPruner,
   layerquantQuantizer,

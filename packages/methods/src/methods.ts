@@ -1,6 +1,6 @@
 // Written by tools/generate-methods.ts from the folders packages/pruners and packages/quantizers.
 import { ada, adakv } from '@qpkv/pruner-adakv'
-import { cake } from '@qpkv/pruner-cake'
+import { cake, layerPreference } from '@qpkv/pruner-cake'
 import { chunkkv, wholeChunks } from '@qpkv/pruner-chunkkv'
 import { compactor } from '@qpkv/pruner-compactor'
 import { criticalAda, criticalkv } from '@qpkv/pruner-criticalkv'
@@ -53,6 +53,7 @@ export const methods: readonly AnyMethod[] = Object.freeze([
   streamingllm,
   tova,
   vatp,
+  layerPreference,
   wholeChunks,
   headTable,
   wholeFirst,
@@ -97,6 +98,7 @@ export {
   streamingllm,
   tova,
   vatp,
+  layerPreference,
   wholeChunks,
   headTable,
   wholeFirst,

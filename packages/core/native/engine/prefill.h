@@ -40,8 +40,8 @@ class Prefill : public Sequence {
   void Took(const Outcome& outcome);
   int chunk_rows() const;  // of the next chunk
   bool between_layers() const { return passed_ == 0; }
-  void RunLayer();  // the same, waiting for it
-  std::vector<float> Scores(int plan);
+  void RunLayer();                      // the same, waiting for it
+  std::vector<float> Scores(int plan);  // [stages, storedHeads, tokens] of the layer just run
   std::vector<float> Exact(Tensor tensor);
   // select_only: chooses tokens and stores nothing; a later call stores. Where all layers share
   // places the last layer's call chooses and stores for all of them, and earlier ones return

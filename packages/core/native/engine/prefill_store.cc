@@ -19,7 +19,12 @@ std::vector<float> Prefill::Scores(int plan) {
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const PlanTickets& tickets = now_.tickets[static_cast<size_t>(plan)];
   if (tickets.stages.empty()) return {};
-  return DownloadScores(now_.observer->Scores(tickets.stages.front()), plan);
+  std::vector<float> all;
+  for (int ticket : tickets.stages) {
+    const std::vector<float> own = DownloadScores(now_.observer->Scores(ticket), plan);
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  return all;
 }
 
 std::vector<float> Prefill::DownloadScores(const float* scores, int plan) const {

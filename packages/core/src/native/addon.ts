@@ -186,7 +186,7 @@ export interface NativePrefill {
    * @returns [plans][layers][storedHeads] kept positions, in storage order.
    */
   runLayers(progress?: (layers: number) => void): Promise<Int32Array[][][]>
-  /** What the first stage's score of plan `index` gives for the layer just run, [storedHeads, tokens]; empty where nothing is observed. */
+  /** What the scores of plan `index` give for the layer just run, [stages, storedHeads, tokens]; empty where nothing is observed. */
   scores(index: number): Promise<Float32Array>
   /** Exact K or V of the layer just run, [kvHeads, tokens, headDim]; for roundTrip hooks. */
   exact(tensor: 'key' | 'value'): Promise<Float32Array>

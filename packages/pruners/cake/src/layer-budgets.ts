@@ -12,34 +12,37 @@ export const preferenceOf = ({ entropy, variance }: LayerPreference, tau1: numbe
 
 /**
  * Places of each layer beside the window, whose sum is `total`, in proportion to the layers' preferences and at most
- * `most` in each. What a layer cannot take is spread evenly over those that can take more, what does not divide evenly
- * goes to the first of them. `once`: as the released code does it, in two rounds, so that what the second hands out beyond
+ * `most` in each, or each its own. What a layer cannot take is spread evenly over those that can take more, what does not
+ * divide evenly goes to the first of them. `once`: as the released code does it, in two rounds, so that what the second hands out beyond
  * `most` is lost.
  */
 export function layerBudgets(
   preferences: readonly number[],
   total: number,
-  most: number,
+  most: number | readonly number[],
   once = false,
 ): number[] {
+  const limits = typeof most === 'number' ? preferences.map(() => most) : most
+  const limited = (places: readonly number[]) => places.map((n, l) => Math.min(n, limits[l]!))
   const sum = preferences.reduce((all, x) => all + x, 0)
   const share = (x: number) => (sum > 0 ? (x / sum) * total : total / preferences.length)
   const wanted = preferences.map((x) => Math.trunc(share(x)))
-  const budgets = wanted.map((n) => Math.min(n, most))
+  let budgets = limited(wanted)
   const excess = wanted.reduce((all, n, l) => all + n - budgets[l]!, 0)
-  handOut(budgets, excess, most)
+  handOut(budgets, excess, limits)
   for (let round = 0; ; round++) {
-    const left = total - budgets.reduce((all, n) => all + (once ? n : Math.min(n, most)), 0)
-    if (left <= 0 || (once && round > 0) || budgets.every((n) => n >= most)) break
-    if (!once) for (const [l, n] of budgets.entries()) budgets[l] = Math.min(n, most)
-    handOut(budgets, left, most)
+    const counted = once ? budgets : limited(budgets)
+    const left = total - counted.reduce((all, n) => all + n, 0)
+    if (left < 1 || (once && round > 0) || budgets.every((n, l) => n >= limits[l]!)) break
+    if (!once) budgets = counted
+    handOut(budgets, left, limits)
   }
-  return budgets.map((n) => Math.min(n, most))
+  return limited(budgets)
 }
 
-/** Spreads places over the layers that have less than `most`, which they may exceed by it. */
-function handOut(budgets: number[], places: number, most: number): void {
-  const open = [...budgets.keys()].filter((l) => budgets[l]! < most)
+/** Spreads places over the layers that have less than their limit, which they may exceed by it. */
+function handOut(budgets: number[], places: number, limits: readonly number[]): void {
+  const open = [...budgets.keys()].filter((l) => budgets[l]! < limits[l]!)
   if (places <= 0 || open.length === 0) return
   const each = Math.floor(places / open.length)
   for (const [i, l] of open.entries()) budgets[l]! += each + (i < places % open.length ? 1 : 0)

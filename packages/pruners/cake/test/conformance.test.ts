@@ -1,5 +1,6 @@
-import { testPruner } from '@qpkv/conformance'
+import { testAllocator, testPruner } from '@qpkv/conformance'
 import { test } from 'vitest'
-import { cake } from '../src/index.ts'
+import { cake, layerPreference } from '../src/index.ts'
 
 testPruner({ test, pruner: cake })
+testAllocator({ test, allocator: layerPreference })

@@ -24,16 +24,16 @@ export interface AllocationLayer {
   /** Set by a layer override: the allocator's number for it is ignored. */
   readonly fixed: boolean
   /**
-   * What the layer gave for `measure`, [storedHeads, tokens]; undefined where nothing was measured, as in a dry run or an
-   * estimate: return undefined then, which stands for equal shares.
+   * What the layer gave for `measure`, [scores, storedHeads, tokens]; undefined where nothing was measured, as in a dry run
+   * or an estimate: return undefined then, which stands for equal shares.
    */
   readonly measured?: Float32Array
 }
 
 /** What an allocator wants to see of a layer before it shares out the budget. */
 export interface Measure {
-  /** [storedHeads, tokens], like the score of a selection. */
-  readonly score: ScoreInput
+  /** [storedHeads, tokens], like the score of a selection; or up to four of them. */
+  readonly score: ScoreInput | readonly ScoreInput[]
   /** Tokens at the end of the prompt that take no part in operations along the tokens; left out: 0. */
   readonly last?: number
 }

@@ -76,7 +76,7 @@ export interface Draft {
   readonly prompt: PromptFacts
   readonly storedHeads: number
   readonly layers: readonly LayerDraft[]
-  /** What the allocator measured, per layer [storedHeads, tokens]. */
+  /** What the allocator measured, per layer [scores, storedHeads, tokens]. */
   readonly measured?: readonly Float32Array[] | undefined
 }
 

@@ -1,6 +1,7 @@
 import { expected } from '../errors.ts'
 import { isPlainObject } from '../json.ts'
 import type { Measure } from '../method/allocator.ts'
+import type { ScoreInput } from '../method/score-input.ts'
 import { refuseUnknown } from '../options/refuse-unknown.ts'
 import { checkScore } from '../plan/check-score.ts'
 import { exactFormat } from '../plan/formats.ts'
@@ -8,8 +9,8 @@ import type { CompressionPlan, LayerPlan } from '../plan/layer-plan.ts'
 import type { Draft } from './draft.ts'
 
 /**
- * The plan of a pass through the prompt that only measures: what the allocator wants to see of each layer is the score of
- * its one stage, and next to nothing is stored. Undefined where the allocator measures nothing.
+ * The plan of a pass through the prompt that only measures: what the allocator wants to see of each layer are the scores of
+ * its stages, and next to nothing is stored. Undefined where the allocator measures nothing.
  */
 export function measuringPlan(draft: Draft): CompressionPlan | undefined {
   const { spec, prompt, model, methods } = draft
@@ -31,11 +32,19 @@ export function measuringPlan(draft: Draft): CompressionPlan | undefined {
   }
 }
 
+/** As many as a selection has stages at most. */
+const MOST_SCORES = 4
+const scoresOf = ({ score }: Measure): readonly ScoreInput[] =>
+  (Array.isArray(score) ? score : [score]) as ScoreInput[]
+
 function measuringLayer(asked: Measure, path: string, tokens: number): LayerPlan {
   if (!isPlainObject(asked))
     throw expected('an object such as { score: { stat: … } }', path, asked, 'KV_METHOD')
   refuseUnknown(asked, ['score', 'last'], path, 'KV_METHOD', 'field')
-  const { score, last = 0 } = asked
+  const { last = 0 } = asked
+  const scores = scoresOf(asked)
+  if (scores.length === 0 || scores.length > MOST_SCORES)
+    throw expected(`one to ${MOST_SCORES} scores`, `${path}.score`, scores.length, 'KV_METHOD')
   if (!Number.isSafeInteger(last) || last < 0)
     throw expected('a whole number from 0', `${path}.last`, last, 'KV_METHOD')
   const unscored = Math.min(last, tokens)
@@ -45,7 +54,10 @@ function measuringLayer(asked: Measure, path: string, tokens: number): LayerPlan
     values: { transform: 'none' },
     segments: [{ role: 'recent', tokens: 'rest', key: exactFormat(), value: exactFormat() }],
     residual: { keys: 'never', values: 'never' },
-    stages: [{ score: checkScore(score, `${path}.score`), share: 1 }],
+    stages: scores.map((score, i) => ({
+      score: checkScore(score, scores.length > 1 ? `${path}.score[${i}]` : `${path}.score`),
+      share: 1 / scores.length,
+    })),
     protect: { first: 0, last: unscored },
     order: 'position',
     evict: 'never',
@@ -56,13 +68,16 @@ function measuringLayer(asked: Measure, path: string, tokens: number): LayerPlan
 /** Throws KV_METHOD for measurements that are not those of the plan above. */
 export function checkMeasured(
   measured: readonly Float32Array[] | undefined,
-  { layers, storedHeads, prompt, methods }: Draft,
+  { layers, storedHeads, prompt, model, methods }: Draft,
 ): void {
-  if (measured === undefined || !methods.allocator.measure) return
-  const size = storedHeads * prompt.tokens
-  if (measured.length !== layers.length || measured.some((scores) => scores.length !== size))
+  const { measure } = methods.allocator
+  if (measured === undefined || !measure) return
+  const sizes = layers.map(
+    ({ layer }) => scoresOf(measure({ model, prompt, layer })).length * storedHeads * prompt.tokens,
+  )
+  if (measured.length !== layers.length || measured.some((scores, l) => scores.length !== sizes[l]))
     throw expected(
-      `${layers.length} arrays of ${size} numbers, [storedHeads, tokens],`,
+      `${layers.length} arrays of ${[...new Set(sizes)].join(' or ')} numbers, [scores, storedHeads, tokens],`,
       'measured',
       measured.map(({ length }) => length),
       'KV_METHOD',

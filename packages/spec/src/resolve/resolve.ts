@@ -51,7 +51,7 @@ export interface Resolved extends SpentShares {
 export interface ResolveOptions {
   /** What 16 bit means: 'bf16' (default), 'f16', or 'f32', the float32 mode, in which metadata are f32 too and counted so. */
   readonly precision?: StoragePrecision
-  /** What the plan `measuring` gave, per layer [storedHeads, tokens]; of use to allocators that measure only. */
+  /** What the plan `measuring` gave, per layer [scores, storedHeads, tokens]; of use to allocators that measure only. */
   readonly measured?: readonly Float32Array[]
 }
 
