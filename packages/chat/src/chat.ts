@@ -1,5 +1,5 @@
 import type { CompressionInput, Context, Message, Model } from '@qpkv/core'
-import { expected, KvError } from '@qpkv/spec'
+import { expected, KvError, type KvWarning } from '@qpkv/spec'
 import { JsonGrammars, type OpenConstraint } from './grammar/json-grammars.ts'
 import { templateMessages } from './messages.ts'
 import { PrefixStore, type PrefixStats } from './prefix-store.ts'
@@ -118,8 +118,10 @@ export class Chat {
     const options = {
       ...(userEnd !== undefined && { userEnd }),
       ...(request.signal && { signal: request.signal }),
-      // A request cannot be asked twice whether it means it; docs say what a pruned context may have lost.
-      onWarning: () => undefined,
+      // A request cannot be asked twice whether it means it; docs say what a pruned context may have lost. Whoever wants a canary hears it.
+      onWarning: ({ code, message }: KvWarning) => {
+        if (code === 'KV_CANARY') process.emitWarning(message, { code, type: 'KvWarning' })
+      },
     }
     const compression = request.compression ?? this.options.compression ?? {}
     try {

@@ -66,3 +66,34 @@ describe('--recipe', () => {
     expect([chat.code, chat.stderr]).toEqual([1, expect.stringMatching(/not for texts that are asked later/)])
   })
 })
+
+describe('--canary', () => {
+  const text = join(folder, 'text.txt')
+  const ask = (...flags: string[]) =>
+    run([
+      'generate',
+      '--prompt-file',
+      text,
+      '--max-tokens',
+      '2',
+      '--report',
+      '--spec',
+      'streamingllm+none@5%',
+      ...flags,
+    ])
+  beforeAll(() => {
+    writeFileSync(text, ' The red boat crosses the hill. A small owl sings near the quiet lake.'.repeat(40))
+  })
+
+  it('warns with the numbers and its cost, or refuses', async () => {
+    const warned = await ask('--canary')
+    expect(warned.code).toBe(0)
+    expect(warned.stderr).toMatch(/note: The canary (failed: of 8 hidden numbers|says nothing)/)
+    expect(warned.stderr).toMatch(
+      /^canary +(failed|unknown): the full cache finds \d of 8 .* ms, \d+ tokens$/m,
+    )
+    const refused = await ask('--canary', 'refuse')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/canary failed.*KV_CANARY/)])
+    expect((await ask('--canary', 'often')).code).toBe(2)
+  })
+})

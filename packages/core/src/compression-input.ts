@@ -13,6 +13,7 @@ import {
   type RecipeProtocol,
   type SpecInput,
 } from '@qpkv/spec'
+import { settleCanary, type CanaryOptions } from './canary/canary-options.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 
 /** A recipe in place of a spec. What it does not hold for is refused: other models, lengths, protocols. */
@@ -26,30 +27,38 @@ export interface RecipeInput {
   readonly protocol?: RecipeProtocol
 }
 
-/** How a prompt is compressed: a spec as an object or in its text form, such as `snapkv:window=16+kivi:bits=4@128KiB`, or a recipe. */
-export type CompressionInput = SpecInput | string | RecipeInput
+/**
+ * How a prompt is compressed: a spec as an object or in its text form, such as `snapkv:window=16+kivi:bits=4@128KiB`, or a recipe.
+ * `canary` hides numbers in a copy of the prompt first, compresses it in the same way and asks for them.
+ */
+export type CompressionInput =
+  ((SpecInput | RecipeInput) & { readonly canary?: boolean | CanaryOptions }) | string
 
 /** An input that was read and checked. */
 export interface ReadInput {
   readonly spec: CompressionSpec
   readonly recipe?: Recipe
   readonly protocol?: RecipeProtocol
+  readonly canary?: Required<CanaryOptions> | undefined
 }
 
 /** @throws KV_INVALID_SPEC, KV_RECIPE, KV_INVALID_OPTION */
 export async function readInput(input: CompressionInput): Promise<ReadInput> {
   if (typeof input === 'string') return { spec: parseSpec(input) }
-  if (!isRecipeInput(input)) return { spec: checkSpec(input) }
-  refuseUnknown(input, ['recipe', 'protocol'], 'compression')
-  const { recipe: given, protocol } = input
+  if (!isPlainObject(input)) return { spec: checkSpec(input) }
+  const { canary: wanted, ...rest } = input
+  const canary = settleCanary(wanted)
+  if (!isRecipeInput(rest)) return { spec: checkSpec(rest), canary }
+  refuseUnknown({ ...rest }, ['recipe', 'protocol'], 'compression')
+  const { recipe: given, protocol } = rest
   if (protocol !== undefined && !recipeProtocols.includes(protocol))
     throw expected(`one of ${recipeProtocols.join(', ')}`, 'compression.protocol', protocol)
   const recipe = loadRecipe(typeof given === 'string' ? await readRecipe(given) : given)
-  return { spec: recipe.spec, recipe, ...(protocol !== undefined && { protocol }) }
+  return { spec: recipe.spec, recipe, canary, ...(protocol !== undefined && { protocol }) }
 }
 
-const isRecipeInput = (input: unknown): input is RecipeInput =>
-  isPlainObject(input) && input['recipe'] !== undefined
+const isRecipeInput = (input: object): input is RecipeInput =>
+  (input as { recipe?: unknown }).recipe !== undefined
 
 async function readRecipe(path: string): Promise<string> {
   try {

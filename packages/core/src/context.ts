@@ -112,6 +112,7 @@ export class Context {
         precision: model.precision,
         weights: model.weights,
       },
+      canary: spec.canary,
       prefillMs,
       decode: this.decode,
     })

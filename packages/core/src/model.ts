@@ -21,7 +21,9 @@ import { identifyModel } from './model/identify-model.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
 import type { Tokenizer } from './model/tokenizer.ts'
 import type { ModelPrecision } from './native/addon.ts'
-import { readInput, withRecipe, type CompressionInput } from './compression-input.ts'
+import { canaryWarning } from './canary/canary-report.ts'
+import { runCanary } from './canary/run-canary.ts'
+import { readInput, withRecipe, type CompressionInput, type ReadInput } from './compression-input.ts'
 import { requireInputs } from './require-inputs.ts'
 import { resolveAll, resolveMeasured, type ResolvedSpec } from './resolve-all.ts'
 import type { ModelParts } from './model-parts.ts'
@@ -30,7 +32,13 @@ import type { PrefillOptions } from './prefill-options.ts'
 import { makeStats, type ModelStats } from './stats.ts'
 import { warn } from './warnings.ts'
 import type { WeightsInUse } from './weights/weights-in-use.ts'
-import { tokenizePrompt, type Prompt, type TokenizedPrompt } from './prompt/tokenize-prompt.ts'
+import { isQueryAware } from './query-aware.ts'
+import {
+  requireTokenizer,
+  tokenizePrompt,
+  type Prompt,
+  type TokenizedPrompt,
+} from './prompt/tokenize-prompt.ts'
 
 /** A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model. */
 export class Model {
@@ -98,7 +106,7 @@ export class Model {
   /**
    * Reads a prompt and compresses its cache. With a list of specs one exact pass over the prompt serves them all,
    * and one context per spec comes back, in order.
-   * @throws KV_PROMPT_TOO_LONG, KV_MEMORY, KV_ABORTED, KV_NUMERIC, KV_RECIPE, and whatever resolving the specs throws.
+   * @throws KV_PROMPT_TOO_LONG, KV_MEMORY, KV_ABORTED, KV_NUMERIC, KV_RECIPE, KV_CANARY, and whatever resolving the specs throws.
    */
   prefill(
     prompt: Prompt,
@@ -135,6 +143,8 @@ export class Model {
     for (const { warnings } of resolved) for (const warning of warnings) warn(warning, options.onWarning)
     this.alive()
     const expectTokens = Math.max(tokenized.ids.length, options.expectTokens ?? 0)
+    const watched = await this.watch(resolved, inputs, tokenized, promptFacts, options)
+    this.alive()
     const memory = promptMemory(this.parts.config, facts, {
       tokens: tokenized.ids.length,
       expected: expectTokens,
@@ -142,10 +152,41 @@ export class Model {
       elementBytes: element === 'f32' ? 4 : 2,
       available,
     })
-    const settled = await this.measure(tokenized, resolved, promptFacts, element, available, options)
+    const settled = await this.measure(tokenized, watched, promptFacts, element, available, options)
     this.alive()
     const contexts = await runPrefill(this.parts, tokenized, settled, memory, options)
     return many ? contexts : (contexts[0] as Context)
+  }
+
+  /** Canaries come before the prompt itself: what they refuse is not compressed. */
+  private async watch(
+    resolved: readonly ResolvedSpec[],
+    inputs: readonly ReadInput[],
+    { ids }: TokenizedPrompt,
+    { tokens, userEnd = tokens }: PromptFacts,
+    options: PrefillOptions,
+  ): Promise<readonly ResolvedSpec[]> {
+    const { onProgress: _p, onLayer: _l, onWarning, ...reading } = options
+    const watched: ResolvedSpec[] = []
+    for (const [i, one] of resolved.entries()) {
+      const canary = inputs[i]?.canary
+      if (!canary) {
+        watched.push(one)
+        continue
+      }
+      const report = await runCanary(
+        { spec: one.spec, queryAware: isQueryAware(one.plan), options: canary },
+        { ids, end: userEnd },
+        requireTokenizer(this.readers()),
+        (copy, compression) =>
+          this.prefill(copy, { ...reading, userEnd: copy.length, compression, onWarning: () => undefined }),
+        options.signal,
+      )
+      const warning = canaryWarning(report, canary)
+      if (warning) warn(warning, onWarning)
+      watched.push({ ...one, canary: report })
+    }
+    return watched
   }
 
   /** What allocators want to see of every layer is measured in a pass of its own; then they share out the budget. */

@@ -2,7 +2,7 @@ import { statisticsOf, type CompressionPlan } from '@qpkv/spec'
 import { warn, type WarningHandler } from './warnings.ts'
 
 /** Whether tokens were dropped because of what the end of the prompt asked for: a later question may need others. */
-const isQueryAware = (plan: CompressionPlan): boolean =>
+export const isQueryAware = (plan: CompressionPlan): boolean =>
   plan.layers.some(({ stages, tokens }) => {
     const fewest = typeof tokens.perHead === 'number' ? tokens.perHead : Math.min(...tokens.perHead)
     return (

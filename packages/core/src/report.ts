@@ -6,6 +6,7 @@ import {
   type CompressionSpec,
   type ModelFacts,
 } from '@qpkv/spec'
+import type { CanaryReport } from './canary/canary-report.ts'
 import type { ModelPrecision, NativeBytes } from './native/addon.ts'
 import type { WeightsInUse } from './weights/weights-in-use.ts'
 
@@ -58,6 +59,8 @@ export interface ContextReport {
     readonly precision: ModelPrecision
     readonly weights: WeightsInUse
   }
+  /** Where one was asked for. */
+  readonly canary?: CanaryReport
   readonly timings: {
     readonly prefillMs: number
     /** Prompt tokens per second; one pass may have served several specs. */
@@ -81,6 +84,7 @@ export interface ReportFacts {
   readonly spentBytes: number
   readonly windowedLayers: readonly number[]
   readonly engine: ContextReport['engine']
+  readonly canary: CanaryReport | undefined
   readonly prefillMs: number
   readonly decode: { readonly ms: number; readonly tokens: number }
 }
@@ -135,6 +139,7 @@ export function makeReport(facts: ReportFacts): ContextReport {
     spentNominal: facts.spentNominal,
     spentBytes: facts.spentBytes,
     engine: facts.engine,
+    ...(facts.canary && { canary: facts.canary }),
     timings: {
       prefillMs: facts.prefillMs,
       prefillTokensPerSecond: perSecond(plan.promptTokens, facts.prefillMs),

@@ -1,3 +1,4 @@
+import type { CanaryReport } from './canary/canary-report.ts'
 import {
   checkSpec,
   parseSpec,
@@ -17,6 +18,8 @@ export interface ResolvedSpec extends Resolved {
   readonly spec: CompressionSpec
   /** The recipe that it came from, where the caller did not say what the context is for. */
   readonly recipe?: Recipe
+  /** What was found in a copy of the prompt before it was compressed. */
+  readonly canary?: CanaryReport
 }
 
 /** Resolves every spec for one prompt; none is run unless all are good. */
@@ -43,13 +46,12 @@ export function resolveMeasured(
   precision: StoragePrecision,
 ): ResolvedSpec[] {
   const next = measured.values()
-  return resolved.map((one) =>
-    one.measuring === undefined
+  return resolved.map(({ measuring, ...one }) =>
+    measuring === undefined
       ? one
       : {
+          ...one,
           ...resolve(one.spec, registry, model, prompt, { precision, measured: next.next().value! }),
-          spec: one.spec,
-          ...(one.recipe && { recipe: one.recipe }),
         },
   )
 }

@@ -4,6 +4,8 @@ export const errorCodes = {
   KV_ADDON: 'The native addon is missing, was built for another CPU or cannot be loaded.',
   KV_BUDGET_TOO_SMALL: 'The budget is smaller than what must be kept; the message says the size that works.',
   KV_BUSY: 'The context is already generating or appending.',
+  KV_CANARY:
+    'Hidden numbers were not found again in a compressed copy of the prompt: a warning, or a refusal where the canary was told so.',
   KV_CONFIG:
     'A configuration file (config.json, generation_config.json, …) is missing, broken or contradicts itself.',
   KV_CONFLICT: 'Two parts of a spec contradict each other.',

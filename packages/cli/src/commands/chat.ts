@@ -4,6 +4,7 @@ import { KvError, nearestName, printSpec, requireRecipe, type CompressionSpec } 
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import {
+  addCanaryOption,
   addCompressionOptions,
   inputOf,
   readCompression,
@@ -34,17 +35,17 @@ export function addChat(program: Command, io: Io): void {
     .option('--system <TEXT>', 'a system message')
     .option('--max-tokens <N>', 'tokens at most per reply', wholeNumber(1), 512)
     .option('--stop <TEXT...>', 'texts that end a reply')
-  addSamplingOptions(addCompressionOptions(addPromptOptions(addModelOptions(command)))).action(
-    async (flags: ChatFlags) => {
-      const compression = await readCompression(flags)
-      const { recipe } = compression
-      // Whatever is said after the first message is a later question.
-      if (recipe) requireRecipe(recipe, { protocol: 'query-agnostic' })
-      await using model = await openModel(flags, io)
-      await using chat = new Chat(model, compression, flags, io)
-      await chat.run()
-    },
-  )
+  addSamplingOptions(
+    addCanaryOption(addCompressionOptions(addPromptOptions(addModelOptions(command)))),
+  ).action(async (flags: ChatFlags) => {
+    const compression = await readCompression(flags)
+    const { recipe } = compression
+    // Whatever is said after the first message is a later question.
+    if (recipe) requireRecipe(recipe, { protocol: 'query-agnostic' })
+    await using model = await openModel(flags, io)
+    await using chat = new Chat(model, compression, flags, io)
+    await chat.run()
+  })
 }
 
 class Chat {

@@ -6,6 +6,7 @@ import { expected, KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import {
+  addCanaryOption,
   addCompressionOptions,
   inputOf,
   readCompression,
@@ -40,11 +41,11 @@ export function addGenerate(program: Command, io: Io): void {
     .option('--stop <TEXT...>', 'texts that end the reply')
     .option('--report', 'print tokens kept, bytes and timings to stderr')
     .option('--json <FILE>', 'write reply and report as JSON')
-  addSamplingOptions(addCompressionOptions(addPromptOptions(addModelOptions(command)))).action(
-    async (dash: string | undefined, flags: GenerateFlags) => {
-      await generate(await readPrompt(dash, flags, io), flags, io)
-    },
-  )
+  addSamplingOptions(
+    addCanaryOption(addCompressionOptions(addPromptOptions(addModelOptions(command)))),
+  ).action(async (dash: string | undefined, flags: GenerateFlags) => {
+    await generate(await readPrompt(dash, flags, io), flags, io)
+  })
 }
 
 async function readPrompt(dash: string | undefined, flags: GenerateFlags, io: Io): Promise<string> {

@@ -3,6 +3,7 @@ import { budgetBytes, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import {
+  addCanaryOption,
   addCompressionOptions,
   inputOf,
   readCompression,
@@ -54,7 +55,7 @@ export function addServe(program: Command, io: Io): void {
       '--keep-prefixes <SIZE>',
       'bytes of caches kept for prompts that begin like earlier ones, such as 1GiB (default: none)',
     )
-  addCompressionOptions(addModelOptions(command)).action(async (flags: ServeFlags) => {
+  addCanaryOption(addCompressionOptions(addModelOptions(command))).action(async (flags: ServeFlags) => {
     await runServer(flags, io)
   })
 }

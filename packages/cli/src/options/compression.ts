@@ -1,5 +1,5 @@
 import { readText } from '@qpkv/bench-kit'
-import type { CompressionInput } from '@qpkv/core'
+import type { CanaryOptions, CompressionInput } from '@qpkv/core'
 import {
   checkSpec,
   KvError,
@@ -12,7 +12,7 @@ import {
   type CompressionSpec,
   type Recipe,
 } from '@qpkv/spec'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { onlyOnce } from './only-once.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -22,6 +22,7 @@ export interface CompressionFlags {
   readonly budget?: string
   readonly spec?: string
   readonly recipe?: string
+  readonly canary?: true | 'warn' | 'refuse'
   readonly use?: readonly string[]
 }
 
@@ -51,19 +52,33 @@ export const addCompressionOptions = (command: Command): Command =>
     )
     .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
 
+/** Adds --canary, for commands whose prompts are the user's. */
+export const addCanaryOption = (command: Command): Command =>
+  command.addOption(
+    new Option(
+      '--canary [MODE]',
+      'first hide numbers in a copy of the prompt and ask for them: warn (default) or refuse where too few come back',
+    ).choices(['warn', 'refuse']),
+  )
+
 /** How prompts are compressed. */
 export interface AskedCompression {
   readonly spec: CompressionSpec
   /** Where the spec came from one: what it does not hold for is refused. */
   readonly recipe?: Recipe
+  readonly canary?: CanaryOptions
 }
 
 /** What the library is given. */
-export const inputOf = ({ spec, recipe }: AskedCompression): CompressionInput => (recipe ? { recipe } : spec)
+export const inputOf = ({ spec, recipe, canary }: AskedCompression): CompressionInput => ({
+  ...(recipe ? { recipe } : spec),
+  ...(canary && { canary }),
+})
 
 /** What the flags ask for; nothing given is an uncompressed cache. */
 export async function readCompression(flags: CompressionFlags): Promise<AskedCompression> {
-  const { prune, quantize, budget, spec, recipe } = flags
+  const { prune, quantize, budget, spec, recipe, canary: mode } = flags
+  const canary = mode && { canary: mode === true ? {} : { onFail: mode } }
   const parts = prune !== undefined || quantize !== undefined || budget !== undefined
   if ([parts, spec !== undefined, recipe !== undefined].filter(Boolean).length > 1)
     throw new UsageError(
@@ -72,15 +87,16 @@ export async function readCompression(flags: CompressionFlags): Promise<AskedCom
     )
   if (recipe !== undefined) {
     const read = loadRecipe(await readRecipe(recipe))
-    return { spec: read.spec, recipe: read }
+    return { spec: read.spec, recipe: read, ...canary }
   }
-  if (spec !== undefined) return { spec: await readSpec(spec) }
+  if (spec !== undefined) return { spec: await readSpec(spec), ...canary }
   return {
     spec: checkSpec({
       ...(prune !== undefined && parsePruneText(prune)),
       ...(quantize !== undefined && { quantize: parseMethodText(quantize) }),
       ...(budget !== undefined && { budget: parseBudgetText(budget) }),
     }),
+    ...canary,
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ContextReport } from '@qpkv/core'
+import type { CanaryReport, ContextReport } from '@qpkv/core'
 import { formatBytes, printSpec } from '@qpkv/spec'
 
 /** What a context keeps, takes and took, in a few lines. */
@@ -29,6 +29,7 @@ export function reportText(report: ContextReport): string {
       `${formatBytes(stored)}${bytes.simulated === undefined ? '' : ' (simulated)'}, allocated ${formatBytes(bytes.allocated)}, grown ${formatBytes(bytes.grown)}, tails ${formatBytes(bytes.tails)}`,
     ],
     ['share', `${percent(report.shareOfFull)} of the full 16-bit cache (${formatBytes(report.fullBytes)})`],
+    ...(report.canary ? [['canary', canaryText(report.canary)]] : []),
     ['prefill', `${round(timings.prefillMs)} ms, ${round(timings.prefillTokensPerSecond)} tokens/s`],
     [
       'decode',
@@ -39,6 +40,9 @@ export function reportText(report: ContextReport): string {
   ]
   return lines.map(([name, text]) => `${(name ?? '').padEnd(8)} ${text}\n`).join('')
 }
+
+const canaryText = ({ verdict, asked, full, found, ms, tokens }: CanaryReport): string =>
+  `${verdict}: the full cache finds ${full} of ${asked} hidden numbers, this one ${found} of these; ${round(ms)} ms, ${tokens} tokens`
 
 /** `int4: 4 bit in groups of 32 3.4 MiB, 8 bit in groups of 32 1.0 MiB; products of 16-bit words`. */
 function weightsText({ weights, precision }: ContextReport['engine']): string {
