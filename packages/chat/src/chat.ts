@@ -6,8 +6,9 @@ import { PrefixStore, type PrefixStats } from './prefix-store.ts'
 import { readReply } from './reply.ts'
 import type { Replies, ReplyRequest } from './request.ts'
 import { forcedCall } from './tools/forced-call.ts'
-import { learnToolFormat, type ToolFormat } from './tools/tool-format.ts'
-import { templateTools } from './tools/tool.ts'
+import { learnToolFormat } from './tools/learn-format.ts'
+import type { ToolFormat } from './tools/tool-format.ts'
+import { templateTools, type Tool } from './tools/tool.ts'
 
 export interface ChatOptions {
   /** How prompts are compressed; default: not at all. */
@@ -23,6 +24,14 @@ interface Reading {
   readonly format: ToolFormat | undefined
   /** The reply has to be a call; its beginning is in `ids`. */
   readonly forced: { readonly begin: string; readonly schema: unknown } | undefined
+}
+
+/** Tokens in which an open thought at a prompt's end is looked for. */
+const TAIL = 16
+/** What ends a thought that the template has begun, before a call that is asked for. */
+const openThought = (tail: string) => {
+  const name = /<([\w:]*think\w*)>\s*$/.exec(tail)?.[1]
+  return name === undefined ? '' : `</${name}>\n\n`
 }
 
 /** Replies of one model: tools, JSON and kept prefixes over its contexts. Control tokens in contents are text. */
@@ -153,7 +162,10 @@ export class Chat {
       const { ids } = await this.model.tokenize(prompt)
       return { ids, format: undefined, forced: undefined }
     }
-    const tokenized = await this.model.tokenize(templateMessages(prompt as readonly Message[]), {
+    if (toolChoice === 'required' && tools.length === 0) throw expected('at least one', 'tools', tools)
+    const messages = prompt as readonly Message[]
+    const format = await this.formatFor(messages, offered)
+    const tokenized = await this.model.tokenize(templateMessages(messages, format?.wants), {
       controlTokens: 'text',
       variables: { ...variables, ...(offered.length > 0 && { tools: templateTools(offered) }) },
     })
@@ -161,13 +173,20 @@ export class Chat {
       ids: tokenized.ids,
       ...(tokenized.userEnd !== undefined && { userEnd: tokenized.userEnd }),
     }
-    if (offered.length === 0) return { ...base, format: undefined, forced: undefined }
-    const format = await this.toolFormat()
+    if (offered.length === 0 || !format) return { ...base, format: undefined, forced: undefined }
     const forced = forcedCall(format, offered, toolChoice)
     const { tokenizer } = this.model
     if (!forced || !tokenizer) return { ...base, format, forced: undefined }
-    const begin = tokenizer.encode(forced.begin, { special: false, after: [...base.ids] })
+    const thought = openThought(tokenizer.decode([...base.ids.subarray(-TAIL)], { special: true }))
+    const begin = tokenizer.encode(thought + forced.begin, { special: false, after: [...base.ids] })
     return { ...base, ids: Int32Array.from([...base.ids, ...begin]), format, forced }
+  }
+
+  /** How calls are written, where there are tools or earlier calls; the latter alone may be in a form that cannot be read. */
+  private async formatFor(messages: readonly Message[], offered: readonly Tool[]) {
+    if (offered.length > 0) return this.toolFormat()
+    if (!messages.some(({ tool_calls: calls }) => calls)) return undefined
+    return this.toolFormat().catch(() => undefined)
   }
 
   private toolFormat(): Promise<ToolFormat> {
@@ -175,7 +194,7 @@ export class Chat {
       const { chatTemplate } = this.model
       if (!chatTemplate) throw new KvError('KV_TOKENIZER', 'Tools need a chat template in the model folder.')
       const none = { name: 'none', description: '', parameters: { type: 'object', properties: {} } }
-      return chatTemplate.render(messages as readonly Message[], {
+      return chatTemplate.render(messages, {
         addGenerationPrompt: open,
         variables: { tools: templateTools([none]) },
       })

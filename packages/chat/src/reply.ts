@@ -3,7 +3,7 @@ import type { OpenConstraint } from './grammar/json-grammars.ts'
 import type { ReplyEvent, ReplyRequest } from './request.ts'
 import { CallGate } from './tools/call-gate.ts'
 import { parseCalls } from './tools/parse-calls.ts'
-import type { ToolFormat } from './tools/tool-format.ts'
+import { ID, type ToolFormat } from './tools/tool-format.ts'
 
 export interface ReplySource {
   readonly model: Model
@@ -25,7 +25,7 @@ export async function* readReply(source: ReplySource): AsyncGenerator<ReplyEvent
   const { model, context, constraint, request, index, format, forced } = source
   const { generate = {}, signal, tools = [] } = request
   const stops = generate.stopTokens ?? model.generationDefaults.stopTokens
-  const gate = format && new CallGate(format.opening, forced !== undefined)
+  const gate = format && new CallGate(format.opening.split(ID)[0] ?? '', forced !== undefined)
   let raw = forced ?? ''
   const run = context.generate({
     ...generate,

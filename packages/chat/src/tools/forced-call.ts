@@ -1,4 +1,5 @@
-import type { ToolFormat } from './tool-format.ts'
+import { callId } from './parse-calls.ts'
+import { ID, type ToolFormat } from './tool-format.ts'
 import type { Tool, ToolChoice } from './tool.ts'
 
 /** A reply that has to be a call: how it begins, and by which schema it goes on. */
@@ -15,17 +16,21 @@ export function forcedCall(
   choice: ToolChoice,
 ): ForcedCall | undefined {
   if (choice === 'auto' || choice === 'none') return undefined
+  const opening = format.opening.replaceAll(ID, callId())
   const wanted = choice === 'required' ? tools : tools.filter(({ name }) => name === choice.name)
   const [only] = wanted
   if (format.kind === 'object') {
     const schemas = wanted.map((tool) => callSchema(format, tool))
-    return { begin: format.opening, schema: schemas.length === 1 ? schemas[0] : { anyOf: schemas } }
+    return { begin: opening, schema: schemas.length === 1 ? schemas[0] : { anyOf: schemas } }
   }
-  if (!only || wanted.length > 1) return { begin: format.opening, schema: undefined }
+  if (!only || wanted.length > 1) return { begin: opening, schema: undefined }
   if (format.kind === 'named')
-    return { begin: format.opening + only.name + format.middle, schema: parametersOf(only) }
+    return {
+      begin: opening + only.name + format.middle.replaceAll(ID, callId()),
+      schema: parametersOf(only),
+    }
   const first = format.first.slice(0, format.first.length - format.before.length)
-  return { begin: format.opening + only.name + first, schema: undefined }
+  return { begin: opening + only.name + first, schema: undefined }
 }
 
 const parametersOf = ({ parameters = { type: 'object' } }: Tool) => parameters

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { isPlainObject } from '@qpkv/spec'
-import { readJson, type ToolFormat } from './tool-format.ts'
+import { ID, readJson, type ParametersBody, type ToolFormat } from './tool-format.ts'
 import type { Tool, ToolCall } from './tool.ts'
 
 /** What a reply says, and the tools that it asks for. */
@@ -18,119 +18,154 @@ interface Found {
 
 /** Reads a reply with control tokens spelled out. Only tools that were offered are called; anything else is text. */
 export function parseCalls(reply: string, format: ToolFormat, tools: readonly Tool[]): ParsedReply {
-  const opening = format.opening.trim()
   const calls: ToolCall[] = []
   let first = -1
   let at = 0
   for (;;) {
-    const begin = opening === '' ? bareStart(reply, at, format) : reply.indexOf(opening, at)
-    if (begin < 0) break
-    const found = callsAt(reply, begin + opening.length, format, tools)
+    const mark = markAt(reply, at, first < 0 ? format.opening : format.again)
+    if (!mark) break
+    const found = callsAt(reply, mark.end, format, tools)
     if (found.length === 0) {
-      at = begin + Math.max(opening.length, 1)
+      at = Math.max(mark.end, at + 1)
+      if (format.opening.trim() === '') break
       continue
     }
-    if (first < 0) first = begin
+    if (first < 0) first = mark.begin
     for (const { name, arguments: args } of found)
       calls.push({ id: callId(), name, arguments: JSON.stringify(args) })
     at = found.at(-1)?.end ?? reply.length
   }
-  return { text: first < 0 ? reply : reply.slice(0, first), calls }
+  // What the template cannot write again the model would not know that it said.
+  return {
+    text: first < 0 ? reply : reply.slice(0, first),
+    calls: format.several ? calls : calls.slice(0, 1),
+  }
 }
 
 /** Nine letters and digits, which every template takes. */
-const callId = () => randomBytes(8).toString('base64url').replace(/[-_]/g, '0').slice(0, 9)
+export const callId = () => randomBytes(8).toString('base64url').replace(/[-_]/g, '0').slice(0, 9)
 
-/** Without an opening a call is the whole reply. */
-function bareStart(reply: string, at: number, format: ToolFormat): number {
-  if (format.kind !== 'object') return -1
-  const begin = at + (/^[\s;,]*/.exec(reply.slice(at))?.[0].length ?? 0)
-  return reply[begin] === '{' || reply[begin] === '[' ? begin : -1
+/** Where a mark stands, with any text in place of the id in it. A mark of white space is there at once, before an object. */
+function markAt(reply: string, from: number, mark: string) {
+  let begin = -1
+  let end = from
+  for (const part of mark.split(ID).map((text) => text.trim())) {
+    const at = part === '' ? end : reply.indexOf(part, end)
+    if (at < 0) return undefined
+    if (begin < 0) begin = at
+    end = at + part.length
+  }
+  if (mark.trim() !== '') return { begin, end }
+  begin += /^[\s;,]*/.exec(reply.slice(begin))?.[0].length ?? 0
+  return reply[begin] === '{' || reply[begin] === '[' ? { begin, end: begin } : undefined
 }
 
 function callsAt(reply: string, from: number, format: ToolFormat, tools: readonly Tool[]): Found[] {
-  if (format.kind === 'named') {
-    const one = namedCall(reply, from, format.middle)
-    return one && known(one.name, tools) ? [one] : []
-  }
-  if (format.kind === 'parameters') {
-    const one = parametersCall(reply, from, format, tools)
-    return one ? [one] : []
-  }
+  if (format.kind === 'object') return objectCalls(reply, from, format, tools)
+  const begin = from + leadingSpace(reply, from)
+  const tool = toolAt(reply, begin, tools)
+  if (!tool) return []
+  const end = begin + tool.name.length
+  const one =
+    format.kind === 'named'
+      ? namedArguments(reply, end, format.middle)
+      : parametersArguments(reply, end, format, tool)
+  return one ? [{ name: tool.name, ...one }] : []
+}
+
+/** One object or several behind one another, with or without a list around them. */
+function objectCalls(
+  reply: string,
+  from: number,
+  format: ToolFormat & { readonly kind: 'object' },
+  tools: readonly Tool[],
+): Found[] {
   const found: Found[] = []
   let at = from
   for (;;) {
     at += /^[\s,;]*/.exec(reply.slice(at))?.[0].length ?? 0
-    const json = reply[at] === '{' || reply[at] === '[' ? readJson(reply, at) : unclosedList(reply, at)
-    if (!json) return found
-    for (const one of Array.isArray(json.value) ? (json.value as unknown[]) : [json.value]) {
+    const json = reply[at] === '{' || reply[at] === '[' ? readJson(reply, at) : undefined
+    const list = json ?? (reply[at] === '[' ? unclosedList(reply, at) : undefined)
+    if (!list) return found
+    for (const one of Array.isArray(list.value) ? (list.value as unknown[]) : [list.value]) {
       const name = follow(one, format.name)
-      const args = follow(one, format.arguments) ?? {}
-      if (typeof name !== 'string' || !isPlainObject(args) || !known(name, tools)) return found
-      found.push({ name, arguments: args, end: json.end })
+      const given = follow(one, format.arguments) ?? {}
+      const args = typeof given === 'string' ? parsed(given) : given
+      if (typeof name !== 'string' || !isPlainObject(args) || !tools.some((tool) => tool.name === name))
+        return found
+      found.push({ name, arguments: args, end: list.end })
     }
-    at = json.end
+    at = list.end
   }
 }
 
 /** A list whose end the model left out. */
-function unclosedList(reply: string, at: number) {
-  return reply[at] === '[' ? readJson(`${reply}]`, at) : undefined
-}
+const unclosedList = (reply: string, at: number) => readJson(`${reply}]`, at)
 
-const known = (name: string, tools: readonly Tool[]) => tools.some((tool) => tool.name === name)
+/** The tool whose name stands at a place. */
+const toolAt = (reply: string, at: number, tools: readonly Tool[]): Tool | undefined =>
+  tools
+    .filter(({ name }) => reply.startsWith(name, at) && !/[\w-]/.test(reply[at + name.length] ?? ''))
+    .sort((a, b) => b.name.length - a.name.length)[0]
+
+const leadingSpace = (text: string, at: number) => /^\s*/.exec(text.slice(at))?.[0].length ?? 0
 
 function follow(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((at, key) => (isPlainObject(at) ? at[key] : undefined), value)
 }
 
-function namedCall(reply: string, from: number, middle: string): Found | undefined {
-  const sign = middle.trim()
-  const until = sign === '' ? reply.indexOf('{', from) : reply.indexOf(sign, from)
-  const brace = until < 0 ? -1 : reply.indexOf('{', until)
+function namedArguments(reply: string, from: number, middle: string) {
+  // Of marks with an id in them the first part is enough: what follows it is the id, and the arguments.
+  const sign = (/^[^\w{]*/.exec(middle)?.[0] ?? '').trim()
+  const at = from + leadingSpace(reply, from)
+  if (!reply.startsWith(sign, at)) return undefined
+  const brace = reply.indexOf('{', at)
   const json = brace < 0 ? undefined : readJson(reply, brace)
   if (!json || !isPlainObject(json.value)) return undefined
-  return { name: reply.slice(from, until).trim(), arguments: json.value, end: json.end }
+  return { arguments: json.value, end: json.end }
 }
 
-function parametersCall(
+function parametersArguments(
   reply: string,
   from: number,
-  format: ToolFormat & { readonly kind: 'parameters' },
-  tools: readonly Tool[],
-): Found | undefined {
-  const { before, between, after } = format
-  const nameEnd = format.first.slice(0, format.first.length - before.length).trim()
-  const head = reply.indexOf(nameEnd, from)
-  if (head < 0) return undefined
-  const name = reply.slice(from, head).trim()
-  const tool = tools.find((one) => one.name === name)
-  if (!tool) return undefined
+  { first, before, between, after }: ParametersBody,
+  tool: Tool,
+) {
   const args: Record<string, unknown> = {}
-  let at = head + nameEnd.length
-  for (;;) {
-    const skipped = /^\s*/.exec(reply.slice(at))?.[0].length ?? 0
-    if (!reply.startsWith(before.trim(), at + skipped)) break
-    const key = at + skipped + before.trim().length
-    const mid = reply.indexOf(between.trim(), key)
-    const close = mid < 0 ? -1 : reply.indexOf(after.trim(), mid + between.trim().length)
-    if (close < 0) break
-    const keyText = reply.slice(key, mid).trim()
-    args[keyText] = typed(
-      reply.slice(mid + between.trim().length, close).replace(/^\n|\n$/g, ''),
-      tool,
-      keyText,
-    )
-    at = close + after.trim().length
+  const head = first.slice(0, first.length - before.length).trim()
+  const nameEnd = from + leadingSpace(reply, from)
+  let at = reply.startsWith(head, nameEnd) ? nameEnd + head.length : from
+  const behind = (mark: string, begin: number) => {
+    const found = reply.indexOf(mark.trim(), begin)
+    return found < 0 ? undefined : { found, end: found + mark.trim().length }
   }
-  return { name, arguments: args, end: at }
+  for (;;) {
+    const key = at + leadingSpace(reply, at)
+    if (!reply.startsWith(before.trim(), key)) break
+    const keyEnd = behind(between[0], key + before.trim().length)
+    // Where type and value have no mark in common the whole of it is both begin and end.
+    const value = keyEnd && (between[0] === between[1] ? keyEnd : behind(between[1], keyEnd.end))
+    const close = value && behind(after, value.end)
+    if (!close) break
+    const name = reply.slice(key + before.trim().length, keyEnd.found).trim()
+    args[name] = typed(reply.slice(value.end, close.found).replace(/^\n|\n$/g, ''), tool, name)
+    at = close.end
+  }
+  return { arguments: args, end: at }
 }
 
 /** Values are written as they are; which of them are no text says the tool's schema. */
 function typed(text: string, { parameters }: Tool, key: string): unknown {
   const properties = parameters?.['properties']
   const schema = isPlainObject(properties) ? properties[key] : undefined
-  if (!isPlainObject(schema) || schema['type'] === 'string') return text
+  return !isPlainObject(schema) || schema['type'] === 'string' ? text : parsed(text)
+}
+
+/** Templates in Python's ways write True, False and None. */
+const PYTHON: Readonly<Record<string, unknown>> = { True: true, False: false, None: null }
+
+function parsed(text: string): unknown {
+  if (text in PYTHON) return PYTHON[text]
   try {
     return JSON.parse(text) as unknown
   } catch {
