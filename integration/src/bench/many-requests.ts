@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { loadModel, type Context, type Model } from '@qpkv/core'
 import { median, randomIds } from './measure.ts'
-import { oneBillion, writeRandomModel } from './random-model.ts'
+import { oneBillion, writeRandomGguf } from './random-gguf.ts'
 
 const MIB = 2 ** 20
 const { values } = parseArgs({
@@ -168,8 +168,9 @@ async function limited(path: string, weightBytes: number, each: number): Promise
 
 const folder = mkdtempSync(join(tmpdir(), 'qpkv-requests-'))
 try {
-  if (values.model === undefined) writeRandomModel(folder, oneBillion)
-  const path = values.model ?? folder
+  const file = join(folder, 'random.gguf')
+  if (values.model === undefined) writeRandomGguf(file, oneBillion, 'bf16')
+  const path = values.model ?? file
   const model = await loadModel(path)
   const { weightBytes } = model
   print('machine', {

@@ -9,7 +9,7 @@ import { loadModel } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { parseSpec } from '@qpkv/spec'
 import { randomIds } from './measure.ts'
-import { writeRandomModel, type Shape } from './random-model.ts'
+import { writeRandomGguf, type Shape } from './random-gguf.ts'
 
 /** Many layers and little weight, so that a cache of all layers would stand out. */
 const shape: Shape = {
@@ -28,8 +28,8 @@ const memory = (field: 'VmRSS' | 'VmHWM') =>
   Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024
 
 if (process.argv[2] === 'child') {
-  const [, , , folder = '', tokens = '0', spec = ''] = process.argv
-  const model = await loadModel(folder, { threads: 2, methods: registry })
+  const [, , , file = '', tokens = '0', spec = ''] = process.argv
+  const model = await loadModel(file, { threads: 2, methods: registry })
   // A short prompt first: buffers that do not grow with the prompt exist then.
   await (await model.prefill(randomIds(600, shape.vocab), { compression: parseSpec('none+none') })).dispose()
   writeFileSync('/proc/self/clear_refs', '5') // the peak of loading does not count
@@ -43,7 +43,8 @@ if (process.argv[2] === 'child') {
 } else {
   const folder = mkdtempSync(join(tmpdir(), 'qpkv-memory-'))
   try {
-    writeRandomModel(folder, shape)
+    const file = join(folder, 'random.gguf')
+    writeRandomGguf(file, shape, 'bf16')
     const bytesPerToken = {
       hidden: 4 * shape.hidden,
       layer: 2 * 4 * shape.kvHeads * shape.headDim,
@@ -53,7 +54,7 @@ if (process.argv[2] === 'child') {
       for (const spec of ['snapkv+kivi:bits=4@512t', 'none+none']) {
         const child = spawnSync(
           process.execPath,
-          [...process.execArgv, fileURLToPath(import.meta.url), 'child', folder, String(tokens), spec],
+          [...process.execArgv, fileURLToPath(import.meta.url), 'child', file, String(tokens), spec],
           { encoding: 'utf8' },
         )
         if (child.status !== 0) throw new Error(child.stderr)

@@ -20,12 +20,12 @@
 #include <ctime>
 
 #include "ops/cpu_backend.h"
-#include "test/tile_cases.h"
+#include "test/decode_cache.h"
 
 namespace qpkv {
 namespace {
 
-using namespace tile_cases;
+using namespace decode_cache;
 
 double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -70,78 +70,14 @@ double ProbeHost(Stream& one, Stream& two) {
   return Median(single) / Median(both);
 }
 
-struct Case {
-  const char* name;
-  TensorFormat key, value;
-};
-
-// One case at one length: `layers` copies of `kv_heads` heads, from one packed tile copied around.
-struct Cache {
-  std::vector<Bytes> data;
-  std::vector<std::unique_ptr<std::vector<Part>>> lists;
-  std::vector<HeadView> heads;  // [layers * heads]
-  TensorFormat key, value;
-  size_t bytes = 0;  // of one layer
-};
-
-Cache MakeCache(const Ops& ops, Stream& stream, const Case& c, int kv_heads, int dim, int tokens,
-                int layers) {
-  const std::vector<float> x = RandomTokens(5, kTileTokens, dim);
-  const PackedTokens key = PackTokens(ops, stream, Tensor::kKey, {{c.key, kTileTokens}}, dim, x);
-  const PackedTokens value =
-      PackTokens(ops, stream, Tensor::kValue, {{c.value, kTileTokens}}, dim, x);
-  const size_t key_bytes = LayoutOf(Tensor::kKey, c.key, kTileTokens, dim).bytes;
-  const size_t value_bytes = LayoutOf(Tensor::kValue, c.value, kTileTokens, dim).bytes;
-  const int tiles = tokens / kTileTokens;
-  Cache cache;
-  cache.key = c.key;
-  cache.value = c.value;
-  cache.bytes = static_cast<size_t>(kv_heads) * tiles * (key_bytes + value_bytes);
-  for (int l = 0; l < layers; ++l) {
-    cache.data.emplace_back(static_cast<uint8_t*>(AllocateAligned(cache.bytes)),
-                            Released{cache.bytes});
-    uint8_t* at = cache.data.back().get();
-    for (int h = 0; h < kv_heads; ++h) {
-      auto keys = std::make_unique<std::vector<Part>>(),
-           values = std::make_unique<std::vector<Part>>();
-      for (int t = 0; t < tiles; ++t) {
-        std::memcpy(at, key.data[0].get(), key_bytes);
-        std::memcpy(at + key_bytes, value.data[0].get(), value_bytes);
-        keys->push_back({at, t * kTileTokens, kTileTokens, 0});
-        values->push_back({at + key_bytes, t * kTileTokens, kTileTokens, 0});
-        at += key_bytes + value_bytes;
-      }
-      cache.heads.push_back({keys->data(), values->data(), tiles, tiles, tokens, 0, 0});
-      cache.lists.push_back(std::move(keys));
-      cache.lists.push_back(std::move(values));
-    }
-  }
-  return cache;
-}
-
 // Seconds of one layer, the mean over one pass through all of them.
 double RunPass(const Ops& ops, Stream& stream, const Cache& cache, int kv_heads, int group,
                int dim) {
-  const int layers = static_cast<int>(cache.data.size());
-  static const std::vector<float> q = RandomTokens(8, 64 * 64, 256);
-  std::vector<float> out(static_cast<size_t>(kv_heads) * group * dim);
-  CacheItem item{};
-  item.q = q.data();
-  item.out = out.data();
-  item.rows = item.heads_per_source = 1;
-  item.head_count = kv_heads;
-  item.group = group;
-  item.q_stride = item.out_stride = kv_heads * group * dim;
-  item.key_formats = &cache.key;
-  item.value_formats = &cache.value;
   const auto time = [&] { return stream.threads() == 1 ? ThreadSeconds() : Now(); };
   const double start = time();
-  for (int l = 0; l < layers; ++l) {
-    item.heads = cache.heads.data() + static_cast<size_t>(l) * kv_heads;
-    ops.DecodeAttention(stream, {&item, 1, dim, kv_heads, 1,
-                                 1.0f / std::sqrt(static_cast<float>(dim)), Precision::kBf16});
-  }
-  return (time() - start) / layers;
+  for (size_t l = 0; l < cache.data.size(); ++l)
+    Attend(ops, stream, cache, l, kv_heads, group, dim);
+  return (time() - start) / static_cast<double>(cache.data.size());
 }
 
 int Main(int argc, char** argv) {
@@ -157,29 +93,18 @@ int Main(int argc, char** argv) {
     return 2;
   }
   Stream one(1), two(2);
-  const auto both = [](const char* name, int bits, int key_group) {
-    return Case{name, Coded(bits, ScalePer::kChannel, key_group),
-                Coded(bits, ScalePer::kToken, 32)};
-  };
-  const std::vector<Case> cases = {{"16 bit bf16", Exact(Element::kBf16), Exact(Element::kBf16)},
-                                   both("8 bit g32", 8, 32),
-                                   both("4 bit g32", 4, 32),
-                                   both("4 bit K g128", 4, 128),
-                                   both("3 bit g32", 3, 32),
-                                   both("2 bit g32", 2, 32),
-                                   both("2 bit K g128", 2, 128)};
+  const std::vector<Case> cases = {
+      ExactCase("16 bit bf16"),         CodedCase("8 bit g32", 8, 32),
+      CodedCase("4 bit g32", 4, 32),    CodedCase("4 bit K g128", 4, 128),
+      CodedCase("3 bit g32", 3, 32),    CodedCase("2 bit g32", 2, 32),
+      CodedCase("2 bit K g128", 2, 128)};
   std::printf(
       "table %s, %d KV heads, group %d, dim %d; ms a layer (GB/s of cache read, speed over 16 bit "
       "by median / best)\n",
       ops->name, kv_heads, group, dim);
   for (int tokens : {512, 2048, 8192, 32768}) {
     std::vector<Cache> caches;
-    for (const Case& c : cases) {
-      const size_t layer = static_cast<size_t>(kv_heads) * tokens * dim * 4 * c.key.bits / 16;
-      const int layers =
-          static_cast<int>(std::min<size_t>(std::max<size_t>((96u << 20) / layer, 2), 64));
-      caches.push_back(MakeCache(*ops, one, c, kv_heads, dim, tokens, layers));
-    }
+    for (const Case& c : cases) caches.push_back(MakeCache(*ops, one, c, kv_heads, dim, tokens));
     for (int threads : {1, 2}) {
       Stream& stream = threads == 1 ? one : two;
       std::vector<std::vector<double>> times(cases.size());

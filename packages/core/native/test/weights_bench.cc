@@ -74,7 +74,7 @@ void Run(const Ops& ops, int m, int rounds, int n, int k) {
   }
   std::vector<double> fma, read;
   for (int round = -1; round < rounds; ++round) {
-    fma.push_back(PeakFma());
+    fma.push_back(PeakRate(Peak::kFma, ops.name));
     const double start = Now();
     const uint64_t* p = static_cast<const uint64_t*>(rows[0].weight.data);
     uint64_t sums[8] = {};
