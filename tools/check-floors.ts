@@ -5,7 +5,7 @@ const floors: [pattern: RegExp, floor: number][] = [
   [/^@qpkv\/spec$/, 0],
   [/^@qpkv\/reference$/, 1],
   [/^@qpkv\/(conformance|pruner-|quantizer-)/, 2],
-  [/^@qpkv\/core-/, 2],
+  [/^@qpkv\/(core|cuda)-/, 2],
   [/^@qpkv\/core$/, 3],
   [/^@qpkv\/(cuda|methods|reference-model)$/, 4],
   [/^@qpkv\/(bench-kit|chat)$/, 5],

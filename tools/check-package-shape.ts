@@ -16,7 +16,7 @@ const read = (...path: string[]) => {
 }
 
 for (const { name, folder, manifest } of workspacePackages()) {
-  if (manifest.private || folder.startsWith('packages/core/npm/')) continue
+  if (manifest.private || /^packages\/(core|cuda)\/npm\//.test(folder)) continue
   const expect = (what: string, ok: boolean) => {
     if (!ok) problems.push(`${folder}: expected ${what}`)
   }

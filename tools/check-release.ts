@@ -9,17 +9,26 @@ import { conclude, root, workspacePackages } from './workspace.ts'
 const problems: string[] = []
 const packagesOnly = process.argv.includes('--packages-only')
 const published = workspacePackages().filter(({ manifest }) => !manifest.private)
-const platforms = published.filter(({ folder }) => folder.startsWith('packages/core/npm/'))
-const core = published.find(({ name }) => name === '@qpkv/core')
-
-const wanted = Object.keys(core?.manifest.optionalDependencies ?? {}).sort()
-const offered = platforms.map(({ name }) => name).sort()
-if (wanted.join() !== offered.join())
-  problems.push(`@qpkv/core asks for ${wanted.join(', ')} but packages/core/npm has ${offered.join(', ')}`)
-for (const { name, folder, manifest } of platforms) {
-  if (manifest.version !== core?.manifest.version)
-    problems.push(`${name} is ${manifest.version} but @qpkv/core is ${core?.manifest.version ?? 'missing'}`)
-  if (!packagesOnly) checkEngine(name, folder)
+/** Packages that bring a native file for each platform. */
+for (const [owner, folder, file] of [
+  ['@qpkv/core', 'packages/core/npm/', 'qpkv_core.node'],
+  ['@qpkv/cuda', 'packages/cuda/npm/', 'qpkv_cuda.so'],
+] as const) {
+  const platforms = published.filter((one) => one.folder.startsWith(folder))
+  const manifest = published.find(({ name }) => name === owner)?.manifest
+  const wanted = Object.keys(manifest?.optionalDependencies ?? {}).sort()
+  const offered = platforms.map(({ name }) => name).sort()
+  if (wanted.join() !== offered.join())
+    problems.push(`${owner} asks for ${wanted.join(', ')} but ${folder} has ${offered.join(', ')}`)
+  for (const {
+    name,
+    folder: own,
+    manifest: { version },
+  } of platforms) {
+    if (version !== manifest?.version)
+      problems.push(`${name} is ${version} but ${owner} is ${manifest?.version ?? 'missing'}`)
+    if (!packagesOnly) checkBinary(name, own, file)
+  }
 }
 for (const { name, folder, manifest } of published) {
   if (manifest.repository?.directory !== folder)
@@ -31,10 +40,10 @@ for (const { name, folder, manifest } of published) {
 if (!existsSync(join(root, '.changeset', 'config.json'))) problems.push('.changeset/config.json is missing')
 conclude('release', problems)
 
-function checkEngine(name: string, folder: string): void {
-  const file = join(root, folder, 'qpkv_core.node')
+function checkBinary(name: string, folder: string, binary: string): void {
+  const file = join(root, folder, binary)
   if (!existsSync(file)) {
-    problems.push(`${name}: ${readdirSync(join(root, folder)).join(', ')}, but no qpkv_core.node`)
+    problems.push(`${name}: ${readdirSync(join(root, folder)).join(', ')}, but no ${binary}`)
     return
   }
   const arch = name.includes('arm64') ? 'arm64' : 'x64'

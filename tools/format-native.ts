@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { filesUnder, conclude, root } from './workspace.ts'
 
 const check = process.argv.includes('--check')
-const files = filesUnder('packages/core/native', (path) => /\.(cc|h)$/.test(path))
+const files = ['packages/core/native', 'packages/cuda/native'].flatMap((folder) =>
+  filesUnder(folder, (path) => /\.(cc|cu|h)$/.test(path)),
+)
 const result = spawnSync(
   'pnpm',
   ['exec', 'clang-format', '--style=file', ...(check ? ['--dry-run', '-Werror'] : ['-i']), ...files],

@@ -21,7 +21,7 @@ const address = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`
 
 const published = workspacePackages().filter(({ manifest }) => !manifest.private)
 for (const { folder, name } of published)
-  if (!folder.startsWith('packages/core/npm/') && !existsSync(join(root, folder, 'dist', 'index.js')))
+  if (!/^packages\/(core|cuda)\/npm\//.test(folder) && !existsSync(join(root, folder, 'dist', 'index.js')))
     problems.push(`${name}: is not built; run "pnpm build"`)
 
 const gitChecks = process.argv.includes('--git-checks') ? [] : ['--no-git-checks']

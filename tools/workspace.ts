@@ -30,7 +30,13 @@ export interface Manifest {
   peerDependencies?: Record<string, string>
 }
 
-const groups = ['packages', 'packages/core/npm', 'packages/pruners', 'packages/quantizers']
+const groups = [
+  'packages',
+  'packages/core/npm',
+  'packages/cuda/npm',
+  'packages/pruners',
+  'packages/quantizers',
+]
 
 /** Every package of the workspace, the private integration package included. */
 export function workspacePackages(): WorkspacePackage[] {

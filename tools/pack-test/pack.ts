@@ -20,7 +20,10 @@ export function packAll(packs: string, binary: string): Map<string, string> {
   try {
     const tarballs = new Map<string, string>()
     for (const { name, folder, manifest } of workspacePackages()) {
-      const foreign = folder.startsWith('packages/core/npm/') && !folder.endsWith(platform)
+      // The CUDA library comes from the release workflow alone.
+      const foreign =
+        folder.startsWith('packages/cuda/npm/') ||
+        (folder.startsWith('packages/core/npm/') && !folder.endsWith(platform))
       if (!manifest.private && !foreign) tarballs.set(name, pack(name, join(root, folder), packs))
     }
     return tarballs

@@ -23,8 +23,8 @@ import { weightsModes, type WeightsMode } from './weights/weights-mode.ts'
 
 /** What to load a model with. */
 export interface LoadModelOptions {
-  /** Only the CPU is served by this package; `auto` takes the best that is there. */
-  readonly device?: 'auto' | 'cpu'
+  /** `auto` and `cpu` are the CPU; another device comes from its package, such as `cuda(0)` of @qpkv/cuda. */
+  readonly device?: 'auto' | 'cpu' | BackendDevice
   /** Default: all that the system offers. Results do not depend on it. */
   readonly threads?: number
   /** Op table by name (`avx512`, `avx2`, `scalar`, ...); default: the fastest of this CPU. */
@@ -48,6 +48,17 @@ export interface LoadModelOptions {
   readonly onProgress?: (progress: LoadProgress) => void
   /** Ends loading between its stages, and a download at once; what arrived is kept and continued the next time. */
   readonly signal?: AbortSignal
+}
+
+/** A device of another backend than the CPU's, made by that backend's package. */
+export interface BackendDevice {
+  /** Path of the backend's shared library. */
+  readonly library: string
+  /** Which of its devices, from 0. */
+  readonly index: number
+  readonly name: string
+  /** 0: unknown. */
+  readonly memoryBytes: number
 }
 
 /** What loading is at; a download says what it is about to fetch, and how far it is. */
@@ -94,10 +105,13 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   const source = await (/\.gguf$/i.test(path) ? readModelFile(path) : readModelFolder(path))
   const matrices = packedMatrices(source.tensors, precision, weights)
   const description = describeModel(source, precision, matrices)
+  const device = typeof options.device === 'object' ? options.device : undefined
+  const weightsTake = weightBytes(description, matrices)
+  const memoryLimit = options.memoryLimit ?? (device?.memoryBytes || undefined)
   requireMemory(
     `Loading ${path}`,
-    { weights: weightBytes(description, matrices) },
-    options.memoryLimit ?? availableMemory(),
+    { weights: weightsTake },
+    memoryLimit ?? availableMemory(),
     weights === 'int4'
       ? 'Close other programs or use a smaller model.'
       : "Close other programs, use a smaller model, or load it with weights: 'int8' or 'int4'.",
@@ -105,17 +119,16 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
 
   onProgress?.({ stage: 'weights' })
   throwIfAborted(signal)
-  const packed = process.env['QPKV_CORE_BACKEND']
-    ? undefined
-    : await packedPlace({ path, description, matrices, weights, cache: options.packedCache })
-  const engine = createEngine(threads, options.table)
+  const packed =
+    device !== undefined || process.env['QPKV_CORE_BACKEND']
+      ? undefined
+      : await packedPlace({ path, description, matrices, weights, cache: options.packedCache })
+  const engine = createEngine(threads, options.table, device)
   try {
     const native = await engine.loadModel({ ...description, ...(packed && { packed }) })
     if (native.packedNote !== '')
       warn({ code: 'KV_MODEL_FILE', message: `${packed?.path ?? ''} ${native.packedNote}.` }, undefined)
-    native.setMemoryLimit(
-      options.memoryLimit === undefined ? availableMemory() : options.memoryLimit - native.weightBytes,
-    )
+    native.setMemoryLimit(memoryLimit === undefined ? availableMemory() : memoryLimit - native.weightBytes)
     onProgress?.({ stage: 'ready' })
     return new Model({
       folder: path,
@@ -131,7 +144,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
       chatTemplate: source.chatTemplate,
       generation: source.generation,
       registry: settleRegistry(options.methods),
-      memoryLimit: options.memoryLimit,
+      memoryLimit: options.memoryLimit ?? (memoryLimit && Math.max(memoryLimit - weightsTake, 1)),
     })
   } catch (cause) {
     engine.dispose()
@@ -141,7 +154,8 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
 
 function checkOptions(options: LoadModelOptions, threads: number, precision: unknown): void {
   const { device = 'auto', memoryLimit } = options
-  if (device !== 'auto' && device !== 'cpu') throw expected("'auto' or 'cpu'", 'device', device)
+  if (device !== 'auto' && device !== 'cpu' && !isBackendDevice(device))
+    throw expected("'auto', 'cpu' or a device such as cuda(0) of @qpkv/cuda", 'device', device)
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 1024)
     throw expected('a whole number from 1 to 1024', 'threads', threads)
   if (precision !== 'bf16' && precision !== 'bf16-fast' && precision !== 'f32')
@@ -154,11 +168,28 @@ function checkOptions(options: LoadModelOptions, threads: number, precision: unk
     throw expected('a number of bytes above 0', 'memoryLimit', memoryLimit)
 }
 
-/** `QPKV_CORE_BACKEND`: the library of another backend than the CPU's. */
-function createEngine(threads: number, table: string | undefined): NativeEngine {
+const isBackendDevice = (device: unknown): device is BackendDevice =>
+  typeof device === 'object' &&
+  device !== null &&
+  typeof (device as BackendDevice).library === 'string' &&
+  Number.isSafeInteger((device as BackendDevice).index) &&
+  (device as BackendDevice).index >= 0
+
+/** `QPKV_CORE_BACKEND`: the library of another backend than the CPU's, where no device is given. */
+function createEngine(
+  threads: number,
+  table: string | undefined,
+  device: BackendDevice | undefined,
+): NativeEngine {
   const { addon } = loadAddon()
-  const library = process.env['QPKV_CORE_BACKEND']
-  if (library) return addon.createEngine({ threads, library })
+  const library = device?.library ?? process.env['QPKV_CORE_BACKEND']
+  if (library) {
+    try {
+      return addon.createEngine({ threads, library, device: device?.index ?? 0 })
+    } catch (cause) {
+      throw fromNative(cause)
+    }
+  }
   const tables = addon.opTables()
   if (table !== undefined && !tables.includes(table))
     throw expected(

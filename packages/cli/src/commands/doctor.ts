@@ -16,15 +16,15 @@ export function addDoctor(program: Command, io: Io): void {
     .command('doctor')
     .description('check this machine: CPU, addon, memory, models, versions')
     .option('--json', 'as JSON')
-    .action((flags: { json?: boolean }) => {
-      const found = examine()
+    .action(async (flags: { json?: boolean }) => {
+      const found = await examine()
       io.stdout.write(flags.json === true ? `${JSON.stringify(found, undefined, 2)}\n` : findingsText(found))
       if ('error' in found.addon)
         throw new KvError('KV_ADDON', 'The native engine cannot run here.', { hint: found.advice[0] ?? '' })
     })
 }
 
-function examine(): Findings {
+async function examine(): Promise<Findings> {
   const [cpu] = cpus()
   const engine = examineAddon()
   const base = {
@@ -34,7 +34,7 @@ function examine(): Findings {
     addon: engine.addon,
     opTables: engine.tables,
     memory: { total: totalmem(), available: availableMemory() },
-    gpu: examineGpu(),
+    gpu: await examineGpu(),
     versions: packageVersions(),
     modelCache: examineModelCache(),
   }

@@ -6,10 +6,12 @@ import type { Io } from '../io.ts'
 import { readRegistry } from '../registry.ts'
 import { downloadText } from '../output/download-text.ts'
 import { StatusLine } from '../output/status-line.ts'
+import { openDevice } from './device.ts'
 import { wholeNumber } from './numbers.ts'
 
 export interface ModelFlags {
   readonly model: string
+  readonly device?: string
   readonly threads?: number
   readonly table?: string
   readonly precision?: ModelPrecision
@@ -18,7 +20,7 @@ export interface ModelFlags {
   readonly use?: readonly string[]
 }
 
-/** Adds --model, --threads, --table, --precision and --weights. */
+/** Adds --model, --device, --threads, --table, --precision and --weights. */
 export const addModelOptions = (command: Command): Command =>
   command
     .option(
@@ -26,6 +28,7 @@ export const addModelOptions = (command: Command): Command =>
       'reference (the bundled model), a Hugging Face folder, a .gguf file, or org/name[@revision] from the hub',
       'reference',
     )
+    .option('--device <device>', 'cpu (default), cuda:N, or auto: a GPU where @qpkv/cuda finds one')
     .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
     .option('--table <NAME>', 'op table, such as avx2 (default: the fastest here)')
     .option('--precision <mode>', 'bf16, bf16-fast (activations in bf16 too) or f32 (for checks)')
@@ -38,6 +41,7 @@ export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {
   try {
     return await loadModel(flags.model === 'reference' ? modelFolder : flags.model, {
       methods,
+      device: await openDevice(flags.device),
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(flags.table !== undefined && { table: flags.table }),
       ...(flags.precision !== undefined && { precision: flags.precision }),

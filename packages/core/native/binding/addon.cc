@@ -47,6 +47,23 @@ Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
   });
 }
 
+// What a backend's library offers here; throws KV_UNSUPPORTED where that is nothing.
+Napi::Value BackendDevices(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string library = info[0].As<Napi::String>().Utf8Value();
+  return Guarded(env, [&] {
+    const Backend& backend = OpenBackend(library);
+    Napi::Array devices = Napi::Array::New(env);
+    for (int i = 0; i < backend.device_count; ++i) {
+      Napi::Object device = Napi::Object::New(env);
+      device.Set("name", backend.devices[i].name);
+      device.Set("memoryBytes", static_cast<double>(backend.devices[i].memory_bytes));
+      devices.Set(devices.Length(), device);
+    }
+    return devices;
+  });
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* instance = new Instance;
   instance->engine = Napi::Persistent(DefineEngine(env));
@@ -57,6 +74,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(instance);  // deleted with the environment
   exports.Set("opTables", Napi::Function::New(env, OpTables));
   exports.Set("cpuFeatures", Napi::Function::New(env, CpuFeatures));
+  exports.Set("backendDevices", Napi::Function::New(env, BackendDevices));
   exports.Set("createEngine", Napi::Function::New(env, CreateEngine));
   return exports;
 }

@@ -64,6 +64,7 @@ void CacheStep::Sync(int32_t* victims, DeviceWrites* writes) {
     ++count_;
     most_rows_ = std::max(most_rows_, one.rows.rows);
     most_heads_ = std::max(most_heads_, one.cache->layer(0).shape().stored_heads());
+    most_group_ = std::max(most_group_, one.cache->layer(0).shape().group());
   }
   by_score_.assign(static_cast<size_t>(layers_), false);
   if (count_ == 0) return;
@@ -106,6 +107,7 @@ void CacheStep::Attend(int layer, Precision precision, float logit_scale) const 
   args.scale = logit_scale;
   args.precision = precision;
   args.cap = caches_[0].cache->layer(layer).shape().cap;
+  args.most_group = most_group_;
   engine_.ops.DecodeAttention(engine_.stream, args);
 }
 
@@ -116,7 +118,8 @@ void CacheStep::Evict(int layer) const {
 
 uint64_t CacheStep::Key() const {
   uint64_t key = HashOf({static_cast<uint64_t>(count_), static_cast<uint64_t>(most_heads_),
-                         static_cast<uint64_t>(most_rows_), reinterpret_cast<uintptr_t>(items_)});
+                         static_cast<uint64_t>(most_rows_), static_cast<uint64_t>(most_group_),
+                         reinterpret_cast<uintptr_t>(items_)});
   for (bool by_score : by_score_) key = HashOf({key, static_cast<uint64_t>(by_score)});
   return key;
 }

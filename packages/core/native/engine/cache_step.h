@@ -60,7 +60,7 @@ class CacheStep {
   // As of Sync:
   const CacheItem* items_ = nullptr;  // device [layers, count]
   int count_ = 0;                     // of the caches that go on
-  int most_heads_ = 0, most_rows_ = 0;
+  int most_heads_ = 0, most_rows_ = 0, most_group_ = 1;
   std::vector<bool> by_score_;  // [layers] whether any cache evicts so
 };
 

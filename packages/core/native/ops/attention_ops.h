@@ -35,6 +35,7 @@ struct DecodeAttentionArgs {
                         // and probability, codes against 16-bit words of them; sums in float32 or
                         // exact in int32. kF32: float32 throughout
   float cap = 0;        // as in PrefillAttentionArgs
+  int most_group = 1;   // query heads of a stored head, of any item
 };
 
 }  // namespace qpkv

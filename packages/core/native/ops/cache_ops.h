@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 
+#include "ops/device_code.h"
 #include "ops/memory_space.h"
 #include "ops/tensor_format.h"
 #include "ops/tile_layout.h"
@@ -29,7 +30,7 @@ struct HeadView {
   int32_t last_index;     // what RoPE turns it by: the same, or its index in the cache
 };
 
-static inline int TokensOf(const Part* parts, int count, int i, int tokens) {
+QPKV_DEVICE_CODE static inline int TokensOf(const Part* parts, int count, int i, int tokens) {
   return (i + 1 < count ? parts[i + 1].first : tokens) - parts[i].first;
 }
 

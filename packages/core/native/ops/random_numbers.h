@@ -5,9 +5,11 @@
 
 #include <cstdint>
 
+#include "ops/device_code.h"
+
 namespace qpkv {
 
-static inline uint64_t MixedBits(uint64_t seed, uint64_t counter) {
+QPKV_DEVICE_CODE static inline uint64_t MixedBits(uint64_t seed, uint64_t counter) {
   uint64_t x = seed * 0xd1342543de82ef95u + (counter + 1) * 0x9e3779b97f4a7c15u;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
@@ -15,12 +17,12 @@ static inline uint64_t MixedBits(uint64_t seed, uint64_t counter) {
 }
 
 // [0, 1), 24 bits.
-static inline float UniformNumber(uint64_t seed, uint64_t counter) {
+QPKV_DEVICE_CODE static inline float UniformNumber(uint64_t seed, uint64_t counter) {
   return static_cast<float>(MixedBits(seed, counter) >> 40) / 16777216.0f;
 }
 
 // Standard normal (Box and Muller).
-static inline double NormalNumber(uint64_t seed, uint64_t counter) {
+QPKV_DEVICE_CODE static inline double NormalNumber(uint64_t seed, uint64_t counter) {
   const double a =
       static_cast<double>((MixedBits(seed, 2 * counter) >> 11) + 1) / 9007199254740993.0;
   const double b = static_cast<double>(MixedBits(seed, 2 * counter + 1) >> 11) / 9007199254740992.0;

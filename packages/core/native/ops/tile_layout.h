@@ -97,6 +97,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "ops/device_code.h"
 #include "ops/tensor_format.h"
 
 namespace qpkv {
@@ -129,8 +130,8 @@ struct PartLayout {
   size_t bytes = 0;  // of the whole part
 };
 
-static inline PartLayout LayoutOf(Tensor tensor, const TensorFormat& format, int tokens,
-                                  int head_dim, PartNeeds needs = {}) {
+QPKV_DEVICE_CODE static inline PartLayout LayoutOf(Tensor tensor, const TensorFormat& format,
+                                                   int tokens, int head_dim, PartNeeds needs = {}) {
   PartLayout at;
   at.blocks = static_cast<int>(DivideUp(tokens, kLanes));
   const size_t lanes_dim = AlignUp(head_dim, kLanes);

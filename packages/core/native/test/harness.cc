@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
+#include "abi_hash.h"
 #include "base/bf16.h"
 #include "base/f16.h"
 #include "ops/cpu_backend.h"
@@ -22,6 +24,7 @@ std::vector<Registered>& Registry() {
 }
 int failures = 0;      // of the running test
 int expectations = 0;  // of the running test
+int cases = 0;         // that it has asked about: see Sampled
 
 void Fail(const std::string& message) {
   if (++failures <= 10) std::printf("    %s\n", message.c_str());
@@ -31,11 +34,14 @@ void Fail(const std::string& message) {
 
 TestEntry::TestEntry(const char* name, void (*run)()) { Registry().push_back({name, run}); }
 
-int RunTests(const char* filter) {
+int RunTests(const std::vector<std::string>& filters) {
   int passed = 0, failed = 0;
   for (const Registered& test : Registry()) {
-    if (std::strstr(test.name, filter) == nullptr) continue;
-    failures = expectations = 0;
+    bool wanted = filters.empty();
+    for (const std::string& filter : filters)
+      wanted |= std::strstr(test.name, filter.c_str()) != nullptr;
+    if (!wanted) continue;
+    failures = expectations = cases = 0;
     test.run();
     if (expectations == 0) Fail("checks nothing");
     ++(failures == 0 ? passed : failed);
@@ -46,8 +52,17 @@ int RunTests(const char* filter) {
   return failed == 0 && passed > 0 ? 0 : 1;
 }
 
+// The backend that QPKV_TEST_BACKEND names, or null.
+static const Backend* OtherBackend() {
+  static const char* const path = std::getenv("QPKV_TEST_BACKEND");
+  static const Backend* const backend = path == nullptr ? nullptr : &OpenBackend(path);
+  return backend;
+}
+
 const std::vector<const Ops*>& Tables() {
   static const std::vector<const Ops*> tables = [] {
+    if (const Backend* other = OtherBackend())
+      return std::vector<const Ops*>(other->tables, other->tables + other->table_count);
     int count = 0;
     const Ops* const* all = AvailableOps(&count);
     std::vector<const Ops*> list;
@@ -58,17 +73,35 @@ const std::vector<const Ops*>& Tables() {
   return tables;
 }
 
+bool Sampled() {
+  static const char* const text = std::getenv("QPKV_TEST_EVERY");
+  static const int every = text == nullptr ? 1 : std::atoi(text);
+  return every <= 1 || cases++ % every == 0;
+}
+
 const Ops& Reference() { return *FindOps("reference"); }
 
+const StatisticList& StatisticsFor(const Ops& ops) {
+  const Backend* other = OtherBackend();
+  for (int i = 0; other != nullptr && i < other->table_count; ++i)
+    if (other->tables[i] == &ops) return *other->statistics[i];
+  return StatisticsOf(ops);
+}
+
 const std::vector<Stream*>& Streams() {
-  static Stream one(1), two(2), three(3);
-  static const std::vector<Stream*> streams = {&one, &two, &three};
+  static const std::vector<Stream*> streams = [] {
+    const Backend& backend = OtherBackend() ? *OtherBackend() : *CpuBackend(kAbi);
+    std::vector<Stream*> all;
+    for (int threads : {1, 2, 3}) all.push_back(backend.CreateStream(0, threads));
+    return all;
+  }();
   return streams;
 }
 Stream& TestStream() { return *Streams()[1]; }
 
 OpenDevice& TestDevice() {
-  static OpenDevice device(AvailableTables().front(), 0, 2);
+  static OpenDevice device(
+      OtherBackend() ? BestTable(*OtherBackend(), "") : AvailableTables().front(), 0, 2);
   return device;
 }
 

@@ -25,13 +25,21 @@ struct TestEntry {
   static const TestEntry kEntry##NAME(#NAME, Test##NAME); \
   static void Test##NAME()
 
-int RunTests(const char* filter);  // runs the tests whose name contains `filter`; the exit status
+// Runs the tests whose name contains one of the filters, or all; the exit status.
+int RunTests(const std::vector<std::string>& filters);
 
-// Every table of this build and CPU but the reference; the reference itself.
+// Every table of this build and CPU but the reference, or those of the backend that
+// QPKV_TEST_BACKEND names, whose ops must take host memory for their own; the reference itself.
 const std::vector<const Ops*>& Tables();
 const Ops& Reference();
+const StatisticList& StatisticsFor(const Ops& ops);
 
-// Pools with 1, 2 and 3 threads, for results that must not depend on it. TestStream() has 2.
+// Whether this case is to be run: always, or the first and one in QPKV_TEST_EVERY after it, where a
+// backend is much slower than the tests were made for.
+bool Sampled();
+
+// Pools with 1, 2 and 3 threads, or the backend's streams for as many, for results that must not
+// depend on it. TestStream() has 2.
 const std::vector<Stream*>& Streams();
 Stream& TestStream();
 // The best table's, for what holds memory.

@@ -1,3 +1,3 @@
 #include "test/harness.h"
 
-int main(int argc, char** argv) { return qpkv::RunTests(argc > 1 ? argv[1] : ""); }
+int main(int argc, char** argv) { return qpkv::RunTests({argv + 1, argv + argc}); }

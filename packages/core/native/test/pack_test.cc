@@ -44,6 +44,7 @@ QPKV_TEST(PackEqualsReference) {
     for (int tokens : {128, 70, 1})
       for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
         for (const TensorFormat& format : Formats(dim)) {
+          if (!Sampled()) continue;
           std::vector<float> x = RandomTokens(tokens + dim, tokens, dim);
           for (int t = 0; t < tokens; ++t) x[t * dim + 5 % dim] = 2.5f;  // a constant channel
           if (tokens > 3)
@@ -176,7 +177,7 @@ QPKV_TEST(PackEqualForEveryThreadCount) {
     for (Stream* stream : Streams()) {
       const PackedTokens again = PackTokens(*ops, *stream, Tensor::kKey, {{format, 900}}, 64, x);
       for (size_t i = 0; i < again.data.size(); ++i)
-        ExpectEqualBytes(Label("%s threads %d", ops->name, stream->threads()), again.data[i].get(),
+        ExpectEqualBytes(Label("%s over threads", ops->name), again.data[i].get(),
                          first.data[i].get(),
                          LayoutOf(Tensor::kKey, format, again.parts[i].tokens, 64).bytes);
     }

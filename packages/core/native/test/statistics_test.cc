@@ -236,11 +236,12 @@ void CompareWithReference(const StatisticShape& shape, Element weight, uint64_t 
     if (precision == Precision::kBf16 && (naive.about->reads & (kReadQueries | kReadReplay)) == 0)
       continue;
     for (const Row& options : AllOptions(*naive.about)) {
+      if (!Sampled()) continue;
       const std::vector<float> want =
           Measurement(Reference(), TestStream(), naive, layer, precision)
               .Run(options.data(), user_end, protect_last);
       for (const Ops* table : Tables()) {
-        const Statistic* own = FindStatistic(StatisticsOf(*table), naive.about->name);
+        const Statistic* own = FindStatistic(StatisticsFor(*table), naive.about->name);
         const std::string label = Label("%s %s tokens %d dim %d window %d:", table->name,
                                         naive.about->name, shape.tokens, shape.dim, shape.window) +
                                   OptionText(options);

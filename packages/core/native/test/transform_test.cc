@@ -210,6 +210,7 @@ Attended Ask(const Ops& ops, const Ops& store, const Question& a, Precision prec
   item.turned = a.dim / 2 * 2;
   args.precision = precision;
   args.cap = a.cap;
+  args.most_group = item.group;
   ops.DecodeAttention(TestStream(), args);
   return result;
 }

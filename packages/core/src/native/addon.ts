@@ -10,6 +10,8 @@ export interface Addon {
   opTables(): string[]
   /** CPU features found at run time, for messages and result files. */
   cpuFeatures(): string[]
+  /** The devices of a backend's shared library. Throws KV_UNSUPPORTED where it can do nothing here. */
+  backendDevices(library: string): { name: string; memoryBytes: number }[]
   /** `library`: a backend's shared library (native/ops/backend.h); `device`: which of its devices. */
   createEngine(options: { threads: number; table?: string; library?: string; device?: number }): NativeEngine
 }

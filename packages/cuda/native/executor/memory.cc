@@ -1,0 +1,44 @@
+// See memory.h.
+#include "executor/memory.h"
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace qpkv {
+namespace executor {
+namespace {
+constexpr size_t kHead = 256, kGuardBytes = 256;
+constexpr unsigned char kPoison = 0xff, kGuard = 0xa5;
+}  // namespace
+
+void Refuse(const char* what) {
+  std::fprintf(stderr, "executor: %s\n", what);
+  std::abort();
+}
+
+// [head: bytes][data][guard]
+void* AllocateDevice(size_t bytes) {
+  const size_t all = (kHead + bytes + kGuardBytes + kHead - 1) / kHead * kHead;
+  if (all < bytes) return nullptr;
+  auto* head = static_cast<unsigned char*>(std::aligned_alloc(kHead, all));
+  if (head == nullptr) return nullptr;
+  std::memcpy(head, &bytes, sizeof bytes);
+  std::memset(head + kHead, kPoison, bytes);
+  std::memset(head + kHead + bytes, kGuard, kGuardBytes);
+  return head + kHead;
+}
+
+void ReleaseDevice(void* data) {
+  if (data == nullptr) return;
+  unsigned char* head = static_cast<unsigned char*>(data) - kHead;
+  size_t bytes;
+  std::memcpy(&bytes, head, sizeof bytes);
+  for (size_t i = 0; i < kGuardBytes; ++i)
+    if (head[kHead + bytes + i] != kGuard) Refuse("device memory was written behind its end");
+  std::free(head);
+}
+
+}  // namespace executor
+}  // namespace qpkv

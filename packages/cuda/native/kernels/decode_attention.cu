@@ -1,0 +1,233 @@
+// DecodeAttention: flash decoding over packed parts.
+//
+// A list is cut into at most kSplits runs of whole key parts; a block reads one run of one stored
+// head for up to 8 query rows, so that the query heads of a group share one read. It goes part by
+// part: logits, a running maximum, values. A second kernel joins the runs in their order. Where a
+// plan evicts by score, a third adds up each token's probabilities. The grid depends on the
+// arguments alone, never on lengths, so a Replay holds for every token.
+#include "kernels/decode_values.h"
+#include "kernels/table.h"
+
+namespace qpkv {
+namespace cuda {
+namespace {
+
+constexpr int kSplits = 32;
+constexpr int kFewestParts = 2;  // of a run: the sums it leaves must be few beside what it read
+
+struct Run {
+  int begin, end;  // key parts
+};
+QPKV_DEVICE Run RunOf(const HeadView& head, int split) {
+  int each = (head.key_parts + kSplits - 1) / kSplits;
+  each = each < kFewestParts ? kFewestParts : each;
+  const int begin = split * each, end = begin + each;
+  return {begin, end < head.key_parts ? end : head.key_parts};
+}
+
+// What blocks leave for each other.
+struct Partial {
+  float* sums;   // [count, heads, rows, kSplits, dim]: not divided by the sum
+  float* most;   // [count, heads, rows, kSplits]
+  float* total;  // [count, heads, rows, kSplits]: sums of exp(logit - most); 0: nothing was seen
+  float* lse;    // [count, heads, rows]
+  int rows;      // most_rows * most_group
+
+  QPKV_ON_DEVICE size_t Row(const DecodeAttentionArgs& a, int item, int head, int row) const {
+    return (static_cast<size_t>(item) * a.most_heads + head) * rows + row;
+  }
+};
+
+QPKV_DEVICE DecodeRows RowsAt(const DecodeAttentionArgs& a, int item, int head, int first) {
+  DecodeRows rows = {a.items + item, nullptr, head, first, 0};
+  if (head >= rows.item->head_count) return rows;
+  rows.head = rows.item->heads + head;
+  const int left = rows.item->rows * rows.item->group - first;
+  rows.rows = left < kRowsAtOnce ? left : kRowsAtOnce;
+  return rows;
+}
+
+// Whether any row looks at any of tokens [first, first + tokens).
+QPKV_DEVICE bool AnySeen(const DecodeRows& rows, int first, int tokens) {
+  for (int r = 0; r < rows.rows; ++r)
+    if (first < rows.Seen(r) && first + tokens > rows.Hidden(r)) return true;
+  return false;
+}
+
+// Turns logits p into exp(logit - most) under the running maximum; most, total, kept:
+// [kRowsAtOnce], kept: the factor of what was summed before. All threads; ends with a barrier.
+QPKV_DEVICE void Exponentiate(float* p, float* most, float* total, float* kept) {
+  for (int r = WarpId(); r < kRowsAtOnce; r += kDecodeThreads / kWarp) {
+    float* row = p + r * kTileTokens;
+    float largest = most[r];
+    for (int t = LaneId(); t < kTileTokens; t += kWarp) largest = fmaxf(largest, row[t]);
+    largest = WarpMax(largest);
+    float sum = 0;
+    for (int t = LaneId(); t < kTileTokens; t += kWarp) {
+      row[t] = row[t] == -Infinity() ? 0.0f : expf(row[t] - largest);
+      sum += row[t];
+    }
+    sum = WarpSum(sum);
+    if (LaneId() != 0) continue;
+    const float factor = most[r] == largest ? 1.0f : expf(most[r] - largest);
+    kept[r] = factor;
+    most[r] = largest;
+    total[r] = total[r] * factor + sum;
+  }
+  __syncthreads();
+}
+
+// Blocks (run, head, item x chunk of rows).
+__global__ void __launch_bounds__(kDecodeThreads)
+    SplitKernel(DecodeAttentionArgs a, Partial partial, int chunks) {
+  QPKV_DYNAMIC_SHARED(shared);
+  QPKV_SHARED(float, most, [kRowsAtOnce]);
+  QPKV_SHARED(float, total, [kRowsAtOnce]);
+  QPKV_SHARED(float, kept, [kRowsAtOnce]);
+  float* p = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
+  float* slices = p + kRowsAtOnce * kTileTokens;
+  const Queries q = QueriesAt(slices + kRowsAtOnce * kDecodeThreads, a.dim);
+  const int split = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y),
+            item = static_cast<int>(blockIdx.z) / chunks, me = static_cast<int>(threadIdx.x);
+  const DecodeRows rows =
+      RowsAt(a, item, head, static_cast<int>(blockIdx.z) % chunks * kRowsAtOnce);
+  if (rows.rows <= 0) return;
+  if (me < kRowsAtOnce) most[me] = -Infinity(), total[me] = 0;
+  LoadQueries(rows, a.dim, q);
+  ValueSums sums;
+  for (int j = 0; j < kChannelsEach; ++j)
+    for (int r = 0; r < kRowsAtOnce; ++r) sums.of[j][r] = 0;
+  const Run run = RunOf(*rows.head, split);
+  for (int i = run.begin; i < run.end; ++i) {
+    const Part& part = rows.head->keys[i];
+    const int tokens = TokensOf(rows.head->keys, rows.head->key_parts, i, rows.head->tokens);
+    if (!AnySeen(rows, part.first, tokens)) continue;
+    PartLogits(rows, a, part, tokens, q, shared, slices, p);
+    Exponentiate(p, most, total, kept);
+    for (int j = 0; j < kChannelsEach; ++j)
+      for (int r = 0; r < kRowsAtOnce; ++r) sums.of[j][r] *= kept[r];
+    AddValues(rows, a, part.first, tokens, p, shared, &sums);
+  }
+  __syncthreads();
+  // The slices of a channel are added in order.
+  const ValueThreads threads = ValueThreadsOf(a.dim);
+  const int mine = me % threads.width, slice = me / threads.width;
+  for (int j = 0; j < kChannelsEach; ++j) {
+    for (int r = 0; r < kRowsAtOnce; ++r)
+      slices[(slice * kRowsAtOnce + r) * threads.width + mine] = sums.of[j][r];
+    __syncthreads();
+    const int c = mine + j * kDecodeThreads;
+    for (int r = slice; r < rows.rows && c < a.dim; r += threads.slices) {
+      float sum = 0;
+      for (int s = 0; s < threads.slices; ++s)
+        sum += slices[(s * kRowsAtOnce + r) * threads.width + mine];
+      partial.sums[(partial.Row(a, item, head, rows.first + r) * kSplits + split) * a.dim + c] =
+          sum;
+    }
+    __syncthreads();
+  }
+  if (me >= rows.rows) return;
+  const size_t row = partial.Row(a, item, head, rows.first + me) * kSplits + split;
+  partial.most[row] = most[me];
+  partial.total[row] = total[me];
+}
+
+// Blocks (row, head, item).
+__global__ void __launch_bounds__(kDecodeThreads)
+    JoinKernel(DecodeAttentionArgs a, Partial partial) {
+  QPKV_SHARED(float, row_out, [kMostDim]);
+  const int row = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y),
+            item = static_cast<int>(blockIdx.z);
+  const DecodeRows rows = RowsAt(a, item, head, row);
+  if (rows.rows <= 0) return;
+  const size_t at = partial.Row(a, item, head, row);
+  const float* most = partial.most + at * kSplits;
+  const float* total = partial.total + at * kSplits;
+  const int each = RunOf(*rows.head, 0).end;
+  const int runs = each == 0 ? 0 : (rows.head->key_parts + each - 1) / each;
+  float largest = -Infinity(), sum = 0;
+  for (int s = 0; s < runs; ++s) largest = fmaxf(largest, most[s]);
+  for (int s = 0; s < runs; ++s)
+    if (total[s] > 0) sum += total[s] * expf(most[s] - largest);
+  for (int c = static_cast<int>(threadIdx.x); c < a.dim; c += kDecodeThreads) {
+    float x = 0;
+    for (int s = 0; s < runs; ++s)
+      if (total[s] > 0) x += partial.sums[(at * kSplits + s) * a.dim + c] * expf(most[s] - largest);
+    row_out[c] = sum > 0 ? x / sum : 0.0f;
+  }
+  // What was summed is values as they are stored.
+  if (sum > 0 && !rows.item->value_transform.none())
+    RestoreShared(rows.item->value_transform, head, a.dim, row_out);
+  float* out = rows.item->out + static_cast<size_t>(rows.TokenRow(0)) * rows.item->out_stride +
+               rows.Column(0, a.dim);
+  for (int c = static_cast<int>(threadIdx.x); c < a.dim; c += kDecodeThreads) out[c] = row_out[c];
+  if (threadIdx.x == 0) partial.lse[at] = sum > 0 ? largest + logf(sum) : -Infinity();
+}
+
+// Blocks (run, head, item): each token's probabilities, summed over the head's rows.
+__global__ void __launch_bounds__(kDecodeThreads)
+    MassKernel(DecodeAttentionArgs a, Partial partial) {
+  QPKV_DYNAMIC_SHARED(shared);
+  float* p = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
+  float* slices = p + kRowsAtOnce * kTileTokens;
+  const Queries q = QueriesAt(slices + kRowsAtOnce * kDecodeThreads, a.dim);
+  const int head = static_cast<int>(blockIdx.y), item = static_cast<int>(blockIdx.z),
+            me = static_cast<int>(threadIdx.x);
+  DecodeRows rows = RowsAt(a, item, head, 0);
+  if (rows.rows <= 0 || rows.item->token_mass == nullptr) return;
+  const int all = rows.item->rows * rows.item->group;
+  const Run run = RunOf(*rows.head, static_cast<int>(blockIdx.x));
+  for (int i = run.begin; i < run.end; ++i) {
+    const Part& part = rows.head->keys[i];
+    const int tokens = TokensOf(rows.head->keys, rows.head->key_parts, i, rows.head->tokens);
+    float sum = 0;
+    for (int first = 0; first < all; first += kRowsAtOnce) {
+      rows = RowsAt(a, item, head, first);
+      LoadQueries(rows, a.dim, q);
+      PartLogits(rows, a, part, tokens, q, shared, slices, p);
+      for (int r = 0; r < rows.rows; ++r) {
+        const float logit = p[r * kTileTokens + me];
+        const float lse = partial.lse[partial.Row(a, item, head, first + r)];
+        if (logit != -Infinity()) sum += expf(logit - lse);
+      }
+    }
+    if (me < tokens)
+      rows.item->token_mass[static_cast<size_t>(head) * rows.item->mass_stride + part.first + me] =
+          sum;
+  }
+}
+
+}  // namespace
+
+static_assert(kDecodeThreads == kTileTokens, "a thread per token of a part");
+
+void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
+  CudaStream& on = On(stream);
+  const int rows = a.most_rows * a.most_group;
+  if (a.count == 0 || a.most_heads == 0 || rows == 0) return;
+  const size_t all = static_cast<size_t>(a.count) * a.most_heads * rows;
+  float* memory = static_cast<float*>(on.Scratch(
+      Slot::kPartial, sizeof(float) * all * (kSplits * (static_cast<size_t>(a.dim) + 2) + 1)));
+  if (memory == nullptr) return;
+  Partial partial;
+  partial.sums = memory;
+  partial.most = partial.sums + all * kSplits * a.dim;
+  partial.total = partial.most + all * kSplits;
+  partial.lse = partial.total + all * kSplits;
+  partial.rows = rows;
+  const unsigned heads = static_cast<unsigned>(a.most_heads),
+                 count = static_cast<unsigned>(a.count);
+  const int chunks = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  const size_t shared =
+      kCodeBytes + kMetaBytes +
+      sizeof(float) * kRowsAtOnce * (kTileTokens + kDecodeThreads + 2 * a.dim + 1);
+  QPKV_LAUNCH(on.queue, SplitKernel, dim3(kSplits, heads, count * static_cast<unsigned>(chunks)),
+              kDecodeThreads, shared, a, partial, chunks);
+  QPKV_LAUNCH(on.queue, JoinKernel, dim3(static_cast<unsigned>(rows), heads, count), kDecodeThreads,
+              0, a, partial);
+  QPKV_LAUNCH(on.queue, MassKernel, dim3(kSplits, heads, count), kDecodeThreads, shared, a,
+              partial);
+}
+
+}  // namespace cuda
+}  // namespace qpkv

@@ -1,0 +1,238 @@
+// Logits of up to 8 query rows with one key part, straight from its packed form.
+#pragma once
+#include "device/warp.h"
+#include "kernels/activation.h"
+#include "kernels/staged_part.h"
+#include "kernels/transform.h"
+#include "ops/attention_ops.h"
+
+namespace qpkv {
+namespace cuda {
+
+constexpr int kRowsAtOnce = 8;
+constexpr int kDecodeThreads = 128;
+
+// The query rows of one stored head that a block looks at: row i of them is query head i % group of
+// token row i / group.
+struct DecodeRows {
+  const CacheItem* item;
+  const HeadView* head;
+  int index;        // of the stored head
+  int first, rows;  // at most kRowsAtOnce
+
+  QPKV_ON_DEVICE int TokenRow(int r) const { return (first + r) / item->group; }
+  QPKV_ON_DEVICE size_t Column(int r, int dim) const {
+    return static_cast<size_t>(index * item->group + (first + r) % item->group) * dim;
+  }
+  // Tokens [Hidden, Seen) are looked at, evicted ones left out.
+  QPKV_ON_DEVICE int Seen(int r) const { return head->tokens - item->rows + TokenRow(r) + 1; }
+  QPKV_ON_DEVICE int Hidden(int r) const {
+    return item->hidden != nullptr ? item->hidden[index * item->rows + TokenRow(r)] : 0;
+  }
+};
+
+QPKV_DEVICE ReadPart PartOf(const CacheItem& item, Tensor tensor, const Part& part, int dim) {
+  const bool key = tensor == Tensor::kKey;
+  const TensorFormat format = (key ? item.key_formats : item.value_formats)[part.segment];
+  return {part.data, format,
+          LayoutOf(tensor, format, part.part_tokens, dim, key ? item.needs : PartNeeds{})};
+}
+
+// The queries of a block in shared memory.
+struct Queries {
+  float* plain;    // [kRowsAtOnce][dim]
+  float* rotated;  // [kRowsAtOnce][dim] as keys are stored, their means aside
+  float* shift;    // [kRowsAtOnce] products with the means of the keys
+};
+QPKV_DEVICE Queries QueriesAt(float* shared, int dim) {
+  return {shared, shared + kRowsAtOnce * dim, shared + 2 * kRowsAtOnce * dim};
+}
+
+// All threads; begins and ends with a barrier.
+QPKV_DEVICE void LoadQueries(const DecodeRows& rows, int dim, const Queries& q) {
+  const Transform transform = rows.item->key_transform;
+  const int me = static_cast<int>(threadIdx.x);
+  __syncthreads();
+  for (int i = me; i < kRowsAtOnce * dim; i += kDecodeThreads) {
+    const int r = i / dim, c = i % dim;
+    const float x = r < rows.rows
+                        ? rows.item->q[static_cast<size_t>(rows.TokenRow(r)) * rows.item->q_stride +
+                                       rows.Column(r, dim) + c]
+                        : 0.0f;
+    q.plain[i] = x;
+    q.rotated[i] = transform.rotate && transform.signs != nullptr ? x * transform.signs[c] : x;
+  }
+  if (transform.rotate) RotateShared(q.rotated, kRowsAtOnce * dim, dim);
+  __syncthreads();
+  if (me >= kRowsAtOnce) return;
+  const float* means = transform.means == nullptr
+                           ? nullptr
+                           : transform.means + static_cast<size_t>(rows.index) * dim;
+  float shift = 0;
+  for (int c = 0; means != nullptr && c < dim; ++c)
+    shift = fmaf(q.plain[me * dim + c], means[c], shift);
+  q.shift[me] = shift;
+}
+
+QPKV_DEVICE void AddValue(float value, const float* q, int dim, int c, float* sums) {
+  for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = fmaf(q[r * dim + c], value, sums[r]);
+}
+
+// Vectors [begin, end) of one token: channels 2 begin .. 2 end.
+template <int kBits>
+QPKV_DEVICE void AddCodes(const ReadPart& part, const StagedBlocks& staged, int dim, int slot,
+                          int begin, int end, const float* q, float* sums) {
+  constexpr int kLowBits = kBits == 3 ? 2 : kBits, kPlanes = 16 / kLowBits;
+  const uint32_t* low = reinterpret_cast<const uint32_t*>(staged.BlockOf(part.at, slot));
+  const uint32_t* high = low + part.at.high_offset / 4;
+  const int lane = slot % kLanes;
+  for (int i = begin; i < end; ++i) {
+    const uint32_t word = low[i / kPlanes * kLanes + lane] >> (kLowBits * (i % kPlanes));
+    int codes[2] = {static_cast<int>(word & ((1u << kLowBits) - 1)),
+                    static_cast<int>(word >> 16 & ((1u << kLowBits) - 1))};
+    if (kBits == 3) {
+      const uint32_t more = high[i / 16 * kLanes + lane] >> (i % 16);
+      codes[0] += static_cast<int>(more & 1u) * 4;
+      codes[1] += static_cast<int>(more >> 16 & 1u) * 4;
+    }
+    for (int pair = 0; pair < 2; ++pair) {
+      const int c = 2 * i + pair;
+      AddValue(StagedCode(part, staged, codes[pair], slot, c), q, dim, c, sums);
+    }
+  }
+}
+
+QPKV_DEVICE void TurnAndAdd(const CacheItem& item, int dim, int position, int c, float x, float y,
+                            const float* q, float* sums) {
+  const float angle = static_cast<float>(position) * item.inv_freq[c];
+  const float cosine = cosf(angle) * item.rope_scale, sine = sinf(angle) * item.rope_scale;
+  AddValue(x * cosine - y * sine, q, dim, c, sums);
+  AddValue(y * cosine + x * sine, q, dim, c + item.turned / 2, sums);
+}
+
+// Keys stored before the rotary embedding: turned here by the token's position.
+QPKV_DEVICE void AddTurned(const CacheItem& item, const DecodeAttentionArgs& a, const ReadPart& part,
+                           const StagedBlocks& staged, int slot, int slice, int slices,
+                           const float* q, float* sums) {
+  const int32_t position = reinterpret_cast<const int32_t*>(part.data + part.at.positions)[slot];
+  const auto value = [&](int c) {
+    float x = StagedValue(part, staged, Tensor::kKey, a.dim, slot, c);
+    for (int i = 0; part.format.bits != 16 && i < OutlierCount(part.data, part.at); ++i) {
+      const Outlier outlier = OutlierAt(part.data, part.at, part.format.metadata, i);
+      if (outlier.token == slot && outlier.channel == c) x = outlier.value;
+    }
+    return x;
+  };
+  const int half = item.turned / 2;
+  for (int c = slice; c < half; c += slices)
+    TurnAndAdd(item, a.dim, position, c, value(c), value(c + half), q, sums);
+  for (int c = item.turned + slice; c < a.dim; c += slices) AddValue(value(c), q, a.dim, c, sums);
+}
+
+// The same where keys were also transformed: one thread takes the whole key back first.
+QPKV_DEVICE void AddRestored(const DecodeRows& rows, const DecodeAttentionArgs& a,
+                             const ReadPart& part, const StagedBlocks& staged, int slot,
+                             const float* q, float* sums) {
+  const int32_t position = reinterpret_cast<const int32_t*>(part.data + part.at.positions)[slot];
+  const CacheItem& item = *rows.item;
+  float key[kMostDim];
+  for (int c = 0; c < a.dim; ++c) key[c] = StagedValue(part, staged, Tensor::kKey, a.dim, slot, c);
+  for (int i = 0; part.format.bits != 16 && i < OutlierCount(part.data, part.at); ++i) {
+    const Outlier outlier = OutlierAt(part.data, part.at, part.format.metadata, i);
+    if (outlier.token == slot && outlier.channel < a.dim) key[outlier.channel] = outlier.value;
+  }
+  RestoreAlone(item.key_transform, rows.index, a.dim, key);
+  const int half = item.turned / 2;
+  for (int c = 0; c < half; ++c) TurnAndAdd(item, a.dim, position, c, key[c], key[c + half], q, sums);
+  for (int c = item.turned; c < a.dim; ++c) AddValue(key[c], q, a.dim, c, sums);
+}
+
+// What outliers of one token differ from their codes.
+QPKV_DEVICE void AddOutliers(const ReadPart& part, const StagedBlocks& staged, int dim, int slot,
+                             const float* q, float* sums) {
+  const int count = OutlierCount(part.data, part.at);
+  for (int i = 0; i < count; ++i) {
+    const Outlier outlier = OutlierAt(part.data, part.at, part.format.metadata, i);
+    if (outlier.token != slot || outlier.channel >= dim) continue;
+    const float coded = StagedValue(part, staged, Tensor::kKey, dim, slot, outlier.channel);
+    AddValue(outlier.value - coded, q, dim, outlier.channel, sums);
+  }
+}
+
+QPKV_DEVICE void AddToken(const DecodeRows& rows, const DecodeAttentionArgs& a,
+                          const ReadPart& part, const StagedBlocks& staged, int slot, int slice,
+                          int slices, const float* q, float* sums) {
+  if (part.format.rope_before && !rows.item->key_transform.none()) {
+    if (slice == 0) AddRestored(rows, a, part, staged, slot, q, sums);
+    return;
+  }
+  if (part.format.rope_before) return AddTurned(*rows.item, a, part, staged, slot, slice, slices, q, sums);
+  const int vectors = part.at.vectors, each = (vectors + slices - 1) / slices;
+  const int begin = slice * each, end = begin + each < vectors ? begin + each : vectors;
+  switch (part.format.bits) {
+    case 8:
+      AddCodes<8>(part, staged, a.dim, slot, begin, end, q, sums);
+      break;
+    case 4:
+      AddCodes<4>(part, staged, a.dim, slot, begin, end, q, sums);
+      break;
+    case 3:
+      AddCodes<3>(part, staged, a.dim, slot, begin, end, q, sums);
+      break;
+    case 2:
+      AddCodes<2>(part, staged, a.dim, slot, begin, end, q, sums);
+      break;
+    case 1:
+      AddCodes<1>(part, staged, a.dim, slot, begin, end, q, sums);
+      break;
+    default:
+      for (int c = 2 * begin; c < 2 * end; ++c)
+        AddValue(StagedValue(part, staged, Tensor::kKey, a.dim, slot, c), q, a.dim, c, sums);
+      return;
+  }
+  if (slice == 0) AddOutliers(part, staged, a.dim, slot, q, sums);
+}
+
+// p [kRowsAtOnce][kTileTokens]: logits, -infinity where a row does not look. All threads; ends with
+// a barrier. shared: [kCodeBytes + kMetaBytes]; slices: [kRowsAtOnce * kDecodeThreads].
+QPKV_DEVICE void PartLogits(const DecodeRows& rows, const DecodeAttentionArgs& a, const Part& part,
+                            int tokens, const Queries& queries, uint8_t* shared, float* slices,
+                            float* p) {
+  const ReadPart read = PartOf(*rows.item, Tensor::kKey, part, a.dim);
+  const int at_once = BlocksAtOnce(read), count = at_once * kLanes, pieces = kDecodeThreads / count;
+  const int me = static_cast<int>(threadIdx.x), mine = me % count, slice = me / count;
+  // Keys before RoPE are taken back, so that their queries stay as they are.
+  const float* q = read.format.rope_before ? queries.plain : queries.rotated;
+  const int blocks = (tokens + kLanes - 1) / kLanes;
+  for (int block = 0; block < blocks; block += at_once) {
+    const int now = blocks - block < at_once ? blocks - block : at_once;
+    __syncthreads();
+    const StagedBlocks staged = StageBlocks(read, block, now, shared);
+    WaitCopies<0>();
+    __syncthreads();
+    float sums[kRowsAtOnce];
+    for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = 0;
+    const int slot = block * kLanes + mine;
+    if (slot < tokens && mine < now * kLanes)
+      AddToken(rows, a, read, staged, slot, slice, pieces, q, sums);
+    for (int r = 0; r < kRowsAtOnce; ++r)
+      slices[(slice * kRowsAtOnce + r) * count + mine] = sums[r];
+    __syncthreads();
+    for (int i = me; i < kRowsAtOnce * count; i += kDecodeThreads) {
+      const int r = i / count, own = block * kLanes + i % count, token = part.first + own;
+      if (own >= kTileTokens) continue;
+      float sum = read.format.rope_before ? 0.0f : queries.shift[r];
+      for (int s = 0; s < pieces; ++s) sum += slices[(s * kRowsAtOnce + r) * count + i % count];
+      const bool seen = r < rows.rows && own < tokens && token < rows.Seen(r) &&
+                        token >= rows.Hidden(r) &&
+                        (!rows.item->needs.mask || IsValidSlot(read.data, read.at, own));
+      p[r * kTileTokens + own] = seen ? Capped(sum * a.scale, a.cap) : -Infinity();
+    }
+  }
+  for (int i = me; i < kRowsAtOnce * kTileTokens; i += kDecodeThreads)
+    if (i % kTileTokens >= blocks * kLanes) p[i] = -Infinity();
+  __syncthreads();
+}
+
+}  // namespace cuda
+}  // namespace qpkv

@@ -1,0 +1,80 @@
+// Sums of values under the probabilities of up to 8 query rows, straight from their packed form.
+#pragma once
+#include "kernels/decode_keys.h"
+
+namespace qpkv {
+namespace cuda {
+
+constexpr int kChannelsEach = 2;  // of a thread, kDecodeThreads apart
+
+// How the threads share a head's channels: `width` of them each have one (or two), and where that
+// leaves threads over, several share the tokens.
+struct ValueThreads {
+  int width, slices;
+};
+QPKV_DEVICE ValueThreads ValueThreadsOf(int dim) {
+  int width = 16;
+  while (width < dim && width < kDecodeThreads) width *= 2;
+  return {width, kDecodeThreads / width};
+}
+
+struct ValueSums {
+  float of[kChannelsEach][kRowsAtOnce];
+};
+
+QPKV_DEVICE void AddWeighted(float value, const float* p, int token, float* sums) {
+  for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = fmaf(p[r * kTileTokens + token], value, sums[r]);
+}
+
+// Slots [begin, end) of a staged piece; slot s has the probability p[s - first].
+QPKV_DEVICE void AddStaged(const ReadPart& read, const StagedBlocks& staged, int dim, int begin,
+                           int end, int first, const float* p, ValueSums* sums) {
+  const ValueThreads threads = ValueThreadsOf(dim);
+  const int mine = static_cast<int>(threadIdx.x) % threads.width,
+            slice = static_cast<int>(threadIdx.x) / threads.width;
+  for (int j = 0; j < kChannelsEach; ++j) {
+    const int c = mine + j * kDecodeThreads;
+    if (c >= dim) return;
+    for (int slot = begin + slice; slot < end; slot += threads.slices)
+      AddWeighted(StagedValue(read, staged, Tensor::kValue, dim, slot, c), p, slot - first,
+                  sums->of[j]);
+    if (read.format.bits == 16 || slice != 0) continue;
+    const int count = OutlierCount(read.data, read.at);
+    for (int i = 0; i < count; ++i) {
+      const Outlier outlier = OutlierAt(read.data, read.at, read.format.metadata, i);
+      if (outlier.channel != c || outlier.token < begin || outlier.token >= end) continue;
+      const float coded = StagedValue(read, staged, Tensor::kValue, dim, outlier.token, c);
+      AddWeighted(outlier.value - coded, p, outlier.token - first, sums->of[j]);
+    }
+  }
+}
+
+// Values of tokens [first, first + tokens), whose probabilities p [kRowsAtOnce][kTileTokens] holds.
+// All threads. shared: [kCodeBytes + kMetaBytes].
+QPKV_DEVICE void AddValues(const DecodeRows& rows, const DecodeAttentionArgs& a, int first,
+                           int tokens, const float* p, uint8_t* shared, ValueSums* sums) {
+  const HeadView& head = *rows.head;
+  for (int i = 0; i < head.value_parts; ++i) {
+    const Part& part = head.values[i];
+    const int end = part.first + TokensOf(head.values, head.value_parts, i, head.tokens);
+    if (end <= first) continue;
+    if (part.first >= first + tokens) return;
+    const ReadPart read = PartOf(*rows.item, Tensor::kValue, part, a.dim);
+    const int begin_slot = (part.first > first ? part.first : first) - part.first;
+    const int end_slot = (end < first + tokens ? end : first + tokens) - part.first;
+    const int at_once = BlocksAtOnce(read), blocks = (end_slot + kLanes - 1) / kLanes;
+    for (int block = begin_slot / kLanes; block < blocks; block += at_once) {
+      const int now = blocks - block < at_once ? blocks - block : at_once;
+      __syncthreads();
+      const StagedBlocks staged = StageBlocks(read, block, now, shared);
+      WaitCopies<0>();
+      __syncthreads();
+      const int from = block * kLanes, to = from + now * kLanes;
+      AddStaged(read, staged, a.dim, from > begin_slot ? from : begin_slot,
+                to < end_slot ? to : end_slot, first - part.first, p, sums);
+    }
+  }
+}
+
+}  // namespace cuda
+}  // namespace qpkv

@@ -1,0 +1,137 @@
+// Blocks of 16 slots of a part in shared memory: codes and what belongs to them, by asynchronous
+// copies. A byte of a part is read once, however many queries look at it.
+#pragma once
+#include "device/async_copy.h"
+#include "kernels/part_cells.h"
+
+namespace qpkv {
+namespace cuda {
+
+constexpr int kCodeBytes =
+    16 << 10;  // room for codes or exact values; one block of any format fits
+constexpr int kMetaBytes = 16 << 10;  // room for scales and offsets
+
+// A part while it is read.
+struct ReadPart {
+  const uint8_t* data;
+  TensorFormat format;
+  PartLayout at;
+};
+
+// Blocks [first_block, first_block + blocks) as they are staged.
+struct StagedBlocks {
+  const uint8_t* codes;
+  const uint8_t* scales;
+  const uint8_t* offsets;
+  int first_slot, blocks;
+  int row, column, stride;  // of the scales that lie first: see ScaleCellOf
+
+  QPKV_ON_DEVICE size_t IndexOf(const TensorFormat& format, int slot, int c) const {
+    const ScaleCell cell = ScaleCellOf(format, slot, c);
+    return static_cast<size_t>(cell.row - row) * stride + (cell.column - column);
+  }
+  QPKV_ON_DEVICE const uint8_t* BlockOf(const PartLayout& at, int slot) const {
+    return codes + static_cast<size_t>((slot - first_slot) / kLanes) * at.block_bytes;
+  }
+};
+
+QPKV_DEVICE int OffsetBytes(const TensorFormat& format) {
+  return format.zero == ZeroPoint::kFloatMinimum ? ElementBytes(format.metadata)
+         : format.zero == ZeroPoint::kInteger    ? 1
+                                                 : 0;
+}
+
+// Rows of scales that `blocks` blocks touch at most.
+QPKV_DEVICE int ScaleRows(const ReadPart& part, int blocks) {
+  if (part.format.scale_per == ScalePer::kToken) return part.at.scale_rows;
+  const int rows = (blocks * kLanes + part.format.group - 1) / part.format.group + 1;
+  return rows < part.at.scale_rows ? rows : part.at.scale_rows;
+}
+QPKV_DEVICE size_t MetaBytes(const ReadPart& part, int blocks) {
+  const int columns =
+      part.format.scale_per == ScalePer::kToken ? blocks * kLanes : part.at.scale_stride;
+  return static_cast<size_t>(ScaleRows(part, blocks)) * columns *
+         (ElementBytes(part.format.metadata) + OffsetBytes(part.format));
+}
+
+// How many blocks are staged at once: a power of two, at most 8.
+QPKV_DEVICE int BlocksAtOnce(const ReadPart& part) {
+  int blocks = 8;
+  while (blocks > 1 && (blocks * part.at.block_bytes > kCodeBytes ||
+                        (part.format.bits != 16 && MetaBytes(part, blocks) > kMetaBytes)))
+    blocks /= 2;
+  return blocks;
+}
+
+// `rows` rows of `bytes` bytes, `pitch` apart in global memory, behind one another in shared
+// memory.
+QPKV_DEVICE void CopyRows(uint8_t* shared, const uint8_t* global, int rows, int bytes,
+                          size_t pitch) {
+  const int pieces = bytes / 16;
+  for (int i = static_cast<int>(threadIdx.x); i < rows * pieces; i += static_cast<int>(blockDim.x))
+    CopyAsync16(
+        shared + 16 * static_cast<size_t>(i),
+        global + static_cast<size_t>(i / pieces) * pitch + 16 * static_cast<size_t>(i % pieces));
+}
+
+// Starts copies of this thread's share; they may be read after WaitCopies and a barrier.
+// shared: [kCodeBytes + kMetaBytes].
+QPKV_DEVICE StagedBlocks StageBlocks(const ReadPart& part, int first_block, int blocks,
+                                     uint8_t* shared) {
+  const TensorFormat& format = part.format;
+  const PartLayout& at = part.at;
+  StagedBlocks staged = {
+      shared, part.data + at.scales, part.data + at.offsets, first_block * kLanes, blocks, 0,
+      0,      at.scale_stride};
+  CopyRows(shared, part.data + first_block * at.block_bytes, 1,
+           static_cast<int>(blocks * at.block_bytes), 0);
+  if (format.bits == 16 || MetaBytes(part, blocks) > kMetaBytes) {
+    CommitCopies();
+    return staged;  // scales of groups of a few tokens are read where they lie
+  }
+  int rows = at.scale_rows, columns = blocks * kLanes;
+  if (format.scale_per == ScalePer::kChannel) {
+    staged.row = staged.first_slot / format.group;
+    const int last = (staged.first_slot + blocks * kLanes - 1) / format.group;
+    rows = (last < at.scale_rows ? last + 1 : at.scale_rows) - staged.row;
+    columns = at.scale_stride;
+  } else {
+    staged.column = staged.first_slot;
+    staged.stride = columns;
+  }
+  const int scale = ElementBytes(format.metadata), offset = OffsetBytes(format);
+  const size_t first = static_cast<size_t>(staged.row) * at.scale_stride + staged.column;
+  uint8_t* to = shared + kCodeBytes;
+  CopyRows(to, staged.scales + first * scale, rows, columns * scale,
+           static_cast<size_t>(at.scale_stride) * scale);
+  staged.scales = to;
+  to += rows * columns * scale;
+  CopyRows(to, staged.offsets + first * offset, rows, columns * offset,
+           static_cast<size_t>(at.scale_stride) * offset);
+  staged.offsets = to;
+  CommitCopies();
+  return staged;
+}
+
+// What a code of a staged slot and channel stands for.
+QPKV_DEVICE float StagedCode(const ReadPart& part, const StagedBlocks& staged, int code, int slot,
+                             int c) {
+  const size_t index = staged.IndexOf(part.format, slot, c);
+  const float value = ValueOfCode(part.format, code, LoadScale(part.format, staged.scales, index),
+                                  LoadOffset(part.format, staged.scales, staged.offsets, index));
+  if (part.format.balance_steps == 0) return value;
+  return value * LoadBalance(part.format, part.data + part.at.balance, slot, c);
+}
+
+// The value of a staged slot and channel, outliers aside.
+QPKV_DEVICE float StagedValue(const ReadPart& part, const StagedBlocks& staged, Tensor tensor,
+                              int dim, int slot, int c) {
+  const Cell cell = CellOf(tensor, dim, slot, c);
+  const uint8_t* block = staged.BlockOf(part.at, slot);
+  if (part.format.bits == 16)
+    return LoadElement(part.format.element, block, ExactCellIndex(part.format.element, cell));
+  return StagedCode(part, staged, CodeOfCell(block, part.at, part.format.bits, cell), slot, c);
+}
+
+}  // namespace cuda
+}  // namespace qpkv

@@ -1,0 +1,53 @@
+// Builds the host executor of @qpkv/cuda and the native tests, runs core's op suite over the executor as one more table, then the
+// reference model on it. `--long`: every case and several seeds of schedules, as the nightly run does. `--build`: only that.
+// Other arguments: parts of test names.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { root } from './workspace.ts'
+
+/** The tests of ops; those of the engine, the scheduler and the CPU's own parts say nothing of another backend. */
+const opTests = `
+  RmsNorm Scale Rope Glu StoreHeads Embed LoadFloats Matmul PackWeight CodedWeights
+  Experts PrefillAttention Statistics Scores ShareHeads Select Pack Unpack MarkTokens
+  CheckParts AppendTokens DecodeAttention EvictLowest NoteNan CountTokens Sample
+  MoveScores
+`
+  .trim()
+  .split(/\s+/)
+/** Of the long tests, one case in so many. */
+const SHORT = '5'
+
+const given = process.argv.slice(2)
+const long = given.includes('--long')
+const filters = given.filter((argument) => !argument.startsWith('--'))
+const cuda = join(root, 'packages', 'cuda')
+const core = join(root, 'packages', 'core')
+
+function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}): void {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
+  if (result.error) console.error(`Could not start ${command}: ${result.error.message}`)
+  if (result.status !== 0) process.exit(result.status ?? 1)
+}
+
+function build(source: string, folder: string, target: string): string {
+  const to = join(source, folder)
+  if (!existsSync(join(to, 'CMakeCache.txt'))) {
+    const ninja = spawnSync('ninja', ['--version'], { stdio: 'ignore' }).status === 0
+    run('cmake', ['-S', source, '-B', to, ...(ninja ? ['-G', 'Ninja'] : [])])
+  }
+  run('cmake', ['--build', to, '--target', target, '--parallel', String(availableParallelism())])
+  return to
+}
+
+const executor = join(build(cuda, 'build', 'qpkv_cuda_executor'), 'qpkv_cuda_executor.so')
+if (given.includes('--build')) process.exit(0)
+const suite = join(build(core, 'build-test', 'qpkv_native_test'), 'qpkv_native_test')
+for (const seed of long ? ['0', '10', '20'] : ['0'])
+  run(suite, filters.length > 0 ? filters : opTests, {
+    QPKV_TEST_BACKEND: executor,
+    QPKV_EXECUTOR_SEED: seed,
+    ...(!long && { QPKV_TEST_EVERY: SHORT }),
+  })
+if (filters.length === 0) run('pnpm', ['exec', 'vitest', 'run', '--project', '@qpkv/cuda'])
