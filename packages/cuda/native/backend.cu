@@ -39,12 +39,19 @@ void Replay(Stream& stream, uint64_t key, Host<void> context, void (*body)(void*
 }
 
 const Ops kOps = {
-    "cuda",       Allocate,        Release,          Upload,         Download,    Copy,
-    Zero,         Check,           Replay,           LoadFloats,     Embed,       PackedWeightBytes,
-    PackWeight,   Matmul,          RmsNorm,          Rope,           Scale,       Glu,
-    Experts,      StoreHeads,      PrefillAttention, ScoreOperation, ShareHeads,  Select,
-    AppendTokens, DecodeAttention, EvictLowest, MoveScores,      UploadPieces,   MeanTokens,  Pack,
-    Unpack,       MarkTokens,      CheckParts,       NoteNan,        CountTokens, Sample,
+    "cuda",         Allocate,        Release,
+    Upload,         Download,        Copy,
+    Zero,           Check,           Replay,
+    LoadFloats,     Embed,           PackedWeightBytes,
+    PackWeight,     Matmul,          RmsNorm,
+    Rope,           Scale,           Glu,
+    Experts,        StoreHeads,      PrefillAttention,
+    ScoreOperation, ShareHeads,      Select,
+    AppendTokens,   DecodeAttention, EvictLowest,
+    MoveScores,     UploadPieces,    MeanTokens,
+    Pack,           Unpack,          MarkTokens,
+    CheckParts,     NoteNan,         CountTokens,
+    Sample,
 };
 
 const StatisticList& Statistics() {

@@ -111,8 +111,8 @@ Result Attend(const Ops& ops, Stream& stream, const Head& head, Precision precis
   item.inv_freq = head.inv_freq.data();
   item.rope_scale = 1;
   item.turned = 2 * static_cast<int>(head.inv_freq.size());
-  ops.DecodeAttention(stream, {&item, 1, head.dim, 1, item.rows, scale, precision, head.cap,
-                               head.group});
+  ops.DecodeAttention(stream,
+                      {&item, 1, head.dim, 1, item.rows, scale, precision, head.cap, head.group});
   return result;
 }
 

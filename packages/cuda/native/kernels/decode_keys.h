@@ -111,9 +111,9 @@ QPKV_DEVICE void TurnAndAdd(const CacheItem& item, int dim, int position, int c,
 }
 
 // Keys stored before the rotary embedding: turned here by the token's position.
-QPKV_DEVICE void AddTurned(const CacheItem& item, const DecodeAttentionArgs& a, const ReadPart& part,
-                           const StagedBlocks& staged, int slot, int slice, int slices,
-                           const float* q, float* sums) {
+QPKV_DEVICE void AddTurned(const CacheItem& item, const DecodeAttentionArgs& a,
+                           const ReadPart& part, const StagedBlocks& staged, int slot, int slice,
+                           int slices, const float* q, float* sums) {
   const int32_t position = reinterpret_cast<const int32_t*>(part.data + part.at.positions)[slot];
   const auto value = [&](int c) {
     float x = StagedValue(part, staged, Tensor::kKey, a.dim, slot, c);
@@ -143,7 +143,8 @@ QPKV_DEVICE void AddRestored(const DecodeRows& rows, const DecodeAttentionArgs& 
   }
   RestoreAlone(item.key_transform, rows.index, a.dim, key);
   const int half = item.turned / 2;
-  for (int c = 0; c < half; ++c) TurnAndAdd(item, a.dim, position, c, key[c], key[c + half], q, sums);
+  for (int c = 0; c < half; ++c)
+    TurnAndAdd(item, a.dim, position, c, key[c], key[c + half], q, sums);
   for (int c = item.turned; c < a.dim; ++c) AddValue(key[c], q, a.dim, c, sums);
 }
 
@@ -166,7 +167,8 @@ QPKV_DEVICE void AddToken(const DecodeRows& rows, const DecodeAttentionArgs& a,
     if (slice == 0) AddRestored(rows, a, part, staged, slot, q, sums);
     return;
   }
-  if (part.format.rope_before) return AddTurned(*rows.item, a, part, staged, slot, slice, slices, q, sums);
+  if (part.format.rope_before)
+    return AddTurned(*rows.item, a, part, staged, slot, slice, slices, q, sums);
   const int vectors = part.at.vectors, each = (vectors + slices - 1) / slices;
   const int begin = slice * each, end = begin + each < vectors ? begin + each : vectors;
   switch (part.format.bits) {

@@ -1,10 +1,10 @@
 // See entropy_gate.h.
-#include "kernels/entropy_gate.h"
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
+
+#include "kernels/entropy_gate.h"
 
 namespace qpkv {
 namespace cuda {
@@ -46,8 +46,7 @@ void Gate(size_t block, size_t rescue, float* row, size_t count) {
   for (size_t begin = 0; begin < count; begin += block) {
     const size_t end = std::min(count, begin + block);
     blocks.emplace_back(x.begin() + static_cast<long>(begin), x.begin() + static_cast<long>(end));
-    means.push_back(
-        static_cast<float>(SumOf(blocks.back()) / static_cast<double>(end - begin)));
+    means.push_back(static_cast<float>(SumOf(blocks.back()) / static_cast<double>(end - begin)));
     entropies.push_back(static_cast<float>(Entropy(blocks.back())));
   }
   const double usual_mean = Median(means), usual_entropy = Median(entropies);

@@ -113,12 +113,16 @@ __global__ void ShareKernel(ShareHeadsArgs a, const double* weights, const uint8
   __syncthreads();
   const auto key_of = [&](int i, uint64_t* key) {
     const int head = i / count;
-    *key = safe != nullptr && safe[i] != 0 ? ~uint64_t{0} : SortKey64(
-        static_cast<double>(a.scores[static_cast<size_t>(head) * a.stride + a.begin + i % count]) *
-        weights[head]);
+    *key =
+        safe != nullptr && safe[i] != 0
+            ? ~uint64_t{0}
+            : SortKey64(static_cast<double>(
+                            a.scores[static_cast<size_t>(head) * a.stride + a.begin + i % count]) *
+                        weights[head]);
     return true;
   };
-  const Threshold<uint64_t> threshold = FindThreshold<uint64_t>(all, static_cast<int>(a.total), key_of);
+  const Threshold<uint64_t> threshold =
+      FindThreshold<uint64_t>(all, static_cast<int>(a.total), key_of);
   VisitKept(all, threshold, key_of, [&](int i, int) { atomicAdd(&shares[i / count], 1); });
   __syncthreads();
   if (threadIdx.x == 0) RoundShares(a, shares, rests);

@@ -1,9 +1,8 @@
-// joined-attention: mean attention of the last queries over the tokens before them, where the logits
-// of a KV head's query heads are joined first.
-#include "ops/statistics/joined_attention.h"
-
+// joined-attention: mean attention of the last queries over the tokens before them, where the
+// logits of a KV head's query heads are joined first.
 #include "kernels/observed_rows.h"
 #include "ops/observing_queries.h"
+#include "ops/statistics/joined_attention.h"
 
 namespace qpkv {
 namespace cuda {
@@ -24,7 +23,8 @@ double Settle(const StatisticFacts& facts, const double* given, double* settled)
 }
 
 // Rows look at keys [FirstKey, end).
-QPKV_DEVICE float JoinedLogit(const ObservedRows& rows, bool most, int kv_head, int row, int token) {
+QPKV_DEVICE float JoinedLogit(const ObservedRows& rows, bool most, int kv_head, int row,
+                              int token) {
   const int group = rows.shape.q_heads / rows.shape.kv_heads, first = kv_head * group;
   const float* key = rows.Key(first, token);
   float joined = 0;
@@ -42,8 +42,7 @@ __global__ void LseKernel(ObservedRows rows, bool most, int end, float* lse) {
   for (int t = rows.FirstKey(row) + static_cast<int>(threadIdx.x); t < end; t += kThreads)
     sum = AddLogSums{}(sum, {JoinedLogit(rows, most, head, row, t), 1});
   sum = BlockJoin(sum, AddLogSums{});
-  if (threadIdx.x == 0)
-    lse[static_cast<size_t>(head) * rows.rows + row] = sum.most + logf(sum.sum);
+  if (threadIdx.x == 0) lse[static_cast<size_t>(head) * rows.rows + row] = sum.most + logf(sum.sum);
 }
 
 // Blocks (tokens, KV head).

@@ -1,8 +1,7 @@
 // replay-attention: the largest probability that a key of a repeated part receives from its
 // repetition, among the first tokens, this part and the repetition so far.
-#include "ops/statistics/replay_attention.h"
-
 #include "kernels/observed_rows.h"
+#include "ops/statistics/replay_attention.h"
 
 namespace qpkv {
 namespace cuda {
@@ -78,8 +77,8 @@ void Run(Stream& stream, const StatisticArgs& args) {
                   args.hidden};
   if (a.end <= a.begin) return;
   const size_t rows = static_cast<size_t>(args.rows);
-  float* lse = static_cast<float*>(
-      on.Scratch(Slot::kSums, sizeof(float) * rows * (static_cast<size_t>(args.shape.q_heads) + 1)));
+  float* lse = static_cast<float*>(on.Scratch(
+      Slot::kSums, sizeof(float) * rows * (static_cast<size_t>(args.shape.q_heads) + 1)));
   if (lse == nullptr) return;
   float* factors = lse + rows * args.shape.q_heads;
   const unsigned heads = static_cast<unsigned>(args.shape.q_heads);
