@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "ops/device_code.h"
+
 namespace qpkv {
 
 enum class Element : uint8_t { kBf16, kF16, kF32 };
@@ -54,7 +56,7 @@ struct Transform {
   const float* signs;  // [dim] 1 or -1; only with the rotation
   bool rotate;
 
-  bool none() const { return means == nullptr && !rotate; }
+  QPKV_DEVICE_CODE bool none() const { return means == nullptr && !rotate; }
 };
 
 static constexpr int RotatedRun(int dim) { return dim & -dim; }
