@@ -85,9 +85,9 @@ inline void Attend(const Ops& ops, Stream& stream, const Cache& cache, size_t la
   item.key_formats = &cache.key;
   item.value_formats = &cache.value;
   item.heads = cache.heads.data() + layer * kv_heads;
-  ops.DecodeAttention(stream, {&item, 1, dim, kv_heads, rows,
-                               1.0f / std::sqrt(static_cast<float>(dim)), Precision::kBf16, 0.0f,
-                               group});
+  ops.DecodeAttention(stream,
+                      {&item, 1, dim, kv_heads, rows, 1.0f / std::sqrt(static_cast<float>(dim)),
+                       Precision::kBf16, 0.0f, group});
 }
 
 // Keys in groups of tokens per channel, values in groups of 32 channels per token.
