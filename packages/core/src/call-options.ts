@@ -6,6 +6,8 @@ import type { EstimateOptions } from './memory/estimate-model.ts'
 import type { LoadModelOptions } from './load-model.ts'
 import type { TemplateOptions } from './model/chat-template.ts'
 import type { PrefillOptions } from './prefill-options.ts'
+import type { OpenOptions } from './saved/open-context.ts'
+import type { SaveOptions } from './saved/save-context.ts'
 
 /*
  * What each call reads of its options. TypeScript refuses others where an object is written out; JavaScript, and objects
@@ -76,7 +78,10 @@ const estimateModel: Names<EstimateOptions> = {
   signal: true,
 }
 
-const calls = { estimateModel, prefill, append, tokenize, generate, loadModel }
+const open: Names<OpenOptions> = { signal: true, onWarning: true }
+const save: Names<SaveOptions> = { signal: true }
+
+const calls = { estimateModel, prefill, open, save, append, tokenize, generate, loadModel }
 
 /** Throws KV_INVALID_OPTION for an option that the call does not read. */
 export function checkCallOptions(options: unknown, call: keyof typeof calls): void {

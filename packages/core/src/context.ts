@@ -21,6 +21,7 @@ import { checkCallOptions } from './call-options.ts'
 import type { WarningHandler } from './warnings.ts'
 import { makeReport, type ContextReport } from './report.ts'
 import { heldPositions } from './held-positions.ts'
+import { saveContext, type SaveOptions } from './saved/save-context.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 
 /** How messages are rendered, and how to stop. */
@@ -34,7 +35,10 @@ export interface AppendOptions extends TemplateOptions {
 export interface ContextParts {
   readonly model: ModelParts
   readonly native: NativeContext
-  readonly spec: ResolvedSpec
+  readonly spec: Pick<
+    ResolvedSpec,
+    'spec' | 'plan' | 'spentNominal' | 'spentBytes' | 'windowedLayers' | 'recipe' | 'canary'
+  >
   readonly plan: CompressionPlan
   readonly kept: readonly (readonly number[])[]
   /** [layers][storedHeads]: positions that prefill kept, in storage order. */
@@ -49,15 +53,15 @@ export interface ContextParts {
   readonly limit: number
 }
 
-/** State that a fork starts from. */
+/** State that a fork or an opened context starts from. */
 interface ContextState {
-  readonly warning: QueryAwareWarning
+  readonly warning?: QueryAwareWarning
   readonly recentIds: readonly number[]
   readonly pending: number | undefined
 }
 
 /** As many last ids as the detokenizer looks at. */
-const RECENT_IDS = 8
+export const RECENT_IDS = 8
 
 /** A prompt's compressed cache and what came after it. One thing at a time: a second use meanwhile is KV_BUSY. */
 export class Context {
@@ -233,6 +237,16 @@ export class Context {
   scrambleTiles(seed: number): void {
     this.requireIdle()
     this.parts.native.scramble(seed)
+  }
+
+  /**
+   * Writes the context to one file, which model.open() reads: its packed cache as it lies in memory, its tokens, plan and
+   * spec, and what sampling remembers. What stood at the path stays until the new file is whole.
+   * @throws KV_BUSY, KV_ABORTED, KV_DATA where the file cannot be written.
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    checkCallOptions(options, 'save')
+    await this.exclusive('save', () => saveContext(this.parts, this.pending, path, options))
   }
 
   /** A second context with the same content; full tiles are shared. */

@@ -8,6 +8,8 @@ export type { HubSettings } from './hub/hub-settings.ts'
 export type { Model } from './model.ts'
 export type { ModelStats } from './stats.ts'
 export type { PrefillOptions, PrefillProgress } from './prefill-options.ts'
+export type { OpenOptions } from './saved/open-context.ts'
+export type { SaveOptions } from './saved/save-context.ts'
 export type { AppendOptions, Context } from './context.ts'
 export type { LayerView } from './layer-view.ts'
 export type { ContextReport } from './report.ts'
@@ -47,10 +49,12 @@ export type {
   ModelPrecision,
   NativeBytes,
   NativeContext,
+  NativeContextMemory,
   NativeEngine,
   NativeLayerCache,
   NativeModel,
   NativeModelDescription,
+  NativeOpening,
   NativePartExport,
   NativePrefill,
   NativePromptMemory,

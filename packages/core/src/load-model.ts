@@ -15,6 +15,7 @@ import { Model } from './model.ts'
 import type { ModelPrecision, NativeEngine } from './native/addon.ts'
 import { loadAddon } from './native/load-addon.ts'
 import { packedPlace } from './packed/packed-place.ts'
+import { modelIdentity } from './saved/model-identity.ts'
 import { warn } from './warnings.ts'
 import { packedMatrices } from './weights/packed-matrices.ts'
 import { weightBytes } from './weights/weight-bytes.ts'
@@ -125,6 +126,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
       : await packedPlace({ path, description, matrices, weights, cache: options.packedCache })
   const engine = createEngine(threads, options.table, device)
   try {
+    const identity = await modelIdentity(description)
     const native = await engine.loadModel({ ...description, ...(packed && { packed }) })
     if (native.packedNote !== '')
       warn({ code: 'KV_MODEL_FILE', message: `${packed?.path ?? ''} ${native.packedNote}.` }, undefined)
@@ -132,6 +134,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
     onProgress?.({ stage: 'ready' })
     return new Model({
       folder: path,
+      identity,
       config: source.config,
       facts: modelFacts(source.config),
       precision,

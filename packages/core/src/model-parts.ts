@@ -9,6 +9,8 @@ import type { WeightsInUse } from './weights/weights-in-use.ts'
 /** What a model is made of; internal. */
 export interface ModelParts {
   readonly folder: string
+  /** modelIdentity() */
+  readonly identity: string
   readonly config: ModelConfig
   readonly facts: ModelFacts
   /** Of the engine, for reports: it says nothing once it is disposed. */

@@ -29,6 +29,7 @@ import { resolveAll, resolveMeasured, type ResolvedSpec } from './resolve-all.ts
 import type { ModelParts } from './model-parts.ts'
 import { runPrefill } from './prefill.ts'
 import type { PrefillOptions } from './prefill-options.ts'
+import { openContext, type OpenOptions } from './saved/open-context.ts'
 import { makeStats, type ModelStats } from './stats.ts'
 import { warn } from './warnings.ts'
 import type { WeightsInUse } from './weights/weights-in-use.ts'
@@ -212,6 +213,17 @@ export class Model {
     return resolveMeasured(resolved, measured, registry, facts, prompt, element)
   }
 
+  /**
+   * A context as context.save() wrote it: no token passes the model again. It goes on with the same tokens as the saved
+   * one would have, on the same op table.
+   * @throws KV_DATA for a file that is missing, cut, damaged, or of another model, precision or weights mode; KV_MEMORY, KV_ABORTED.
+   */
+  open(path: string, options: OpenOptions = {}): Promise<Context> {
+    const parts = this.alive()
+    checkCallOptions(options, 'open')
+    return openContext(parts, path, this.availableBytes(), options)
+  }
+
   /** Logits of every position, [tokens, vocab] in float32: for checks against other implementations. */
   async logits(
     prompt: Prompt,
@@ -298,11 +310,8 @@ export class Model {
 
   /** Whether it would fit if nothing else ran; what does not fit beside the others waits. Gives back the bytes that there are. */
   private requireMemory(tokens: number, resolved: readonly ResolvedSpec[]): number {
-    const { config, memoryLimit, native } = this.parts
-    const limit =
-      memoryLimit === undefined
-        ? availableMemory() + native.stats().grantedBytes
-        : memoryLimit - this.weightBytes
+    const { config } = this.parts
+    const limit = this.availableBytes()
     requireMemory(
       `A prefill of ${tokens} tokens`,
       {
@@ -313,6 +322,14 @@ export class Model {
       'Use a shorter prompt, fewer specs at once, or a smaller budget.',
     )
     return limit
+  }
+
+  /** Bytes that there are beside the weights, if nothing else runs. */
+  private availableBytes(): number {
+    const { memoryLimit, native } = this.parts
+    return memoryLimit === undefined
+      ? availableMemory() + native.stats().grantedBytes
+      : memoryLimit - this.weightBytes
   }
 
   private alive(): ModelParts {

@@ -11,7 +11,8 @@ export const errorCodes = {
   KV_CONFLICT: 'Two parts of a spec contradict each other.',
   KV_CONTRACT:
     'A method was made for another version of the contract; docs/from-0.1-to-0.2.md says what to change.',
-  KV_DATA: 'A data file of a benchmark or a calibration file is missing or broken.',
+  KV_DATA:
+    'A data file of a benchmark, a calibration file or a saved context is missing, broken or of something else.',
   KV_DISPOSED: 'The model or context was disposed.',
   KV_DOWNLOAD:
     'A model could not be fetched: not found, not allowed, offline, cut off or broken; the message says which.',

@@ -36,6 +36,7 @@ export type {
   SegmentPlan1,
   TensorFormat1,
 } from './plan/plan-1.ts'
+export { checkPlan } from './plan/check-plan.ts'
 export { loadPlan, PLAN_VERSION, upgradeFormat, upgradeLayerPlan, upgradePlan } from './plan/load-plan.ts'
 export type * from './plan/score.ts'
 export { checkScore, statisticsOf } from './plan/check-score.ts'

@@ -69,6 +69,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   instance->engine = Napi::Persistent(DefineEngine(env));
   instance->model = Napi::Persistent(DefineModel(env));
   instance->prefill = Napi::Persistent(DefinePrefill(env));
+  instance->opening = Napi::Persistent(DefineOpening(env));
   instance->context = Napi::Persistent(DefineContext(env));
   instance->layer_cache = Napi::Persistent(DefineLayerCache(env));
   env.SetInstanceData(instance);  // deleted with the environment

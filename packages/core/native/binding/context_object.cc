@@ -1,5 +1,6 @@
 // NativeContext of addon.ts.
 #include <algorithm>
+#include <cstring>
 
 #include "binding/convert.h"
 #include "binding/objects.h"
@@ -43,6 +44,49 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
         [context = Held(info)]() -> Finish {
           std::vector<float> logits = context->Logits();
           return [logits = std::move(logits)](Napi::Env env) { return FloatArray(env, logits); };
+        },
+        Mark(info));
+  }
+
+  Napi::Value State(const Napi::CallbackInfo& info) {
+    return context_.runtime().Run(
+        info.Env(),
+        [context = Held(info)]() -> Finish {
+          std::vector<float> logits = context->Logits();
+          const Xoshiro256::State& words = context->random.state();
+          std::vector<uint8_t> random(sizeof(words));
+          std::memcpy(random.data(), words.data(), random.size());
+          return [ids = context->ids(), logits = std::move(logits),
+                  random = std::move(random)](Napi::Env env) -> Napi::Value {
+            Napi::Object state = Napi::Object::New(env);
+            state.Set("ids", IntArray(env, ids));
+            state.Set("logits", FloatArray(env, logits));
+            state.Set("random", ByteArray(env, random));
+            return state;
+          };
+        },
+        Mark(info));
+  }
+
+  Napi::Value SaveLayer(const Napi::CallbackInfo& info) {
+    const std::shared_ptr<Context> context = Held(info);
+    const int layer = info[0].As<Napi::Number>().Int32Value();
+    if (layer < 0 || layer >= static_cast<int>(context->layer_count()))
+      throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such layer.");
+    const Napi::Array heads = info[1].As<Napi::Array>();
+    std::vector<std::vector<int32_t>> kept;
+    for (uint32_t i = 0; i < heads.Length(); ++i) kept.push_back(Ints(heads.Get(i)));
+    if (static_cast<int>(kept.size()) !=
+        context->layer(static_cast<size_t>(layer)).shape().stored_heads())
+      throw MakeError(info.Env(), "KV_INVALID_OPTION",
+                      "Expected kept positions of each stored head.");
+    return context_.runtime().Run(
+        info.Env(),
+        [context, layer, kept = std::move(kept)]() -> Finish {
+          EngineTurn turn(*context->model().engine);
+          std::vector<uint8_t> bytes = WriteLayer(context->layer(static_cast<size_t>(layer)), kept);
+          turn.Finish();
+          return [bytes = std::move(bytes)](Napi::Env env) { return ByteArray(env, bytes); };
         },
         Mark(info));
   }
@@ -145,6 +189,8 @@ Napi::Function DefineContext(Napi::Env env) {
        ContextObject::InstanceMethod<&ContextObject::Seed>("seed"),
        ContextObject::InstanceMethod<&ContextObject::Sample>("sample"),
        ContextObject::InstanceMethod<&ContextObject::Logits>("logits"),
+       ContextObject::InstanceMethod<&ContextObject::State>("state"),
+       ContextObject::InstanceMethod<&ContextObject::SaveLayer>("saveLayer"),
        ContextObject::InstanceMethod<&ContextObject::Append>("append"),
        ContextObject::InstanceMethod<&ContextObject::AppendAll>("appendAll"),
        ContextObject::InstanceMethod<&ContextObject::Expect>("expect"),

@@ -19,6 +19,12 @@ Napi::Value IntArray(Napi::Env env, const std::vector<int32_t>& values) {
   return array;
 }
 
+Napi::Value ByteArray(Napi::Env env, const std::vector<uint8_t>& values) {
+  Napi::Uint8Array array = Napi::Uint8Array::New(env, values.size());
+  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size());
+  return array;
+}
+
 Napi::Value KeptArrays(Napi::Env env, const std::vector<std::vector<int32_t>>& kept) {
   Napi::Array all = Napi::Array::New(env, kept.size());
   for (uint32_t i = 0; i < kept.size(); ++i) all.Set(i, IntArray(env, kept[i]));
@@ -89,6 +95,10 @@ std::vector<float> Floats(const Napi::Value& value) {
 
 std::vector<int32_t> Ints(const Napi::Value& value) {
   return Copied<int32_t>(value, napi_int32_array, "an Int32Array");
+}
+
+std::vector<uint8_t> Bytes(const Napi::Value& value) {
+  return Copied<uint8_t>(value, napi_uint8_array, "a Uint8Array");
 }
 
 int IntOf(const Napi::Object& object, const char* name) {

@@ -12,6 +12,7 @@ namespace qpkv {
 
 Napi::Value FloatArray(Napi::Env env, const std::vector<float>& values);
 Napi::Value IntArray(Napi::Env env, const std::vector<int32_t>& values);
+Napi::Value ByteArray(Napi::Env env, const std::vector<uint8_t>& values);
 Napi::Value KeptArrays(Napi::Env env, const std::vector<std::vector<int32_t>>& kept);
 Napi::Value BytesObject(Napi::Env env, const PartBytes& bytes);
 // NativeTileExport of addon.ts.
@@ -19,6 +20,7 @@ Napi::Value ExportObject(Napi::Env env, const KvLayer& layer, int head);
 
 std::vector<float> Floats(const Napi::Value& value);
 std::vector<int32_t> Ints(const Napi::Value& value);
+std::vector<uint8_t> Bytes(const Napi::Value& value);
 
 int IntOf(const Napi::Object& object, const char* name);
 double NumberOf(const Napi::Object& object, const char* name);

@@ -13,16 +13,17 @@ size_t BytesOf(const Napi::Object& from, const char* name) {
   return bytes > 0 ? static_cast<size_t>(std::min(bytes, double{1ull << 52})) : 0;
 }
 
+ContextMemory ReadContextMemory(const Napi::Object& from) {
+  return {BytesOf(from, "cache"), BytesOf(from, "perToken"), IntOf(from, "growthTokens")};
+}
+
 PromptMemory ReadMemory(const Napi::Object& from, size_t plans) {
   PromptMemory memory;
   memory.scratch = BytesOf(from, "scratch");
   memory.work = BytesOf(from, "work");
   const Napi::Array contexts = from.Get("contexts").As<Napi::Array>();
-  for (uint32_t i = 0; i < contexts.Length(); ++i) {
-    const Napi::Object context = contexts.Get(i).As<Napi::Object>();
-    memory.contexts.push_back(
-        {BytesOf(context, "cache"), BytesOf(context, "perToken"), IntOf(context, "growthTokens")});
-  }
+  for (uint32_t i = 0; i < contexts.Length(); ++i)
+    memory.contexts.push_back(ReadContextMemory(contexts.Get(i).As<Napi::Object>()));
   if (memory.contexts.size() != plans)
     throw MakeError(from.Env(), "KV_INVALID_OPTION",
                     "Expected the memory of one context per plan.");
@@ -91,6 +92,24 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     });
   }
 
+  Napi::Value StartOpening(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    // A reference of its own: a getter of the plan could dispose of this object.
+    const std::shared_ptr<Model> model = model_.Get(env);
+    std::shared_ptr<Runtime> runtime = model_.shared_runtime();
+    CompressionPlan plan = ReadPlan(info[0].As<Napi::Object>(), model->engine->statistics);
+    std::vector<int32_t> ids = Ints(info[1]);
+    CheckIds(env, ids, model->description.vocab);
+    const int expected = info[2].As<Napi::Number>().Int32Value();
+    const ContextMemory memory = ReadContextMemory(info[3].As<Napi::Object>());
+    return Guarded(env, [&] {
+      auto opening =
+          std::make_shared<Opening>(model, std::move(plan), std::move(ids), expected, memory);
+      return MakeObject(env, env.GetInstanceData<Instance>()->opening, std::move(runtime),
+                        std::move(opening));
+    });
+  }
+
   void SetMemoryLimit(const Napi::CallbackInfo& info) {
     const double bytes = info[0].As<Napi::Number>().DoubleValue();
     model_.Get(info.Env())
@@ -142,6 +161,7 @@ Napi::Function DefineModel(Napi::Env env) {
        ModelObject::InstanceAccessor<&ModelObject::Packed>("packed"),
        ModelObject::InstanceAccessor<&ModelObject::PackedNote>("packedNote"),
        ModelObject::InstanceMethod<&ModelObject::StartPrefill>("startPrefill"),
+       ModelObject::InstanceMethod<&ModelObject::StartOpening>("startOpening"),
        ModelObject::InstanceMethod<&ModelObject::SetMemoryLimit>("setMemoryLimit"),
        ModelObject::InstanceMethod<&ModelObject::Stats>("stats"),
        ModelObject::InstanceMethod<&ModelObject::Dispose>("dispose")});

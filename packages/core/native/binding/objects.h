@@ -11,12 +11,13 @@
 #include "binding/runtime.h"
 #include "engine/context.h"
 #include "engine/layer_cache.h"
+#include "engine/opening.h"
 #include "engine/prefill.h"
 
 namespace qpkv {
 
 struct Instance {
-  Napi::FunctionReference engine, model, prefill, context, layer_cache;
+  Napi::FunctionReference engine, model, prefill, opening, context, layer_cache;
 };
 
 // What a JavaScript object stands for, and the runtime that works on it.
@@ -67,6 +68,7 @@ void CheckIds(Napi::Env env, const std::vector<int32_t>& ids, int vocab);
 Napi::Function DefineEngine(Napi::Env env);
 Napi::Function DefineModel(Napi::Env env);
 Napi::Function DefinePrefill(Napi::Env env);
+Napi::Function DefineOpening(Napi::Env env);
 Napi::Function DefineContext(Napi::Env env);
 Napi::Function DefineLayerCache(Napi::Env env);
 

@@ -92,20 +92,29 @@ Napi::Value Runtime::Submit(Napi::Env env, std::unique_ptr<Job> job, std::shared
   return deferred.Promise();
 }
 
-Napi::Value Runtime::Run(Napi::Env env, std::function<Finish()> run, std::shared_ptr<void> held) {
+// Submits a job of type T that runs the function.
+template <class T, class... Of>
+Napi::Value Runtime::RunAs(Napi::Env env, std::function<Finish()> run, std::shared_ptr<void> held,
+                           Of... of) {
   auto finish = std::make_shared<Finish>();
-  auto job = std::make_unique<TaskJob>([run = std::move(run), finish] { *finish = run(); });
+  auto job =
+      std::make_unique<T>(std::move(of)..., [run = std::move(run), finish] { *finish = run(); });
   return Submit(env, std::move(job), std::move(held),
                 [finish](Napi::Env loop) { return (*finish)(loop); });
 }
 
+Napi::Value Runtime::Run(Napi::Env env, std::function<Finish()> run, std::shared_ptr<void> held) {
+  return RunAs<TaskJob>(env, std::move(run), std::move(held));
+}
+
 Napi::Value Runtime::Run(Napi::Env env, std::shared_ptr<Prefill> prefill,
                          std::function<Finish()> run, std::shared_ptr<void> held) {
-  auto finish = std::make_shared<Finish>();
-  auto job = std::make_unique<PrefillTask>(std::move(prefill),
-                                           [run = std::move(run), finish] { *finish = run(); });
-  return Submit(env, std::move(job), std::move(held),
-                [finish](Napi::Env loop) { return (*finish)(loop); });
+  return RunAs<PrefillTask>(env, std::move(run), std::move(held), std::move(prefill));
+}
+
+Napi::Value Runtime::Run(Napi::Env env, std::shared_ptr<Opening> opening,
+                         std::function<Finish()> run, std::shared_ptr<void> held) {
+  return RunAs<OpeningTask>(env, std::move(run), std::move(held), std::move(opening));
 }
 
 }  // namespace qpkv

@@ -36,6 +36,9 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // The same in the turn of a prefill.
   Napi::Value Run(Napi::Env env, std::shared_ptr<Prefill> prefill, std::function<Finish()> run,
                   std::shared_ptr<void> held);
+  // The same for a saved context on its way back.
+  Napi::Value Run(Napi::Env env, std::shared_ptr<Opening> opening, std::function<Finish()> run,
+                  std::shared_ptr<void> held);
   // Any thread.
   void Post(EventLoopQueue::Call call) { queue_.Post(std::move(call)); }
 
@@ -43,6 +46,9 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
 
  private:
   Runtime(Napi::Env env, std::shared_ptr<Engine> engine);
+  template <class T, class... Of>
+  Napi::Value RunAs(Napi::Env env, std::function<Finish()> run, std::shared_ptr<void> held,
+                    Of... of);
   void Shut();
   static void ShutWithEnvironment(void* runtime);
 

@@ -51,6 +51,7 @@ class Context : public Sequence {
   void Expect(int tokens) { growth_.Expect(tokens_, tokens); }
 
   int tokens() const { return tokens_; }
+  const std::vector<int32_t>& ids() const { return ids_; }  // not while a step runs
   ContextFacts Facts() const;  // as of the last step; never waits for a step
   size_t layer_count() const { return static_cast<size_t>(cache_.layers()); }
   KvLayer& layer(size_t index) { return cache_.layer(static_cast<int>(index)); }

@@ -102,6 +102,22 @@ void RunningState::Erase(int head, int tokens, int first, int count) {
   origin.erase(origin.begin() + first, origin.begin() + first + count);
 }
 
+std::vector<std::vector<float>> RunningState::Scores(const std::vector<HeadTokens>& tokens) const {
+  std::vector<float> held(memory_ == nullptr ? 0 : static_cast<size_t>(heads_) * stride_);
+  if (!held.empty()) engine_->Download(held.data(), memory_->data(), held.size() * sizeof(float));
+  std::vector<std::vector<float>> scores(tokens.size());
+  for (size_t h = 0; h < tokens.size(); ++h) {
+    const size_t count = tokens[h].valid.size();
+    if (held.empty() && h < start_.size()) scores[h] = start_[h];
+    const bool moved = h < origin_.size() && !origin_[h].empty();
+    for (size_t i = 0; i < count && !held.empty(); ++i)
+      scores[h].push_back(held[h * static_cast<size_t>(stride_) +
+                               (moved ? static_cast<size_t>(origin_[h][i]) : i)]);
+    scores[h].resize(count);
+  }
+  return scores;
+}
+
 // Where the scores of the tokens that are entered lie.
 std::vector<std::vector<int32_t>> RunningState::Origins(const std::vector<HeadTokens>& tokens,
                                                         int rows) {

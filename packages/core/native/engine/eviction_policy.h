@@ -43,6 +43,8 @@ class RunningState {
 
   // [heads][tokens] scores as observed.
   void Start(std::vector<std::vector<float>> scores) { start_ = std::move(scores); }
+  // [heads][tokens] as they stand, between steps.
+  std::vector<std::vector<float>> Scores(const std::vector<HeadTokens>& tokens) const;
   // Erases entries of a head that has `tokens`, where the host does the same to its lists.
   void Erase(int head, int tokens, int first, int count);
 

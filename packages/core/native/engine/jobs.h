@@ -6,6 +6,7 @@
 
 #include "engine/feed.h"
 #include "engine/job.h"
+#include "engine/opening.h"
 #include "engine/prefill.h"
 
 namespace qpkv {
@@ -133,6 +134,23 @@ class TaskJob : public Job {
  private:
   const std::function<void()> run_;
   bool ran_ = false;
+};
+
+// The same for a saved context on its way back, once its memory is granted.
+class OpeningTask : public TaskJob {
+ public:
+  OpeningTask(std::shared_ptr<Opening> opening, std::function<void()> run)
+      : TaskJob(std::move(run)), opening_(std::move(opening)) {}
+  bool cancelled() const override { return opening_->abort.load(); }
+  Error Cancelled() const override { return Error("KV_ABORTED", "Opening was cancelled."); }
+  bool Admit() override { return opening_->Admit(); }
+  bool OthersAtWork(int blocked) const override { return opening_->model().memory->open > blocked; }
+  Error NoMemory() const override {
+    return NotGranted("A saved context", *opening_->model().memory);
+  }
+
+ private:
+  const std::shared_ptr<Opening> opening_;
 };
 
 // The same in the turn of a prefill.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/attention_view.h"
+#include "engine/byte_stream.h"
 #include "engine/eviction_policy.h"
 #include "engine/layer_shape.h"
 #include "engine/part_export.h"
@@ -43,6 +44,11 @@ class KvLayer {
   KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan> plan, LayerShape shape,
           RopeTable rope, const ExactTokens& exact, const std::vector<std::vector<int32_t>>& kept,
           int tokens, bool track_positions);
+  // From bytes that Write() made (kv_layer_file.cc), of a text of `tokens` tokens. Throws KV_DATA
+  // for bytes that are damaged, or of another plan or shape.
+  KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan> plan, LayerShape shape,
+          RopeTable rope, int tokens, ByteReader* in);
+  void Write(ByteWriter* out) const;
   KvLayer(const KvLayer&) = default;  // shares all parts
   KvLayer& operator=(const KvLayer&) = delete;
 

@@ -113,6 +113,17 @@ RopeTable Model::LoadRope(const std::vector<float>& inv_freq, float scale) {
   return {frequencies, scale, 2 * static_cast<int>(inv_freq.size())};
 }
 
+LayerShape Model::ShapeOf(int index, bool per_query_head) const {
+  LayerShape shape;
+  shape.query_heads = description.query_heads;
+  shape.kv_heads = description.kv_heads;
+  shape.head_dim = description.head_dim;
+  shape.per_query_head = per_query_head;
+  shape.window = description.layer[static_cast<size_t>(index)].window;
+  shape.cap = description.block.attention_cap;
+  return shape;
+}
+
 RopeTable Model::RopeOf(int index, int tokens) const {
   const int which = description.layer[static_cast<size_t>(index)].rope;
   if (which < 0) return {};

@@ -8,6 +8,7 @@
 
 #include "engine/block_description.h"
 #include "engine/engine.h"
+#include "engine/layer_shape.h"
 #include "engine/memory_ledger.h"
 #include "engine/packed_file.h"
 #include "engine/stored_tensor.h"
@@ -76,6 +77,7 @@ class Model {
   PackedState packed = PackedState::kMemory;
   std::string packed_note;
 
+  LayerShape ShapeOf(int index, bool per_query_head) const;
   // The rotary embedding of a layer for a text of `tokens` tokens.
   RopeTable RopeOf(int index, int tokens) const;
 

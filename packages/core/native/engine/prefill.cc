@@ -79,15 +79,7 @@ Prefill::Passed& Prefill::At(int layer) {
 }
 
 LayerShape Prefill::Shape(int plan, int layer) const {
-  const ModelDescription& d = model_->description;
-  LayerShape shape;
-  shape.query_heads = d.query_heads;
-  shape.kv_heads = d.kv_heads;
-  shape.head_dim = d.head_dim;
-  shape.per_query_head = plan >= 0 && plans_[static_cast<size_t>(plan)].query_heads;
-  shape.window = d.layer[static_cast<size_t>(layer)].window;
-  shape.cap = d.block.attention_cap;
-  return shape;
+  return model_->ShapeOf(layer, plan >= 0 && plans_[static_cast<size_t>(plan)].query_heads);
 }
 
 void Prefill::StartObserver() {

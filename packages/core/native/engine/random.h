@@ -1,6 +1,7 @@
 // xoshiro256** (Blackman and Vigna, https://prng.di.unimi.it/), seeded by splitmix64: the same seed
 // gives the same tokens everywhere.
 #pragma once
+#include <array>
 #include <cstdint>
 
 namespace qpkv {
@@ -16,6 +17,10 @@ class Xoshiro256 {
       word = z ^ (z >> 31);
     }
   }
+
+  using State = std::array<uint64_t, 4>;
+  const State& state() const { return state_; }
+  void set_state(const State& state) { state_ = state; }
 
   uint64_t Next() {
     const uint64_t result = Rotate(state_[1] * 5, 7) * 9;
@@ -33,7 +38,7 @@ class Xoshiro256 {
 
  private:
   static uint64_t Rotate(uint64_t x, int bits) { return (x << bits) | (x >> (64 - bits)); }
-  uint64_t state_[4];
+  State state_;
 };
 
 }  // namespace qpkv

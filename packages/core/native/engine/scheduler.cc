@@ -130,10 +130,10 @@ void Scheduler::AwaitReturning(Lock* lock) {
 bool Scheduler::RunStreams(Lock* lock) {
   if (streams_.empty()) return false;
   if (NextPrompt() == nullptr) AwaitReturning(lock);
+  const std::vector<Job*> batch = NextBatch();
   std::vector<Job*> alone;
   for (const auto& job : streams_)
-    if (job->model() == nullptr) alone.push_back(job.get());
-  const std::vector<Job*> batch = NextBatch();
+    if (job->model() == nullptr) (job->Admit() ? alone : blocked_).push_back(job.get());
   if (alone.empty() && batch.empty()) return false;
   lock->unlock();
   for (Job* job : alone) RunUnit(job);

@@ -1,6 +1,6 @@
 import { storedHeads, type CompressionPlan, type ModelFacts } from '@qpkv/spec'
 import type { ModelConfig } from '../model/config.ts'
-import type { NativePromptMemory } from '../native/addon.ts'
+import type { NativeContextMemory, NativePromptMemory } from '../native/addon.ts'
 import { promptBytes, scratchBytes } from './estimate.ts'
 import { heldBy } from './held-by.ts'
 
@@ -24,6 +24,25 @@ interface Request {
 const bytesPerToken = (plan: CompressionPlan, facts: ModelFacts, elementBytes: number): number =>
   Math.ceil(facts.layers * storedHeads(plan.heads, facts) * facts.headDim * 2 * elementBytes * PIECES)
 
+/** What a context asks for that is not prefilled: its cache, and what it may grow by as far as that fits. */
+export function contextMemory(
+  { facts, precision }: { readonly facts: ModelFacts; readonly precision: string },
+  plan: CompressionPlan,
+  {
+    cache,
+    tokens,
+    expected,
+    available,
+  }: { readonly cache: number } & Pick<Request, 'tokens' | 'expected' | 'available'>,
+): NativeContextMemory {
+  const perToken = bytesPerToken(plan, facts, precision === 'f32' ? 4 : 2)
+  const room = Math.floor((available - cache) / perToken)
+  return { cache, perToken, growthTokens: growth(tokens, expected, room) }
+}
+
+const growth = (tokens: number, expected: number, room: number) =>
+  Math.max(0, Math.min(Math.max(GROWTH_TOKENS, expected - tokens), room))
+
 /** What a prefill asks for before it starts. What its contexts may grow by is part of it, as far as that fits at all. */
 export function promptMemory(
   config: ModelConfig,
@@ -38,6 +57,9 @@ export function promptMemory(
   }))
   const sum = (field: 'cache' | 'perToken') => contexts.reduce((total, context) => total + context[field], 0)
   const room = Math.floor((available - scratch - work - sum('cache')) / sum('perToken'))
-  const growthTokens = Math.max(0, Math.min(Math.max(GROWTH_TOKENS, expected - tokens), room))
-  return { scratch, work, contexts: contexts.map((context) => ({ ...context, growthTokens })) }
+  return {
+    scratch,
+    work,
+    contexts: contexts.map((context) => ({ ...context, growthTokens: growth(tokens, expected, room) })),
+  }
 }

@@ -141,8 +141,15 @@ export interface NativePromptMemory {
   scratch: number
   /** Until the contexts are there. */
   work: number
-  /** Per plan: the compressed cache, a later token at most, and how many of these are granted with it. */
-  contexts: { cache: number; perToken: number; growthTokens: number }[]
+  /** Per plan. */
+  contexts: NativeContextMemory[]
+}
+
+/** Bytes of a context: the compressed cache, a later token at most, and how many of these are granted with it. */
+export interface NativeContextMemory {
+  cache: number
+  perToken: number
+  growthTokens: number
 }
 
 /** Weights, packed and shared by all prefills. */
@@ -161,9 +168,27 @@ export interface NativeModel {
     memory?: NativePromptMemory,
     replays?: readonly NativeReplay[],
   ): NativePrefill
+  /** A saved context on its way back. ids: all its tokens; expected: see startPrefill. */
+  startOpening(
+    plan: CompressionPlan,
+    ids: Int32Array,
+    expected: number,
+    memory: NativeContextMemory,
+  ): NativeOpening
   /** Bytes that sequences may take together; a prefill or a context that does not fit waits. Default: no limit. */
   setMemoryLimit(bytes: number): void
   stats(): NativeStats
+  dispose(): void
+}
+
+/** Layers of a saved context, one after another; a layer that is not sound rejects with KV_DATA. */
+export interface NativeOpening {
+  /** What saveLayer gave for the next layer. Waits until the context's memory is granted. Returns the positions that prefill kept. */
+  addLayer(bytes: Uint8Array): Promise<Int32Array[]>
+  /** logits: [vocab]; random: 32 bytes. The opening is spent. */
+  finish(logits: Float32Array, random: Uint8Array): Promise<NativeContext>
+  /** Makes what waits or comes next reject with code KV_ABORTED. */
+  abort(): void
   dispose(): void
 }
 
@@ -280,6 +305,10 @@ export interface NativeContext {
   append(ids: Int32Array, sampling?: NativeSampling): Promise<NativeToken | undefined>
   /** Like append, returning the logits of every fed token [ids, vocab]. */
   appendAll(ids: Int32Array): Promise<Float32Array>
+  /** What is saved beside the layers: all tokens, the current logits [vocab], and 32 bytes of random state. */
+  state(): Promise<{ ids: Int32Array; logits: Float32Array; random: Uint8Array }>
+  /** One layer as bytes, with the positions that prefill kept of it per stored head. */
+  saveLayer(layer: number, kept: readonly Int32Array[]): Promise<Uint8Array>
   /** How many tokens will come next: memory for them is asked for at once. 0: no more for now. */
   expect(tokens: number): void
   fork(): NativeContext

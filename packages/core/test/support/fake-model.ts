@@ -66,6 +66,7 @@ export async function fakeModel(
   }
   const parts: ModelParts = {
     folder: 'fake',
+    identity: 'fake',
     config,
     facts,
     table: engine.table,
@@ -78,6 +79,9 @@ export async function fakeModel(
       packed: 'memory',
       packedNote: '',
       startPrefill: (ids, plans) => fakePrefill(ids, plans, log),
+      startOpening: () => {
+        throw new Error('fake')
+      },
       setMemoryLimit: () => undefined,
       stats: () => ({
         streams: 0,
@@ -187,6 +191,8 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
       return sampling && { id: next() }
     },
     appendAll: () => Promise.reject(new Error('fake')),
+    state: () => Promise.reject(new Error('fake')),
+    saveLayer: () => Promise.reject(new Error('fake')),
     expect: () => undefined,
     fork: () => fakeContext([...ids], plan, log),
     export: () => ({ tokens: 0, key: [], value: [] }),

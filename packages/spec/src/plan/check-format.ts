@@ -1,4 +1,5 @@
 import { KvError } from '../errors.ts'
+import { isPlainObject } from '../json.ts'
 import { refuseUnknown } from '../options/refuse-unknown.ts'
 import type { PackedFormat, Solver, TensorFormat } from './tensor-format.ts'
 
@@ -64,6 +65,8 @@ type Fail = (field: string, value: unknown, what: string, code?: 'KV_METHOD' | '
 
 function checkOutlierRule({ outlierRule: rule, outliers }: PackedFormat, fail: Fail): void {
   if (rule === undefined) return
+  if (!isPlainObject(rule))
+    throw fail('outlierRule', rule, 'an object such as { kind: "beyond", threshold: 6 }')
   if (rule.kind !== 'beyond') throw fail('outlierRule.kind', rule.kind, "'beyond'", 'KV_UNSUPPORTED')
   if (!(Number.isFinite(rule.threshold) && rule.threshold >= 0))
     throw fail('outlierRule.threshold', rule.threshold, 'a number of at least 0')
@@ -71,7 +74,9 @@ function checkOutlierRule({ outlierRule: rule, outliers }: PackedFormat, fail: F
 }
 
 function checkCodebook(format: PackedFormat, fail: Fail): void {
-  const book = format.levels === 'uniform' ? [] : format.levels.codebook
+  const book: unknown = isPlainObject(format.levels) ? format.levels.codebook : undefined
+  if (!Array.isArray(book) || !book.every((level) => typeof level === 'number'))
+    throw fail('levels', format.levels, "'uniform' or { codebook: [ levels ] }")
   const ascending = book.every((level, i) => Number.isFinite(level) && (i === 0 || level >= book[i - 1]!))
   if (book.length !== 2 ** format.bits || !ascending)
     throw fail(
@@ -95,6 +100,7 @@ const solverFields: Record<Solver['kind'], readonly string[]> = {
 }
 
 function checkSolver({ solver, zero, levels, outliers }: PackedFormat, fail: Fail): void {
+  if (!isPlainObject(solver)) throw fail('solver', solver, 'an object such as { kind: "min-max" }')
   if (!Object.hasOwn(solverFields, solver.kind))
     throw fail('solver.kind', solver.kind, "'min-max', 'proximal' or 'norm'", 'KV_UNSUPPORTED')
   refuseUnknown(solver, solverFields[solver.kind], 'solver', 'KV_METHOD', 'field')
@@ -142,6 +148,7 @@ function checkZero({ zero, bits, metadata, levels, solver }: PackedFormat, fail:
 
 function checkBalance({ balance, zero, levels, solver, outliers }: PackedFormat, fail: Fail): void {
   if (balance === undefined) return
+  if (!isPlainObject(balance)) throw fail('balance', balance, 'an object such as { steps: 16 }')
   refuseUnknown(balance, ['steps'], 'balance', 'KV_METHOD', 'field')
   if (!(Number.isSafeInteger(balance.steps) && balance.steps >= 1 && balance.steps <= 1024))
     throw fail('balance.steps', balance.steps, 'a whole number from 1 to 1024')

@@ -4,15 +4,9 @@ import { isPlainObject } from '../json.ts'
 import type { BoundQuantizer, LayerStorage } from '../method/quantizer.ts'
 import { refuseUnknown } from '../options/refuse-unknown.ts'
 import { checkFormat } from '../plan/check-format.ts'
+import { checkKeys, checkResidual, checkValues } from '../plan/check-storage.ts'
 import { exactFormat } from '../plan/formats.ts'
-import type {
-  KeyStorage,
-  LayerPlan,
-  Residual,
-  SegmentPlan,
-  Transform,
-  ValueStorage,
-} from '../plan/layer-plan.ts'
+import type { LayerPlan, Residual, SegmentPlan } from '../plan/layer-plan.ts'
 import type { Tier } from '../spec/tiers.ts'
 import { LANES } from '../plan/tile-bytes.ts'
 import type { Bits, Element, TensorFormat } from '../plan/tensor-format.ts'
@@ -193,50 +187,6 @@ function checkShare(share: number, path: string): number {
   if (!(share > 0 && share < 1))
     throw expected('a number above 0 and below 1', `${path}.share`, share, 'KV_METHOD')
   return share
-}
-
-function checkTransform(
-  { transform = 'none', signs }: Partial<ValueStorage>,
-  known: readonly Transform[],
-  headDim: number,
-  path: string,
-): ValueStorage {
-  if (!known.includes(transform))
-    throw expected(`one of ${known.join(', ')}`, `${path}.transform`, transform, 'KV_UNSUPPORTED')
-  if (signs === undefined) return { transform }
-  if (!transform.endsWith('hadamard'))
-    throw expected('none beside a transform that does not rotate', `${path}.signs`, signs, 'KV_METHOD')
-  if (!Array.isArray(signs) || signs.length !== headDim || !signs.every((sign) => sign === 1 || sign === -1))
-    throw expected(`${headDim} numbers (the head dimension) of 1 or -1`, `${path}.signs`, signs, 'KV_METHOD')
-  return { transform, signs }
-}
-
-function checkKeys(given: Partial<KeyStorage>, headDim: number, path: string): KeyStorage {
-  refuseUnknown(given, ['rope', 'transform', 'signs'], path, 'KV_METHOD', 'field')
-  const { rope = 'after' } = given
-  if (rope !== 'after' && rope !== 'before')
-    throw expected("'after' or 'before'", `${path}.rope`, rope, 'KV_METHOD')
-  const known = ['none', 'hadamard', 'center', 'center-hadamard'] as const
-  return { rope, ...checkTransform(given, known, headDim, path) }
-}
-
-function checkValues(given: Partial<ValueStorage>, headDim: number, path: string): ValueStorage {
-  refuseUnknown(given, ['transform', 'signs'], path, 'KV_METHOD', 'field')
-  return checkTransform(given, ['none', 'hadamard'], headDim, path)
-}
-
-const residuals = ['group group', 'block token', 'never never']
-
-function checkResidual(residual: Residual, path: string): Residual {
-  refuseUnknown(residual, ['keys', 'values'], path, 'KV_METHOD', 'field')
-  if (!residuals.includes(`${residual.keys} ${residual.values}`))
-    throw expected(
-      'keys and values by groups, by block and token, or never',
-      path,
-      residual,
-      'KV_UNSUPPORTED',
-    )
-  return residual
 }
 
 /** The bits of an override on a format that did not take them itself. */
