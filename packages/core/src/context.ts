@@ -4,17 +4,11 @@ import { abortedBy, endedBy, throwIfAborted } from './aborted.ts'
 import { fromNative, kvError } from './errors.ts'
 import { generate, settleGenerate, type GenerateOptions } from './generate/generate.ts'
 import { Run } from './generate/run.ts'
-import { checkMessages, type Message, type TemplateOptions } from './model/chat-template.ts'
+import type { TemplateOptions } from './model/chat-template.ts'
 import type { ModelParts } from './model-parts.ts'
 import type { NativeContext, NativeSampling, NativeTileExport, NativeToken } from './native/addon.ts'
-import { tokenizeContinuation } from './prompt/continuation.ts'
-import {
-  checkTokenized,
-  requireTemplate,
-  requireTokenizer,
-  tokenizePrompt,
-  type TokenizedPrompt,
-} from './prompt/tokenize-prompt.ts'
+import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
+import { tokenizeAppended, type Appended, type ContextEnd } from './prompt/tokenize-appended.ts'
 import { requireRoom } from './prompt/context-limit.ts'
 import { QueryAwareWarning } from './query-aware.ts'
 import { checkCallOptions } from './call-options.ts'
@@ -175,15 +169,12 @@ export class Context {
    * Cancelled in the middle, the beginning stays in the cache.
    * @throws KV_BUSY, KV_ABORTED, KV_TOKENIZER, KV_RECIPE, KV_PROMPT_TOO_LONG beyond the model's context; warns KV_QUERY_AWARE once where the pruner had another question in mind.
    */
-  async append(
-    input: string | readonly Message[] | readonly number[] | Int32Array,
-    options: AppendOptions = {},
-  ): Promise<void> {
+  async append(input: Appended, options: AppendOptions = {}): Promise<void> {
     checkCallOptions(options, 'append')
     const { recipe } = this.parts.spec
     if (recipe) requireRecipe(recipe, { protocol: 'query-agnostic' })
     await this.exclusive('append', async () => {
-      const { ids, dropsPending } = await this.tokenizeAppended(input, options)
+      const { ids, dropsPending } = await tokenizeAppended(input, this.end(), options)
       const pending = dropsPending ? undefined : this.pending
       requireRoom(this.parts, ids.length, this.parts.native.tokens + (pending === undefined ? 0 : 1), options)
       this.warning.warn()
@@ -212,7 +203,7 @@ export class Context {
   ): Promise<Float32Array> {
     checkCallOptions(options, 'append')
     return this.exclusive('appendLogits', async () => {
-      const { ids: fed } = await this.tokenizeAppended(ids, options)
+      const { ids: fed } = await tokenizeAppended(ids, this.end(), options)
       requireRoom(this.parts, fed.length, this.currentTokens(), options)
       await this.feed(options.signal)
       if (fed.length === 0) return new Float32Array(0)
@@ -279,32 +270,9 @@ export class Context {
     this.parts.native.dispose()
   }
 
-  private async tokenizeAppended(
-    input: string | readonly Message[] | readonly number[] | Int32Array,
-    options: TemplateOptions,
-  ): Promise<{ readonly ids: Int32Array; readonly dropsPending?: boolean }> {
-    const { tokenizer, chatTemplate, config, generation } = this.parts.model
-    const readers = { tokenizer, chatTemplate, vocabSize: config.vocabSize }
-    const { recentIds: fed, pending } = this
-    if (typeof input === 'string') {
-      const after = pending === undefined ? fed : [...fed, pending]
-      const ids = await requireTokenizer(readers).encodeLong(input, { special: false, after })
-      return { ids: checkTokenized(ids, readers) }
-    }
-    if (isEmptyList(input)) return { ids: new Int32Array(0) }
-    const messages = isMessages(input) ? input : undefined
-    if (messages && this.parts.prompt.chat) {
-      checkMessages(messages)
-      const own = requireTokenizer(readers)
-      const ends = (id: number) => own.isSpecial(id) || generation.stopTokens.includes(id)
-      const end = { fed, pending, ends }
-      const next = await tokenizeContinuation(messages, own, requireTemplate(readers), end, options)
-      return { ids: checkTokenized(next.ids, readers), dropsPending: next.dropsPending }
-    }
-    const { ids } = await tokenizePrompt(input, readers, options)
-    // A rendered conversation brings its own beginning of text; the context already has one.
-    const begin = tokenizer?.idOf(tokenizer.specialTokens['bos_token'] ?? '')
-    return { ids: messages && ids[0] === begin ? ids.subarray(1) : ids }
+  private end(): ContextEnd {
+    const { model, prompt } = this.parts
+    return { model, chat: prompt.chat, fed: this.recentIds, pending: this.pending }
   }
 
   /** Feeds the token chosen last, so that the logits are those after it; with `sampling` the same step chooses the next one. */
@@ -400,9 +368,3 @@ export class Context {
     if (this.disposing) throw kvError('KV_DISPOSED', 'The context was disposed.')
   }
 }
-
-const isEmptyList = (input: unknown) =>
-  (Array.isArray(input) || input instanceof Int32Array) && input.length === 0
-
-const isMessages = (input: unknown): input is readonly Message[] =>
-  Array.isArray(input) && typeof input[0] === 'object'

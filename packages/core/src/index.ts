@@ -44,14 +44,11 @@ export { findAddon, loadAddon } from './native/load-addon.ts'
 export type { AddonSource } from './native/load-addon.ts'
 export type {
   Addon,
-  LayerCacheOptions,
-  LayerOptions,
   ModelPrecision,
   NativeBytes,
   NativeContext,
   NativeContextMemory,
   NativeEngine,
-  NativeLayerCache,
   NativeModel,
   NativeModelDescription,
   NativeOpening,
@@ -63,5 +60,10 @@ export type {
   NativeTensor,
   NativeTileExport,
   NativeToken,
-  ObserveOptions,
 } from './native/addon.ts'
+export type {
+  LayerCacheOptions,
+  LayerOptions,
+  NativeLayerCache,
+  ObserveOptions,
+} from './native/layer-cache.ts'

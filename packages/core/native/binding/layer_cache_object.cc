@@ -1,4 +1,4 @@
-// NativeLayerCache of addon.ts.
+// NativeLayerCache of layer-cache.ts.
 #include "binding/convert.h"
 #include "binding/objects.h"
 

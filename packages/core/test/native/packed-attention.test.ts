@@ -1,6 +1,7 @@
 import type { LayerPlan } from '@qpkv/spec'
 import { describe, expect, test } from 'vitest'
-import type { NativeLayerCache, NativePartExport } from '../../src/native/addon.ts'
+import type { NativePartExport } from '../../src/native/addon.ts'
+import type { NativeLayerCache } from '../../src/native/layer-cache.ts'
 import { exact, layerCase, packed, segments, sliceTokens, stage } from './support/layer-cases.ts'
 import { addon, exactSegments, tables } from './support/open-model.ts'
 import { randomValues } from './support/random-values.ts'
