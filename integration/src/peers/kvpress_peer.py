@@ -1,12 +1,13 @@
 """What kvpress makes of a model and of prompts: python kvpress_peer.py MODEL.gguf IN.json OUT.json
 
-IN:  {"prompts": [{"ids": [...], "question": [...]}], "presses": {"name": {"press": "SnapKVPress", "options": {...}}},
+IN:  {"prompts": [{"ids": [...], "question": [...]}], "presses": {"name": {"press": "SnapKVPress", "options": {...}, "attention": "eager"?}},
      "kept": [number per prompt], "answerTokens": 12}
 OUT: {"versions": {...}, "full": [{"answer": [...]}], "presses": {"name": [{"kept": [layers][heads][positions], "answer": [...],
      "kl": mean nats to the full cache over the full cache's own answer, "top1": share of equal likeliest tokens}]}}
 
 float32 on the CPU. The text is compressed alone; the question follows at its true positions, as in kvpress' own pipeline.
 """
+import copy
 import json
 import sys
 
@@ -22,8 +23,9 @@ model = AutoModelForCausalLM.from_pretrained(
     folder or ".", gguf_file=name, dtype=torch.float32, attn_implementation="sdpa").eval()
 
 
-def prefill(ids, press=None):
+def prefill(ids, press=None, attention="sdpa"):
     cache = DynamicCache()
+    model.set_attn_implementation(attention)
     tokens = torch.tensor([ids])
     with torch.no_grad():
         if press is None:
@@ -31,6 +33,7 @@ def prefill(ids, press=None):
         else:
             with press(model):
                 model(tokens, past_key_values=cache, logits_to_keep=1)
+    model.set_attn_implementation("sdpa")
     return cache
 
 
@@ -53,7 +56,8 @@ def keep_exactly(press, count, kept):
     """The press with its own scores, keeping `count` tokens, and what it kept written down."""
     def compress(module, hidden_states, keys, values, attentions, kwargs):
         scores = press.score(module, hidden_states, keys, values, attentions, kwargs)
-        indices = scores.topk(count, dim=-1).indices
+        own = getattr(press, "get_layer_budget", None)
+        indices = scores.topk(own(module, keys.shape[2]) if own else count, dim=-1).indices
         kept.append([sorted(head) for head in indices[0].tolist()])
         indices = indices.unsqueeze(-1).expand(-1, -1, -1, module.head_dim)
         return keys.gather(2, indices).contiguous(), values.gather(2, indices).contiguous()
@@ -74,8 +78,10 @@ for prompt, count in zip(given["prompts"], given["kept"]):
             made = getattr(kvpress, spec["press"])(compression_ratio=ratio, **spec["options"])
             return keep_exactly(made, count, kept)
         kept = []
-        theirs = answer(prefill(ids, press(kept)), question, len(ids), given["answerTokens"])
-        rows = feed(prefill(ids, press([])), told, len(ids))[len(question) - 1:].log_softmax(-1)
+        cache = prefill(ids, press(kept), spec.get("attention", "sdpa"))
+        copied = copy.deepcopy(cache)
+        theirs = answer(cache, question, len(ids), given["answerTokens"])
+        rows = feed(copied, told, len(ids))[len(question) - 1:].log_softmax(-1)
         kl = (exact.exp() * (exact - rows)).sum(-1).mean()
         top1 = (exact.argmax(-1) == rows.argmax(-1)).float().mean()
         presses[name].append({"kept": kept, "answer": theirs, "kl": float(kl), "top1": float(top1)})

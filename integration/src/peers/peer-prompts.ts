@@ -5,14 +5,17 @@ const places = ['hill', 'lake', 'field', 'market', 'bridge', 'old mill', 'narrow
 const things = ['red boat', 'tall teacher', 'small lantern', 'grey horse', 'young baker', 'heavy wagon']
 const acts = ['crosses', 'passes', 'watches', 'leaves', 'remembers', 'walks around']
 
-/** A text with six numbers hidden and a question about one of them, in this project's own words. */
+/** A text with `count` numbers hidden and a question about one of them, in this project's own words. */
 export function peerPrompt(
   seed: number,
   sentences: number,
+  count: number,
 ): { readonly text: string; readonly question: string; readonly answer: string } {
   const random = new SeededRandom(seed)
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T
-  const facts = names.map((name) => ({ name, number: String(1_000_000 + random.below(9_000_000)) }))
+  const facts = names
+    .slice(0, count)
+    .map((name) => ({ name, number: String(1_000_000 + random.below(9_000_000)) }))
   const lines = Array.from(
     { length: sentences },
     () => `The ${pick(things)} ${pick(acts)} the ${pick(places)}.`,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Model } from '@qpkv/core'
 import { prose, variedTexts } from './texts.ts'
 
-const PEER = 'node-llama-cpp@3.22.1'
+export const PEER = 'node-llama-cpp@3.22.1'
 
 interface PeerAnswer {
   readonly tokens: readonly (readonly number[])[]
@@ -57,7 +57,8 @@ export async function compareWithLlamaCpp(
   }
 }
 
-function askPeer(file: string, folder: string, input: object): PeerAnswer {
+/** npm brings the peer into `folder`, once. */
+export function bringLlamaCpp(folder: string): void {
   mkdirSync(folder, { recursive: true })
   if (!existsSync(join(folder, 'node_modules', 'node-llama-cpp')))
     // Its prebuilt library is a package; the install script would look for a compiler.
@@ -68,6 +69,10 @@ function askPeer(file: string, folder: string, input: object): PeerAnswer {
         stdio: ['ignore', 2, 2],
       },
     )
+}
+
+function askPeer(file: string, folder: string, input: object): PeerAnswer {
+  bringLlamaCpp(folder)
   const script = join(folder, 'llama-cpp-peer.mjs')
   copyFileSync(new URL('llama-cpp-peer.mjs', import.meta.url), script)
   const answer = join(folder, 'answer.json')

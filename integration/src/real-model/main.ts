@@ -28,7 +28,7 @@ for (const question of questions) {
   replies[question] = (await context.generate({ maxTokens: 40, temperature: 0 }).result).text
 }
 const llamaCpp = await compareWithLlamaCpp(model, file, join(folder, 'peer'))
-const transformers = compareWithTransformers(file, folder, values.python)
+const transformers = await compareWithTransformers(model, file, folder, values.python)
 const report = {
   model: realModel.name,
   sha256: realModel.sha256,
@@ -45,7 +45,9 @@ process.stdout.write(text)
 if (values.out !== undefined) writeFileSync(values.out, text)
 const wrong =
   llamaCpp.textsEqual < llamaCpp.texts ||
-  (transformers as { checks?: { outcome: string }[] } | undefined)?.checks?.some(
-    ({ outcome }) => outcome === 'failed',
-  )
-if (wrong === true) process.exitCode = 1
+  (transformers !== undefined &&
+    (transformers.textsEqual < transformers.texts ||
+      [transformers.file, transformers.exported].some(({ checks }) =>
+        checks.some(({ outcome }) => outcome === 'failed'),
+      )))
+if (wrong) process.exitCode = 1

@@ -6,6 +6,7 @@ import { addChat } from './commands/chat.ts'
 import { addBench } from './commands/bench.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addExport } from './commands/export.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addMemory } from './commands/memory.ts'
 import { addMethods } from './commands/methods.ts'
@@ -50,5 +51,6 @@ export function makeProgram(io: Io, benchmarks: readonly Benchmark[]): Command {
   addPull(program, io)
   addCache(program, io)
   addMemory(program, io)
+  addExport(program, io)
   return program
 }

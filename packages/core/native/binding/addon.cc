@@ -7,6 +7,7 @@
 #include "binding/convert.h"
 #include "binding/cpu_features.h"
 #include "binding/objects.h"
+#include "binding/read_model.h"
 #include "engine/backends.h"
 
 namespace qpkv {
@@ -24,6 +25,20 @@ Napi::Value CpuFeatures(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
   for (const std::string& name : FoundCpuFeatures()) names.Set(names.Length(), name);
   return names;
+}
+
+Napi::Value ReadBlockValues(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].As<Napi::String>();
+  const Napi::Uint8Array source = info[1].As<Napi::Uint8Array>();
+  BlockType type;
+  if (!BlockTypeOf(name, &type) || source.ByteLength() % BlockBytes(type) != 0)
+    throw MakeError(info.Env(), "KV_INTERNAL",
+                    "Expected whole blocks of a known type but received " +
+                        std::to_string(source.ByteLength()) + " bytes of " + name + ".");
+  const size_t blocks = source.ByteLength() / BlockBytes(type);
+  Napi::Float32Array values = Napi::Float32Array::New(info.Env(), blocks * static_cast<size_t>(BlockValues(type)));
+  ReadBlocks(type, source.Data(), blocks, values.Data());
+  return values;
 }
 
 Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
@@ -76,6 +91,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("opTables", Napi::Function::New(env, OpTables));
   exports.Set("cpuFeatures", Napi::Function::New(env, CpuFeatures));
   exports.Set("backendDevices", Napi::Function::New(env, BackendDevices));
+  exports.Set("readBlocks", Napi::Function::New(env, ReadBlockValues));
   exports.Set("createEngine", Napi::Function::New(env, CreateEngine));
   return exports;
 }

@@ -6,9 +6,7 @@
 #include "binding/convert.h"
 
 namespace qpkv {
-namespace {
 
-// Names as TypeScript writes them; false for exact elements.
 bool BlockTypeOf(const std::string& name, BlockType* type) {
   const char* const names[] = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q6_k"};
   for (size_t i = 0; i < std::size(names); ++i)
@@ -18,6 +16,8 @@ bool BlockTypeOf(const std::string& name, BlockType* type) {
     }
   return false;
 }
+
+namespace {
 
 TensorSource ReadTensor(const Napi::Object& from) {
   TensorSource tensor;

@@ -3,10 +3,15 @@
 #include <napi.h>
 
 #include <memory>
+#include <string>
 
+#include "base/block_source.h"
 #include "engine/load_model.h"
 
 namespace qpkv {
+
+// Names as TypeScript writes them; false for exact elements.
+bool BlockTypeOf(const std::string& name, BlockType* type);
 
 ModelDescription ReadModel(const Napi::Object& description);
 

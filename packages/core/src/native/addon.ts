@@ -13,6 +13,8 @@ export interface Addon {
   cpuFeatures(): string[]
   /** The devices of a backend's shared library. Throws KV_UNSUPPORTED where it can do nothing here. */
   backendDevices(library: string): { name: string; memoryBytes: number }[]
+  /** Values of whole blocks of codes; float32 as the format defines them. */
+  readBlocks(block: GgufBlock, bytes: Uint8Array): Float32Array
   /** `library`: a backend's shared library (native/ops/backend.h); `device`: which of its devices. */
   createEngine(options: { threads: number; table?: string; library?: string; device?: number }): NativeEngine
 }

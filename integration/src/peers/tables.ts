@@ -1,0 +1,65 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { CacheRow } from './caches.ts'
+import type { PrunerRow } from './pruners.ts'
+
+const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+  [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n')
+
+export const prunersTable = (rows: readonly PrunerRow[], prompts: number) =>
+  table(
+    [
+      'rule',
+      'same tokens',
+      'same answers',
+      'right here / there',
+      'KL here / there',
+      'same likeliest token here / there',
+    ],
+    rows.map((row) => [
+      row.method,
+      percent(row.sameTokens, 2),
+      `${row.sameAnswers} of ${prompts}`,
+      `${row.rightHere} / ${row.rightThere}`,
+      `${row.klHere.toFixed(4)} / ${row.klThere.toFixed(4)}`,
+      `${percent(row.top1Here, 1)} / ${percent(row.top1There, 1)}`,
+    ]),
+  )
+
+export const cachesTable = (rows: readonly CacheRow[]) =>
+  table(
+    [
+      'program and cache',
+      'bytes of its 16-bit cache',
+      'right answers',
+      'KL, nats',
+      'same likeliest token',
+      'first token',
+      'later tokens',
+    ],
+    rows.map((row) => [
+      `${row.program}: ${row.cache === 'full' ? 'all, 16 bit' : row.cache}`,
+      percent(row.share, 1),
+      `${percent(row.right)} (${percent(row.rightInterval.low)} to ${percent(row.rightInterval.high)})`,
+      row.cache === 'full'
+        ? '0'
+        : `${row.kl.toPrecision(2)} (${row.klInterval.low.toPrecision(2)} to ${row.klInterval.high.toPrecision(2)})`,
+      percent(row.top1, 1),
+      `${row.prefillMs.toFixed(0)} ms`,
+      `${row.tokenMs.toFixed(1)} ms`,
+    ]),
+  )
+
+const BEGIN = '<!-- peers: begin -->'
+const END = '<!-- peers: end -->'
+
+/** Puts the tables between the page's two marks. */
+export function writeIntoPage(path: string, tables: readonly string[]): void {
+  const page = readFileSync(path, 'utf8')
+  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)]
+  if (from < 0 || to < from) throw new Error(`${path} lacks the lines ${BEGIN} and ${END}.`)
+  writeFileSync(path, `${page.slice(0, from + BEGIN.length)}\n\n${tables.join('\n\n')}\n\n${page.slice(to)}`)
+}
