@@ -24,7 +24,6 @@ async function play(
   })
   const bytes = context.bytes
   await using copy = context.fork()
-  const forked = performance.now()
   await context.append([...question])
   let first = 0
   const stream = context.generate({ maxTokens: answerTokens, temperature: 0, stopTokens: [] })

@@ -115,7 +115,7 @@ function orderOf(name: string, { architecture, rule, config }: GgufContents['mod
   const turned = rule.pairedRows === true && (role(layer.q) || role(layer.k))
   return {
     headDim: turned ? Number(config['head_dim']) : 0,
-    subtract: rule.wholeNorms === true && /norm\.weight$/.test(name) ? 1 : 0,
+    subtract: rule.wholeNorms === true && name.endsWith('norm.weight') ? 1 : 0,
   }
 }
 
@@ -126,7 +126,7 @@ async function copyTensor(
   written: string,
   order: RowOrder,
 ): Promise<void> {
-  const { readBlocks } = loadAddon().addon
+  const { addon } = loadAddon()
   const rows = tensorRows(shape)
   const rowBytes = bytes / rows
   const step = order.headDim || 1
@@ -138,7 +138,7 @@ async function copyTensor(
       throw kvError('KV_MODEL_FILE', 'The model file ends before its tensors do. Fetch it again.')
     const values =
       element(dtype) === undefined
-        ? Buffer.from(readBlocks(dtype.toLowerCase() as GgufBlock, source).buffer)
+        ? Buffer.from(addon.readBlocks(dtype.toLowerCase() as GgufBlock, source).buffer)
         : source
     await target.writeFile(pairedRows(values, source.length / rowBytes, written, order))
   }

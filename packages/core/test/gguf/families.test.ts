@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
-import { loadModel } from '../../src/index.ts'
+import { exportModel, loadModel } from '../../src/index.ts'
 import { goldenFloats, goldenJson, largestDifference } from '../support/golden.ts'
 import { namedWeights } from '../support/named-weights.ts'
+import { temporaryFolder } from '../support/model-folder.ts'
 import { throwsKv } from '../support/throws.ts'
 import { ggufFile } from './support/gguf-model.ts'
 import type { MetadataValue, WrittenTensor } from './support/write-gguf.ts'
@@ -175,15 +176,20 @@ it.each<Case>([
   ['phi3-short', 'phi3', longrope(80), longTables],
   ['phi3-long', 'phi3', longrope(79), longTables],
   ['phi4-mini', 'phi3', { ...longrope(32), 'rope.dimension_count': { u32: 12 } }, longTables],
-])('%s as a GGUF file has the logits of transformers', async (name, architecture, more, tables) => {
-  const family = goldenJson<FamilyCase>(`families/${name}.json`)
-  await using model = await loadModel(writeCase(family, architecture, more, tables), {
-    precision: 'f32',
-    threads: 2,
-  })
-  const { logits } = await model.logits([...family.ids])
-  expect(largestDifference(logits, goldenFloats(`families/${name}.f32`))).toBeLessThan(1e-4)
-})
+])(
+  '%s as a GGUF file, and exported from it, has the logits of transformers',
+  async (name, architecture, more, tables) => {
+    const family = goldenJson<FamilyCase>(`families/${name}.json`)
+    const file = writeCase(family, architecture, more, tables)
+    const folder = temporaryFolder()
+    await exportModel(file, folder)
+    for (const path of [file, folder]) {
+      await using model = await loadModel(path, { precision: 'f32', threads: 2 })
+      const { logits } = await model.logits([...family.ids])
+      expect(largestDifference(logits, goldenFloats(`families/${name}.f32`)), path).toBeLessThan(1e-4)
+    }
+  },
+)
 
 it('a table of rotary divisors that is none is refused', async () => {
   const family = goldenJson<FamilyCase>('families/phi3-long.json')
