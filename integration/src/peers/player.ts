@@ -73,6 +73,6 @@ export class Player {
   async #next<T>(): Promise<T> {
     const { value, done } = await this.#lines.next()
     if (done === true) throw new Error(`${this.command} ended early; what it said stands above.`)
-    return JSON.parse(value as string) as T
+    return JSON.parse(value) as T
   }
 }
