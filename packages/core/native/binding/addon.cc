@@ -36,7 +36,8 @@ Napi::Value ReadBlockValues(const Napi::CallbackInfo& info) {
                     "Expected whole blocks of a known type but received " +
                         std::to_string(source.ByteLength()) + " bytes of " + name + ".");
   const size_t blocks = source.ByteLength() / BlockBytes(type);
-  Napi::Float32Array values = Napi::Float32Array::New(info.Env(), blocks * static_cast<size_t>(BlockValues(type)));
+  Napi::Float32Array values =
+      Napi::Float32Array::New(info.Env(), blocks * static_cast<size_t>(BlockValues(type)));
   ReadBlocks(type, source.Data(), blocks, values.Data());
   return values;
 }
