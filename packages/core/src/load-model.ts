@@ -178,14 +178,14 @@ const isBackendDevice = (device: unknown): device is BackendDevice =>
   Number.isSafeInteger((device as BackendDevice).index) &&
   (device as BackendDevice).index >= 0
 
-/** `QPKV_CORE_BACKEND`: the library of another backend than the CPU's, where no device is given. */
+/** `QPKV_CORE_BACKEND`: the library of another backend than the CPU's, where neither device nor table is given. */
 function createEngine(
   threads: number,
   table: string | undefined,
   device: BackendDevice | undefined,
 ): NativeEngine {
   const { addon } = loadAddon()
-  const library = device?.library ?? process.env['QPKV_CORE_BACKEND']
+  const library = device?.library ?? (table === undefined ? process.env['QPKV_CORE_BACKEND'] : undefined)
   if (library) {
     try {
       return addon.createEngine({ threads, library, device: device?.index ?? 0 })

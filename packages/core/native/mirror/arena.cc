@@ -9,6 +9,7 @@ namespace qpkv {
 namespace {
 constexpr size_t kReserved = size_t{16} << 30;  // of addresses; pages come when they are touched
 constexpr size_t kStep = size_t{2} << 20;       // protection changes by whole huge pages
+constexpr size_t kPage = size_t{4} << 10;
 }  // namespace
 
 Arena::Arena() {
@@ -45,6 +46,10 @@ void Arena::Give(void* data) {
   const size_t offset = static_cast<size_t>(static_cast<uint8_t*>(data) - base_);
   const auto found = taken_.find(offset);
   QPKV_CHECK(found != taken_.end());
+  // What is given back goes to the system, so that a test may look at resident memory.
+  const size_t begin = (offset + kPage - 1) / kPage * kPage;
+  const size_t end = (offset + found->second) / kPage * kPage;
+  if (begin < end) madvise(base_ + begin, end - begin, MADV_DONTNEED);
   free_.emplace((found->second + 63) / 64 * 64 + 64, offset);
   taken_.erase(found);
 }

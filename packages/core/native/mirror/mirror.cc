@@ -13,38 +13,8 @@
 #include "abi_hash.h"
 #include "base/stream.h"
 #include "mirror/arena.h"
-#include "mirror/device_pointers.h"
+#include "mirror/op_memory.h"
 #include "ops/cpu_backend.h"
-
-// Every op of the table that runs on a stream and takes arguments.
-#define QPKV_MIRRORED_OPS(OP) \
-  OP(LoadFloats)              \
-  OP(Embed)                   \
-  OP(PackWeight)              \
-  OP(Matmul)                  \
-  OP(RmsNorm)                 \
-  OP(Rope)                    \
-  OP(Scale)                   \
-  OP(Glu)                     \
-  OP(Experts)                 \
-  OP(StoreHeads)              \
-  OP(PrefillAttention)        \
-  OP(ScoreOperation)          \
-  OP(ShareHeads)              \
-  OP(Select)                  \
-  OP(MeanTokens)              \
-  OP(Pack)                    \
-  OP(Unpack)                  \
-  OP(MarkTokens)              \
-  OP(CheckParts)              \
-  OP(AppendTokens)            \
-  OP(DecodeAttention)         \
-  OP(EvictLowest)             \
-  OP(MoveScores)              \
-  OP(UploadPieces)            \
-  OP(NoteNan)                 \
-  OP(CountTokens)             \
-  OP(Sample)
 
 namespace qpkv {
 namespace {
@@ -82,6 +52,43 @@ Recording* Recorder(const Stream& stream) {
   return found == The().recording.end() ? nullptr : found->second;
 }
 
+// Looks at every pointer of an op's arguments, those that lie on the device included (op_memory.h).
+// The pages are open.
+struct Owned {
+  const char* op;
+  bool recorded;
+
+  template <class T>
+  void at(T* data, size_t count) {
+    size_t size = 1;
+    if constexpr (!std::is_void_v<T>) size = sizeof(T);
+    CheckOwned(op, data, count * size);
+  }
+  template <class T, class Inner>
+  void each(T* data, size_t count, const Inner& inner) {
+    at(data, count);
+    for (size_t i = 0; data != nullptr && i < count; ++i) {
+      std::remove_const_t<T> copy = data[i];
+      inner(copy);
+    }
+  }
+  template <class T, class Inner>
+  void each_on_host(Host<T> data, size_t count, const Inner& inner) {
+    on_host(data);
+    for (size_t i = 0; i < count; ++i) {
+      std::remove_const_t<T> copy = data.get()[i];
+      inner(copy);
+    }
+  }
+  template <class T>
+  void on_host(Host<T> data) {
+    if (recorded && data) Refuse(op, "host memory inside of a Replay");
+  }
+  size_t weight_bytes(const PackedWeight& weight) const {
+    return The().inner.PackedWeightBytes(weight.format, weight.n, weight.k);
+  }
+};
+
 // Runs with open pages; a lack of scratch waits for Check.
 template <class Call>
 void RunOpen(Stream& stream, const Call& call) {
@@ -99,24 +106,20 @@ void RunOpen(Stream& stream, const Call& call) {
   }
 }
 
-// What an op sends from the host counts like an upload, and has no place in a Replay.
-template <class Args>
-void NoteHostArguments(const char*, Stream&, const Args&) {}
-void NoteHostArguments(const char* name, Stream& stream, const UploadPiecesArgs&) {
-  if (Recorder(stream) != nullptr) Refuse(name, "host memory inside of a Replay");
-  ++The().counts.uploads;
-}
-
 // The op that a member of the table names.
 template <auto op, class Args>
 void Mirrored(const char* name, Stream& stream, const Args& args) {
-  DevicePointers(args, [&](const void* data, size_t bytes) { CheckOwned(name, data, bytes); });
-  NoteHostArguments(name, stream, args);
-  if (Recording* recording = Recorder(stream)) {
-    static_assert(std::is_trivially_copyable_v<Args>, "arguments are plain structs");
+  static_assert(std::is_trivially_copyable_v<Args>, "arguments are plain structs");
+  Recording* recording = Recorder(stream);
+  if constexpr (std::is_same_v<Args, UploadPiecesArgs>) ++The().counts.uploads;
+  if (recording != nullptr)
     recording->push_back([name, args](Stream& on) { Mirrored<op, Args>(name, on, args); });
-  }
-  RunOpen(stream, [&] { (The().inner.*op)(stream, args); });
+  RunOpen(stream, [&] {
+    Owned owned{name, recording != nullptr};
+    Args visited = args;
+    VisitMemory(visited, owned);
+    (The().inner.*op)(stream, args);
+  });
 }
 
 void* Allocate(Stream&, size_t bytes) { return The().arena.Take(bytes == 0 ? 1 : bytes); }
@@ -195,7 +198,7 @@ const Ops& Table() {
     ops.Replay = Replay;
 #define QPKV_MIRROR(NAME) \
   ops.NAME = [](Stream& stream, const auto& args) { Mirrored<&Ops::NAME>(#NAME, stream, args); };
-    QPKV_MIRRORED_OPS(QPKV_MIRROR)
+    QPKV_OPS_WITH_ARGUMENTS(QPKV_MIRROR)
 #undef QPKV_MIRROR
     return ops;
   }();
@@ -208,10 +211,13 @@ const StatisticList& InnerStatistics() { return *CpuBackend(kAbi)->statistics[0]
 template <int kIndex>
 void MirroredStatistic(Stream& stream, const StatisticArgs& args) {
   const Statistic& inner = InnerStatistics().items[kIndex];
-  DevicePointers(
-      args, [&](const void* data, size_t bytes) { CheckOwned(inner.about->name, data, bytes); });
   if (Recorder(stream) != nullptr) Refuse(inner.about->name, "a statistic inside of a Replay");
-  RunOpen(stream, [&] { inner.run(stream, args); });
+  RunOpen(stream, [&] {
+    Owned owned{inner.about->name, false};
+    StatisticArgs visited = args;
+    VisitMemory(visited, inner, owned);
+    inner.run(stream, args);
+  });
 }
 
 template <int... kIndices>
@@ -232,12 +238,6 @@ const StatisticList& MirroredStatistics(std::integer_sequence<int, kIndices...>)
 const StatisticList& Statistics() {
   return MirroredStatistics(std::make_integer_sequence<int, kMostStatistics>());
 }
-
-#define QPKV_COUNT(NAME) +1
-// The name, the eight functions for memory and PackedWeightBytes come beside them.
-static_assert(sizeof(Ops) == sizeof(void*) * (10 + (0 QPKV_MIRRORED_OPS(QPKV_COUNT))),
-              "an op was added or removed: QPKV_MIRRORED_OPS lists them all");
-#undef QPKV_COUNT
 
 void DestroyMirrorStream(Stream* stream) {
   {

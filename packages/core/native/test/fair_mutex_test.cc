@@ -39,7 +39,7 @@ QPKV_TEST(FairMutexIsHandedOnInOrder) {
 QPKV_TEST(PrefillStarvesNobody) {
   TinyShape shape;
   shape.layers = 1;
-  const auto model = TinyModel(AvailableTables().front(), 1, shape);
+  const auto model = TinyModel(EngineTables().front(), 1, shape);
   const auto context = PrefillAll(model, TinyPrompt(50, shape.vocab), {FullPlan(*model)})[0];
   Prefill prefill(model, TinyPrompt(40 * kChunkTokens, shape.vocab), {FullPlan(*model)});
   std::atomic<bool> done{false};

@@ -10,6 +10,7 @@
 #include "base/bf16.h"
 #include "base/f16.h"
 #include "ops/cpu_backend.h"
+#include "test/staged_ops.h"
 
 namespace qpkv {
 namespace {
@@ -59,10 +60,15 @@ static const Backend* OtherBackend() {
   return backend;
 }
 
+// Its best table as the op suite takes it.
+static const StagedOps& OtherOps() {
+  static const StagedOps staged(BestTable(*OtherBackend(), ""));
+  return staged;
+}
+
 const std::vector<const Ops*>& Tables() {
   static const std::vector<const Ops*> tables = [] {
-    if (const Backend* other = OtherBackend())
-      return std::vector<const Ops*>(other->tables, other->tables + other->table_count);
+    if (OtherBackend() != nullptr) return std::vector<const Ops*>{&OtherOps().ops()};
     int count = 0;
     const Ops* const* all = AvailableOps(&count);
     std::vector<const Ops*> list;
@@ -70,6 +76,12 @@ const std::vector<const Ops*>& Tables() {
       if (std::strcmp(all[i]->name, "reference") != 0) list.push_back(all[i]);
     return list;
   }();
+  return tables;
+}
+
+const std::vector<Table>& EngineTables() {
+  static const std::vector<Table> tables =
+      OtherBackend() ? std::vector<Table>{BestTable(*OtherBackend(), "")} : AvailableTables();
   return tables;
 }
 
@@ -82,10 +94,8 @@ bool Sampled() {
 const Ops& Reference() { return *FindOps("reference"); }
 
 const StatisticList& StatisticsFor(const Ops& ops) {
-  const Backend* other = OtherBackend();
-  for (int i = 0; other != nullptr && i < other->table_count; ++i)
-    if (other->tables[i] == &ops) return *other->statistics[i];
-  return StatisticsOf(ops);
+  return OtherBackend() != nullptr && &ops == &OtherOps().ops() ? OtherOps().statistics()
+                                                                : StatisticsOf(ops);
 }
 
 const std::vector<Stream*>& Streams() {
@@ -100,8 +110,7 @@ const std::vector<Stream*>& Streams() {
 Stream& TestStream() { return *Streams()[1]; }
 
 OpenDevice& TestDevice() {
-  static OpenDevice device(
-      OtherBackend() ? BestTable(*OtherBackend(), "") : AvailableTables().front(), 0, 2);
+  static OpenDevice device(EngineTables().front(), 0, 2);
   return device;
 }
 

@@ -28,11 +28,14 @@ struct TestEntry {
 // Runs the tests whose name contains one of the filters, or all; the exit status.
 int RunTests(const std::vector<std::string>& filters);
 
-// Every table of this build and CPU but the reference, or those of the backend that
-// QPKV_TEST_BACKEND names, whose ops must take host memory for their own; the reference itself.
+// Every table of this build and CPU but the reference, or that of the backend that
+// QPKV_TEST_BACKEND names, whose ops are given copies on its device (staged_ops.h); the reference.
 const std::vector<const Ops*>& Tables();
 const Ops& Reference();
 const StatisticList& StatisticsFor(const Ops& ops);
+// The tables that engines of tests run on, best first: the same, with nothing staged, and the
+// reference.
+const std::vector<Table>& EngineTables();
 
 // Whether this case is to be run: always, or the first and one in QPKV_TEST_EVERY after it, where a
 // backend is much slower than the tests were made for.

@@ -55,7 +55,7 @@ QPKV_TEST(GrowthAsksForLess) {
 }
 
 QPKV_TEST(SchedulerAdmitsInOrder) {
-  const auto model = TinyModel(AvailableTables().front(), 1);
+  const auto model = TinyModel(EngineTables().front(), 1);
   const int vocab = model->description.vocab, layers = model->description.layers;
   model->memory->set_limit(1000);
   Scheduler scheduler(model->engine);
@@ -96,7 +96,7 @@ QPKV_TEST(SchedulerAdmitsInOrder) {
 
 // Where only idle contexts hold the memory, waiting has an end.
 QPKV_TEST(SchedulerGivesUpWithoutMemory) {
-  const auto model = TinyModel(AvailableTables().front(), 1);
+  const auto model = TinyModel(EngineTables().front(), 1);
   const int vocab = model->description.vocab, layers = model->description.layers;
   model->memory->set_limit(1000);
   Scheduler scheduler(model->engine, std::chrono::milliseconds(200));

@@ -80,6 +80,28 @@ QPKV_TEST(MirrorRefusesForeignPointers) {
          }));
 }
 
+// Pointers that lie on the device themselves are looked at too.
+QPKV_TEST(MirrorRefusesForeignPointersOnTheDevice) {
+  OpenDevice device(MirrorTable(), 0, 1);
+  const int vocab = 50;
+  const std::vector<float> logits(vocab, 1.0f);
+  const Buffer own(device, sizeof(float) * vocab), rows(device, sizeof(SampleRow)),
+      out(device, sizeof(SampledToken));
+  const auto upload = [&](const Buffer& to, const void* from, size_t bytes) {
+    device.ops.Upload(device.stream, to.data(), OnHost(from), bytes);
+  };
+  upload(own, logits.data(), sizeof(float) * vocab);
+  const auto sample = [&](const float* from) {
+    SampleRow row{};
+    row.logits = from;
+    upload(rows, &row, sizeof row);
+    device.ops.Sample(device.stream, {static_cast<const SampleRow*>(rows.data()), 1, vocab,
+                                      static_cast<SampledToken*>(out.data())});
+  };
+  Expect("its own", !Dies([&] { sample(own.floats()); }));
+  Expect("the host's", Dies([&] { sample(logits.data()); }));
+}
+
 // What the body says the second time is not listened to: what it said the first time is run.
 QPKV_TEST(MirrorReplaysWhatItRecorded) {
   OpenDevice device(MirrorTable(), 0, 2);
@@ -109,6 +131,14 @@ QPKV_TEST(MirrorReplaysWhatItRecorded) {
              const int32_t id = 1;
              b.device.ops.Upload(b.device.stream, const_cast<void*>(b.ids.data()),
                                  OnHost<const void>(&id), 4);
+           });
+         }));
+  Expect("nor in the arguments of any op", Dies([&] {
+           device.ops.Replay(device.stream, 44, OnHost<void>(&body), [](void* context) {
+             Body& b = *static_cast<Body*>(context);
+             const float x = 1;
+             b.device.ops.LoadFloats(b.device.stream,
+                                     {OnHost<const void>(&x), Element::kF32, 1, b.counts.floats()});
            });
          }));
 }

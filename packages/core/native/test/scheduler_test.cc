@@ -97,7 +97,7 @@ Answer AnswerBeside(Scheduler& scheduler, const std::shared_ptr<Model>& model,
 
 // In the float32 mode to the bit, whatever the schedule.
 QPKV_TEST(SchedulerNeighboursChangeNothing) {
-  for (const Table& table : AvailableTables()) {
+  for (const Table& table : EngineTables()) {
     if (!std::strcmp(table.ops->name, "reference")) continue;
     const auto model = TinyModel(table, 2);
     constexpr int kRequests = 8;
@@ -174,7 +174,7 @@ class Gate {
 };
 
 QPKV_TEST(SchedulerTakesTurns) {
-  const auto engine = std::make_shared<Engine>(AvailableTables().front(), 1);
+  const auto engine = std::make_shared<Engine>(EngineTables().front(), 1);
   Scheduler scheduler(engine);
   std::vector<int> log;
   Gate gate(&scheduler);
@@ -193,7 +193,7 @@ QPKV_TEST(SchedulerTakesTurns) {
 
 // Streams of the last step come back together, though their readers take unlike time.
 QPKV_TEST(SchedulerKeepsStreamsTogether) {
-  const auto model = TinyModel(AvailableTables().front(), 1);
+  const auto model = TinyModel(EngineTables().front(), 1);
   std::vector<std::shared_ptr<Context>> contexts;
   for (int i = 0; i < 6; ++i)
     contexts.push_back(
@@ -219,7 +219,7 @@ bool DoneOrAborted(const std::exception_ptr& error) {
 
 // At any point of a prefill, a reply or an appended text, while others run.
 QPKV_TEST(SchedulerCancelsAnywhere) {
-  const auto model = TinyModel(AvailableTables().front(), 2);
+  const auto model = TinyModel(EngineTables().front(), 2);
   const int vocab = model->description.vocab;
   Scheduler scheduler(model->engine);
   std::atomic<bool> over{false};
@@ -267,7 +267,7 @@ QPKV_TEST(SchedulerCancelsAnywhere) {
 
 // A job that waits behind others ends at once when it is cancelled.
 QPKV_TEST(SchedulerCancelsWaiting) {
-  const auto model = TinyModel(AvailableTables().front(), 1);
+  const auto model = TinyModel(EngineTables().front(), 1);
   const int vocab = model->description.vocab;
   Scheduler scheduler(model->engine);
   const auto start = [&](int tokens) {
@@ -290,7 +290,7 @@ QPKV_TEST(SchedulerCancelsWaiting) {
 
 // Everything is let go at some moment; each job is told, once.
 QPKV_TEST(SchedulerStopsAnywhere) {
-  const auto model = TinyModel(AvailableTables().front(), 2);
+  const auto model = TinyModel(EngineTables().front(), 2);
   const int vocab = model->description.vocab;
   for (int round = 0; round < 12; ++round) {
     auto scheduler = std::make_unique<Scheduler>(model->engine);

@@ -13,7 +13,7 @@ namespace {
 constexpr int kTokens = 24, kQueryHeads = 4, kKvHeads = 2, kDim = 8;
 
 std::shared_ptr<Engine> TestEngine() {
-  static const auto engine = std::make_shared<Engine>(AvailableTables().front(), 2);
+  static const auto engine = std::make_shared<Engine>(EngineTables().front(), 2);
   return engine;
 }
 

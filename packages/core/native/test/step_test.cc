@@ -23,7 +23,7 @@ std::vector<int32_t> Continue(Context* context, int count) {
 
 // Four sequences of different lengths decode in common steps.
 QPKV_TEST(StepTogetherAsAlone) {
-  for (const Table& table : AvailableTables()) {
+  for (const Table& table : EngineTables()) {
     if (!std::strcmp(table.ops->name, "reference")) continue;
     const auto model = TinyModel(table, 2);
     const int vocab = model->description.vocab, layers = model->description.layers;
@@ -77,7 +77,7 @@ QPKV_TEST(StepTogetherAsAlone) {
 // One upload and one read-back a token, however many layers there are.
 QPKV_TEST(StepTransfersPerToken) {
   for (int layers : {2, 6}) {
-    WatchedOps watched(AvailableTables().front());
+    WatchedOps watched(EngineTables().front());
     TinyShape shape;
     shape.layers = layers;
     const auto model = TinyModel(watched.table(), 1, shape);
@@ -113,7 +113,7 @@ CompressionPlan Keeping(const Model& model, int tokens, Evict evict) {
 // Whatever leaves and whatever is packed together behind it: one upload and one read-back each.
 QPKV_TEST(StepTransfersWhereTokensLeave) {
   for (Evict evict : {Evict::kNever, Evict::kFifo, Evict::kLowestScore}) {
-    WatchedOps watched(AvailableTables().front());
+    WatchedOps watched(EngineTables().front());
     const auto model = TinyModel(watched.table(), 2);
     const auto contexts =
         PrefillAll(model, TinyPrompt(60, model->description.vocab), {Keeping(*model, 60, evict)});
@@ -135,7 +135,7 @@ QPKV_TEST(StepTransfersWhereTokensLeave) {
 
 // Forward passes run inside of Step, everything else in a turn of its own.
 QPKV_TEST(NothingRunsOutsideOfStep) {
-  WatchedOps watched(AvailableTables().front());
+  WatchedOps watched(EngineTables().front());
   const auto model = TinyModel(watched.table(), 2);
   const int vocab = model->description.vocab;
   const auto contexts = PrefillAll(model, TinyPrompt(700, vocab), {FullPlan(*model)});
@@ -152,13 +152,18 @@ QPKV_TEST(NothingRunsOutsideOfStep) {
 
 // NaN of one sequence leaves its neighbour alone.
 QPKV_TEST(StepNamesTheRowsWithNan) {
-  const auto model = TinyModel(AvailableTables().front(), 1);
+  const auto model = TinyModel(EngineTables().front(), 1);
   const int vocab = model->description.vocab, layers = model->description.layers;
   const auto good = PrefillAll(model, TinyPrompt(20, vocab), {FullPlan(*model)})[0];
   const auto bad = PrefillAll(model, TinyPrompt(20, vocab, 2), {FullPlan(*model)})[0];
   const int32_t spoilt = 17, sound = 3;
-  auto* embed = static_cast<float*>(model->embed.data);  // [vocab / 64][hidden][64]
-  for (int i = 0; i < model->description.hidden; ++i) embed[i * 64 + spoilt] = NAN;
+  {
+    EngineTurn turn(*model->engine);
+    auto* embed = static_cast<float*>(model->embed.data);  // [vocab / 64][hidden][64]
+    const float nan = NAN;
+    for (int i = 0; i < model->description.hidden; ++i)
+      model->engine->Upload(embed + i * 64 + spoilt, &nan, sizeof nan);
+  }
   std::vector<Work> work(2);
   Buffer logits(model->engine->device, 2 * sizeof(float) * static_cast<size_t>(vocab));
   for (int i = 0; i < 2; ++i) {
