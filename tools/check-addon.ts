@@ -1,6 +1,9 @@
 // check-addon FILE --arch x64|arm64 [--glibc 2.28]: whether a built addon may be published: there, for that
-// processor, and loadable with that C library. Used by the release workflow for every prebuilt file.
+// processor, loadable with that C library, and without what only tests use. Used by the release workflow for every
+// prebuilt file.
 import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { compareVersions, glibcFloor, machineOf } from './elf.ts'
 import { conclude } from './workspace.ts'
@@ -26,6 +29,12 @@ else {
       problems.push(
         `${file}: needs glibc ${floor}, newer than ${values.glibc}; build it in an older container`,
       )
+    if (file.endsWith('.node') && machine === process.arch && opTables(file).includes('reference'))
+      problems.push(`${file}: holds the reference table of the tests; type: npm run build:release`)
   }
 }
 conclude('addon', problems)
+
+function opTables(path: string): string[] {
+  return (createRequire(import.meta.url)(resolve(path)) as { opTables(): string[] }).opTables()
+}

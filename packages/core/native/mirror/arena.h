@@ -1,4 +1,5 @@
-// Device memory that the host cannot look at: pages that are unreadable unless an op runs.
+// Device memory that the host cannot look at: at its addresses nothing can be read or written. Its
+// bytes lie elsewhere, where only ops of the mirror look for them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,29 +17,18 @@ class Arena {
   // Whether [data, data + bytes) lies within one piece that is taken.
   bool Owns(const void* data, size_t bytes);
 
-  // While any is alive, the pages may be read and written.
-  class Open {
-   public:
-    explicit Open(Arena& arena) : arena_(arena) { arena_.Enter(); }
-    ~Open() { arena_.Leave(); }
-    Open(const Open&) = delete;
-    Open& operator=(const Open&) = delete;
-
-   private:
-    Arena& arena_;
-  };
+  // Where the bytes of an address lie.
+  template <class T>
+  T* Opened(T* data) const {
+    return reinterpret_cast<T*>(reinterpret_cast<uintptr_t>(data) - closed_ + opened_);
+  }
 
  private:
-  void Enter();
-  void Leave();
-  void Protect(int protection);
-
   std::mutex mutex_;
-  uint8_t* base_ = nullptr;
-  size_t used_ = 0;                     // pages beyond were never touched
+  uintptr_t closed_, opened_;
+  size_t used_ = 0;                     // what lies behind was never taken
   std::map<size_t, size_t> taken_;      // offset to bytes
   std::multimap<size_t, size_t> free_;  // bytes to offset
-  int open_ = 0;
 };
 
 }  // namespace qpkv

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -52,52 +54,68 @@ Recording* Recorder(const Stream& stream) {
   return found == The().recording.end() ? nullptr : found->second;
 }
 
-// Looks at every pointer of an op's arguments, those that lie on the device included (op_memory.h).
-// The pages are open.
-struct Owned {
-  const char* op;
-  bool recorded;
+// Turns the pointers of an op's arguments, those that lie on the device included (op_memory.h),
+// into those by which the op can reach what they mean. Whatever it is not told of stays closed to
+// it.
+class Opening {
+ public:
+  Opening(const char* op, bool recorded) : op_(op), recorded_(recorded) {}
 
   template <class T>
-  void at(T* data, size_t count) {
+  void at(T*& data, size_t count) {
     size_t size = 1;
     if constexpr (!std::is_void_v<T>) size = sizeof(T);
-    CheckOwned(op, data, count * size);
+    if (data == nullptr || count == 0) return;
+    CheckOwned(op_, data, count * size);
+    data = The().arena.Opened(data);
   }
   template <class T, class Inner>
-  void each(T* data, size_t count, const Inner& inner) {
+  void each(T*& data, size_t count, const Inner& inner) {
     at(data, count);
-    for (size_t i = 0; data != nullptr && i < count; ++i) {
-      std::remove_const_t<T> copy = data[i];
-      inner(copy);
-    }
+    if (data != nullptr && count > 0) data = Copies(data, count, inner);
   }
   template <class T, class Inner>
-  void each_on_host(Host<T> data, size_t count, const Inner& inner) {
+  void each_on_host(Host<T>& data, size_t count, const Inner& inner) {
     on_host(data);
-    for (size_t i = 0; i < count; ++i) {
-      std::remove_const_t<T> copy = data.get()[i];
-      inner(copy);
-    }
+    if (count > 0) data = OnHost<T>(Copies(data.get(), count, inner));
   }
   template <class T>
-  void on_host(Host<T> data) {
-    if (recorded && data) Refuse(op, "host memory inside of a Replay");
+  void on_host(Host<T> data) const {
+    if (recorded_ && data) Refuse(op_, "host memory inside of a Replay");
+  }
+  template <class T>
+  const T* look(const T* data) const {
+    if (data == nullptr) return nullptr;
+    CheckOwned(op_, data, sizeof(T));
+    return The().arena.Opened(data);
   }
   size_t weight_bytes(const PackedWeight& weight) const {
     return The().inner.PackedWeightBytes(weight.format, weight.n, weight.k);
   }
+
+ private:
+  template <class T, class Inner>
+  std::remove_const_t<T>* Copies(T* data, size_t count, const Inner& inner) {
+    using Item = std::remove_const_t<T>;
+    const auto items = std::make_shared<std::vector<Item>>(data, data + count);
+    for (Item& item : *items) inner(item);
+    alive_.push_back(items);
+    return items->data();
+  }
+
+  const char* op_;
+  bool recorded_;
+  std::vector<std::shared_ptr<void>> alive_;
 };
 
-// Runs with open pages; a lack of scratch waits for Check.
+// A lack of scratch waits for Check.
 template <class Call>
-void RunOpen(Stream& stream, const Call& call) {
+void Run(Stream& stream, const Call& call) {
   Mirror& mirror = The();
   {
     std::lock_guard<std::mutex> lock(mirror.mutex);
     ++mirror.counts.ops;
   }
-  const Arena::Open open(mirror.arena);
   try {
     call();
   } catch (const std::bad_alloc&) {
@@ -114,11 +132,11 @@ void Mirrored(const char* name, Stream& stream, const Args& args) {
   if constexpr (std::is_same_v<Args, UploadPiecesArgs>) ++The().counts.uploads;
   if (recording != nullptr)
     recording->push_back([name, args](Stream& on) { Mirrored<op, Args>(name, on, args); });
-  RunOpen(stream, [&] {
-    Owned owned{name, recording != nullptr};
-    Args visited = args;
-    VisitMemory(visited, owned);
-    (The().inner.*op)(stream, args);
+  Run(stream, [&] {
+    Opening opening(name, recording != nullptr);
+    Args opened = args;
+    VisitMemory(opened, opening);
+    (The().inner.*op)(stream, opened);
   });
 }
 
@@ -131,26 +149,27 @@ void Upload(Stream& stream, void* device, Host<const void> host, size_t bytes) {
   CheckOwned("Upload", device, bytes);
   if (Recorder(stream) != nullptr) Refuse("Upload", "host memory inside of a Replay");
   ++The().counts.uploads;
-  RunOpen(stream, [&] { The().inner.Upload(stream, device, host, bytes); });
+  Run(stream, [&] { The().inner.Upload(stream, The().arena.Opened(device), host, bytes); });
 }
 void Download(Stream& stream, Host<void> host, const void* device, size_t bytes) {
   CheckOwned("Download", device, bytes);
   if (Recorder(stream) != nullptr) Refuse("Download", "host memory inside of a Replay");
   ++The().counts.downloads;
-  RunOpen(stream, [&] { The().inner.Download(stream, host, device, bytes); });
+  Run(stream, [&] { The().inner.Download(stream, host, The().arena.Opened(device), bytes); });
 }
 void Copy(Stream& stream, void* to, const void* from, size_t bytes) {
   CheckOwned("Copy", to, bytes);
   CheckOwned("Copy", from, bytes);
   if (Recording* recording = Recorder(stream))
     recording->push_back([=](Stream& on) { Copy(on, to, from, bytes); });
-  RunOpen(stream, [&] { The().inner.Copy(stream, to, from, bytes); });
+  Run(stream,
+      [&] { The().inner.Copy(stream, The().arena.Opened(to), The().arena.Opened(from), bytes); });
 }
 void Zero(Stream& stream, void* device, size_t bytes) {
   CheckOwned("Zero", device, bytes);
   if (Recording* recording = Recorder(stream))
     recording->push_back([=](Stream& on) { Zero(on, device, bytes); });
-  RunOpen(stream, [&] { The().inner.Zero(stream, device, bytes); });
+  Run(stream, [&] { The().inner.Zero(stream, The().arena.Opened(device), bytes); });
 }
 
 StreamStatus Check(Stream& stream) {
@@ -212,11 +231,11 @@ template <int kIndex>
 void MirroredStatistic(Stream& stream, const StatisticArgs& args) {
   const Statistic& inner = InnerStatistics().items[kIndex];
   if (Recorder(stream) != nullptr) Refuse(inner.about->name, "a statistic inside of a Replay");
-  RunOpen(stream, [&] {
-    Owned owned{inner.about->name, false};
-    StatisticArgs visited = args;
-    VisitMemory(visited, inner, owned);
-    inner.run(stream, args);
+  Run(stream, [&] {
+    Opening opening(inner.about->name, false);
+    StatisticArgs opened = args;
+    VisitMemory(opened, inner, opening);
+    inner.run(stream, opened);
   });
 }
 

@@ -9,6 +9,7 @@
 //   each(pointer, count, inner)         [count] structs on the device: inner(T&) visits each
 //   each_on_host(Host, count, inner)    [count] structs on the host that lead to the device
 //   on_host(Host)                       what has no device memory in it
+//   look(pointer)                       the same where it can be read now
 //   weight_bytes(weight)                of a packed weight
 //
 // It may replace pointers, of the arguments and of the structs that inner() is given, which are
@@ -159,8 +160,9 @@ void VisitMemory(NoteNanArgs& a, Visitor& v) {
 
 template <class Visitor>
 void VisitMemory(CountTokensArgs& a, Visitor& v) {
+  const int32_t* ids = v.look(a.ids);
   int32_t last = -1;
-  for (int i = 0; i < a.count; ++i) last = a.ids[i] > last ? a.ids[i] : last;
+  for (int i = 0; i < a.count; ++i) last = std::max(last, ids[i]);
   v.at(a.ids, static_cast<size_t>(a.count));
   v.at(a.counts, static_cast<size_t>(last + 1));
 }

@@ -30,7 +30,7 @@ inline int SegmentsOf(const Part* parts, int count) {
   return segments;
 }
 
-// A head's list, and what lies in its parts. `formats` has not been replaced yet.
+// A head's list, and what lies in its parts. `formats` can be read.
 template <class Visitor>
 void VisitParts(Tensor tensor, const Part*& parts, int count, const TensorFormat* formats, int dim,
                 PartNeeds needs, Visitor& v) {
@@ -57,25 +57,29 @@ void VisitRunningScores(CacheItem& item, int tokens, Visitor& v) {
   v.at(running.victims, static_cast<size_t>(item.head_count) * running.victim_stride);
 }
 
-inline int MostTokens(const CacheItem& item) {
+template <class Visitor>
+int MostTokens(const CacheItem& item, const Visitor& v) {
+  const HeadView* heads = v.look(item.heads);
   int tokens = 0;
-  for (int head = 0; head < item.head_count; ++head)
-    tokens = std::max(tokens, item.heads[head].tokens);
+  for (int head = 0; head < item.head_count; ++head) tokens = std::max(tokens, heads[head].tokens);
   return tokens;
 }
 
 template <class Visitor>
 void VisitMemory(CacheItem& item, int dim, Visitor& v) {
+  const HeadView* heads = v.look(item.heads);
   int key_segments = 0, value_segments = 0;
   for (int head = 0; head < item.head_count; ++head) {
-    const HeadView& view = item.heads[head];
-    key_segments = std::max(key_segments, SegmentsOf(view.keys, view.key_parts));
-    value_segments = std::max(value_segments, SegmentsOf(view.values, view.value_parts));
+    const HeadView& view = heads[head];
+    key_segments = std::max(key_segments, SegmentsOf(v.look(view.keys), view.key_parts));
+    value_segments = std::max(value_segments, SegmentsOf(v.look(view.values), view.value_parts));
   }
-  VisitRunningScores(item, MostTokens(item), v);
+  VisitRunningScores(item, MostTokens(item, v), v);
+  const TensorFormat *key_formats = v.look(item.key_formats),
+                     *value_formats = v.look(item.value_formats);
   v.each(item.heads, static_cast<size_t>(item.head_count), [&](HeadView& view) {
-    VisitParts(Tensor::kKey, view.keys, view.key_parts, item.key_formats, dim, item.needs, v);
-    VisitParts(Tensor::kValue, view.values, view.value_parts, item.value_formats, dim, {}, v);
+    VisitParts(Tensor::kKey, view.keys, view.key_parts, key_formats, dim, item.needs, v);
+    VisitParts(Tensor::kValue, view.values, view.value_parts, value_formats, dim, {}, v);
   });
   VisitFormats(item.key_formats, key_segments, v);
   VisitFormats(item.value_formats, value_segments, v);
@@ -109,7 +113,7 @@ void VisitMemory(DecodeAttentionArgs& a, Visitor& v) {
 template <class Visitor>
 void VisitMemory(EvictLowestArgs& a, Visitor& v) {
   v.each(a.items, static_cast<size_t>(a.count), [&](CacheItem& item) {
-    VisitRunningScores(item, MostTokens(item), v);
+    VisitRunningScores(item, MostTokens(item, v), v);
     v.each(item.heads, static_cast<size_t>(item.head_count), [](HeadView&) {});
   });
 }

@@ -6,13 +6,17 @@
 
 #include "abi_hash.h"
 #include "base/stream.h"
+#ifdef QPKV_TABLE_REFERENCE
 #include "reference/statistics.h"
+#endif
 
 namespace qpkv {
 
 extern const Ops kScalarOps;
 extern const StatisticList kScalarStatistics;
+#ifdef QPKV_TABLE_REFERENCE
 extern const Ops kReferenceOps;
+#endif
 #ifdef QPKV_TABLE_AVX2
 extern const Ops kAvx2Ops;
 extern const StatisticList kAvx2Statistics;
@@ -56,11 +60,13 @@ struct Tables {
     Add(&kNeonOps, &kNeonStatistics);  // part of arm64
 #endif
     Add(&kScalarOps, &kScalarStatistics);
+#ifdef QPKV_TABLE_REFERENCE
     Add(&kReferenceOps, &reference::Statistics());
+#endif
   }
 };
 
-// Best first. "reference" is last.
+// Best first.
 const Tables& AllTables() {
   static const Tables tables;
   return tables;

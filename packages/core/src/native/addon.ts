@@ -7,7 +7,7 @@ import type { WeightFormat } from '../weights/weight-format.ts'
  * checks invariants. Every method that computes returns a promise; the engine's own thread does the work.
  */
 export interface Addon {
-  /** Op tables that this build and CPU offer, best first: 'avx512', 'avx2', 'scalar', 'neon', 'reference'. */
+  /** Op tables that this build and CPU offer, best first: 'avx512', 'avx2', 'neon', 'scalar'; in a checkout 'reference', too. */
   opTables(): string[]
   /** CPU features found at run time, for messages and result files. */
   cpuFeatures(): string[]
