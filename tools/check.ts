@@ -8,6 +8,7 @@ for (const name of [
   'generate-statistics',
   'generate-architectures',
   'generate-methods',
+  'generate-method-tables',
   'generate-benchmarks',
   'make-memory-table',
   'make-error-table',

@@ -3,6 +3,7 @@ for (const name of [
   'generate-statistics',
   'generate-architectures',
   'generate-methods',
+  'generate-method-tables',
   'generate-benchmarks',
 ])
   await import(`./${name}.ts`)
