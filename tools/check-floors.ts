@@ -9,7 +9,7 @@ const floors: [pattern: RegExp, floor: number][] = [
   [/^@qpkv\/core$/, 3],
   [/^@qpkv\/(cuda|methods|reference-model)$/, 4],
   [/^@qpkv\/(bench-kit|chat)$/, 5],
-  [/^@qpkv\/(bench-|server$|ai-sdk$)/, 6],
+  [/^@qpkv\/(bench-|planner$|server$|ai-sdk$)/, 6],
   [/^qpkv$/, 7],
   [/^@qpkv\/(integration|examples)$/, 8],
 ]

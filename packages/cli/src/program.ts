@@ -12,6 +12,7 @@ import { addMemory } from './commands/memory.ts'
 import { addMethods } from './commands/methods.ts'
 import { addCompare } from './commands/compare.ts'
 import { addHeatMap } from './commands/heatmap.ts'
+import { addPlan } from './commands/plan.ts'
 import { addPull } from './commands/pull.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
@@ -52,5 +53,6 @@ export function makeProgram(io: Io, benchmarks: readonly Benchmark[]): Command {
   addCache(program, io)
   addMemory(program, io)
   addExport(program, io)
+  addPlan(program, io)
   return program
 }

@@ -1,10 +1,10 @@
-import { readText, type NamedSpec } from '@qpkv/bench-kit'
-import { KvError, parseSpec, printSpec, type CompressionSpec, type Recipe } from '@qpkv/spec'
+import type { NamedSpec } from '@qpkv/bench-kit'
+import { printSpec, type CompressionSpec, type Recipe } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
 import type { RunFlags } from '../bench/run-bench.ts'
 import { readCompression, type CompressionFlags } from './compression.ts'
 import { wholeNumber } from './numbers.ts'
-import { UsageError } from '../usage-error.ts'
+import { readSpecs } from './read-specs.ts'
 
 export interface BenchFlags extends CompressionFlags, RunFlags {
   readonly specs?: string
@@ -37,22 +37,5 @@ export async function readRows(flags: BenchFlags): Promise<AskedRows> {
     const { spec, ...rest } = await readCompression(flags)
     return { specs: [named(spec)], ...rest }
   }
-  const text = await readText(flags.specs).catch((cause: unknown) => {
-    if (KvError.isInstance(cause)) throw cause
-    throw new UsageError(`There is no file ${flags.specs ?? ''}.`, 'Check the path after --specs.')
-  })
-  const lines = text
-    .split('\n')
-    .map((line, i) => ({ text: line.replace(/(^|\s)#\s.*$/, '').trim(), number: i + 1 }))
-  return {
-    specs: lines.flatMap((line) => (line.text === '' ? [] : [named(parseLine(line, flags.specs ?? ''))])),
-  }
-}
-
-function parseLine({ text, number }: { text: string; number: number }, file: string): CompressionSpec {
-  try {
-    return parseSpec(text)
-  } catch (error) {
-    throw new UsageError(`${file}:${number}: ${(error as Error).message}`, 'See qpkv methods.')
-  }
+  return { specs: (await readSpecs(flags.specs)).map(named) }
 }

@@ -99,9 +99,10 @@ export function layerBytes(
 ): (tokens: number) => number {
   const means = meanBytes(layer, heads, headDim)
   if (pool === 'head') return (tokens) => heads * headBytes(layer, tokens, headDim) + means
-  if (tierCount(layer.segments) > 1)
-    return (tokens) =>
-      Math.ceil(heads * tieredBytesAtMost(layer, tokens + (rounding === 'each' ? 1 : 0), headDim)) + means
+  if (tierCount(layer.segments) > 1) {
+    const atMost = tieredBytesAtMost(layer, headDim)
+    return (tokens) => Math.ceil(heads * atMost(tokens + (rounding === 'each' ? 1 : 0))) + means
+  }
   const exact = layer.segments.reduce((sum, { tokens }) => sum + (typeof tokens === 'number' ? tokens : 0), 0)
   const block = layer.segments.find(({ role }) => role === 'recent')?.tokens
   const period =
@@ -120,23 +121,30 @@ export function layerBytes(
  * At least the bytes of any way in which heads that keep `tokens` on average share them: every segment costs at most a slope
  * times its tokens and the largest excess of a tile, and shares are rounded to whole tokens, the last tier's up.
  */
-function tieredBytesAtMost(layer: StoredLayer, tokens: number, headDim: number): number {
+function tieredBytesAtMost(layer: StoredLayer, headDim: number): (tokens: number) => number {
   const needs = partNeeds(layer)
   let left = 1
-  let bytes = 0
-  for (const { tokens: planned, ...formats } of layer.segments) {
+  const segments = layer.segments.map(({ tokens: planned, ...formats }) => {
     const share = typeof planned === 'object' ? planned.share : planned === 'rest' ? left : 0
     left -= share
-    const most = typeof planned === 'number' ? planned : share * tokens + layer.segments.length
+    let slope = 0
+    let excess = 0
     for (const tensor of ['key', 'value'] as const) {
       const cost = (n: number) => runBytes(tensor, formats[tensor], n, headDim, needs)
-      const slope = cost(TILE_TOKENS) / TILE_TOKENS
-      let excess = 0
-      for (let n = 1; n < TILE_TOKENS; n++) excess = Math.max(excess, cost(n) - slope * n)
-      bytes += slope * most + excess
+      const each = cost(TILE_TOKENS) / TILE_TOKENS
+      let most = 0
+      for (let n = 1; n < TILE_TOKENS; n++) most = Math.max(most, cost(n) - each * n)
+      slope += each
+      excess += most
     }
-  }
-  return bytes
+    return { slope, excess, share, fixed: typeof planned === 'number' ? planned : undefined }
+  })
+  return (tokens) =>
+    segments.reduce(
+      (bytes, { slope, excess, share, fixed = share * tokens + segments.length }) =>
+        bytes + slope * fixed + excess,
+      0,
+    )
 }
 
 /** Bytes of the mean keys that a layer's keys are stored less of: float32 for all stored heads together. */

@@ -1,0 +1,6 @@
+export { planCompression } from './plan-compression.ts'
+export type { PlanOptions, PlanProgress } from './plan-options.ts'
+export type { CompressionPlanning, JudgedSpec } from './plan-result.ts'
+export type { Quality } from './measure/quality.ts'
+export { planningPicture } from './output/planning-picture.ts'
+export { planningText } from './output/planning-text.ts'
