@@ -108,7 +108,7 @@ export { specBits, specKind, type SpecKind } from './report/spec-kind.ts'
 export { summarizeSpecs, type SpecSummary } from './report/spec-summary.ts'
 export { planIdOf, recordIdOf, resultFileName, runIdOf, specIdOf } from './result/ids.ts'
 export { lockFile, type FileLock } from './result/lock-file.ts'
-export { readResults, type Results } from './result/read-results.ts'
+export { collectResults, readResults, type Results } from './result/read-results.ts'
 export { RESULT_SCHEMA_VERSION } from './result/record.ts'
 export type {
   Answer,
@@ -166,3 +166,4 @@ export {
   type LocalExecutorOptions,
 } from './sweep/executor.ts'
 export { expandGrid, type SweepGrid, type SweepJob, type SweepTask } from './sweep/grid.ts'
+export { checkRange, shardRange, type SampleRange, type Shard } from './sweep/sample-range.ts'

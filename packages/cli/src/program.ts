@@ -8,6 +8,8 @@ import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addExport } from './commands/export.ts'
 import { addGenerate } from './commands/generate.ts'
+import { addJob } from './commands/job.ts'
+import { addMerge } from './commands/merge.ts'
 import { addMemory } from './commands/memory.ts'
 import { addMethods } from './commands/methods.ts'
 import { addCompare } from './commands/compare.ts'
@@ -19,6 +21,7 @@ import { addRun } from './commands/run.ts'
 import { addScore } from './commands/score.ts'
 import { addServe } from './commands/serve.ts'
 import { addSweep } from './commands/sweep.ts'
+import { addWorker } from './commands/worker.ts'
 import { addVerify } from './commands/verify.ts'
 import type { Io } from './io.ts'
 import { ownVersion } from './package-versions.ts'
@@ -44,6 +47,9 @@ export function makeProgram(io: Io, benchmarks: readonly Benchmark[]): Command {
   addDoctor(program, io)
   addVerify(program, io)
   addSweep(program, io, benchmarks)
+  addJob(program, io, benchmarks)
+  addMerge(program, io)
+  addWorker(program, io, benchmarks)
   addReport(program, io)
   addCompare(program, io)
   addRun(program, io, benchmarks)

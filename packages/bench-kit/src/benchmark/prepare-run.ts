@@ -4,6 +4,7 @@ import { contentHash } from '../content-hash.ts'
 import type { Facets, RunIdentity, SampleRecord } from '../result/record.ts'
 import type { ResultWriter } from '../result/result-writer.ts'
 import { runSamples, type NamedSpec, type RunSamplesOptions } from '../run/run-samples.ts'
+import { checkRange, type SampleRange } from '../sweep/sample-range.ts'
 import { meanTable } from '../report/mean-table.ts'
 import type { Benchmark, BenchRun, BenchTools } from './benchmark.ts'
 import { given, readOptions, valuesOf, type BenchOptions } from './option-values.ts'
@@ -17,6 +18,8 @@ export interface PreparedRun {
   readonly extent: JsonObject
   /** Per sample, for estimates: tokens to prefill once, and to generate at most per spec. */
   readonly sizes: readonly { readonly prompt: number; readonly answers: number }[]
+  /** Per sample: its id, as records have it. */
+  readonly ids: readonly string[]
   /** Asks every sample under every spec that the file does not hold yet. */
   run(options: RunOptions): Promise<readonly SampleRecord[]>
   /** For the terminal, with the notice below it. */
@@ -32,7 +35,11 @@ export interface PreparedRun {
 export type RunOptions = Pick<
   RunSamplesOptions<{ readonly id: string; readonly facets: Facets }>,
   'specs' | 'workers' | 'signal' | 'progress' | 'onError'
-> & { readonly writer: ResultWriter }
+> & {
+  readonly writer: ResultWriter
+  /** Only these samples; default: all. */
+  readonly range?: SampleRange | undefined
+}
 
 /** Reads options from plain JSON and prepares the samples. @throws KvError KV_INVALID_OPTION, KV_DATA */
 export async function prepareRun(
@@ -58,7 +65,9 @@ export async function prepareRun(
     identity: identityOf(benchmark, settled, prepared, tools),
     extent: valuesOf(benchmark.options, settled, 'extent'),
     sizes: samples.map(({ size }) => size ?? { prompt: 0, answers: 0 }),
-    run: (asked) => {
+    ids: samples.map(({ id }) => id),
+    run: ({ range = { from: 0, to: samples.length }, ...asked }) => {
+      checkRange(range, samples.length)
       const ask = askModel({
         model: tools.model,
         ask: (sample) => benchmark.ask(sample, run),
@@ -66,7 +75,7 @@ export async function prepareRun(
       })
       return runSamples({
         ...asked,
-        samples: samples.map((sample) => ({
+        samples: samples.slice(range.from, range.to).map((sample) => ({
           id: sample.id,
           ...(sample.content === undefined ? {} : { input: contentHash(sample.content) }),
           sample,

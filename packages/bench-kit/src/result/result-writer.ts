@@ -15,7 +15,7 @@ import { machineFacts } from '../machine.ts'
 import { canonicalJson } from '../content-hash.ts'
 import { planIdOf, recordIdOf, runIdOf, specIdOf } from './ids.ts'
 import { lockFile, type FileLock } from './lock-file.ts'
-import { collectResults, parseLines } from './read-results.ts'
+import { collectResults, parseLines, type Results } from './read-results.ts'
 import { RESULT_SCHEMA_VERSION, type FailureLine, type Measurement, type ResultLine } from './record.ts'
 import type { RunIdentity, SampleRecord } from './record.ts'
 import { upgradeLines } from './upgrade.ts'
@@ -41,16 +41,22 @@ export interface OpenOptions {
 export class ResultWriter {
   readonly path: string
   readonly runId: string
+  readonly #identity: RunIdentity
+  readonly #extent: JsonObject
   readonly #lock: FileLock
   readonly #file: number
   readonly #known = new Set<string>()
   readonly #records = new Map<string, SampleRecord>()
+  /** Those of the file, which taking over again does not write again. */
+  readonly #failures = new Set<string>()
   /** Spec id -> SHA-256 of its calibration: a spec may name a file, whose content its id does not hold. */
   readonly #calibrations = new Map<string, string>()
 
-  private constructor(path: string, runId: string, lock: FileLock, file: number) {
+  private constructor({ path, identity, extent = {} }: OpenOptions, lock: FileLock, file: number) {
     this.path = path
-    this.runId = runId
+    this.runId = runIdOf(identity)
+    this.#identity = identity
+    this.#extent = extent
     this.#lock = lock
     this.#file = file
   }
@@ -60,13 +66,13 @@ export class ResultWriter {
    * by another model or task).
    */
   static open(options: OpenOptions): ResultWriter {
-    const { path, identity, mode = 'resume' } = options
+    const { path, mode = 'resume' } = options
     mkdirSync(dirname(path), { recursive: true })
     const lock = lockFile(path)
     try {
       const old = existsSync(path) ? recover(path, mode) : []
       if (mode === 'replace') rmSync(path, { force: true })
-      const writer = new ResultWriter(path, runIdOf(identity), lock, openSync(path, 'a'))
+      const writer = new ResultWriter(options, lock, openSync(path, 'a'))
       try {
         writer.#begin(mode === 'replace' ? [] : old, options)
         return writer
@@ -88,9 +94,10 @@ export class ResultWriter {
       ])
       return
     }
-    const { header, specs, plans, records } = collectResults(old, this.path)
+    const { header, specs, plans, records, failures } = collectResults(old, this.path)
     if (header.runId !== this.runId) throw differs(this.path, header.identity, identity)
     for (const id of [...specs.keys(), ...plans.keys()]) this.#known.add(id)
+    for (const one of failures) this.#failures.add(canonicalJson(one as unknown as Json))
     for (const record of records) {
       this.#records.set(record.id, record)
       this.#requireCalibration(record.spec, plans.get(record.plan ?? '')?.plan)
@@ -139,6 +146,48 @@ export class ResultWriter {
     return records
   }
 
+  /**
+   * Takes over what another file of the same run holds and this one lacks, in the order of samples; for machines that each
+   * asked a part of them. What both hold stays as it is here; `different` counts those whose answers are not the same.
+   * @throws KvError KV_CONFLICT for a file of another run, or of another calibration.
+   */
+  addFrom(other: Results): { readonly added: number; readonly known: number; readonly different: number } {
+    const { header } = other
+    if (header.runId !== this.runId) throw differs(other.path, header.identity, this.#identity)
+    const { versions, machine, startedAt } = header
+    const extent = this.#extent
+    const lines: ResultLine[] = []
+    let [known, different] = [0, 0]
+    for (const record of [...other.records].sort(bySample)) {
+      const earlier = this.#records.get(record.id)
+      if (earlier) {
+        known++
+        if (
+          canonicalJson(earlier.answers as unknown as Json) !==
+          canonicalJson(record.answers as unknown as Json)
+        )
+          different++
+        continue
+      }
+      const plan = record.plan === undefined ? undefined : other.plans.get(record.plan)
+      this.#requireCalibration(record.spec, plan?.plan)
+      const spec = other.specs.get(record.spec)
+      if (spec && this.#learn(spec.id)) lines.push(spec)
+      if (plan && this.#learn(plan.id)) lines.push(plan)
+      lines.push(record)
+      this.#records.set(record.id, record)
+    }
+    const failures = other.failures.filter(
+      (one) =>
+        !this.#failures.has(canonicalJson(one as unknown as Json)) &&
+        one.specs.some((spec) => !this.has(one.sample, spec)),
+    )
+    for (const one of failures) this.#failures.add(canonicalJson(one as unknown as Json))
+    if (lines.length + failures.length > 0)
+      this.#write([{ kind: 'resume', versions, machine, startedAt, extent }, ...lines, ...failures])
+    return { added: other.records.length - known, known, different }
+  }
+
   addFailure(failure: Omit<FailureLine, 'kind'>): void {
     this.#write([{ kind: 'failure', ...failure }])
   }
@@ -168,6 +217,10 @@ export class ResultWriter {
     this.#lock.release()
   }
 }
+
+const byNumbers = new Intl.Collator('en', { numeric: true })
+/** `…-2` before `…-10`. */
+const bySample = (a: SampleRecord, b: SampleRecord) => byNumbers.compare(a.sample, b.sample)
 
 /** One spec's share of a sample, before it has ids. */
 export interface SpecResult {

@@ -6,6 +6,7 @@ import {
   ResultWriter,
   type NamedSpec,
   type PreparedRun,
+  type SampleRange,
 } from '@qpkv/bench-kit'
 import type { Results } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
@@ -22,6 +23,8 @@ export interface RunFlags {
   readonly parquet?: string
   readonly strict?: boolean
   readonly workers: number
+  /** Only these samples; default: all. */
+  readonly range?: SampleRange
 }
 
 export interface Measured {
@@ -47,13 +50,18 @@ export async function measure(
   const before = writer.records.length
   let records: Measured['records']
   try {
-    const progress = new Progress({ total: run.sizes.length, label, stream: io.stderr })
+    const progress = new Progress({
+      total: flags.range ? flags.range.to - flags.range.from : run.sizes.length,
+      label,
+      stream: io.stderr,
+    })
     records = await run.run({
       specs,
       writer,
       workers: flags.workers,
       signal: io.signal,
       progress,
+      range: flags.range,
       onError: flags.strict === true ? 'stop' : 'continue',
     })
     progress.end()

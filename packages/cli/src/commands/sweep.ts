@@ -10,6 +10,8 @@ import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts
 import { wholeNumber, wholeNumbers } from '../options/numbers.ts'
 import { exportResults, type ExportFlags } from '../output/export-results.ts'
 import { costText, hours } from '../sweep/estimate-cost.ts'
+import { DEFAULT_QUEUE } from '../jobs/bullmq.ts'
+import { runElsewhere } from '../jobs/run-elsewhere.ts'
 import { ModelPool } from '../sweep/model-pool.ts'
 import { paperGrid, paperGrids, refuseUnused } from '../sweep/paper/grids.ts'
 import type { PaperOptions } from '../sweep/paper/options.ts'
@@ -23,6 +25,12 @@ interface SweepFlags extends ModelFlags, ExportFlags, Omit<PaperOptions, 'model'
   readonly copies: number
   readonly dryRun?: boolean
   readonly strict?: boolean
+  readonly executor: 'local' | 'slurm' | 'bullmq'
+  readonly shards: number
+  readonly sbatch?: readonly string[]
+  readonly redis?: string
+  readonly queue: string
+  readonly chunk: number
   readonly png?: boolean
   readonly pdf?: boolean
 }
@@ -43,6 +51,19 @@ export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmar
       1,
     )
     .option('--copies <N>', 'load every model so many times and let jobs take turns', wholeNumber(1), 1)
+    .addOption(
+      new Option(
+        '--executor <WHERE>',
+        'this machine, a Slurm array, or workers of a Redis queue (docs/clusters.md)',
+      )
+        .choices(['local', 'slurm', 'bullmq'])
+        .default('local'),
+    )
+    .option('--shards <N>', 'slurm: tasks of the array', wholeNumber(1), 8)
+    .option('--sbatch <OPTION...>', 'slurm: options for sbatch, such as --sbatch=--partition=cpu')
+    .option('--redis <URL>', 'bullmq: the server, such as redis://127.0.0.1:6379')
+    .option('--queue <NAME>', 'bullmq: which queue', DEFAULT_QUEUE)
+    .option('--chunk <N>', 'bullmq: samples of a part', wholeNumber(1), 1)
     .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
     .option('--dry-run', 'check everything, write jobs.json, say what it would cost, and stop')
     .option('--strict', 'the first failing job ends the sweep')
@@ -107,7 +128,8 @@ async function sweep(
   await sayCost(ready, pool, io)
   if (flags.dryRun === true) return
   const started = performance.now()
-  const outcomes = await runSweep(ready, options)
+  const outcomes = flags.executor === 'local' ? await runSweep(ready, options) : []
+  if (flags.executor !== 'local') await runElsewhere(ready, folder, flags, pool, io)
   io.stderr.write(`swept in ${formatDuration(performance.now() - started)}\n`)
   await report(ready, folder, named, flags, io)
   const failed = outcomes.filter(({ state }) => state === 'failed')
