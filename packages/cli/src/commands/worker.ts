@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import type { Benchmark, ResultLine } from '@qpkv/bench-kit'
+import type { Queue } from 'bullmq'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { connectionTo, DEFAULT_QUEUE, importBullmq, type QueuedWork } from '../jobs/bullmq.ts'
@@ -38,9 +39,9 @@ export function addWorker(program: Command, io: Io, benchmarks: readonly Benchma
 }
 
 async function work(flags: Flags, benchmarks: readonly Benchmark[], io: Io): Promise<void> {
-  const { Queue, Worker, UnrecoverableError } = await importBullmq()
+  const bullmq = await importBullmq()
   const connection = connectionTo(flags.redis)
-  const queue = new Queue<QueuedWork>(flags.queue, { connection })
+  const queue = new bullmq.Queue<QueuedWork>(flags.queue, { connection })
   const pools = new Map<string, ModelPool>()
   /** Models stay loaded, by how they were asked for. */
   const poolOf = (load: QueuedWork['load']) => {
@@ -49,19 +50,12 @@ async function work(flags: Flags, benchmarks: readonly Benchmark[], io: Io): Pro
     pools.set(key, pool)
     return pool
   }
-  const worker = new Worker<QueuedWork, readonly ResultLine[]>(
+  const worker = new bullmq.Worker<QueuedWork, readonly ResultLine[]>(
     flags.queue,
     async (queued) => {
       const job = checkJob(queued.data.job, `part ${queued.id ?? ''}`)
       const ends = new AbortController()
-      const look = setInterval(() => {
-        void queue
-          .getJob(queued.id ?? '')
-          .then((now) => {
-            if (!now || now.data.cancelled === true) ends.abort()
-          })
-          .catch(() => undefined)
-      }, LOOK_MS)
+      const look = setInterval(() => void watch(queue, queued.id, ends), LOOK_MS)
       const folder = await mkdtemp(join(tmpdir(), 'qpkv-part-'))
       try {
         const [path] = await runShard([job], {
@@ -79,7 +73,7 @@ async function work(flags: Flags, benchmarks: readonly Benchmark[], io: Io): Pro
           .filter((line) => line !== '')
           .map((line) => JSON.parse(line) as ResultLine)
       } catch (cause) {
-        if (ends.signal.aborted) throw new UnrecoverableError('cancelled')
+        if (ends.signal.aborted) throw new bullmq.UnrecoverableError('cancelled')
         throw cause
       } finally {
         clearInterval(look)
@@ -104,4 +98,10 @@ async function work(flags: Flags, benchmarks: readonly Benchmark[], io: Io): Pro
   await worker.close()
   await queue.close()
   for (const pool of pools.values()) await pool[Symbol.asyncDispose]()
+}
+
+/** Ends a part that its sweep has given up or taken back. */
+async function watch(queue: Queue<QueuedWork>, id: string | undefined, ends: AbortController): Promise<void> {
+  const now = await queue.getJob(id ?? '').catch(() => ({ data: { cancelled: false } }))
+  if (!now || now.data.cancelled === true) ends.abort()
 }

@@ -1,3 +1,4 @@
+import type * as Bullmq from 'bullmq'
 import type { SampleRange } from '@qpkv/bench-kit'
 import { UsageError } from '../usage-error.ts'
 import type { ModelFlags } from '../options/model.ts'
@@ -14,7 +15,7 @@ export interface QueuedWork {
 export const DEFAULT_QUEUE = 'qpkv'
 
 /** The library, which is installed only where a queue is used. */
-export async function importBullmq(): Promise<typeof import('bullmq')> {
+export async function importBullmq(): Promise<typeof Bullmq> {
   try {
     return await import('bullmq')
   } catch (cause) {

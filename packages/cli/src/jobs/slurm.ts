@@ -94,7 +94,7 @@ async function statesOf(id: string): Promise<readonly string[]> {
     const { stdout } = await call('squeue', ['--noheader', '--array', '--format=%T', `--jobs=${id}`])
     return stdout.split('\n').filter((line) => line !== '')
   } catch (cause) {
-    if (String((cause as { stderr?: unknown }).stderr).includes('Invalid job id')) return []
+    if ((cause as { readonly stderr?: string }).stderr?.includes('Invalid job id')) return []
     throw cause
   }
 }
@@ -119,7 +119,8 @@ async function slurm(command: string, args: readonly string[]): Promise<{ readon
         `There is no ${command} on this machine.`,
         'Run it where jobs are submitted to Slurm, or leave --executor out.',
       )
-    const said = String((cause as { stderr?: unknown }).stderr ?? (cause as Error).message).trim()
+    const { stderr, message } = cause as Error & { readonly stderr?: string }
+    const said = (stderr ?? message).trim()
     throw new KvError('KV_DATA', `${command} failed: ${said}`, { hint: 'Options for it: --sbatch.', cause })
   }
 }
