@@ -1,10 +1,11 @@
 // pnpm pack-test [--engine FILE]: packs what would be published and uses it as a stranger would: in empty projects, under npm and under pnpm, as
 // ESM, as CommonJS, from TypeScript and in a worker thread, with the prebuilt engine and neither compiler nor cmake on the PATH; every package
-// with nothing but what it declares; and a method that somebody else wrote. FILE is an engine that was built elsewhere.
+// with nothing but what it declares; chat, server and provider with their clients; and a method that somebody else wrote. FILE is an engine that was built elsewhere.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { useApplications } from './pack-test/applications.ts'
 import { builtEngine, packAll, platform } from './pack-test/pack.ts'
 import { bareEnvironment, modelFolder, npmInstall, pnpmInstall } from './pack-test/project.ts'
 import { strictProject, useProject, writeProject } from './pack-test/project.ts'
@@ -62,6 +63,9 @@ try {
     const folder = strictProject(join(work, 'every-package'), tarballs, names)
     writeFileSync(join(folder, 'every-package.mjs'), everyPackage(names))
     expectText('every-package.mjs', run('node', ['every-package.mjs', modelFolder], folder, { env }), /^ok$/m)
+  })
+  await step('chat, server and AI SDK provider, each alone', () => {
+    useApplications(work, tarballs, env)
   })
   await step('npx qpkv without compiler and cmake, and a third-party method', () => {
     const folder = join(work, 'command')

@@ -14,12 +14,18 @@ const fromFiles = (tarballs: Tarballs, names: Iterable<string>) =>
   Object.fromEntries([...names].map((name) => [name, `file:${tarballs.get(name)}`]))
 
 /**
- * An empty project that depends on `names`; what they depend on comes from tarballs too, since nothing is published yet.
+ * An empty project that depends on `names`; what they depend on comes from tarballs too, since nothing is published yet. `published` are
+ * packages of others, by version.
  */
-export function writeProject(folder: string, tarballs: Tarballs, names: readonly string[]): void {
+export function writeProject(
+  folder: string,
+  tarballs: Tarballs,
+  names: readonly string[],
+  published: Readonly<Record<string, string>> = {},
+): void {
   mkdirSync(folder, { recursive: true })
   const overrides = fromFiles(tarballs, tarballs.keys())
-  const dependencies = fromFiles(tarballs, names)
+  const dependencies = { ...fromFiles(tarballs, names), ...published }
   write(join(folder, 'package.json'), { private: true, dependencies, overrides, pnpm: { overrides } })
   for (const [name, text] of Object.entries(programs)) writeFileSync(join(folder, name), text)
 }

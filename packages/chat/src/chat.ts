@@ -87,11 +87,12 @@ export class Chat {
       if (kept) await context.append(reading.ids.subarray(kept.tokens), { ...(signal && { signal }) })
       if (reuse) await this.prefixes.put(reading.ids, key, context.fork())
       while (contexts.length < choices) contexts.push(context.fork())
-      const { bytes: cacheBytes } = context
       return {
         promptTokens: reading.ids.length,
         cachedTokens: kept?.tokens ?? 0,
-        cacheBytes,
+        get cacheBytes() {
+          return contexts.reduce((sum, { bytes }) => sum + bytes, 0)
+        },
         dispose,
         replies: contexts.map((one, i) =>
           readReply({

@@ -37,7 +37,7 @@ export interface Replies {
   readonly promptTokens: number
   /** Of these, tokens that a kept context had already read. */
   readonly cachedTokens: number
-  /** Of the cache after the prompt. */
+  /** Of the caches as they are now; what several replies share is counted for each. */
   readonly cacheBytes: number
   readonly replies: readonly AsyncGenerator<ReplyEvent, void, void>[]
   /** Ends whatever still runs and frees the caches. Safe to call twice. */

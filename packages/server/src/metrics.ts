@@ -1,4 +1,4 @@
-import type { Chat } from '@qpkv/chat'
+import type { Chat, Replies } from '@qpkv/chat'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Gate } from './gate.ts'
 
@@ -25,22 +25,28 @@ export class Metrics {
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     registers: [this.registry],
   })
-  private readonly gauges: { readonly gauge: Gauge; readonly value: () => number }[] = []
-  private readonly read: () => void
-  /** Bytes of caches at work, as of the end of their prompts. */
-  workingBytes = 0
+  /** Replies at work. */
+  readonly working = new Set<Replies>()
+  /** What is read from elsewhere when somebody asks. */
+  private readonly reads: (() => void)[] = []
 
   constructor(chat: Chat, gate: Gate) {
     const { model } = chat
     this.gauge('qpkv_requests_running', 'Requests at work', () => gate.counts.running)
     this.gauge('qpkv_requests_waiting', 'Requests in the queue', () => gate.counts.waiting)
     this.gauge('qpkv_batch_size', 'Contexts that the last step advanced together', () => model.stats().batch)
+    // The mean batch over any span: tokens by steps.
+    this.total('qpkv_engine_steps_total', 'Steps of the engine', () => model.stats().steps)
+    this.total('qpkv_engine_tokens_total', 'Tokens of these steps', () => model.stats().tokens.later)
     this.gauge(
       'qpkv_engine_prompts',
       'Prompts that run or wait in the engine',
       () => model.stats().queue.prompts,
     )
     this.gauge('qpkv_weight_bytes', 'Bytes of weights', () => model.weightBytes)
+    this.gauge('qpkv_granted_bytes', 'Granted to prompts and caches', () => model.stats().bytes.granted)
+    this.gauge('qpkv_limit_bytes', 'Of these at most', () => model.stats().bytes.limit)
+    this.gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss())
     this.gauge('qpkv_prefix_hits', 'Prompts that went on from a kept context', () => chat.prefixStats.hits)
     this.gauge('qpkv_prefix_misses', 'Prompts that asked for one in vain', () => chat.prefixStats.misses)
     this.gauge('qpkv_prefix_evictions', 'Kept contexts given up for room', () => chat.prefixStats.evictions)
@@ -50,16 +56,16 @@ export class Metrics {
       labelNames: ['kind'],
       registers: [this.registry],
     })
-    this.read = () => {
-      bytes.set({ kind: 'working' }, this.workingBytes)
+    this.reads.push(() => {
+      const working = [...this.working].reduce((sum, { cacheBytes }) => sum + cacheBytes, 0)
+      bytes.set({ kind: 'working' }, working)
       bytes.set({ kind: 'prefixes' }, chat.prefixStats.bytes)
-      for (const { gauge, value } of this.gauges) gauge.set(value())
-    }
+    })
   }
 
   /** All of them as they are now. */
   text(): Promise<string> {
-    this.read()
+    for (const read of this.reads) read()
     return this.registry.metrics()
   }
 
@@ -73,6 +79,17 @@ export class Metrics {
 
   private gauge(name: string, help: string, read: () => number): void {
     const gauge = new Gauge({ name, help, registers: [this.registry] })
-    this.gauges.push({ gauge, value: read })
+    this.reads.push(() => {
+      gauge.set(read())
+    })
+  }
+
+  /** A counter that is kept elsewhere. */
+  private total(name: string, help: string, read: () => number): void {
+    const counter = this.counter(name, help)
+    this.reads.push(() => {
+      counter.reset()
+      counter.inc(read())
+    })
   }
 }

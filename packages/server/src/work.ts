@@ -36,7 +36,7 @@ export class Work {
     const { metrics } = serving
     metrics.promptTokens.inc(replies.promptTokens)
     metrics.cachedTokens.inc(replies.cachedTokens)
-    metrics.workingBytes += replies.cacheBytes
+    metrics.working.add(replies)
   }
 
   /** Waits for its turn and reads the prompt. `closed` fires when the client has gone. */
@@ -89,7 +89,7 @@ export class Work {
       await this.replies.dispose()
     } finally {
       const { metrics } = this.serving
-      metrics.workingBytes -= this.replies.cacheBytes
+      metrics.working.delete(this.replies)
       metrics.duration.observe((performance.now() - this.started) / 1000)
       this.leave()
     }

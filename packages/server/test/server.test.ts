@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { serve } from '../src/index.ts'
-import { eventsOf, post, question, running, sharedModel, until } from './support.ts'
+import { eventsOf, post, question, running, sharedModel } from './support.ts'
 
 const chat = '/v1/chat/completions'
 const base = { model: 'qpkv', messages: question, max_tokens: 12, temperature: 0 }
@@ -197,93 +197,6 @@ function rawGet(port: number, path: string, host: string): Promise<string> {
     socket.on('error', reject)
   })
 }
-
-describe('under load', () => {
-  const long = { ...base, max_tokens: 400, logit_bias: { 77: 100 }, stream: true }
-
-  it('requests beyond the queue get 429, those in it their turn', async () => {
-    const { url } = await running({ concurrent: 1, queue: 1 })
-    const controller = new AbortController()
-    const first = await post(url, chat, long, { signal: controller.signal })
-    const second = post(url, chat, base)
-    await until(async () =>
-      (await (await fetch(`${url}/metrics`)).text()).includes('qpkv_requests_waiting 1'),
-    )
-    const third = await post(url, chat, base)
-    expect([third.status, third.headers.get('retry-after')]).toEqual([429, '1'])
-    controller.abort()
-    await first.body?.cancel().catch(() => undefined)
-    expect((await second).status).toBe(200)
-  })
-
-  it('a client that goes frees its place and its cache', async () => {
-    const model = await sharedModel()
-    const { url } = await running({ concurrent: 1 })
-    for (let i = 0; i < 3; i++) {
-      const controller = new AbortController()
-      const response = await post(url, chat, long, { signal: controller.signal })
-      const reader = response.body?.getReader()
-      await reader?.read()
-      controller.abort()
-      await until(
-        async () => /qpkv_cache_bytes\{kind="working"\} 0/.test(await (await fetch(`${url}/metrics`)).text()),
-        2000,
-      )
-    }
-    expect(model.stats().queue.contexts).toBe(0)
-  })
-
-  it('a request that takes too long ends, and stopping waits for what is at work', async () => {
-    const slow = await running({ timeoutMs: 60 })
-    const late = await eventsOf(await post(slow.url, chat, { ...long, max_tokens: 2000 }))
-    expect(JSON.stringify(late.at(-1))).toMatch(/error/)
-    const server = await running()
-    const started = await post(server.url, chat, { ...long, max_tokens: 60 })
-    const stopping = server.stop(10_000)
-    await expect(post(server.url, chat, base)).rejects.toThrow()
-    const events = await eventsOf(started)
-    expect(events.at(-1)).toBe('[DONE]')
-    await stopping
-  })
-
-  it('200 requests over 16 connections, some killed, some garbage: nothing is lost and nothing is left', async () => {
-    const model = await sharedModel()
-    const { url } = await running({ concurrent: 8, queue: 32 })
-    const expected = (await replyOf(await post(url, chat, base))).choices[0]?.message.content
-    let answered = 0
-    let batch = 0
-    const watch = setInterval(() => (batch = Math.max(batch, model.stats().batch)), 1)
-    const one = async (i: number) => {
-      if (i % 10 === 3) {
-        expect((await post(url, chat, '{"garbage": '.repeat(i))).status).toBe(400)
-        return
-      }
-      if (i % 10 === 7) {
-        const controller = new AbortController()
-        const response = await post(url, chat, { ...long, max_tokens: 30 }, { signal: controller.signal })
-        await response.body?.getReader().read()
-        controller.abort()
-        return
-      }
-      const reply = await replyOf(await post(url, chat, base))
-      expect(reply.choices[0]?.message.content).toBe(expected)
-      answered++
-    }
-    let next = 0
-    await Promise.all(
-      Array.from({ length: 16 }, async () => {
-        while (next < 200) await one(next++)
-      }),
-    )
-    clearInterval(watch)
-    expect(answered).toBe(160)
-    expect(batch).toBeGreaterThan(4)
-    await until(async () =>
-      /qpkv_cache_bytes\{kind="working"\} 0/.test(await (await fetch(`${url}/metrics`)).text()),
-    )
-    expect(model.stats().queue).toMatchObject({ prompts: 0, contexts: 0 })
-  }, 60_000)
-})
 
 it('health and metrics tell how it is', async () => {
   const { url } = await running()
