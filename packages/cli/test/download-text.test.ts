@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { downloadText } from '../src/output/download-text.ts'
+import { fittingModels } from '../src/output/fitting-models.ts'
 
 const plan = {
   repository: 'org/small',
@@ -19,6 +20,18 @@ it('a download says what, how big, whether it fits, and how to do without', () =
   expect(text).toMatch(/HF_HUB_OFFLINE=1/)
   expect(text).not.toMatch(/does not fit/)
   expect(downloadText(plan, 3 * 2 ** 30)).toMatch(/--weights int8 takes about 2.22 GiB/)
-  expect(downloadText(plan, 2 ** 30)).toMatch(/less than about 1 GiB of weights/)
+  expect(downloadText(plan, 1.5 * 2 ** 30)).toMatch(/--weights int4 takes about 1.25 GiB/)
+  expect(downloadText(plan, 2 ** 30)).toMatch(/it does not fit; 1 GiB are free, too little for/)
   expect(downloadText({ ...plan, config: undefined }, 1)).not.toMatch(/memory:/)
+})
+
+it('a machine is told which models fit it, and with which compression', () => {
+  const gib = 2 ** 30
+  expect(fittingModels(8 * gib)).toBe(
+    '8 GiB are free, enough for Qwen/Qwen2.5-3B-Instruct (5.76 GiB), Qwen/Qwen2.5-7B-Instruct --weights int4 (4.44 GiB)',
+  )
+  expect(fittingModels(40 * gib)).toMatch(
+    /2\.5-14B-Instruct \(27.57 GiB\), Qwen\/Qwen2\.5-32B-Instruct --weights int8/,
+  )
+  expect(fittingModels(gib)).toMatch(/too little/)
 })

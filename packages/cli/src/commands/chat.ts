@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises'
-import type { CompressionInput, Context, Message, Model } from '@qpkv/core'
+import { availableMemory, type CompressionInput, type Context, type Message, type Model } from '@qpkv/core'
 import { KvError, nearestName, printSpec, requireRecipe, type CompressionSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
@@ -16,6 +16,7 @@ import { wholeNumber } from '../options/numbers.ts'
 import { addPromptOptions, promptOptions, type PromptFlags } from '../options/prompt.ts'
 import { addSamplingOptions, samplingOptions, type SamplingFlags } from '../options/sampling.ts'
 import { reportFailure } from '../output/failure.ts'
+import { fittingModels } from '../output/fitting-models.ts'
 import { reportText } from '../output/report-text.ts'
 
 interface ChatFlags extends ModelFlags, CompressionFlags, SamplingFlags, PromptFlags {
@@ -65,6 +66,10 @@ class Chat {
   async run(): Promise<void> {
     const { stdin, stderr, signal } = this.io
     stderr.write(`${this.flags.model}, ${printSpec(this.asked.spec)}. ${HELP}`)
+    if (this.flags.model === 'reference')
+      stderr.write(
+        `note: the bundled model finds things in texts and knows nothing else. To talk: qpkv chat --model org/name; ${fittingModels(availableMemory())}.\n`,
+      )
     const lines = createInterface({ input: stdin, signal, crlfDelay: Infinity })
     stderr.write('> ')
     for await (const line of lines) {

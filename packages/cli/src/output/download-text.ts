@@ -1,5 +1,6 @@
 import { availableMemory, type DownloadPlan } from '@qpkv/core'
 import { formatBytes, fullCache } from '@qpkv/spec'
+import { fittingModels, WEIGHT_WAYS } from './fitting-models.ts'
 
 /** Tokens of the cache that the text speaks of. */
 const TOKENS = 8192
@@ -15,13 +16,14 @@ export function downloadText(plan: DownloadPlan, free = availableMemory()): stri
     lines.push(
       `memory: weights ${formatBytes(bytes)} of ${formatBytes(free)} that are free; a cache of ${TOKENS} tokens takes ${formatBytes(exact)}, about ${formatBytes(Math.round(exact / 3.4))} with --quantize kivi:bits=4`,
     )
-    const half = Math.round(bytes / 1.8)
-    if (bytes > free)
+    if (bytes > free) {
+      const way = WEIGHT_WAYS.find(([, share]) => bytes * share <= free)
       lines.push(
-        half <= free
-          ? `it does not fit as it is; --weights int8 takes about ${formatBytes(half)}`
-          : `it does not fit; a model with less than about ${formatBytes(free)} of weights does`,
+        way
+          ? `it does not fit as it is; ${way[0]} takes about ${formatBytes(Math.round(bytes * way[1]))}`
+          : `it does not fit; ${fittingModels(free)}`,
       )
+    }
   }
   lines.push(
     'offline: fetch it once, or copy that folder from another machine, and set HF_HUB_OFFLINE=1; without a network --model reference answers',
