@@ -1,16 +1,17 @@
 /**
  * Rows that hold every pair of levels of every two factors at least once (a covering design of strength 2). Greedy and
  * without chance: each row begins with the first pair that is missing and takes, factor by factor, the level that brings
- * most missing pairs; of equally good ones that which was used least.
+ * most missing pairs; of equally good ones that which was used least. `one`: only pairs with a level of that factor count.
  */
-export function coverPairs(factors: readonly (readonly string[])[]): string[][] {
+export function coverPairs(factors: readonly (readonly string[])[], one?: number): string[][] {
   const key = (f: number, a: string, g: number, b: string) =>
     f < g ? `${f} ${a}|${g} ${b}` : `${g} ${b}|${f} ${a}`
   const missing = new Set<string>()
   const used = new Map<string, number>()
   for (const [f, levels] of factors.entries())
     for (const [g, others] of factors.entries())
-      if (f < g) for (const a of levels) for (const b of others) missing.add(key(f, a, g, b))
+      if (f < g && (one === undefined || f === one || g === one))
+        for (const a of levels) for (const b of others) missing.add(key(f, a, g, b))
   const rows: string[][] = []
   while (missing.size > 0) {
     const [first] = missing

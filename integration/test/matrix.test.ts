@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 /*
  * Score x allocator x sharing x quantizer x {kv, query} heads x {uniform, layer overrides}, generated from the registry, on
- * the reference model. Every pair of levels of two of these stands in some cell (covering-design.ts); `MATRIX=full` runs the
+ * the reference model. Every pair of levels of two of these stands in some cell (covering-design.ts), and tiers of both kinds
+ * beside every level of every other factor that goes with them; `MATRIX=full` runs the
  * whole product, as .ci/nightly does. How many of 20 needles each cell of the design finds is recorded in
  * matrix-needles.json; `RECORD_MATRIX=1` writes it anew.
  */
@@ -25,6 +26,7 @@ const options: Record<string, string> = {
   chunkkv: ':window=16',
   cake: ':window=16',
   'whole-first': ':layers=1',
+  'layer-preference': ':queries=16',
 }
 const withOptions = (name: string) => `${name}${options[name] ?? ''}`
 
@@ -45,20 +47,35 @@ const allocators = ['', ...named(registry.allocators)].filter((name) => name !==
 const sharings = ['', ...named(registry.sharings)]
 const heads = ['', '#heads=query']
 const overrides = ['', '#0-1:keyBits=8,valueBits=8']
+/** Shares of the packed tokens; or counted by the one allocator that does, in bytes. */
+const tiers = ['#tiers=4:0.25,2', '#tiers=8,4,2']
+const counting = 'rate-distortion'
+/** What packs one width or is simulated has no tiers, what has no score or evicts by it cannot assign them. */
+const tierQuantizers = ['hadamard', 'kivi', 'kvarn', 'kvquant', 'turboquant']
+const untiered = ['none', 'streamingllm']
 const full = process.env['MATRIX'] === 'full'
 
 function cellOf(row: readonly string[]): Cell {
-  const [pruner, quantizer, allocator, sharing, head, override] = row as [
+  const [pruner, quantizer, given, sharing, head, override, tier = ''] = row as [
     string,
     string,
     string,
     string,
     string,
     string,
+    string?,
   ]
+  const counted = tier !== '' && !tier.includes(':')
+  const allocator = counted ? counting : given
   // layerquant shares out memory; what keeps everything takes no budget.
   const inMemory = allocator === '' && pruner === 'layerquant'
-  const budget = pruner === 'none' ? '' : inMemory ? `@${BUDGET_TOKENS / 4}x16` : `@${BUDGET_TOKENS}t`
+  const budget = counted
+    ? '@25%B'
+    : pruner === 'none'
+      ? ''
+      : inMemory
+        ? `@${BUDGET_TOKENS / 4}x16`
+        : `@${BUDGET_TOKENS}t`
   // Widths of a layer override need a quantizer that has them.
   const layers = quantizer === 'none' && override !== '' ? '#0-1:keyBits=16,valueBits=16' : override
   const axes =
@@ -68,10 +85,10 @@ function cellOf(row: readonly string[]): Cell {
         ? `~${withOptions(allocator)}`
         : ''
   return {
-    text: `${withOptions(pruner)}${axes}+${quantizer}${budget}${head}${layers}`,
+    text: `${withOptions(pruner)}${axes}+${quantizer}${budget}${head}${tier}${layers}`,
     pruner,
     quantizer,
-    plain: axes === '' && head === '' && override === '',
+    plain: axes === '' && head === '' && override === '' && tier === '',
   }
 }
 
@@ -83,7 +100,9 @@ function cells(): Cell[] {
     ...pruners.map((pruner) => [pruner, 'none', '', '', '', '']),
     ...quantizers.map((quantizer) => ['none', quantizer, '', '', '', '']),
   ]
-  const known = new Map([...alone, ...rows].map((row) => [cellOf(row).text, cellOf(row)]))
+  const scoring = pruners.filter((name) => !untiered.includes(name))
+  const tiered = coverPairs([scoring, tierQuantizers, allocators, sharings, heads, overrides, tiers], 6)
+  const known = new Map([...alone, ...rows, ...tiered].map((row) => [cellOf(row).text, cellOf(row)]))
   return [...known.values()]
 }
 

@@ -1,11 +1,12 @@
 // What methods do to answers on the reference model, paired with the full cache on the same texts:
 // right answers, their difference, and the divergence of the distributions of the answer's tokens, both
 // with 95 % intervals. Two protocols: the question inside the compressed prompt, or asked afterwards on
-// a fork. Prints one Markdown table per protocol.
+// a fork. Prints one Markdown table per protocol; p values of exact McNemar tests against the full cache are adjusted by
+// Holm for the rows of the table.
 //
 //   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1] [--threads N] [--protocol …] [--specs TEXT]…
 import { parseArgs } from 'node:util'
-import { bootstrapMean, mean, divergence } from '@qpkv/bench-kit'
+import { bootstrapMean, divergence, holm, mcnemarExact, mean } from '@qpkv/bench-kit'
 import { loadModel, type Context } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder, needleCases, type NeedleProtocol } from '@qpkv/reference-model'
@@ -25,6 +26,10 @@ const quantizeOnly = [
   'none+int8',
   ...[8, 4, 2].map((bits) => `none+kivi:bits=${bits}`),
   ...[4, 3, 2].map((bits) => `none+kvquant:bits=${bits}`),
+  ...[4, 3, 2].flatMap((bits) => [`none+hadamard:bits=${bits}`, `none+turboquant:bits=${bits}`]),
+  'none+kvarn:keyBits=4,valueBits=4',
+  'none+kvarn',
+  'none+kvarn:keyBits=2,valueBits=2',
   'none+layerquant',
 ]
 const pruneOnly = [
@@ -37,6 +42,21 @@ const pruneOnly = [
   'l2norm',
   'l2norm:norms=largest',
   'layerquant',
+  'random',
+  'tova',
+  'lagkv',
+  'dropkv:window=16',
+  'vatp:window=16',
+  'chunkkv:window=16',
+  'criticalkv:window=16',
+  'cake:window=16',
+  'cake:window=16~layer-preference:queries=16',
+  'expected-attention',
+  'compactor',
+  'rkv',
+  'kvzip',
+  'kvzip:plus=true',
+  'kvzip~~none',
 ].flatMap((prune) => [`${prune}+none@128t`, `${prune}+none@25%`])
 const specs = flags.specs ?? [...quantizeOnly, ...pruneOnly]
 
@@ -69,16 +89,27 @@ async function ask(context: Context, question: string, answer: readonly number[]
   }
 }
 
-/** Difference of paired right answers with its 95 % interval (Agresti and Min 2005: half an answer in every cell), in points. */
-function difference(full: readonly boolean[], other: readonly boolean[]): string {
+/** Answers that only one of the two got right. */
+function discordant(
+  full: readonly boolean[],
+  other: readonly boolean[],
+): readonly [lost: number, gained: number] {
   const only = (a: readonly boolean[], b: readonly boolean[]) =>
     a.filter((right, i) => right && b[i] === false).length
-  const [gained, lost, n] = [only(other, full), only(full, other), full.length]
+  return [only(full, other), only(other, full)]
+}
+
+/** Difference of paired right answers with its 95 % interval (Agresti and Min 2005: half an answer in every cell), in points. */
+function difference(full: readonly boolean[], other: readonly boolean[]): string {
+  const [lost, gained] = discordant(full, other)
+  const n = full.length
   const center = (gained - lost) / (n + 2)
   const spread = Math.sqrt((gained + lost + 1) / (n + 2) - center ** 2) / Math.sqrt(n + 2)
   const point = (x: number) => (100 * x).toFixed(1)
   return `${point((gained - lost) / n)} (${point(center - 1.96 * spread)} to ${point(center + 1.96 * spread)})`
 }
+
+const shortP = (p: number) => (p >= 0.0095 ? p.toFixed(2) : p.toExponential(0))
 
 /** Mean with its 95 % interval; texts are resampled, so that the answers of one text stay together. */
 function meanDivergence(perText: readonly number[]): string {
@@ -134,9 +165,10 @@ async function measure(protocol: NeedleProtocol): Promise<void> {
     `\n## ${protocol}: ${cases.length} texts of ${flags.tokens} tokens, ${full.right.length} answers\n`,
   )
   console.log(
-    '| spec | share of full bytes | right | difference in points (95 %) | divergence in nats (95 %) |',
+    '| spec | share of full bytes | right | difference in points (95 %) | p (Holm) | divergence in nats (95 %) |',
   )
-  console.log('| --- | --- | --- | --- | --- |')
+  console.log('| --- | --- | --- | --- | --- | --- |')
+  const adjusted = holm(tallies.slice(1).map(({ right }) => mcnemarExact(...discordant(full.right, right))))
   for (const [i, spec] of all.entries()) {
     const { right, divergence: perText, bytes } = tallies[i]!
     const cells = [
@@ -144,6 +176,7 @@ async function measure(protocol: NeedleProtocol): Promise<void> {
       `${((100 * bytes) / full.bytes).toFixed(1)} %`,
       `${right.filter(Boolean).length} of ${right.length}`,
       i === 0 ? '' : difference(full.right, right),
+      i === 0 ? '' : shortP(adjusted[i - 1]!),
       i === 0 ? '' : meanDivergence(perText),
     ]
     console.log(`| ${cells.join(' | ')} |`)

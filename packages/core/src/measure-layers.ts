@@ -1,6 +1,8 @@
 import type { CompressionPlan } from '@qpkv/spec'
 import { endedBy, throwIfAborted } from './aborted.ts'
-import type { NativeModel, NativePromptMemory } from './native/addon.ts'
+import { replaysFor } from './replay.ts'
+import type { ModelParts } from './model-parts.ts'
+import type { NativePromptMemory } from './native/addon.ts'
 
 /**
  * A pass through the prompt that only measures, for allocators that want to see every layer before they share out the
@@ -8,7 +10,7 @@ import type { NativeModel, NativePromptMemory } from './native/addon.ts'
  * @returns [plans][layers] scores, [storedHeads, tokens].
  */
 export async function measureLayers(
-  native: NativeModel,
+  parts: ModelParts,
   ids: Int32Array,
   plans: readonly CompressionPlan[],
   memory: NativePromptMemory,
@@ -18,7 +20,7 @@ export async function measureLayers(
   const all: Float32Array[][] = plans.map(() => [])
   let stop: (() => void) | undefined
   try {
-    const prefill = native.startPrefill(ids, plans, expected, memory)
+    const prefill = parts.native.startPrefill(ids, plans, expected, memory, replaysFor(plans, ids, parts))
     stop = () => {
       prefill.abort()
     }

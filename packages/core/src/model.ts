@@ -201,7 +201,7 @@ export class Model {
   ): Promise<readonly ResolvedSpec[]> {
     const plans = resolved.flatMap(({ measuring }) => measuring ?? [])
     if (plans.length === 0) return resolved
-    const { native, facts, registry, config } = this.parts
+    const { facts, registry, config } = this.parts
     const memory = promptMemory(config, facts, {
       tokens: ids.length,
       expected: ids.length,
@@ -209,7 +209,7 @@ export class Model {
       elementBytes: 2,
       available,
     })
-    const measured = await measureLayers(native, ids, plans, memory, { signal, expected: ids.length })
+    const measured = await measureLayers(this.parts, ids, plans, memory, { signal, expected: ids.length })
     return resolveMeasured(resolved, measured, registry, facts, prompt, element)
   }
 

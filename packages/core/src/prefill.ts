@@ -19,7 +19,7 @@ import type { PrefillOptions } from './prefill-options.ts'
 import { contextLimit } from './prompt/context-limit.ts'
 import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
-import { replaysOf, wantsReplay } from './replay.ts'
+import { replaysFor } from './replay.ts'
 import { roundTripLayer } from './round-trip.ts'
 
 /** Bytes per layer and tensor that simulated quantizers count. */
@@ -38,12 +38,8 @@ export async function runPrefill(
   throwIfAborted(signal)
   const started = performance.now()
   const expected = Math.max(prompt.ids.length, options.expectTokens ?? 0)
-  const replays = specs.some(({ plan }) => wantsReplay(plan))
-    ? replaysOf(
-        { ids: prompt.ids, userEnd: specs[0]?.plan.userEnd },
-        (text) => parts.tokenizer?.encode(text, { special: false }) ?? [],
-      )
-    : []
+  const plans = specs.map(({ plan }) => plan)
+  const replays = replaysFor(plans, prompt.ids, parts)
   const prefill = start(native, prompt.ids, specs, expected, memory, replays)
   const stop = () => {
     prefill.abort()

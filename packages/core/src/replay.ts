@@ -1,10 +1,24 @@
 import { statisticsOf, type CompressionPlan } from '@qpkv/spec'
+import type { ModelParts } from './model-parts.ts'
 import type { NativeReplay } from './native/addon.ts'
 
 /** Tokens of the prompt that one repetition covers; the last one covers the rest. */
 const PART_TOKENS = 2048
 /** Last tokens of the part before, from which the model goes on. */
 const LEAD_TOKENS = 8
+
+/** The replays that these plans of one prompt need. */
+export const replaysFor = (
+  plans: readonly CompressionPlan[],
+  ids: Int32Array,
+  { tokenizer }: Pick<ModelParts, 'tokenizer'>,
+): NativeReplay[] =>
+  plans.some(wantsReplay)
+    ? replaysOf(
+        { ids, userEnd: plans[0]?.userEnd },
+        (text) => tokenizer?.encode(text, { special: false }) ?? [],
+      )
+    : []
 
 /** Whether a plan wants to see what the model looks at while it repeats the prompt. */
 export const wantsReplay = ({ layers }: CompressionPlan): boolean =>
@@ -17,7 +31,7 @@ export const wantsReplay = ({ layers }: CompressionPlan): boolean =>
  * the closing tokens of a chat template, then the part itself. `encode` turns text into ids without special tokens; a
  * model without a tokenizer repeats without being asked. Costs about a second prefill, and one more as long as the prompt.
  */
-export function replaysOf(
+function replaysOf(
   { ids, userEnd = ids.length }: { readonly ids: Int32Array; readonly userEnd?: number | undefined },
   encode: (text: string) => ArrayLike<number>,
 ): NativeReplay[] {

@@ -31,6 +31,7 @@ export {
   pyramid,
   pyramidkv,
   random,
+  rateDistortion,
   registry,
   rkv,
   snapkv,

@@ -20,6 +20,7 @@ import { snapkv } from '@qpkv/pruner-snapkv'
 import { streamingllm } from '@qpkv/pruner-streamingllm'
 import { tova } from '@qpkv/pruner-tova'
 import { vatp } from '@qpkv/pruner-vatp'
+import { rateDistortion } from '@qpkv/pruner-rate-distortion'
 import { equalMemory, uniform } from '@qpkv/pruner-uniform'
 import { hadamard } from '@qpkv/quantizer-hadamard'
 import { int8 } from '@qpkv/quantizer-int8'
@@ -59,6 +60,7 @@ export const methods: readonly AnyMethod[] = Object.freeze([
   wholeFirst,
   layerRange,
   pyramid,
+  rateDistortion,
   equalMemory,
   uniform,
   ada,
@@ -104,6 +106,7 @@ export {
   wholeFirst,
   layerRange,
   pyramid,
+  rateDistortion,
   equalMemory,
   uniform,
   ada,

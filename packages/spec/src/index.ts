@@ -23,6 +23,7 @@ export type {
   SegmentPlan,
   SelectionStage,
   Signs,
+  TierCounts,
   TierShare,
   TokenShare,
   Transform,
@@ -76,7 +77,10 @@ export type {
   AllocationLayer,
   AnyAllocator,
   BoundAllocator,
+  AllocatedTokens,
+  AllocationStorage,
   LayerTokens,
+  TieredTokens,
   Measure,
   MeasureContext,
 } from './method/allocator.ts'

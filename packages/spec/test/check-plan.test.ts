@@ -18,7 +18,7 @@ interface Loose {
   layers: {
     [field: string]: unknown
     tokens: Record<string, unknown>
-    segments: { key: Record<string, unknown>; value: Record<string, unknown> }[]
+    segments: { role?: string; key: Record<string, unknown>; value: Record<string, unknown> }[]
     stages: Record<string, unknown>[]
   }[]
 }
@@ -26,6 +26,18 @@ interface Loose {
 describe('checkPlan', () => {
   it('takes what resolve() gives', () => {
     for (const plan of plans) expect(checkPlan(copy(plan), model)).toEqual(plan)
+  })
+
+  it('takes tiers that are counted head by head', () => {
+    const plan = copy(plans[1]!)
+    const packedAt = plan.layers[0]!.segments.findIndex((segment) => segment.role === 'packed')
+    const tier = { ...plan.layers[0]!.segments[packedAt]!, tokens: { counts: [3, 0] } }
+    plan.layers[0]!.segments.splice(packedAt, 0, tier)
+    expect(checkPlan(copy(plan), model)).toEqual(plan)
+    tier.tokens.counts.push(1)
+    expect(() => checkPlan(plan, model)).toThrow(/at most 2 numbers.*tokens\.counts/)
+    tier.tokens.counts = [-1]
+    expect(() => checkPlan(plan, model)).toThrow(/tokens\.counts/)
   })
 
   it.each<[string, (plan: Loose) => void, RegExp]>([

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import {
+  defineAllocator,
   definePruner,
   defineQuantizer,
   headBytes,
@@ -7,8 +8,10 @@ import {
   oneOf,
   packedFormat,
   parseSpec,
+  planBytes,
   printSpec,
   resolve,
+  segmentTokens,
   tierCount,
 } from '../src/index.ts'
 
@@ -46,12 +49,53 @@ test('the text form and back', () => {
 
 test.each([
   ['norms+rows#tiers=8:0.1', /no tier/],
+  ['norms+rows#tiers=8,4:0.1,2', /no tier/],
   ['norms+rows#tiers=2:0.1,4', /fewer than 2/],
   ['norms+rows#tiers=8:0.6,4:0.5,2', /less than 1 together/],
   ['norms+rows#tiers=7:0.6,4', /one of 16, 8/],
   ['norms+rows#tiers=8:0.1,4#tiers=8:0.1,4', /twice/],
 ])('%s is refused', (wrong, words) => {
   expect(() => parseSpec(wrong)).toThrow(words)
+})
+
+test('tiers without shares are left to the allocator', () => {
+  const open = 'norms+rows@100t#tiers=8,4,2'
+  expect(parseSpec(open).tiers).toEqual([
+    { share: 'allocated', bits: 8 },
+    { share: 'allocated', bits: 4 },
+    { share: 'rest', bits: 2 },
+  ])
+  expect(printSpec(parseSpec(open))).toBe(open)
+  const input = { ...parseSpec(open), prune: norms(), quantize: rows() }
+  expect(() => resolve(input, undefined, model, { tokens: 400 })).toThrow(/does not say how many tokens/)
+  const counts = defineAllocator({
+    name: 'counts',
+    paper: '',
+    options: {},
+    countsTiers: true,
+    allocate: (_, { layers }) =>
+      layers.map(() => ({
+        perHead: [100, 60],
+        tiers: [
+          [20, 0],
+          [30, 44],
+        ],
+      })),
+  })
+  const { plan, bytes } = resolve({ ...input, allocate: counts() }, undefined, model, { tokens: 400 })
+  const layer = plan.layers[0]!
+  expect(layer.segments.map(({ tokens }) => tokens)).toEqual([
+    { counts: [20, 0] },
+    { counts: [30, 44] },
+    'rest',
+    16,
+  ])
+  expect([0, 1].map((head) => segmentTokens(layer, 'key', [100, 60][head]!, head))).toEqual([
+    [20, 30, 34, 16],
+    [0, 44, 0, 16],
+  ])
+  expect(bytes).toBe(2 * (headBytes(layer, 100, 64, 0) + headBytes(layer, 60, 64, 1)))
+  expect(planBytes(plan, model).total).toBe(bytes)
 })
 
 test('tiers become segments, and their bytes are exact', () => {

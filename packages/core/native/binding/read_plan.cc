@@ -111,10 +111,16 @@ SegmentPlan ReadSegment(const Napi::Object& from, const std::string& path) {
       Choose<Role>(from, "role", path,
                    {{"sinks", Role::kSinks}, {"packed", Role::kPacked}, {"recent", Role::kRecent}});
   const Napi::Value tokens = from.Get("tokens");
-  if (tokens.IsObject())
+  if (tokens.IsObject() && tokens.As<Napi::Object>().Has("counts")) {
+    const Napi::Array counts = tokens.As<Napi::Object>().Get("counts").As<Napi::Array>();
+    segment.counted = true;
+    for (uint32_t i = 0; i < counts.Length(); ++i)
+      segment.counts.push_back(counts.Get(i).As<Napi::Number>().Int32Value());
+  } else if (tokens.IsObject()) {
     segment.share = NumberOf(tokens.As<Napi::Object>(), "share");
-  else if (!tokens.IsString())
+  } else if (!tokens.IsString()) {
     segment.tokens = IntOf(from, "tokens");
+  }
   ReadFormat(from.Get("key").As<Napi::Object>(), path + ".key", &segment.key);
   ReadFormat(from.Get("value").As<Napi::Object>(), path + ".value", &segment.value);
   return segment;

@@ -22,10 +22,10 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       running_(engine_),
       next_position_(tokens) {
   size_t bytes = plan_->keys.center ? store_.MeanBytes() : 0;
-  for (const std::vector<int32_t>& positions : kept)
+  for (size_t head = 0; head < kept.size(); ++head)
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) {
       const std::vector<int> counts =
-          SegmentTokens(*plan_, tensor, static_cast<int>(positions.size()));
+          SegmentTokens(*plan_, tensor, static_cast<int>(kept[head].size()), head);
       for (size_t i = 0; i < counts.size(); ++i)
         bytes += RunBytes(tensor, static_cast<int>(i), counts[i]);
     }
@@ -82,8 +82,9 @@ void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactT
   }
   const int total = static_cast<int>(kept.size());
   next_index_ = std::max(next_index_, total);
-  const std::vector<int> keys = SegmentTokens(*plan_, Tensor::kKey, total),
-                         values = SegmentTokens(*plan_, Tensor::kValue, total);
+  const size_t at = static_cast<size_t>(head);
+  const std::vector<int> keys = SegmentTokens(*plan_, Tensor::kKey, total, at),
+                         values = SegmentTokens(*plan_, Tensor::kValue, total, at);
   const int32_t *next_key = kept.data(), *next_value = kept.data();
   for (size_t i = 0; i < keys.size(); ++i) {
     BuildRun(head, static_cast<int>(i), next_key, keys[i], next_value, values[i], exact, items);

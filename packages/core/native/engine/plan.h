@@ -22,8 +22,10 @@ enum class Role : uint8_t { kSinks, kPacked, kRecent };
 
 struct SegmentPlan {
   Role role = Role::kRecent;
-  int tokens = -1;   // at the end of prefill; -1: what the other segments leave
-  double share = 0;  // of a tier that is not the last: its part of the packed tokens
+  int tokens = -1;          // at the end of prefill; -1: what the other segments leave
+  double share = 0;         // of a tier that is not the last: its part of the packed tokens
+  std::vector<int> counts;  // or how many of each stored head's; missing heads have none
+  bool counted = false;
   StoredFormat key, value;
 };
 

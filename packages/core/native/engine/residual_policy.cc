@@ -193,6 +193,12 @@ void GrowLast(const HeadTokens& tokens, int head, Tensor tensor, int wanted, Par
   store->Extend(head, tensor, last, old.tokens);
 }
 
+// Of `packed` tokens of a head, as many as a tier is for; the last one: all.
+int TierTokens(const SegmentPlan& tier, int packed, size_t head) {
+  if (tier.counted) return head < tier.counts.size() ? std::max(0, tier.counts[head]) : 0;
+  return tier.share > 0 ? static_cast<int>(tier.share * packed) : packed;
+}
+
 }  // namespace
 
 Segments::Segments(const LayerPlan& plan) {
@@ -208,7 +214,7 @@ Segments::Segments(const LayerPlan& plan) {
     throw Error("KV_UNSUPPORTED", "The plan's segment 'recent' is not the last one.");
 }
 
-std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept) {
+std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept, size_t head) {
   const Segments at(plan);
   std::vector<int> counts(plan.segments.size(), 0);
   const auto count = [&](int segment) -> int& { return counts[static_cast<size_t>(segment)]; };
@@ -227,8 +233,7 @@ std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept) {
   int left = packed;
   for (size_t i = 0; i < counts.size(); ++i) {
     if (plan.segments[i].role != Role::kPacked) continue;
-    const double share = plan.segments[i].share;
-    counts[i] = share > 0 ? std::min(left, static_cast<int>(share * packed)) : left;
+    counts[i] = std::min(left, TierTokens(plan.segments[i], packed, head));
     left -= counts[i];
   }
   return counts;

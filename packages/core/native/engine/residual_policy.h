@@ -26,7 +26,7 @@ struct Segments {
 
 // Tokens of a head that keeps `kept` in every segment, in the order of the plan: the same rule as
 // segmentTokens() in packages/spec/src/plan/plan-bytes.ts.
-std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept);
+std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept, size_t head);
 
 // Of `stored` tokens that no sink takes, those that stay in `recent` at the end of prefill.
 int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored);

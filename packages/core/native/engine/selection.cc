@@ -126,7 +126,7 @@ void AssignTiers(Engine& engine, const LayerPlan& plan, const SelectionInput& in
       if (!protect(t) && score[t] != score[t])
         RefuseScores(input.layer, static_cast<int>(head), true);
     const std::vector<int> counts =
-        SegmentTokens(plan, Tensor::kKey, static_cast<int>(tokens.size()));
+        SegmentTokens(plan, Tensor::kKey, static_cast<int>(tokens.size()), head);
     const auto packed = std::find_if(plan.segments.begin(), plan.segments.end(),
                                      [](const SegmentPlan& s) { return s.role == Role::kPacked; });
     const size_t first = static_cast<size_t>(packed - plan.segments.begin());

@@ -7,6 +7,7 @@ import {
   type CompressionPlan,
   type LayerPlan,
   type ModelFacts,
+  type SegmentPlan,
   type SpecInput,
 } from '@qpkv/spec'
 
@@ -80,8 +81,7 @@ export function predictDecodeMs(
     let left = 1
     // Without a quantizer there is one format, in 16 bit.
     for (let tier = 0; tier < Math.max(1, packed.length); tier++) {
-      const share = packed[tier]?.tokens
-      const part = typeof share === 'object' ? share.share : left
+      const part = partOf(packed[tier]?.tokens, tokens) ?? left
       left -= part
       const rate = rates.perToken.get(formatOf(layer, tier))
       if (rate === undefined) return undefined
@@ -89,4 +89,11 @@ export function predictDecodeMs(
     }
   }
   return ms
+}
+
+/** What part of a layer's tokens lies in a tier; undefined: what the others leave. */
+function partOf(planned: SegmentPlan['tokens'] | undefined, tokens: number): number | undefined {
+  if (typeof planned !== 'object') return undefined
+  if ('share' in planned) return planned.share
+  return planned.counts.reduce((sum, n) => sum + n, 0) / Math.max(1, tokens)
 }

@@ -1,10 +1,35 @@
 import type { ModelFacts, PromptFacts } from '../facts.ts'
 import type { Budget } from '../spec/budget.ts'
 import type { MethodFacts } from './method.ts'
+import type { Protection } from '../plan/layer-plan.ts'
+import type { ScoreNode } from '../plan/score.ts'
 import type { ScoreInput } from './score-input.ts'
 
 /** Tokens of a layer: one number for every stored head, or one per head. */
 export type LayerTokens = number | readonly number[]
+
+/** Tokens of a layer that the allocator has shared out among its heads, and among the tiers that a spec leaves to it. */
+export interface TieredTokens {
+  /** All tokens of each stored head, [storedHeads]. */
+  readonly perHead: readonly number[]
+  /** Packed tokens of each tier but the last, the widest first, [tiers - 1][storedHeads]. */
+  readonly tiers: readonly (readonly number[])[]
+}
+
+/** What an allocator may say of a layer. */
+export type AllocatedTokens = LayerTokens | TieredTokens
+
+/** How a layer's heads are stored, for allocators that count bytes. */
+export interface AllocationStorage {
+  /** Nominal bits per value of each tier, the widest first; where tiers have shares of their own, and for one width, one. */
+  readonly widths: readonly number[]
+  /** Tokens of a head that lie in exact segments beside the packed ones, at most: the first and the newest kept ones. */
+  readonly exact: number
+  /** Real bytes of a head that keeps `tokens`; `tiers`: packed ones in each tier but the last. */
+  readonly headBytes: (tokens: number, tiers: readonly number[]) => number
+  /** Bytes of the layer that do not depend on tokens: means and tables. */
+  readonly fixedBytes: number
+}
 
 /** One layer as an allocator sees it when it shares out the budget. */
 export interface AllocationLayer {
@@ -28,6 +53,10 @@ export interface AllocationLayer {
    * or an estimate: return undefined then, which stands for equal shares.
    */
   readonly measured?: Float32Array
+  /** Tokens that the pruner keeps wherever they score, as far as that is known before their number is. */
+  readonly protects: Protection
+  /** How its heads are stored, where they may keep different numbers of tokens; else left out. */
+  readonly storage?: AllocationStorage
 }
 
 /** What an allocator wants to see of a layer before it shares out the budget. */
@@ -43,6 +72,10 @@ export interface MeasureContext {
   readonly model: ModelFacts
   readonly prompt: PromptFacts
   readonly layer: number
+  /** What the pruner's tokens are worth, its first stage's score; left out where it has none. */
+  readonly score?: ScoreNode
+  /** Tokens that the pruner protects at the end of the prompt. */
+  readonly last: number
 }
 
 /** What an allocator knows when it shares out the budget. */
@@ -50,6 +83,8 @@ export interface Allocation {
   readonly model: ModelFacts
   readonly prompt: PromptFacts
   readonly budget: Budget | undefined
+  /** Of a budget of real bytes what is left for the layers that are not fixed. */
+  readonly bytes?: number
   /** Heads of a layer that have their own list of tokens. */
   readonly storedHeads: number
   readonly layers: readonly AllocationLayer[]
@@ -61,11 +96,16 @@ export interface BoundAllocator {
    * Tokens per stored head for every layer. Left out, or undefined: every layer's `capacity`, which for a budget of
    * real bytes is exact.
    */
-  readonly allocate?: (at: Allocation) => readonly LayerTokens[] | undefined
-  /** Measured of every layer in a pass of its own before anything is compressed: the prompt is read twice. */
-  readonly measure?: (at: MeasureContext) => Measure
+  readonly allocate?: (at: Allocation) => readonly AllocatedTokens[] | undefined
+  /**
+   * Measured of every layer in a pass of its own before anything is compressed: the prompt is read twice. Undefined for a
+   * layer of which nothing is to be measured.
+   */
+  readonly measure?: (at: MeasureContext) => Measure | undefined
   /** True for a profile of an original that keeps more than its budget. */
   readonly overspends: boolean
+  /** Whether it says how many tokens each tier of a head holds, see {@link TieredTokens}. */
+  readonly countsTiers: boolean
 }
 
 /** An allocator as registries hold it, whatever its options. */

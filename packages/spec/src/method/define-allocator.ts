@@ -1,5 +1,5 @@
 import type { OptionShape, OptionValues } from '../options/option-shape.ts'
-import type { AnyAllocator, Allocation, LayerTokens, Measure, MeasureContext } from './allocator.ts'
+import type { AnyAllocator, AllocatedTokens, Allocation, Measure, MeasureContext } from './allocator.ts'
 import { makeMethod, type MethodDefinition, type MethodFactory } from './define-method.ts'
 
 /** What an author writes; see docs of each field in {@link AnyAllocator}. */
@@ -8,14 +8,16 @@ export interface AllocatorDefinition<S extends OptionShape, P extends string> ex
    * Tokens per stored head and layer; undefined: an equal share, exact for bytes. Their cost must not exceed that of
    * the capacities.
    */
-  readonly allocate: (options: OptionValues<S>, at: Allocation) => readonly LayerTokens[] | undefined
+  readonly allocate: (options: OptionValues<S>, at: Allocation) => readonly AllocatedTokens[] | undefined
   /**
    * What to measure of every layer before the budget is shared out; `layers[…].measured` of `allocate` has it. The prompt
    * passes through the model once more for it.
    */
-  readonly measure?: (options: OptionValues<S>, at: MeasureContext) => Measure
+  readonly measure?: (options: OptionValues<S>, at: MeasureContext) => Measure | undefined
   /** True where a profile keeps more than the budget, as the code that it follows does. */
   readonly overspends?: (options: OptionValues<S>) => boolean
+  /** True where `allocate` answers with {@link TieredTokens}; only then may a spec leave the shares of its tiers out. */
+  readonly countsTiers?: boolean
 }
 
 /** An allocator and its factory in one value. */
@@ -29,13 +31,14 @@ export const defineAllocator = <S extends OptionShape, P extends string = never>
   makeMethod(
     'allocator',
     definition,
-    { required: ['allocate'], optional: ['measure', 'overspends'] },
+    { required: ['allocate'], optional: ['measure', 'overspends', 'countsTiers'] },
     (options) => {
       const { measure } = definition
       return Object.freeze({
         allocate: (at: Allocation) => definition.allocate(options, at),
         ...(measure && { measure: (at: MeasureContext) => measure(options, at) }),
         overspends: definition.overspends?.(options) ?? false,
+        countsTiers: definition.countsTiers ?? false,
       })
     },
   )

@@ -5,7 +5,7 @@ import { refuseUnknown } from '../options/refuse-unknown.ts'
 import { checkFormat } from './check-format.ts'
 import { checkScore } from './check-score.ts'
 import { checkKeys, checkResidual, checkValues } from './check-storage.ts'
-import type { CompressionPlan, LayerPlan, SegmentPlan } from './layer-plan.ts'
+import type { CompressionPlan, LayerPlan, SegmentPlan, TierCounts, TierShare } from './layer-plan.ts'
 import { PLAN_VERSION } from './load-plan.ts'
 import { storedHeads } from './plan-bytes.ts'
 
@@ -64,7 +64,7 @@ function checkLayer(layer: LayerPlan, heads: number, headDim: number, path: stri
   checkValues(object(layer.values, `${path}.values`), headDim, `${path}.values`)
   checkResidual(object(layer.residual, `${path}.residual`), `${path}.residual`)
   list(layer.segments, `${path}.segments`).forEach((segment, i) => {
-    checkSegment(segment as SegmentPlan, headDim, `${path}.segments[${i}]`)
+    checkSegment(segment as SegmentPlan, heads, headDim, `${path}.segments[${i}]`)
   })
   checkOrder(layer.segments, `${path}.segments`)
   list(layer.stages, `${path}.stages`).forEach((stage, i) => {
@@ -99,14 +99,24 @@ function checkTokens({ tokens }: LayerPlan, heads: number, path: string): void {
   if (capacity !== undefined) count(capacity, `${path}.capacity`, 1)
 }
 
-function checkSegment(segment: SegmentPlan, headDim: number, path: string): void {
+function checkSegment(segment: SegmentPlan, heads: number, headDim: number, path: string): void {
   const { role, tokens, key, value } = object(segment, path)
   oneOf(role, ['sinks', 'packed', 'recent'], `${path}.role`)
-  if (typeof tokens === 'object')
-    checkShare(object(tokens, `${path}.tokens`).share, 1, `${path}.tokens.share`)
+  if (typeof tokens === 'object') checkTier(object(tokens, `${path}.tokens`), heads, `${path}.tokens`)
   else if (tokens !== 'rest') count(tokens, `${path}.tokens`)
   checkFormat(object(key, `${path}.key`), headDim, `${path}.key`)
   checkFormat(object(value, `${path}.value`), headDim, `${path}.value`)
+}
+
+/** A tier's share, or its tokens head by head; heads that are not listed have none. */
+function checkTier(tier: TierShare | TierCounts, heads: number, path: string): void {
+  if ('share' in tier) {
+    checkShare(tier.share, 1, `${path}.share`)
+    return
+  }
+  if (!Array.isArray(tier.counts) || tier.counts.length > heads)
+    throw invalid(`at most ${heads} numbers, one per stored head,`, `${path}.counts`, tier.counts)
+  for (const one of tier.counts) count(one, `${path}.counts`)
 }
 
 /** Sinks, then tiers, then `recent`, which is exact like the sinks. */

@@ -155,9 +155,9 @@ export interface SegmentPlan {
   readonly role: 'sinks' | 'packed' | 'recent'
   /**
    * Tokens at the end of prefill; `rest` = what the other segments leave; of a tier that is not the last, its part of
-   * the packed tokens. `recent` collects later tokens.
+   * the packed tokens, or how many of each stored head's. `recent` collects later tokens.
    */
-  readonly tokens: number | 'rest' | TierShare
+  readonly tokens: number | 'rest' | TierShare | TierCounts
   readonly key: TensorFormat
   readonly value: TensorFormat
 }
@@ -165,4 +165,9 @@ export interface SegmentPlan {
 /** Part of the packed tokens, above 0 and below 1, rounded down. */
 export interface TierShare {
   readonly share: number
+}
+
+/** Packed tokens of each stored head, [storedHeads]; a head that is not listed has none. */
+export interface TierCounts {
+  readonly counts: readonly number[]
 }

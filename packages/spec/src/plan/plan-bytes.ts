@@ -1,6 +1,6 @@
 import { meanTokens } from '../resolve/layer-tokens.ts'
 import type { ModelFacts } from '../facts.ts'
-import type { CompressionPlan, LayerPlan, SegmentPlan, TokenShare } from './layer-plan.ts'
+import type { CompressionPlan, LayerPlan, SegmentPlan, TierCounts, TokenShare } from './layer-plan.ts'
 import type { TensorFormat } from './tensor-format.ts'
 import { partBytes, TILE_TOKENS, type PartNeeds } from './tile-bytes.ts'
 
@@ -27,8 +27,16 @@ export const headTokens = ({ perHead }: Pick<TokenShare, 'perHead'>, heads: numb
 export const tierCount = (segments: readonly SegmentPlan[]): number =>
   segments.filter(({ role }) => role === 'packed').length
 
-/** Tokens of one tensor in every segment of a head that keeps `tokens` tokens, in the order of `segments`. */
-export function segmentTokens(layer: StoredLayer, tensor: 'key' | 'value', tokens: number): number[] {
+/**
+ * Tokens of one tensor in every segment of a head that keeps `tokens` tokens, in the order of `segments`. Which head it is
+ * matters only where tiers are counted.
+ */
+export function segmentTokens(
+  layer: StoredLayer,
+  tensor: 'key' | 'value',
+  tokens: number,
+  head = 0,
+): number[] {
   const tiers = layer.segments.filter(({ role }) => role === 'packed')
   const count = (role: SegmentPlan['role']) => {
     const planned = layer.segments.find((segment) => segment.role === role)?.tokens
@@ -46,11 +54,16 @@ export function segmentTokens(layer: StoredLayer, tensor: 'key' | 'value', token
   return layer.segments.map((segment) => {
     if (segment.role === 'sinks') return sinks
     if (segment.role === 'recent') return recent
-    const own =
-      typeof segment.tokens === 'object' ? Math.min(left, Math.floor(segment.tokens.share * packed)) : left
+    const own = Math.min(left, tierTokens(segment.tokens, packed, head))
     left -= own
     return own
   })
+}
+
+/** Of `packed` tokens of a head; `rest` and numbers: all. */
+function tierTokens(planned: SegmentPlan['tokens'], packed: number, head: number): number {
+  if (typeof planned !== 'object') return packed
+  return 'share' in planned ? Math.floor(planned.share * packed) : (planned.counts[head] ?? 0)
 }
 
 /** Parts of one tensor in one segment: full tiles and what is left. */
@@ -77,11 +90,11 @@ export function partNeeds(layer: StoredLayer): PartNeeds {
 }
 
 /** Bytes of one stored head that keeps `tokens` tokens: segments of K and of V. */
-export function headBytes(layer: StoredLayer, tokens: number, headDim: number): number {
+export function headBytes(layer: StoredLayer, tokens: number, headDim: number, head = 0): number {
   const needs = partNeeds(layer)
   let bytes = 0
   for (const tensor of ['key', 'value'] as const)
-    for (const [i, count] of segmentTokens(layer, tensor, tokens).entries())
+    for (const [i, count] of segmentTokens(layer, tensor, tokens, head).entries())
       bytes += runBytes(tensor, layer.segments[i]![tensor], count, headDim, needs)
   return bytes
 }
@@ -124,26 +137,33 @@ export function layerBytes(
 function tieredBytesAtMost(layer: StoredLayer, headDim: number): (tokens: number) => number {
   const needs = partNeeds(layer)
   let left = 1
-  const segments = layer.segments.map(({ tokens: planned, ...formats }) => {
-    const share = typeof planned === 'object' ? planned.share : planned === 'rest' ? left : 0
+  let exact = 0
+  // Tiers that are counted head by head are no part of what heads share.
+  const shared = layer.segments.filter(({ tokens }) => !(typeof tokens === 'object' && 'counts' in tokens))
+  const segments = shared.flatMap(({ tokens: planned, ...formats }) => {
+    const share =
+      typeof planned === 'object' && 'share' in planned ? planned.share : planned === 'rest' ? left : 0
     left -= share
     let slope = 0
     let excess = 0
     for (const tensor of ['key', 'value'] as const) {
       const cost = (n: number) => runBytes(tensor, formats[tensor], n, headDim, needs)
+      if (typeof planned === 'number') {
+        exact += cost(planned)
+        continue
+      }
       const each = cost(TILE_TOKENS) / TILE_TOKENS
       let most = 0
       for (let n = 1; n < TILE_TOKENS; n++) most = Math.max(most, cost(n) - each * n)
       slope += each
       excess += most
     }
-    return { slope, excess, share, fixed: typeof planned === 'number' ? planned : undefined }
+    return typeof planned === 'number' ? [] : [{ slope, excess, share }]
   })
   return (tokens) =>
     segments.reduce(
-      (bytes, { slope, excess, share, fixed = share * tokens + segments.length }) =>
-        bytes + slope * fixed + excess,
-      0,
+      (bytes, { slope, excess, share }) => bytes + slope * (share * tokens + layer.segments.length) + excess,
+      exact,
     )
 }
 
@@ -188,7 +208,8 @@ export function planBytes(
     const own = typeof perHead === 'number' || pool === 'model' ? undefined : perHead
     const counts = kept?.[l] ?? layer.kept ?? own
     let bytes = counts === undefined ? 0 : meanBytes(layer, heads, model.headDim)
-    if (counts !== undefined) for (const count of counts) bytes += headBytes(layer, count, model.headDim)
+    if (counts !== undefined)
+      for (const [head, count] of counts.entries()) bytes += headBytes(layer, count, model.headDim, head)
     else if (pool === 'model') bytes = mostBytes(pooled, meanTokens(perHead))
     else if (typeof perHead === 'number')
       bytes = layerBytes(layer, layer.tokens, heads, model.headDim)(perHead)
@@ -227,10 +248,31 @@ export function nominalBytes(plan: CompressionPlan, model: ModelFacts): number {
   let bits = 0
   for (const layer of plan.layers) {
     const counts = layer.kept ?? headTokens(layer.tokens, heads)
-    for (const count of counts) bits += count * model.headDim * (nominalBits(layer) * 2)
+    for (const [head, count] of counts.entries())
+      bits += count * model.headDim * (headNominalBits(layer, count, head) * 2)
   }
   return bits / 8
 }
+
+/** The same of one head that keeps `tokens`, where tiers are counted: its exact tokens count at the last tier's width. */
+function headNominalBits(
+  layer: Pick<LayerPlan, 'segments' | 'simulated'>,
+  tokens: number,
+  head: number,
+): number {
+  const width = ({ key, value }: SegmentPlan) => (key.bits + value.bits) / 2
+  const tiers = layer.segments.filter(({ role }) => role === 'packed')
+  const last = tiers.at(-1)
+  if (last === undefined || tokens === 0 || !tiers.some(isCounted)) return nominalBits(layer)
+  return tiers.reduce(
+    (bits, tier) =>
+      bits + (isCounted(tier) ? ((tier.tokens.counts[head] ?? 0) / tokens) * (width(tier) - width(last)) : 0),
+    width(last),
+  )
+}
+
+const isCounted = (segment: SegmentPlan): segment is SegmentPlan & { readonly tokens: TierCounts } =>
+  typeof segment.tokens === 'object' && 'counts' in segment.tokens
 
 /** Nominal bits per value of a layer, mean of K and V and over its tiers: those of the packed segments, or 16. */
 export function nominalBits(layer: Pick<LayerPlan, 'segments' | 'simulated'>): number {
@@ -239,7 +281,7 @@ export function nominalBits(layer: Pick<LayerPlan, 'segments' | 'simulated'>): n
   let left = 1
   let bits = 0
   for (const { tokens, key, value } of tiers) {
-    const share = typeof tokens === 'object' ? tokens.share : left
+    const share = typeof tokens === 'object' ? ('share' in tokens ? tokens.share : 0) : left
     left -= share
     bits += (share * (key.bits + value.bits)) / 2
   }

@@ -1,6 +1,6 @@
 import { expected, KvError } from '../errors.ts'
 import type { ModelFacts, PromptFacts } from '../facts.ts'
-import type { BoundAllocator, LayerTokens } from '../method/allocator.ts'
+import type { AllocatedTokens, AllocationStorage, BoundAllocator, LayerTokens } from '../method/allocator.ts'
 import { noMethods } from '../method/none.ts'
 import type { BoundPruner } from '../method/pruner.ts'
 import type { BoundQuantizer } from '../method/quantizer.ts'
@@ -16,11 +16,13 @@ import {
   tierCount,
 } from '../plan/plan-bytes.ts'
 import { readBudget, type Budget } from '../spec/budget.ts'
+import type { SegmentPlan } from '../plan/layer-plan.ts'
 import type { CompressionSpec } from '../spec/compression-spec.ts'
 import { overrideOf } from '../spec/layer-override.ts'
 import { checkSelection, type CheckedSelection } from './check-selection.ts'
 import { apart, checkSharing, type CheckedSharing } from './check-sharing.ts'
-import { meanTokens } from './layer-tokens.ts'
+import { allocatedSegments, isAllocated } from './allocated-segments.ts'
+import { isTiered, meanTokens } from './layer-tokens.ts'
 import { namedPositions, protectedTokens, protectionAt } from './protect-tokens.ts'
 import { fillPaidSlots, settleStorage, type SettledStorage, type StoragePrecision } from './settle-storage.ts'
 import { keepsItsWindow } from './windowed-layers.ts'
@@ -47,7 +49,9 @@ export interface LayerDraft {
   /** Tokens that a layer override or the window asks for, and where that stands. */
   readonly fixed: { readonly tokens: LayerTokens; readonly path: string } | undefined
   /** Real bytes of the layer when its stored heads keep these tokens. */
-  readonly bytes: (tokens: LayerTokens) => number
+  readonly bytes: (tokens: AllocatedTokens) => number
+  /** What an allocator may count bytes of heads by, where each may keep its own number of tokens. */
+  readonly heads: AllocationStorage | undefined
   /** Whether `bytes` never falls; it does where the block rule fills a block or a pool of heads ends, and a simulation may do anything. */
   readonly bytesRise: boolean
   /** Equal keys have equal `bytes`. */
@@ -108,7 +112,7 @@ function withPooledBytes(layers: readonly LayerDraft[]): readonly LayerDraft[] {
       : {
           ...layer,
           bytes: (tokens) =>
-            typeof tokens === 'number' && tokens >= layer.candidates
+            isTiered(tokens) || (typeof tokens === 'number' && tokens >= layer.candidates)
               ? layer.bytes(tokens)
               : mostBytes(all, meanTokens(tokens)) + layer.tables,
           bytesKey: `${layer.tables} ${layer.candidates} in the pool`,
@@ -121,7 +125,7 @@ function draftLayer(
   layer: number,
   precision: StoragePrecision,
 ): LayerDraft {
-  const { pruner, quantizer, sharing: sharer, names } = methods
+  const { pruner, allocator, quantizer, sharing: sharer, names } = methods
   const override = overrideOf(spec.layers ?? [], layer)
   const window = model.slidingWindow?.[layer]
   const candidates = Math.min(prompt.tokens, window && window > 0 ? window : prompt.tokens)
@@ -145,6 +149,14 @@ function draftLayer(
       { hint: 'Choose share=none, or a storage of the quantizer that is not simulated.' },
     )
   refuseTiers(settled, selection, window, layer)
+  if (settled.segments.some(isAllocated) && !allocator.countsTiers)
+    throw new KvError(
+      'KV_CONFLICT',
+      `tiers: ${names.allocator} does not say how many tokens each tier holds.`,
+      {
+        hint: 'Give the shares, such as #tiers=8:0.1,4:0.3,2, or choose an allocator that does: rate-distortion.',
+      },
+    )
   const storage = selection.positions === 'cache' ? storedBeforeRope(settled) : settled
   const named = namedPositions(selection.protect, prompt, layer)
   return {
@@ -233,7 +245,7 @@ function bytesOf({
   candidates,
   heads,
   headDim,
-}: Stored): Pick<LayerDraft, 'bytes' | 'bytesRise' | 'bytesKey' | 'atMost' | 'tables'> {
+}: Stored): Pick<LayerDraft, 'bytes' | 'heads' | 'bytesRise' | 'bytesKey' | 'atMost' | 'tables'> {
   const { keys, segments, residual, simulated } = storage
   // What eviction costs does not depend on by which score.
   const evict = selection.evict === 'never' ? 'never' : 'fifo'
@@ -242,7 +254,7 @@ function bytesOf({
   if (simulated) {
     const count = quantizer.roundTripBytes
     if (!count) throw new KvError('KV_METHOD', 'A quantizer that is simulated must count its bytes.')
-    const bytes = (tokens: LayerTokens) => {
+    const bytes = (tokens: AllocatedTokens) => {
       if (typeof tokens !== 'number')
         throw new KvError(
           'KV_CONFLICT',
@@ -253,16 +265,46 @@ function bytesOf({
         0,
       )
     }
-    return { bytes, bytesRise: false, bytesKey, atMost: bytes, tables: 0 }
+    return { bytes, heads: undefined, bytesRise: false, bytesKey, atMost: bytes, tables: 0 }
   }
   const tables = tableBytes(stored)
   const means = meanBytes(stored, heads, headDim)
   const atMost = layerBytes(stored, sharing, heads, headDim)
   const whole = layerBytes(stored, { pool: 'head' }, heads, headDim)
-  const bytes = (tokens: LayerTokens) =>
-    typeof tokens === 'number'
-      ? (tokens < candidates ? atMost : whole)(tokens) + tables
-      : tokens.reduce((sum, n) => sum + headBytes(stored, n, headDim), tables + means)
+  const listed = (counts: readonly number[], allocated = stored) =>
+    counts.reduce((sum, n, head) => sum + headBytes(allocated, n, headDim, head), tables + means)
+  const bytes = (tokens: AllocatedTokens) => {
+    if (typeof tokens === 'number') return (tokens < candidates ? atMost : whole)(tokens) + tables
+    if (!isTiered(tokens)) return listed(tokens)
+    return listed(tokens.perHead, { ...stored, segments: allocatedSegments(segments, tokens) })
+  }
+  const own = selection.evict === 'never' && selection.positions === 'true'
+  const perHead: AllocationStorage = {
+    widths: widthsOf(segments),
+    exact: exactTokens(segments),
+    headBytes: (tokens, tiers) => {
+      const one = { perHead: [tokens], tiers: tiers.map((n) => [n]) }
+      return headBytes({ ...stored, segments: allocatedSegments(segments, one) }, tokens, headDim)
+    },
+    fixedBytes: tables + means,
+  }
   const bytesRise = residual.keys !== 'block' && sharing.pool === 'head' && tierCount(segments) < 2
-  return { bytes, bytesRise, bytesKey, atMost, tables }
+  return { bytes, heads: own ? perHead : undefined, bytesRise, bytesKey, atMost, tables }
+}
+
+/** Tokens in exact segments beside packed ones. */
+const exactTokens = (segments: readonly SegmentPlan[]): number =>
+  tierCount(segments) === 0
+    ? 0
+    : segments.reduce(
+        (sum, { role, tokens }) => sum + (role !== 'packed' && typeof tokens === 'number' ? tokens : 0),
+        0,
+      )
+
+/** Nominal bits of each tier that the allocator counts and of the last; where it counts none, those of all. */
+function widthsOf(segments: readonly SegmentPlan[]): readonly number[] {
+  const counted = segments.filter(isAllocated)
+  if (counted.length === 0) return [nominalBits({ segments })]
+  const last = segments.findLast(({ role }) => role === 'packed')!
+  return [...counted, last].map(({ key, value }) => (key.bits + value.bits) / 2)
 }

@@ -1,13 +1,14 @@
-import type { LayerTokens } from '../method/allocator.ts'
+import type { AllocatedTokens } from '../method/allocator.ts'
 import type { CompressionPlan, LayerPlan } from '../plan/layer-plan.ts'
 import { tierCount } from '../plan/plan-bytes.ts'
 import { apart } from './check-sharing.ts'
 import type { Draft, LayerDraft } from './draft.ts'
-import { clampTokens, leastOf, meanTokens, mostOf } from './layer-tokens.ts'
+import { allocatedSegments } from './allocated-segments.ts'
+import { clampTokens, isTiered, leastOf, meanTokens, mostOf, tokensOf } from './layer-tokens.ts'
 import { protectionAt } from './protect-tokens.ts'
 
 /** The plan of a draft whose layers were asked to keep `asked` tokens per head; what is beyond the prompt is left out. */
-export function makePlan(draft: Draft, asked: readonly LayerTokens[]): CompressionPlan {
+export function makePlan(draft: Draft, asked: readonly AllocatedTokens[]): CompressionPlan {
   const { spec, prompt, methods } = draft
   const { calibration, notes } = methods.quantizer
   const userEnd = prompt.userEnd ?? prompt.tokens
@@ -22,18 +23,22 @@ export function makePlan(draft: Draft, asked: readonly LayerTokens[]): Compressi
   }
 }
 
-function layerPlan(draft: LayerDraft, asked: LayerTokens): LayerPlan {
+function layerPlan(draft: LayerDraft, asked: AllocatedTokens): LayerPlan {
   const { storage, selection, candidates, named } = draft
   const { order, positions } = selection
-  const tokens = clampTokens(asked, candidates)
+  const allocated = clampTokens(asked, candidates)
+  const tokens = tokensOf(allocated)
   const full = leastOf(tokens) >= candidates
   // Everything stays: nothing to look at. Originals reorder a prompt that just fills the capacity, not a shorter one.
   const tiers = tierCount(storage.segments) > 1
   const whole =
     !tiers && full && selection.evict === 'never' && (order === 'position' || leastOf(asked) > candidates)
-  const listed = typeof tokens !== 'number' && draft.sharing.pool !== 'model'
+  const listed = typeof tokens !== 'number' && (draft.sharing.pool !== 'model' || isTiered(allocated))
   const sharing = full || listed ? apart : draft.sharing
-  const { keys, values, segments, residual, simulated } = storage
+  // What is protected by a share of the kept tokens must fit into the shortest head.
+  const common = isTiered(allocated) ? leastOf(tokens) : Math.floor(meanTokens(tokens))
+  const { keys, values, residual, simulated } = storage
+  const segments = allocatedSegments(storage.segments, allocated)
   return {
     tokens: {
       perHead: tokens,
@@ -46,9 +51,7 @@ function layerPlan(draft: LayerDraft, asked: LayerTokens): LayerPlan {
     segments,
     residual,
     stages: whole ? [] : selection.stages,
-    protect: whole
-      ? { first: 0, last: 0 }
-      : protectionAt(selection.protect, Math.floor(meanTokens(tokens)), candidates, named),
+    protect: whole ? { first: 0, last: 0 } : protectionAt(selection.protect, common, candidates, named),
     ...(!whole && selection.whole !== undefined && { whole: selection.whole }),
     order: whole ? 'position' : order,
     evict:

@@ -1,6 +1,6 @@
 import { KvError } from '../errors.ts'
 import type { ModelFacts, PromptFacts } from '../facts.ts'
-import type { LayerTokens } from '../method/allocator.ts'
+import type { AllocatedTokens } from '../method/allocator.ts'
 import type { MethodRef } from '../method/method-ref.ts'
 import type { Observed } from '../method/pruner.ts'
 import type { Block, RoundTrip } from '../method/quantizer.ts'
@@ -121,7 +121,7 @@ export function bindMethods(spec: CompressionSpec, registry?: Registry): BoundMe
   }
 }
 
-type Settled = { readonly asked: readonly LayerTokens[] } | { readonly short: Shortfall }
+type Settled = { readonly asked: readonly AllocatedTokens[] } | { readonly short: Shortfall }
 
 /** Steps 2 to 4 for one budget; `short` where it is too small. */
 function settleTokens(draft: Draft, budget: Budget | undefined): Settled {

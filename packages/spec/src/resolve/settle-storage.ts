@@ -102,7 +102,7 @@ function settleTiers(
     return [
       {
         role: 'packed',
-        tokens: share === 'rest' ? 'rest' : { share },
+        tokens: share === 'rest' ? 'rest' : share === 'allocated' ? { counts: [] } : { share },
         key: formats.key,
         value: formats.value,
       } as const,

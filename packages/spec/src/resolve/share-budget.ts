@@ -1,8 +1,9 @@
 import { KvError } from '../errors.ts'
-import type { AllocationLayer, LayerTokens } from '../method/allocator.ts'
+import type { AllocatedTokens, AllocationLayer } from '../method/allocator.ts'
 import { fullCache, readBudget, type Budget } from '../spec/budget.ts'
 import type { Draft, LayerDraft } from './draft.ts'
-import { clampTokens, meanTokens } from './layer-tokens.ts'
+import { clampTokens, isTiered, meanTokens } from './layer-tokens.ts'
+import { protectionAt } from './protect-tokens.ts'
 
 /** Rounding down that forgives the last bits of a division: 0.29 * 100 is 29. */
 const floor = (value: number) => Math.floor(value + 1e-9)
@@ -11,7 +12,7 @@ const floor = (value: number) => Math.floor(value + 1e-9)
 export type TooMuch = 'overrides' | 'windows' | 'least allocation'
 
 /** Tokens per layer that the allocator wants; may exceed the prompt. `tooMuch`: what exceeds the budget whatever the shares are. */
-export type Shares = { readonly asked: readonly LayerTokens[] } | { readonly tooMuch: TooMuch }
+export type Shares = { readonly asked: readonly AllocatedTokens[] } | { readonly tooMuch: TooMuch }
 
 const fixedTokens = (layer: LayerDraft) => clampTokens(layer.fixed!.tokens, layer.candidates)
 
@@ -37,11 +38,15 @@ export function shareBudget(draft: Draft, budget: Budget | undefined): Shares {
 }
 
 /** Overridden layers set. */
-const settle = ({ layers }: Draft, shares: readonly LayerTokens[]): LayerTokens[] =>
+const settle = ({ layers }: Draft, shares: readonly AllocatedTokens[]): AllocatedTokens[] =>
   layers.map((layer, l) => layer.fixed?.tokens ?? shares[l]!)
 
 /** The allocator's tokens per layer, overridden layers set; undefined where it leaves equal shares. `capacities` of free layers are these. */
-function allocate(draft: Draft, capacities: readonly number[]): LayerTokens[] | undefined {
+function allocate(
+  draft: Draft,
+  capacities: readonly number[],
+  bytes?: number,
+): AllocatedTokens[] | undefined {
   const { methods, model, prompt, budget, storedHeads, layers, measured } = draft
   const measure = budget && readBudget(budget).kind.measure
   const asked = methods.allocator.allocate?.({
@@ -49,6 +54,7 @@ function allocate(draft: Draft, capacities: readonly number[]): LayerTokens[] | 
     prompt,
     budget,
     storedHeads,
+    ...(bytes !== undefined && { bytes }),
     layers: layers.map((layer, l): AllocationLayer => ({
       bits: layer.bits,
       cost: measure === 'bits' || measure === 'bytes' ? layer.bits : 1,
@@ -56,19 +62,22 @@ function allocate(draft: Draft, capacities: readonly number[]): LayerTokens[] | 
       candidates: layer.candidates,
       protected: layer.least,
       fixed: layer.fixed !== undefined,
+      protects: protectionAt(layer.selection.protect, layer.least, layer.candidates, layer.named),
+      ...(layer.heads && { storage: layer.heads }),
       ...(measured && { measured: measured[l]! }),
     })),
   })
   if (asked === undefined) return undefined
   const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0
-  const fits = (n: LayerTokens) =>
-    Array.isArray(n) ? n.length === storedHeads && n.every(isCount) : isCount(n)
+  const isList = (n: unknown) => Array.isArray(n) && n.length === storedHeads && n.every(isCount)
+  const fits = (n: AllocatedTokens) =>
+    Array.isArray(n) ? isList(n) : isTiered(n) ? [n.perHead, ...n.tiers].every(isList) : isCount(n)
   if (!Array.isArray(asked) || asked.length !== layers.length || !asked.every(fits))
     throw new KvError(
       'KV_METHOD',
-      `${methods.names.allocator}.allocate() returned ${JSON.stringify(asked)?.slice(0, 120)}; expected ${layers.length} whole numbers from 0, or for a layer a list of ${storedHeads}, one per stored head.`,
+      `${methods.names.allocator}.allocate() returned ${JSON.stringify(asked)?.slice(0, 120)}; expected ${layers.length} whole numbers from 0, or for a layer a list of ${storedHeads}, one per stored head, or { perHead, tiers }.`,
     )
-  return settle(draft, asked as LayerTokens[])
+  return settle(draft, asked)
 }
 
 /** The most tokens of 0..`most` for which `bytes` stays within `limit`; `bytes` never falls. */
@@ -107,7 +116,7 @@ function shareBytes(draft: Draft, budget: number): Shares {
   let rest = budget
   for (const layer of layers) if (layer.fixed) rest -= layer.bytes(fixedTokens(layer))
   if (rest < 0) return { tooMuch: layers.some(({ windowed }) => windowed) ? 'windows' : 'overrides' }
-  const searched = free.length > 0 ? searchShares(draft, free, budget) : undefined
+  const searched = free.length > 0 ? searchShares(draft, free, budget, rest) : undefined
   if (searched) return searched
   const equal = Math.floor(rest / Math.max(1, free.length))
   const known = new Map<string, number>()
@@ -128,7 +137,12 @@ function shareBytes(draft: Draft, budget: number): Shares {
 const stepsBeyond = 48
 
 /** Undefined where the allocator leaves equal shares. */
-function searchShares(draft: Draft, free: readonly LayerDraft[], budget: number): Shares | undefined {
+function searchShares(
+  draft: Draft,
+  free: readonly LayerDraft[],
+  budget: number,
+  rest: number,
+): Shares | undefined {
   const { layers } = draft
   // One step is one token of the narrowest layers.
   const step = Math.min(...free.map((layer) => layer.bits))
@@ -136,8 +150,9 @@ function searchShares(draft: Draft, free: readonly LayerDraft[], budget: number)
     allocate(
       draft,
       layers.map((layer) => floor((steps * step) / layer.bits)),
+      rest,
     )
-  const fits = (counts: readonly LayerTokens[]) =>
+  const fits = (counts: readonly AllocatedTokens[]) =>
     layers.reduce((sum, layer, l) => sum + layer.bytes(clampTokens(counts[l]!, layer.candidates)), 0) <=
     budget
   let low = 0

@@ -5,8 +5,11 @@ import type { Bits } from '../plan/tensor-format.ts'
 
 /** A width for part of the packed tokens of every head: the best by score that no tier before has taken. */
 export interface Tier {
-  /** Part of the packed tokens, rounded down; `rest` in the last tier and nowhere else. */
-  readonly share: number | 'rest'
+  /**
+   * Part of the packed tokens, rounded down; `allocated`: as many as the allocator says, such as rate-distortion; `rest` in
+   * the last tier and nowhere else.
+   */
+  readonly share: number | 'rest' | 'allocated'
   readonly bits: Bits
 }
 
@@ -22,9 +25,10 @@ export function checkTiers(value: unknown): readonly Tier[] {
     refuseUnknown(item, ['share', 'bits'], path, 'KV_INVALID_SPEC', 'field')
     const { share, bits } = item
     const last = i === value.length - 1
-    if (last ? share !== 'rest' : !(typeof share === 'number' && share > 0 && share < 1))
+    const fits = share === 'allocated' || (typeof share === 'number' && share > 0 && share < 1)
+    if (last ? share !== 'rest' : !fits)
       throw expected(
-        last ? "'rest' (the last tier takes what is left)" : 'a number above 0 and below 1',
+        last ? "'rest' (the last tier takes what is left)" : "a number above 0 and below 1, or 'allocated'",
         `${path}.share`,
         share,
         'KV_INVALID_SPEC',
@@ -41,7 +45,15 @@ export function checkTiers(value: unknown): readonly Tier[] {
         bits,
         'KV_INVALID_SPEC',
       )
-  const sum = tiers.reduce((total, { share }) => total + (share === 'rest' ? 0 : share), 0)
+  const allocated = tiers.filter(({ share }) => share === 'allocated').length
+  if (allocated > 0 && allocated < tiers.length - 1)
+    throw expected(
+      "shares in all tiers but the last, or 'allocated' in all",
+      'tiers',
+      value,
+      'KV_INVALID_SPEC',
+    )
+  const sum = tiers.reduce((total, { share }) => total + (typeof share === 'number' ? share : 0), 0)
   if (sum >= 1 - 1e-9) throw expected('shares of less than 1 together', 'tiers', sum, 'KV_INVALID_SPEC')
   return Object.freeze(tiers)
 }

@@ -1,0 +1,2 @@
+export { rateDistortion, rateDistortion as default } from './rate-distortion.ts'
+export { codeDistortion } from './code-distortion.ts'
