@@ -41,58 +41,67 @@ import {
   type TokenizedPrompt,
 } from './prompt/tokenize-prompt.ts'
 
-/** A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model. */
+/**
+ * A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model; the model itself then
+ * answers KV_DISPOSED, whatever it is asked.
+ */
 export class Model {
-  /** Name of the op table in use. */
-  readonly table: string
-  readonly threads: number
-  /** Bytes of weights in memory. */
-  readonly weightBytes: number
   private readonly parts: ModelParts
   private disposed = false
   private identity: Promise<RecipeModel> | undefined
 
   constructor(parts: ModelParts) {
     this.parts = parts
-    this.table = parts.table
-    this.threads = parts.threads
-    this.weightBytes = parts.native.weightBytes
+  }
+
+  /** Name of the op table in use. */
+  get table(): string {
+    return this.alive().table
+  }
+
+  get threads(): number {
+    return this.alive().threads
+  }
+
+  /** Bytes of weights in memory. */
+  get weightBytes(): number {
+    return this.alive().native.weightBytes
   }
 
   /** What methods and planners know about the model. */
   get facts(): ModelFacts {
-    return this.parts.facts
+    return this.alive().facts
   }
 
   /** config.json, checked. */
   get config(): ModelConfig {
-    return this.parts.config
+    return this.alive().config
   }
 
   get folder(): string {
-    return this.parts.folder
+    return this.alive().folder
   }
 
   get tokenizer(): Tokenizer | undefined {
-    return this.parts.tokenizer
+    return this.alive().tokenizer
   }
 
   get chatTemplate(): ChatTemplate | undefined {
-    return this.parts.chatTemplate
+    return this.alive().chatTemplate
   }
 
   /** Sampling and stop tokens as the model's files suggest. */
   get generationDefaults(): GenerationDefaults {
-    return this.parts.generation
+    return this.alive().generation
   }
 
   get precision(): ModelPrecision {
-    return this.parts.precision
+    return this.alive().precision
   }
 
   /** How the weights lie in memory: the mode asked for, the formats that it came to, what products see. */
   get weights(): WeightsInUse {
-    return this.parts.weights
+    return this.alive().weights
   }
 
   /** Token ids of a prompt, as prefill would see them. */
@@ -255,7 +264,7 @@ export class Model {
 
   /** The model by content, as recipes name it. */
   identify(): Promise<RecipeModel> {
-    this.identity ??= identifyModel(this.parts.folder, this.parts.weights.mode)
+    this.identity ??= identifyModel(this.alive().folder, this.parts.weights.mode)
     return this.identity
   }
 

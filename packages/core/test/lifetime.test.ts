@@ -32,6 +32,42 @@ describe('the cache lies in what is counted, and nowhere else', () => {
   })
 })
 
+/** Names of the getters that a class has. */
+const gettersOf = (of: object): string[] =>
+  Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(of) as object))
+    .filter(([, descriptor]) => descriptor.get !== undefined)
+    .map(([name]) => name)
+
+describe('what was disposed', () => {
+  it('says so whatever it is asked; contexts outlive their model', async () => {
+    const own = await loadModel(modelFolder, { threads: 1 })
+    const context = await own.prefill(ids(40))
+    await own.dispose()
+    await own.dispose()
+    const getters = gettersOf(own)
+    expect(getters).toEqual(
+      expect.arrayContaining(['table', 'threads', 'weightBytes', 'facts', 'tokenizer', 'weights']),
+    )
+    for (const name of getters)
+      expect(() => own[name as keyof Model], name).toThrow(expect.objectContaining({ code: 'KV_DISPOSED' }))
+    expect(() => own.stats()).toThrow(expect.objectContaining({ code: 'KV_DISPOSED' }))
+    await expect(own.prefill(ids(4))).rejects.toMatchObject({ code: 'KV_DISPOSED' })
+    await expect(own.tokenize('a')).rejects.toMatchObject({ code: 'KV_DISPOSED' })
+    await expect(own.logits(ids(4))).rejects.toMatchObject({ code: 'KV_DISPOSED' })
+
+    expect(context.report.engine.threads).toBe(1)
+    await context.generate({ maxTokens: 2, stopTokens: [] }).result
+    await context.dispose()
+    for (const name of gettersOf(context))
+      expect(() => context[name as keyof Context], name).toThrow(
+        expect.objectContaining({ code: 'KV_DISPOSED' }),
+      )
+    expect(() => context.fork()).toThrow(expect.objectContaining({ code: 'KV_DISPOSED' }))
+    expect(() => context.generate()).toThrow(expect.objectContaining({ code: 'KV_DISPOSED' }))
+    await expect(context.logits()).rejects.toMatchObject({ code: 'KV_DISPOSED' })
+  })
+})
+
 describe('memory', () => {
   it('of contexts that were disposed is used again', { timeout: 120_000 }, async () => {
     const prompt = ids(1400)

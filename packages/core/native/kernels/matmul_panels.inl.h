@@ -11,7 +11,7 @@ namespace {
 constexpr int kDepthBlock = 512;  // input features per block: 64 KB of a bf16 panel
 constexpr int kFewRows = 16;      // up to so many, memory is what a panel waits for, and blocks are
 constexpr int kFewDepth = 128;    // small: they stay in L1 (16 KB of bf16) while the next one comes
-constexpr int kRowChunk = 768;    // 192 KB of partial sums; a multiple of every kTileRows
+constexpr int kRowChunk = 768;    // 192 KB of partial sums; a multiple of every Step::kRows
 
 // Few rows: reading is all that counts, and the whole panel is read in one pass, where its sums fit
 // in as many registers as those of a tile.
@@ -21,41 +21,41 @@ constexpr bool OnePass(int rows) {
 }
 
 // rows x panel of partial sums: sums[r * kPanel + lane], loaded first unless `fresh`.
-template <class Step, int kRows>
+template <class Step, int kRows, int kAhead>
 void PanelRows(const typename Step::A* a, size_t a_stride, const typename Step::B* panel, int steps,
                bool fresh, float* sums) {
   constexpr int kCols = OnePass<Step>(kRows) ? kPanel / 16 : Step::kCols;
   for (int col = 0; col < kPanel; col += 16 * kCols) {
     F32x16 acc[kRows][kCols];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
       for (int c = 0; c < kCols; ++c)
         acc[r][c] = fresh ? Zero() : Load(sums + r * kPanel + col + 16 * c);
-    TileProduct<Step, kRows, kCols>(acc, a, a_stride, panel + col * Step::kDepth,
-                                    kPanel * Step::kDepth, steps);
-#pragma GCC unroll 8
+    TileProduct<Step, kRows, kCols, kAhead>(acc, a, a_stride, panel + col * Step::kDepth,
+                                            kPanel * Step::kDepth, steps);
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
       for (int c = 0; c < kCols; ++c) Store(sums + r * kPanel + col + 16 * c, acc[r][c]);
   }
 }
 
-template <class Step, int kRows = kTileRows>
+template <class Step, int kAhead, int kRows = Step::kRows>
 void PanelAnyRows(int rows, const typename Step::A* a, size_t a_stride,
                   const typename Step::B* panel, int steps, bool fresh, float* sums) {
   if constexpr (kRows > 1) {
     if (rows < kRows)
-      return PanelAnyRows<Step, kRows - 1>(rows, a, a_stride, panel, steps, fresh, sums);
+      return PanelAnyRows<Step, kAhead, kRows - 1>(rows, a, a_stride, panel, steps, fresh, sums);
   }
-  PanelRows<Step, kRows>(a, a_stride, panel, steps, fresh, sums);
+  PanelRows<Step, kRows, kAhead>(a, a_stride, panel, steps, fresh, sums);
 }
 
 // Rows of the next tile: what is left is shared evenly by the last two, as few rows cost nearly as
 // much as many.
-int TileRowsOf(int left) {
-  if (left <= kTileRows) return left;
-  return left < 2 * kTileRows ? (left + 1) / 2 : kTileRows;
+int TileRowsOf(int left, int most) {
+  if (left <= most) return left;
+  return left < 2 * most ? (left + 1) / 2 : most;
 }
 
 // out[r, col..] = sums (+ bias) (+ out) for the outputs of one panel.
@@ -109,11 +109,6 @@ struct UnpackedPanels {
   }
 };
 
-QPKV_INLINE void PrefetchBlock(const void* data, size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64)
-    __builtin_prefetch(static_cast<const char*>(data) + i, 0, 3);
-}
-
 // a: [m, a_stride] in steps.
 template <class Step, class Panels>
 void MultiplyPanels(Stream& stream, const MatmulArgs& args, const Panels& panels,
@@ -129,13 +124,15 @@ void MultiplyPanels(Stream& stream, const MatmulArgs& args, const Panels& panels
         const int count = steps - s < block ? steps - s : block;
         const typename Step::B* panel =
             panels.Block(unit, s, count, reinterpret_cast<char*>(sums) + sum_bytes);
-        if (rows <= kFewRows && Panels::kScratch == 0 && count < steps)
-          PrefetchBlock(panel + static_cast<size_t>(count) * kPanel * Step::kDepth,
-                        sizeof(*panel) * count * kPanel * Step::kDepth);
+        constexpr int kBlockBytes = sizeof(*panel) * kFewDepth * kPanel;
         for (int r = 0; r < rows;) {
-          const int tile = TileRowsOf(rows - r);
-          PanelAnyRows<Step>(tile, a + (first + r) * a_stride + s, a_stride, panel, count, s == 0,
-                             sums + r * kPanel);
+          const int tile = TileRowsOf(rows - r, Step::kRows);
+          const typename Step::A* rows_at = a + (first + r) * a_stride + s;
+          // The first of few rows brings the next block meanwhile.
+          if (Panels::kScratch == 0 && rows <= kFewRows && r == 0)
+            PanelAnyRows<Step, kBlockBytes>(tile, rows_at, a_stride, panel, count, s == 0, sums);
+          else
+            PanelAnyRows<Step, 0>(tile, rows_at, a_stride, panel, count, s == 0, sums + r * kPanel);
           r += tile;
         }
       }

@@ -80,52 +80,68 @@ void CodeAnyRows(int count, const WeightFormat& format, const uint8_t* panel, co
   CodeTile<kWidth, kRows, kRows == 1 ? kPanel / 16 : kTileCols>(format, panel, rows, row, sums);
 }
 
-// A register tile: kRows rows from `row` on times kTileCols vectors of columns from `col` on, over
-// the groups of an unpacked block. sums: [kRows][64].
+// A register tile: kRows rows from `row` on times kWordCols vectors of columns from `col` on, over
+// the groups of an unpacked block. sums: [kRows][64]; they stay in registers where those suffice.
 template <int kRows>
 void WordTile(const WordBlock& block, int col, int group_size, int groups, bool minimum,
               const WordRows& rows, int row, int first_group, bool fresh, float* sums) {
-  const uint16_t* w = block.pairs + col / (16 * kTileCols) * block.slice;
+  const uint16_t* w = block.pairs + col / (16 * kWordCols) * block.slice;
   const uint32_t* x =
       rows.pairs + row * rows.pair_stride + static_cast<size_t>(first_group) * (group_size / 2);
   const size_t cell = static_cast<size_t>(row) * rows.groups + first_group;
-  for (int g = 0; g < groups; ++g) {
-    I32x16 dots[kRows][kTileCols];
-#pragma GCC unroll 8
+  constexpr bool kStay = kTileCols > 1;
+  [[maybe_unused]] F32x16 totals[kRows][kWordCols];
+  if (kStay)
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int c = 0; c < kTileCols; ++c) dots[r][c] = SetI(0);
+      for (int c = 0; c < kWordCols; ++c)
+        totals[r][c] = fresh ? Zero() : Load(sums + r * kPanel + col + 16 * c);
+  for (int g = 0; g < groups; ++g) {
+    I32x16 dots[kRows][kWordCols];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+      for (int c = 0; c < kWordCols; ++c) dots[r][c] = SetI(0);
 #pragma GCC unroll 4
-    for (int s = 0; s < group_size / 2; ++s, ++x, w += 32 * kTileCols) {
-      U16x32 pairs[kTileCols];
+    for (int s = 0; s < group_size / 2; ++s, ++x, w += 32 * kWordCols) {
+      U16x32 pairs[kWordCols];
 #pragma GCC unroll 8
-      for (int c = 0; c < kTileCols; ++c) pairs[c] = LoadU16(w + 32 * c);
-#pragma GCC unroll 8
+      for (int c = 0; c < kWordCols; ++c) pairs[c] = LoadU16(w + 32 * c);
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const U16x32 factor = SetWordPair(x + r * rows.pair_stride);
 #pragma GCC unroll 8
-        for (int c = 0; c < kTileCols; ++c) dots[r][c] = DotWords(dots[r][c], pairs[c], factor);
+        for (int c = 0; c < kWordCols; ++c) dots[r][c] = DotWords(dots[r][c], pairs[c], factor);
       }
     }
 #pragma GCC unroll 8
-    for (int c = 0; c < kTileCols; ++c) {
+    for (int c = 0; c < kWordCols; ++c) {
       const F32x16 scales = Load(block.scales + g * kPanel + col + 16 * c);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        float* sum = sums + r * kPanel + col + 16 * c;
         const size_t at = cell + static_cast<size_t>(r) * rows.groups + g;
-        F32x16 total = fresh && g == 0 ? Zero() : Load(sum);
+        float* sum = sums + r * kPanel + col + 16 * c;
+        F32x16 total = kStay ? totals[r][c] : fresh && g == 0 ? Zero() : Load(sum);
         total = AddGroup(total, dots[r][c], scales, rows.scales[at]);
         if (minimum)
           total = AddMinimum(total, Load(block.minima + g * kPanel + col + 16 * c), rows.scales[at],
                              rows.sums[at]);
-        Store(sum, total);
+        if (kStay)
+          totals[r][c] = total;
+        else
+          Store(sum, total);
       }
     }
   }
+  if (kStay)
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+      for (int c = 0; c < kWordCols; ++c) Store(sums + r * kPanel + col + 16 * c, totals[r][c]);
 }
 
-template <int kRows = kTileRows>
+template <int kRows = kWordRows>
 void WordAnyRows(int count, const WordBlock& block, int col, int group_size, int groups,
                  bool minimum, const WordRows& rows, int row, int first_group, bool fresh,
                  float* sums) {
@@ -163,14 +179,14 @@ void MultiplyWords(Stream& stream, const MatmulArgs& args) {
     block.scales = sums + sum_count;
     block.minima = block.scales + metadata;
     block.pairs = reinterpret_cast<uint16_t*>(block.minima + metadata);
-    block.slice = kWords / (kPanel / (16 * kTileCols));
+    block.slice = kWords / (kPanel / (16 * kWordCols));
     for (int first = 0; first < args.m; first += kRowChunk) {
       const int count = args.m - first < kRowChunk ? args.m - first : kRowChunk;
       for (int g = 0; g < rows.groups; g += block_groups) {
         const int groups = rows.groups - g < block_groups ? rows.groups - g : block_groups;
         UnpackWords<kWidth>(format, panel + g * group_bytes, groups, 0, block);
-        for (int col = 0; col < kPanel; col += 16 * kTileCols)
-          for (int r = 0; r < count; r += kTileRows)
+        for (int col = 0; col < kPanel; col += 16 * kWordCols)
+          for (int r = 0; r < count; r += kWordRows)
             WordAnyRows(count - r, block, col, format.group, groups, minimum, rows, first + r, g,
                         g == 0, sums + r * kPanel);
       }

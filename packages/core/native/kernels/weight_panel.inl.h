@@ -5,6 +5,11 @@
 namespace qpkv {
 namespace {
 
+// Register tile of products with words: integer sums of a group and float sums of all, so half the
+// columns of a float tile.
+constexpr int kWordRows = kTileRows;
+constexpr int kWordCols = kTileCols > 1 ? kTileCols / 2 : 1;
+
 // 16 of a group's scales, or of its minima.
 QPKV_INLINE F32x16 LoadMetadata(const uint8_t* p, bool f16) {
   return f16 ? LoadF16(reinterpret_cast<const uint16_t*>(p))
@@ -36,7 +41,7 @@ QPKV_INLINE QuadPairs<kWidth> LoadQuad(const uint8_t* quad) {
   }
 }
 
-// Groups as words, codes less their zero: pairs[slice][step][16 * kTileCols][2], slices of the
+// Groups as words, codes less their zero: pairs[slice][step][16 * kWordCols][2], slices of the
 // columns that a register tile takes; scales and minima [groups][64].
 struct WordBlock {
   uint16_t* pairs;
@@ -54,14 +59,14 @@ void UnpackWords(const WeightFormat& format, const uint8_t* panel, int groups, i
       Store(out.scales + g * kPanel + lane, GroupScales(format, panel, lane));
       if (format.minimum != WeightMinimum::kNone)
         Store(out.minima + g * kPanel + lane, GroupMinima(format, panel, lane));
-      uint16_t* to = out.pairs + lane / (16 * kTileCols) * out.slice +
-                     static_cast<size_t>(first_step + g * format.group / 2) * 32 * kTileCols +
-                     lane % (16 * kTileCols) * 2;
+      uint16_t* to = out.pairs + lane / (16 * kWordCols) * out.slice +
+                     static_cast<size_t>(first_step + g * format.group / 2) * 32 * kWordCols +
+                     lane % (16 * kWordCols) * 2;
       for (int quad = 0; quad < format.group / (2 * kPairs); ++quad) {
         const QuadPairs<kWidth> x =
             LoadQuad<kWidth>(panel + (static_cast<size_t>(quad) * kPanel + lane) * 4);
 #pragma GCC unroll 4
-        for (int i = 0; i < kPairs; ++i, to += 32 * kTileCols)
+        for (int i = 0; i < kPairs; ++i, to += 32 * kWordCols)
           StoreU16(to, AddU16(x.pair[i], zero));
       }
     }

@@ -95,6 +95,42 @@ QPKV_TEST(StepTransfersPerToken) {
   }
 }
 
+// Eight sequences share each product of a layer: weights are read once a step.
+QPKV_TEST(StepReadsWeightsOnceForAll) {
+  WatchedOps watched(AvailableTables().front());
+  TinyShape shape;
+  shape.layers = 3;
+  const auto model = TinyModel(watched.table(), 1, shape);
+  const auto products = [&](int sequences) {
+    std::vector<std::shared_ptr<Context>> contexts;
+    std::vector<Work> work(static_cast<size_t>(sequences));
+    Buffer logits(model->engine->device,
+                  sizeof(float) * static_cast<size_t>(sequences * shape.vocab));
+    const int32_t id = 3;
+    for (int i = 0; i < sequences; ++i) {
+      contexts.push_back(
+          PrefillAll(model, TinyPrompt(10 + 3 * i, shape.vocab, i), {FullPlan(*model)})[0]);
+      Work& w = work[static_cast<size_t>(i)];
+      w.sequence = contexts.back().get();
+      w.to = shape.layers;
+      w.first = 10 + 3 * i;
+      w.rows = 1;
+      w.ids = &id;
+      w.last_logits = logits.floats() + i * shape.vocab;
+      w.sampling = &kGreedy;
+    }
+    const uint64_t before = watched.counts().products;
+    EngineTurn turn(*model->engine);
+    for (const Outcome& outcome : Step(*model, work)) Expect("sound", !outcome.error);
+    return watched.counts().products - before;
+  };
+  const uint64_t one = products(1), eight = products(8);
+  // q, k and v; output; gate and up; down: of each layer; and the head.
+  Expect(Label("%d products for one", static_cast<int>(one)),
+         one == static_cast<uint64_t>(4 * shape.layers + 1));
+  Expect(Label("%d products for eight", static_cast<int>(eight)), eight == one);
+}
+
 // Every layer keeps `tokens` of each head; what leaves, leaves by `evict`.
 CompressionPlan Keeping(const Model& model, int tokens, Evict evict) {
   CompressionPlan plan;

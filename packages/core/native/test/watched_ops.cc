@@ -36,13 +36,17 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
     ++watched.uploads;
     inner_ops->UploadPieces(stream, args);
   };
+  ops_.Matmul = [](Stream& stream, const MatmulArgs& args) {
+    Note(true);
+    ++watched.products;
+    inner_ops->Matmul(stream, args);
+  };
 #define QPKV_WATCH(NAME, FORWARD)                    \
   ops_.NAME = [](Stream& stream, const auto& args) { \
     Note(FORWARD);                                   \
     inner_ops->NAME(stream, args);                   \
   };
   QPKV_WATCH(Embed, true)
-  QPKV_WATCH(Matmul, true)
   QPKV_WATCH(RmsNorm, true)
   QPKV_WATCH(Rope, true)
   QPKV_WATCH(Scale, true)

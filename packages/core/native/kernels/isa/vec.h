@@ -32,7 +32,7 @@
 //     LoadBf16 StoreBf16 LoadF16 StoreF16 (+ N), LoadU8 (codes to floats), LoadU8I, StoreU8.
 //     Lookup16, Lookup256: float tables by lane index.
 //
-// Here, on top of it: Exp2, Exp, prefetching.
+// Here, on top of it: Exp2, Exp, Log2, prefetching.
 #pragma once
 #include "base/inline.h"
 
@@ -79,6 +79,23 @@ QPKV_INLINE F32x16 Exp(F32x16 x) {
   const F32x16 f =
       Max(Set(-1.0f), Min(Set(1.0f), Mul(r, Set(1.44269504f))));  // clamped where n was
   return Select(Less(y, Set(-126.0f)), Zero(), Scale2(Exp2Polynomial(f), n));
+}
+
+// log2(x) of positive normal x, to 2e-7 absolute where x is near 1 and 1e-7 relative elsewhere;
+// below -126 for smaller ones and 0. x = 2^n m, m in [sqrt(1/2), sqrt(2)); the odd series in (m -
+// 1) / (m + 1).
+QPKV_INLINE F32x16 Log2(F32x16 x) {
+  const I32x16 root = SetI(0x3f3504f3);                               // sqrt(1/2)
+  const I32x16 above = AddI(SubI(BitsOf(x), root), SetI(128 << 23));  // shifts take no sign
+  const I32x16 n = SubI(ShiftRightI(above, 23), SetI(128));
+  const F32x16 m = BitsToFloat(SubI(BitsOf(x), ShiftLeftI(n, 23)));
+  const F32x16 t = Div(Sub(m, Set(1.0f)), Add(m, Set(1.0f))), tt = Mul(t, t);
+  F32x16 p = Set(2.88539008f / 9);  // 2 / ln 2
+  p = Fma(p, tt, Set(2.88539008f / 7));
+  p = Fma(p, tt, Set(2.88539008f / 5));
+  p = Fma(p, tt, Set(2.88539008f / 3));
+  p = Fma(p, tt, Set(2.88539008f));
+  return Fma(p, t, ToFloat(n));
 }
 
 QPKV_INLINE void Prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }  // into L2
