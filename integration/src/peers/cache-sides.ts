@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
+import type { Json } from '@qpkv/spec'
 import { copyFileSync } from 'node:fs'
 import { bringLlamaCpp, PEER } from '../real-model/llama-cpp.ts'
 import type { Side } from './caches.ts'
@@ -14,26 +15,24 @@ const ours = [
   'none+turboquant:bits=4,recent=32',
   'none+kivi:bits=2,group=32,recent=32',
   'keydiff+none@25%B',
+  'expected-attention+kivi:bits=4,group=32,recent=32@25%B',
   'keydiff+kivi:bits=4,group=32,recent=32@25%B',
   'keydiff+kivi:bits=4,group=32,recent=32@12.5%B',
 ]
 
 /**
- * transformers' caches, each with the library's own settings and with groups of 32 and 32 exact tokens, as ours have; kvpress keeps a quarter
- * at 16 bit. quanto takes keys per token only (its other axis wants lengths that groups divide).
+ * transformers' caches with the library's own settings, and in groups of 32 with 32 exact tokens as ours have them; kvpress keeps a quarter at
+ * 16 bit. quanto takes keys per token only (its other axis wants lengths that groups divide).
  */
-const transformers = {
-  ...Object.fromEntries(
-    ([4, 2] as const).flatMap((bits) => [
-      [`quanto ${bits} bit`, { cache: 'quanto', bits, axis: 0, group: 64, residual: 128 }],
-      [`quanto ${bits} bit, groups of 32`, { cache: 'quanto', bits, axis: 0, group: 32, residual: 32 }],
-      [`HQQ ${bits} bit`, { cache: 'hqq', bits, axis: 1, group: 64, residual: 128 }],
-      [`HQQ ${bits} bit, axis 0, groups of 32`, { cache: 'hqq', bits, axis: 0, group: 32, residual: 32 }],
-    ]),
-  ),
+const transformers: Readonly<Record<string, Json>> = {
+  'quanto 4 bit': { cache: 'quanto', bits: 4, axis: 0, group: 64, residual: 128 },
+  'quanto 2 bit': { cache: 'quanto', bits: 2, axis: 0, group: 64, residual: 128 },
+  'HQQ 4 bit': { cache: 'hqq', bits: 4, axis: 1, group: 64, residual: 128 },
+  'HQQ 4 bit, groups of 32': { cache: 'hqq', bits: 4, axis: 1, group: 32, residual: 32 },
+  'HQQ 2 bit': { cache: 'hqq', bits: 2, axis: 1, group: 64, residual: 128 },
+  'HQQ 2 bit, groups of 32': { cache: 'hqq', bits: 2, axis: 1, group: 32, residual: 32 },
   'kvpress keydiff, 25 %': { press: 'KeyDiffPress', options: {}, ratio: 0.75 },
   'kvpress expected attention, 25 %': { press: 'ExpectedAttentionPress', options: {}, ratio: 0.75 },
-  'kvpress snapkv, 25 %': { press: 'SnapKVPress', options: { window_size: 32, kernel_size: 5 }, ratio: 0.75 },
 }
 
 const llamaCpp = {

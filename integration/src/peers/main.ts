@@ -11,7 +11,7 @@ import { machineFacts, mean } from '@qpkv/bench-kit'
 import { loadModel } from '@qpkv/core'
 import { modelFile, realModel } from '../real-model/model-file.ts'
 import { cacheSides } from './cache-sides.ts'
-import { compareCaches } from './caches.ts'
+import { compareCaches, type CachePrompt } from './caches.ts'
 import { peerPrompt } from './peer-prompts.ts'
 import { comparePruners } from './pruners.ts'
 import { cachesTable, prunersTable, writeIntoPage } from './tables.ts'
@@ -38,10 +38,14 @@ const file = resolve(await modelFile(values.file, folder, values.python))
 await using model = await loadModel(file)
 const { tokenizer } = model
 if (!tokenizer) throw new Error('The model has no tokenizer.')
-const prompts = Array.from({ length: Number(values.prompts) }, (_, i) => {
-  const { text, question, answer } = peerPrompt(i + 1, Number(values.sentences), Number(values.facts))
-  return { ids: tokenizer.encode(text), question: tokenizer.encode(question, { special: false }), answer }
-})
+const prompts: CachePrompt[] = []
+// HQQ packs 2 bits only where four divides the tokens.
+for (let seed = 1; prompts.length < Number(values.prompts); seed++) {
+  const { text, question, answer } = peerPrompt(seed, Number(values.sentences), Number(values.facts))
+  const ids = tokenizer.encode(text)
+  if (ids.length % 4 === 0)
+    prompts.push({ ids, question: tokenizer.encode(question, { special: false }), answer })
+}
 const asked = (part: string) => values.only === undefined || values.only === part
 
 const share = Number(values.share)
