@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, describe, it, onTestFinished } from 'vitest'
 import { advise, type Findings } from '../src/doctor/findings.ts'
 import { findingsText } from '../src/doctor/findings-text.ts'
 import { examineModelCache } from '../src/doctor/model-cache.ts'
+import { examinePackedWeights } from '../src/doctor/packed-weights.ts'
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'qpkv-doctor-'))
@@ -32,7 +33,21 @@ const healthy: Omit<Findings, 'advice'> = {
     offline: false,
     loggedIn: false,
   },
+  weights: { folder: 'packed', files: 2, bytes: 3 * 2 ** 20, limit: 2 ** 30 },
 }
+
+describe('packed weights', () => {
+  it('are counted, may be off, and a wrong limit is advice', async () => {
+    const cache = folder()
+    mkdirSync(join(cache, 'packed'))
+    writeFileSync(join(cache, 'packed', 'abc.packed'), 'x'.repeat(100))
+    expect(await examinePackedWeights({ QPKV_CACHE: cache })).toMatchObject({ files: 1, bytes: 100 })
+    const off = { ...healthy, weights: await examinePackedWeights({ QPKV_CACHE: 'off' }) }
+    expect(findingsText({ ...off, advice: advise(off) })).toMatch(/^weights +packed at every load/m)
+    const wrong = { ...healthy, weights: await examinePackedWeights({ QPKV_CACHE_LIMIT: 'much' }) }
+    expect(advise(wrong).join()).toMatch(/QPKV_CACHE_LIMIT.*"much"/)
+  })
+})
 
 describe('qpkv doctor', () => {
   it('says that all is well where it is', () => {
@@ -41,6 +56,7 @@ describe('qpkv doctor', () => {
     expect(text).toMatch(/^op tables +avx512 is used; offered: avx512, avx2, scalar$/m)
     expect(text).toMatch(/^models +hub: org\/name; 1 GiB free on its disk$/m)
     expect(text).toMatch(/^hub +https:\/\/hub, without a token$/m)
+    expect(text).toMatch(/^weights +packed: 2 packed, 3 MiB of at most 1 GiB$/m)
   })
 
   it.each<[string, Partial<Findings>, RegExp]>([

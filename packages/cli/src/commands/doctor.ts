@@ -7,6 +7,7 @@ import { advise, type Findings } from '../doctor/findings.ts'
 import { findingsText } from '../doctor/findings-text.ts'
 import { examineGpu } from '../doctor/examine-gpu.ts'
 import { examineModelCache } from '../doctor/model-cache.ts'
+import { examinePackedWeights } from '../doctor/packed-weights.ts'
 import type { Io } from '../io.ts'
 import { packageVersions } from '../package-versions.ts'
 
@@ -37,6 +38,7 @@ async function examine(): Promise<Findings> {
     gpu: await examineGpu(),
     versions: packageVersions(),
     modelCache: examineModelCache(),
+    weights: await examinePackedWeights(),
   }
   return { ...base, advice: advise(base) }
 }

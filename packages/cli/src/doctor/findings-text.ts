@@ -20,6 +20,7 @@ export function findingsText(found: Findings): string {
       'hub',
       `${modelCache.endpoint}${modelCache.offline ? ' (offline: HF_HUB_OFFLINE is set)' : ''}, ${modelCache.loggedIn ? 'with' : 'without'} a token`,
     ],
+    ['weights', weightsText(found)],
     [
       'versions',
       Object.entries(found.versions)
@@ -35,4 +36,9 @@ export function findingsText(found: Findings): string {
 function cacheText({ modelCache: { exists, models, freeBytes } }: Findings): string {
   const content = exists ? models.join(', ') || 'no models' : 'not there yet'
   return freeBytes === undefined ? content : `${content}; ${formatBytes(freeBytes)} free on its disk`
+}
+
+function weightsText({ weights: { folder, files, bytes, limit } }: Findings): string {
+  if (folder === undefined) return 'packed at every load (QPKV_CACHE is off)'
+  return `${folder}: ${files} packed, ${formatBytes(bytes)} of at most ${formatBytes(limit)}`
 }

@@ -15,6 +15,14 @@ export interface Findings {
   readonly gpu: string
   readonly versions: Readonly<Record<string, string>>
   readonly modelCache: ModelCache
+  /** Packed weights that loads keep and map; `folder` undefined: they are kept nowhere (QPKV_CACHE=off). */
+  readonly weights: {
+    readonly folder: string | undefined
+    readonly files: number
+    readonly bytes: number
+    readonly limit: number
+    readonly problem?: string
+  }
   readonly advice: readonly string[]
 }
 
@@ -32,6 +40,7 @@ export function advise(found: Omit<Findings, 'advice'>): string[] {
       `Only ${formatBytes(found.memory.available)} of memory are available: use small models, or end other programs.`,
     )
   if (found.modelCache.problem !== undefined) advice.push(found.modelCache.problem)
+  if (found.weights.problem !== undefined) advice.push(found.weights.problem)
   const versions = new Set(Object.values(found.versions))
   if (versions.size > 1)
     advice.push('The packages have different versions: type npm update to bring them together.')

@@ -1,7 +1,19 @@
 import { modelFolder } from '@qpkv/reference-model'
 import { createHash } from 'node:crypto'
-import { cpSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { clearPacked, listPacked, loadModel, packedSettings, type LoadModelOptions } from '../../src/index.ts'
 import { makeRoom } from '../../src/packed/packed-files.ts'
@@ -157,6 +169,35 @@ describe.skipIf(process.env['QPKV_CORE_BACKEND'])('packed weights', () => {
     expect(await clearPacked(folder)).toHaveLength(1)
     expect(await listPacked(folder)).toEqual([])
   })
+
+  it(
+    'of a process that is killed while it writes them are whole or not there',
+    { timeout: 120_000 },
+    async () => {
+      const packedCache = temporaryFolder()
+      const folder = join(packedCache, 'packed')
+      const sound = await load({ weights: 'int4' })
+      const program = join(import.meta.dirname, '../native/support/load-packed.ts')
+      const flags = ['--conditions=@qpkv/source', '--import', 'tsx', program, packedCache, modelFolder]
+      let interrupted = 0
+      for (let round = 0; round < 5; round++) {
+        const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+        await once(child.stdout, 'data')
+        // Until it writes, then a moment of its own.
+        while (!existsSync(folder) || readdirSync(folder).length === 0) await setTimeout(1)
+        await setTimeout(round * 3)
+        child.kill('SIGKILL')
+        await once(child, 'close')
+        interrupted +=
+          existsSync(folder) && readdirSync(folder).some((name) => !name.endsWith('.packed')) ? 1 : 0
+        const after = await load({ packedCache, weights: 'int4' })
+        expect(after).toEqual({ ...sound, weights: { ...sound.weights, place: 'packed file' } })
+        expect(readdirSync(folder)).toHaveLength(1) // what it left half done went
+        rmSync(folder, { recursive: true })
+      }
+      expect(interrupted).toBeGreaterThan(0)
+    },
+  )
 
   it('may be cleared while a model uses them', async () => {
     const packedCache = temporaryFolder()
