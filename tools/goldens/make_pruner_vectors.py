@@ -1,6 +1,6 @@
 """Scores and kept tokens of kvpress on one seeded layer, in float32, for the tests of the pruners' packages.
 
-    python -m venv venv && venv/bin/pip install -r tools/goldens/requirements.txt
+    python -m venv venv && venv/bin/pip install -r tools/goldens/requirements-kvpress.txt
     venv/bin/python tools/goldens/make_pruner_vectors.py packages
 
 Writes packages/pruners/NAME/test/goldens/kvpress.json: the layer (float32, base64), and per case the press's parameters,

@@ -51,7 +51,14 @@ if (process.argv[2] === 'child') {
       full: shape.layers * 2 * 2 * shape.kvHeads * shape.headDim,
     }
     for (const tokens of [4096, 8192, 16384])
-      for (const spec of ['snapkv+kivi:bits=4@512t', 'none+none']) {
+      // Places shared by all layers hold exact K and V until the end; a replay is as long as the prompt.
+      for (const spec of [
+        'snapkv+kivi:bits=4@512t',
+        'none+none',
+        ...(tokens === 4096
+          ? ['snapkv~~model-wide+kivi:bits=4@512t', 'kvzip~~none+kivi:bits=4@512t', 'kvzip+kivi:bits=4@512t']
+          : []),
+      ]) {
         const child = spawnSync(
           process.execPath,
           [...process.execArgv, fileURLToPath(import.meta.url), 'child', file, String(tokens), spec],

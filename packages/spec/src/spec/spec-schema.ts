@@ -29,11 +29,14 @@ export function specSchema(registry: Registry): JsonObject {
       tiers: {
         type: 'array',
         description:
-          'Widths by score, the widest first: parts of the packed tokens, the last of them the rest.',
+          'Widths by score, the widest first: parts of the packed tokens, or as many as the allocator says, the last of them the rest.',
         items: object(
           {
             share: {
-              anyOf: [{ type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 }, { const: 'rest' }],
+              anyOf: [
+                { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+                { enum: ['rest', 'allocated'] },
+              ],
             },
             bits,
           },
