@@ -23,6 +23,7 @@ import { addServe } from './commands/serve.ts'
 import { addSweep } from './commands/sweep.ts'
 import { addWorker } from './commands/worker.ts'
 import { addVerify } from './commands/verify.ts'
+import { addTuneBits } from './commands/tune-bits.ts'
 import type { Io } from './io.ts'
 import { ownVersion } from './package-versions.ts'
 
@@ -60,5 +61,6 @@ export function makeProgram(io: Io, benchmarks: readonly Benchmark[]): Command {
   addMemory(program, io)
   addExport(program, io)
   addPlan(program, io)
+  addTuneBits(program, io)
   return program
 }

@@ -76,3 +76,36 @@ describe('qpkv plan', { timeout: 60_000 }, () => {
     expect(existsSync(at('x.json'))).toBe(false)
   })
 })
+
+describe('qpkv tune-bits', { timeout: 60_000 }, () => {
+  it('prints tuned against uniform bits and writes a recipe', async () => {
+    writeFileSync(
+      at('text.txt'),
+      ' The red boat crosses the hill. A small owl sings near the quiet lake.'.repeat(60),
+    )
+    const args = [
+      'tune-bits',
+      '--text',
+      at('text.txt'),
+      '--measure',
+      '96',
+      '--calibrated',
+      '1',
+      '--judged',
+      '2',
+      '--out',
+      at('bits.json'),
+    ]
+    const { code, stdout } = await run([...args, '--widths', '4,2', '--quantize', 'kivi:recent=8'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^held-out text +bytes +KL nats +same next token$/m)
+    expect(stdout).toMatch(/^layers? \d.* +keys \d bit +values \d bit +errors alone/m)
+    expect(stdout).toMatch(/^recommended: none\+kivi:recent=8#/m)
+    const { protocols, tokens } = loadRecipe(readFileSync(at('bits.json'), 'utf8'))
+    expect([protocols.length, tokens]).toEqual([2, { from: 1, to: 96 }])
+    const again = await run(args)
+    expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/is there already/)])
+    const wrong = await run([...args, '--bits', '5'])
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/8, 4, 3 or 2/)])
+  })
+})

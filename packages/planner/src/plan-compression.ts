@@ -34,7 +34,11 @@ export async function planCompression(model: Model, given: PlanOptions): Promise
   const tokenizer = tokenizerOf(model)
   const measurements = new Measurements(model, tokenizer, {
     protocols: options.protocols,
-    stretches: cutStretches(tokenizer, { ...options, tokens: measure, count: SEARCH_CASES + judgedCases }),
+    stretches: cutStretches(tokenizer, {
+      ...options,
+      tokens: measure,
+      counts: [SEARCH_CASES, judgedCases],
+    }).flat(),
     questions: options.questions,
     scale: measure / context,
   })

@@ -10,24 +10,43 @@ export interface StretchOptions {
   /** The user's text; left out: sentences of the bundled model's world. */
   readonly text?: string | undefined
   readonly tokens: number
-  readonly count: number
+  /** Stretches to choose by, and stretches to judge by; the two share no token. */
+  readonly counts: readonly [number, number]
+  /** Tokens behind each that follow; the first of them is given. */
+  readonly follow?: number
   readonly seed: number
 }
 
-/** `count` stretches of a text, spread evenly over it in order; they overlap where it is short. @throws KV_DATA */
-export function cutStretches(tokenizer: Tokenizer, { text, tokens, count, seed }: StretchOptions): Stretch[] {
-  const size = tokens + FOLLOW
+/**
+ * Stretches of a text: those to choose by from its beginning, those to judge by from its end, each spread evenly over its part; within a part they
+ * overlap where the text is short.
+ * @throws KV_DATA for a text without room for one of each
+ */
+export function cutStretches(
+  tokenizer: Tokenizer,
+  { text, tokens, counts, seed, follow = FOLLOW }: StretchOptions,
+): [Stretch[], Stretch[]] {
+  const size = tokens + follow
+  const count = counts[0] + counts[1]
   const source = text ?? worldText(seed, count * size, tokenizer)
   const ids = Int32Array.from(tokenizer.encode(source, { special: false }))
-  if (ids.length < size)
-    throw new KvError('KV_DATA', `The text has ${ids.length} tokens; measuring at ${tokens} needs ${size}.`, {
-      hint: `Give a longer text, or measure at ${Math.max(1, ids.length - FOLLOW)} tokens or less.`,
+  if (ids.length < 2 * size)
+    throw new KvError(
+      'KV_DATA',
+      `The text has ${ids.length} tokens; measuring at ${tokens} needs ${2 * size}, one half to choose by and one to judge by.`,
+      {
+        hint: `Give a longer text, or measure at ${Math.max(1, Math.floor(ids.length / 2) - follow)} tokens or less.`,
+      },
+    )
+  const split = Math.min(ids.length - size, Math.max(size, Math.floor((ids.length * counts[0]) / count)))
+  const cut = (part: Int32Array, many: number, first: number): Stretch[] => {
+    const step = (part.length - size) / Math.max(1, many - 1)
+    return Array.from({ length: many }, (_, i) => {
+      const from = Math.floor(i * step)
+      return { ids: part.subarray(from, from + size), tokens, seed: seed * 1000 + first + i }
     })
-  const step = (ids.length - size) / Math.max(1, count - 1)
-  return Array.from({ length: count }, (_, i) => {
-    const from = Math.floor(i * step)
-    return { ids: ids.subarray(from, from + size), tokens, seed: seed * 1000 + i }
-  })
+  }
+  return [cut(ids.subarray(0, split), counts[0], 0), cut(ids.subarray(split), counts[1], counts[0])]
 }
 
 function worldText(seed: number, tokens: number, tokenizer: Tokenizer): string {

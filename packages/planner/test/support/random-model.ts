@@ -6,8 +6,11 @@ import { onTestFinished } from 'vitest'
 
 const size = { hidden: 64, inner: 96, layers: 3, heads: 4, kvHeads: 2, headDim: 16, vocab: 3712 }
 
-/** A model of random float32 weights with the bundled tokenizer: it answers nothing, and its next tokens depend on what it read. */
-export function randomModel(seed: number): string {
+/**
+ * A model of random float32 weights with the bundled tokenizer: it answers nothing, and its next tokens depend on what it read. What the idle
+ * layer attends to has no effect.
+ */
+export function randomModel(seed: number, idleLayer?: number): string {
   const folder = mkdtempSync(join(tmpdir(), 'qpkv-planner-'))
   onTestFinished(() => {
     rmSync(folder, { recursive: true })
@@ -26,11 +29,11 @@ export function randomModel(seed: number): string {
     tie_word_embeddings: true,
   }
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
-  writeFileSync(join(folder, 'model.safetensors'), weights(seed))
+  writeFileSync(join(folder, 'model.safetensors'), weights(seed, idleLayer))
   return folder
 }
 
-function weights(seed: number): Buffer {
+function weights(seed: number, idleLayer: number | undefined): Buffer {
   const { hidden, inner, layers, heads, kvHeads, headDim, vocab } = size
   const shapes: [string, number[]][] = [
     ['model.embed_tokens.weight', [vocab, hidden]],
@@ -59,7 +62,8 @@ function weights(seed: number): Buffer {
   let at = 0
   for (const [name, shape] of shapes) {
     const count = shape.reduce((product, n) => product * n, 1)
-    const scale = name.includes('embed') ? 0.5 : 3 / Math.sqrt(shape[1] ?? 1)
+    const idle = name === `model.layers.${idleLayer}.self_attn.o_proj.weight`
+    const scale = idle ? 0 : name.includes('embed') ? 0.5 : 3 / Math.sqrt(shape[1] ?? 1)
     const values = Float32Array.from({ length: count }, () => (name.includes('norm') ? 1 : scale * random()))
     header[name] = { dtype: 'F32', shape, data_offsets: [at, at + 4 * count] }
     at += 4 * count

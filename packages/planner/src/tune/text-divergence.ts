@@ -1,0 +1,40 @@
+import { mean } from '@qpkv/bench-kit'
+import type { Model, Tokenizer } from '@qpkv/core'
+import type { CompressionSpec } from '@qpkv/spec'
+import type { Stretch } from '../cases/plan-case.ts'
+import { askPrompt } from '../measure/ask-prompt.ts'
+import { Tally, type Outcome } from '../measure/outcome.ts'
+
+/** Specs that pass a prompt together. */
+const BATCH = 32
+
+/**
+ * How far each spec's next-token distribution lies from the full cache's on some stretches of text.
+ * @returns per spec, then per stretch
+ */
+export async function textOutcomes(
+  model: Model,
+  tokenizer: Tokenizer,
+  specs: readonly CompressionSpec[],
+  stretches: readonly Stretch[],
+  signal: AbortSignal,
+): Promise<Outcome[][]> {
+  const outcomes: Outcome[][] = specs.map(() => [])
+  const begin = tokenizer.encode('')
+  for (const { ids, tokens } of stretches) {
+    const prompt = {
+      ids: [...begin, ...ids.subarray(0, tokens)],
+      questions: [],
+      follows: [...ids.subarray(tokens)],
+    }
+    for (let from = 0; from < specs.length; from += BATCH) {
+      const batch = specs.slice(from, from + BATCH)
+      const tallies: (Tally | undefined)[] = batch.map(() => new Tally())
+      await askPrompt(model, prompt, batch, tallies, signal)
+      for (const [i, tally] of tallies.entries()) if (tally) outcomes[from + i]?.push(tally.outcome())
+    }
+  }
+  return outcomes
+}
+
+export const meanKl = (outcomes: readonly Outcome[]): number => mean(outcomes.map(({ kl }) => kl))
