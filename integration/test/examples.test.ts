@@ -16,6 +16,8 @@ const prints: Record<string, RegExp> = {
   'own-pruner.mjs': /kept 120 of 301 tokens per head/,
   'streaming-chat.mjs': /calm-moon[\s\S]*48213/,
   'sweep.mjs': /none\+none .* 10 of 10 right/,
+  'tomorrow-again.mjs':
+    /saved \d+ tokens in \d+ KiB[\s\S]*is (\d{7})\.\s+\(expected \1\)[\s\S]*prompt tokens read: 0/,
 }
 
 test('every example is run', () => expect(examples).toEqual(Object.keys(prints).sort()))

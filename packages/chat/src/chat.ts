@@ -2,6 +2,7 @@ import type { CompressionInput, Context, Message, Model } from '@qpkv/core'
 import { expected, KvError, type KvWarning } from '@qpkv/spec'
 import { JsonGrammars, type OpenConstraint } from './grammar/json-grammars.ts'
 import { templateMessages } from './messages.ts'
+import { PrefixFiles } from './prefix-files.ts'
 import { PrefixStore, type PrefixStats } from './prefix-store.ts'
 import { readReply } from './reply.ts'
 import type { Replies, ReplyRequest } from './request.ts'
@@ -15,7 +16,13 @@ export interface ChatOptions {
   readonly compression?: CompressionInput
   /** Bytes of caches kept for prompts that begin like earlier ones; default 0, which keeps none. */
   readonly prefixBytes?: number
+  /** A folder for those that `prefixBytes` has no room for, and for all when the chat is disposed: they serve later processes, too. */
+  readonly prefixFolder?: string
+  /** Bytes of files in that folder; default 8 GiB. */
+  readonly prefixFileBytes?: number
 }
+
+const PREFIX_FILE_BYTES = 8 * 2 ** 30
 
 /** What was read of a request. */
 interface Reading {
@@ -45,7 +52,11 @@ export class Chat {
   constructor(model: Model, options: ChatOptions = {}) {
     this.model = model
     this.options = options
-    this.prefixes = new PrefixStore(options.prefixBytes ?? 0)
+    const { prefixFolder, prefixFileBytes = PREFIX_FILE_BYTES } = options
+    this.prefixes = new PrefixStore(
+      options.prefixBytes ?? 0,
+      prefixFolder === undefined ? undefined : new PrefixFiles(model, prefixFolder, prefixFileBytes),
+    )
     this.grammars = new JsonGrammars(model)
   }
 
@@ -79,9 +90,10 @@ export class Chat {
       // First what can be refused at once.
       if (schema !== undefined)
         for (let i = 0; i < choices; i++) constraints.push(await this.grammars.constraint(schema))
-      const reuse = request.reuse ?? (this.options.prefixBytes ?? 0) > 0
+      const { prefixBytes = 0, prefixFolder } = this.options
+      const reuse = request.reuse ?? (prefixBytes > 0 || prefixFolder !== undefined)
       const key = JSON.stringify(request.compression ?? this.options.compression ?? null)
-      const kept = reuse ? this.prefixes.find(reading.ids, key) : undefined
+      const kept = reuse ? await this.prefixes.find(reading.ids, key) : undefined
       const context = kept?.context ?? (await this.prefill(request, reading))
       contexts.push(context)
       if (kept) await context.append(reading.ids.subarray(kept.tokens), { ...(signal && { signal }) })

@@ -1,4 +1,5 @@
 import type { Context } from '@qpkv/core'
+import type { PrefixFiles } from './prefix-files.ts'
 
 interface Entry {
   /** All tokens of the context, in order. */
@@ -14,23 +15,27 @@ export interface PrefixStats {
   readonly bytes: number
   readonly contexts: number
   readonly hits: number
+  /** Of the hits, those that came from a file. */
+  readonly opened: number
   readonly misses: number
   readonly evictions: number
 }
 
 /**
- * Contexts by their tokens, under a limit of bytes; the one that was not used for longest goes first. A context serves a
- * prompt only as a whole: all its tokens begin the prompt. Forks share parts, so the count of bytes is an upper bound.
+ * Contexts by their tokens, under a limit of bytes; the one that was not used for longest goes first, into a file where there
+ * is a folder for them, as all do in the end. A context serves a prompt only as a whole: all its tokens begin the prompt. Forks share parts, so the count of bytes is an upper bound.
  */
 export class PrefixStore {
   private readonly limit: number
   /** From the one used least lately on. */
   private entries: Entry[] = []
   private bytes = 0
-  private readonly counts = { hits: 0, misses: 0, evictions: 0 }
+  private readonly counts = { hits: 0, opened: 0, misses: 0, evictions: 0 }
+  private readonly files: PrefixFiles | undefined
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, files?: PrefixFiles) {
     this.limit = limitBytes
+    this.files = files
   }
 
   get stats(): PrefixStats {
@@ -38,33 +43,45 @@ export class PrefixStore {
   }
 
   /** A fork of the context that covers most of the prompt, and how many tokens that is. */
-  find(ids: Int32Array, key: string): { readonly context: Context; readonly tokens: number } | undefined {
+  async find(
+    ids: Int32Array,
+    key: string,
+  ): Promise<{ readonly context: Context; readonly tokens: number } | undefined> {
     const best = this.entries
       .filter((entry) => entry.key === key && begins(ids, entry.ids))
       .reduce<Entry | undefined>((a, b) => (a && a.ids.length >= b.ids.length ? a : b), undefined)
-    if (!best) {
-      this.counts.misses++
-      return undefined
+    // Before anybody else can give it up.
+    const kept = best && { context: best.context.fork(), tokens: best.ids.length }
+    if (best) this.entries = [...this.entries.filter((entry) => entry !== best), best]
+    const saved = await this.files?.find(ids, key, kept?.tokens ?? 0)
+    if (saved) await kept?.context.dispose()
+    const found = saved ?? kept
+    this.counts[found ? 'hits' : 'misses']++
+    if (saved) {
+      this.counts.opened++
+      await this.put(ids.slice(0, saved.tokens), key, saved.context.fork())
     }
-    this.counts.hits++
-    this.entries = [...this.entries.filter((entry) => entry !== best), best]
-    return { context: best.context.fork(), tokens: best.ids.length }
+    return found
   }
 
-  /** Takes a context over; one that is larger than the limit, or known, is disposed. */
+  /** Takes a context over; one that is known is disposed, one that is larger than the limit goes into a file. */
   async put(ids: Int32Array, key: string, context: Context): Promise<void> {
     const { bytes } = context
     const known = this.entries.some(
       (entry) => entry.key === key && entry.ids.length === ids.length && begins(ids, entry.ids),
     )
-    if (known || bytes > this.limit) {
+    if (known) {
       await context.dispose()
+      return
+    }
+    if (bytes > this.limit) {
+      await this.giveUp({ ids, key, context, bytes })
       return
     }
     this.entries.push({ ids, key, context, bytes })
     this.bytes += bytes
     while (this.bytes > this.limit) {
-      this.counts.evictions++
+      if (!this.files) this.counts.evictions++
       await this.drop(this.entries[0] as Entry)
     }
   }
@@ -76,7 +93,15 @@ export class PrefixStore {
   private async drop(entry: Entry): Promise<void> {
     this.entries = this.entries.filter((other) => other !== entry)
     this.bytes -= entry.bytes
-    await entry.context.dispose()
+    await this.giveUp(entry)
+  }
+
+  private async giveUp({ ids, key, context }: Entry): Promise<void> {
+    try {
+      this.counts.evictions += (await this.files?.put(ids, key, context)) ?? 0
+    } finally {
+      await context.dispose()
+    }
   }
 }
 

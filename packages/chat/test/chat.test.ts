@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadModel, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
@@ -155,6 +158,64 @@ describe('kept prefixes', () => {
     expect(evictions).toBeGreaterThan(0)
     expect(bytes).toBeLessThanOrEqual(chat.prefixStats.bytes)
     await chat.dispose()
+  })
+})
+
+describe('prefixes in a folder', () => {
+  const generate = { maxTokens: 12, temperature: 0 }
+  const folders: string[] = []
+  const newFolder = () => {
+    folders.push(mkdtempSync(join(tmpdir(), 'qpkv-prefixes-')))
+    return folders.at(-1) as string
+  }
+  afterAll(() => {
+    for (const folder of folders) rmSync(folder, { recursive: true })
+  })
+
+  it('serve a later process with the tokens that a prefill would give, and no prefill', async () => {
+    const prefixFolder = newFolder()
+    const prompt = [user('The password of Ada is calm-moon. What is the password of Ada?')]
+    for (const compression of [{}, 'none+int8']) {
+      const first = new Chat(model, { compression, prefixBytes: 64e6, prefixFolder })
+      const one = await text(first, { prompt, generate })
+      await first.dispose()
+      const second = new Chat(model, { compression, prefixBytes: 64e6, prefixFolder })
+      const before = model.stats().tokens.prompt
+      const again = await text(second, { prompt, generate })
+      expect(again).toMatchObject({ cached: one.prompt, said: one.said })
+      expect(model.stats().tokens.prompt).toBe(before)
+      const turn = [...prompt, { role: 'assistant', content: one.said } as const, user('Thanks. And again?')]
+      const next = await text(second, { prompt: turn, generate })
+      expect(next.cached).toBeGreaterThanOrEqual(one.prompt)
+      expect(next.said).toBe((await text(new Chat(model, { compression }), { prompt: turn, generate })).said)
+      expect(second.prefixStats).toMatchObject({ hits: 2, misses: 0 })
+      expect(second.prefixStats.opened).toBeGreaterThanOrEqual(1)
+      await second.dispose()
+    }
+    // Another spec shares nothing with them.
+    const other = new Chat(model, { compression: 'none+kivi:bits=4', prefixFolder })
+    expect((await text(other, { prompt, generate })).cached).toBe(0)
+    await other.dispose()
+  })
+
+  it('keep within their bytes, also without room in memory, and leave out what is damaged', async () => {
+    const prefixFolder = newFolder()
+    const sizes = () => readdirSync(prefixFolder).map((name) => statSync(join(prefixFolder, name)).size)
+    const few = { generate: { maxTokens: 2 } }
+    const one = new Chat(model, { prefixFolder })
+    await text(one, { prompt: [user('One.')], ...few })
+    const [size = 0] = sizes()
+    expect(size).toBeGreaterThan(1000)
+    const chat = new Chat(model, { prefixFolder, prefixFileBytes: 3.5 * size })
+    for (const word of ['Two', 'Three', 'Four', 'Five'])
+      await text(chat, { prompt: [user(`${word}.`)], ...few })
+    expect(sizes().reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(3.5 * size)
+    expect(chat.prefixStats.evictions).toBeGreaterThan(0)
+    expect(chat.prefixStats.bytes).toBe(0)
+    for (const name of readdirSync(prefixFolder)) truncateSync(join(prefixFolder, name), 500)
+    expect((await text(chat, { prompt: [user('Five.')], ...few })).cached).toBe(0)
+    await chat.dispose()
+    await one.dispose()
   })
 })
 

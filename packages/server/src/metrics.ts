@@ -48,6 +48,7 @@ export class Metrics {
     this.gauge('qpkv_limit_bytes', 'Of these at most', () => model.stats().bytes.limit)
     this.gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss())
     this.gauge('qpkv_prefix_hits', 'Prompts that went on from a kept context', () => chat.prefixStats.hits)
+    this.gauge('qpkv_prefix_opened', 'Of these, those that came from a file', () => chat.prefixStats.opened)
     this.gauge('qpkv_prefix_misses', 'Prompts that asked for one in vain', () => chat.prefixStats.misses)
     this.gauge('qpkv_prefix_evictions', 'Kept contexts given up for room', () => chat.prefixStats.evictions)
     const bytes = new Gauge({

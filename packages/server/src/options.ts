@@ -31,16 +31,23 @@ export interface ServerOptions {
   readonly timeoutMs?: number
   /** Bytes of caches kept for prompts that begin like earlier ones; default 0, none. */
   readonly prefixBytes?: number
+  /** A folder for caches beyond these, and for all of them at the end; default: none. */
+  readonly prefixFolder?: string
+  /** Bytes of that folder; default 8 GiB. */
+  readonly prefixFileBytes?: number
   /** A folder of a page served at `/`, for examples; default: none. Files are read once, at the start. */
   readonly page?: string
 }
 
-export type SettledOptions = Required<Omit<ServerOptions, 'compression' | 'apiKey' | 'page'>> &
-  Pick<ServerOptions, 'compression' | 'apiKey' | 'page'>
+export type SettledOptions = Required<
+  Omit<ServerOptions, 'compression' | 'apiKey' | 'page' | 'prefixFolder'>
+> &
+  Pick<ServerOptions, 'compression' | 'apiKey' | 'page' | 'prefixFolder'>
 
 const NAMES = {
   model: true, modelName: true, compression: true, host: true, port: true, apiKey: true, corsOrigins: true, concurrent: true,
-  queue: true, maxBodyBytes: true, maxPromptTokens: true, maxTokens: true, timeoutMs: true, prefixBytes: true, page: true,
+  queue: true, maxBodyBytes: true, maxPromptTokens: true, maxTokens: true, timeoutMs: true, prefixBytes: true, prefixFolder: true,
+  prefixFileBytes: true, page: true,
 } satisfies Record<keyof ServerOptions, true> // prettier-ignore
 
 /** Options filled in and checked. @throws KV_INVALID_OPTION */
@@ -59,6 +66,7 @@ export function settleOptions(given: ServerOptions): SettledOptions {
     maxTokens: 2048,
     timeoutMs: 600_000,
     prefixBytes: 0,
+    prefixFileBytes: 8 * 2 ** 30,
     ...given,
   }
   const whole = (
@@ -70,7 +78,8 @@ export function settleOptions(given: ServerOptions): SettledOptions {
       | 'maxPromptTokens'
       | 'maxTokens'
       | 'timeoutMs'
-      | 'prefixBytes',
+      | 'prefixBytes'
+      | 'prefixFileBytes',
     least: number,
     most = Number.MAX_SAFE_INTEGER,
   ) => {
@@ -84,8 +93,9 @@ export function settleOptions(given: ServerOptions): SettledOptions {
   }
   whole('port', 0, 65_535)
   for (const name of ['concurrent', 'maxBodyBytes', 'maxPromptTokens', 'maxTokens'] as const) whole(name, 1)
-  for (const name of ['queue', 'prefixBytes'] as const) whole(name, 0)
+  for (const name of ['queue', 'prefixBytes', 'prefixFileBytes'] as const) whole(name, 0)
   whole('timeoutMs', 1, 2 ** 31 - 1)
+  if (options.prefixFolder === '') throw expected('a folder', 'prefixFolder', '')
   if (options.apiKey === '') throw expected('a key of at least one letter', 'apiKey', '')
   return options
 }

@@ -26,9 +26,14 @@ export interface RunningServer {
  */
 export async function serve(given: ServerOptions): Promise<RunningServer> {
   const options = settleOptions(given)
-  const { model, host, prefixBytes, compression } = options
+  const { model, host, prefixBytes, prefixFolder, prefixFileBytes, compression } = options
   const page = readPage(options.page)
-  const chat = new Chat(model, { prefixBytes, ...(compression !== undefined && { compression }) })
+  const chat = new Chat(model, {
+    prefixBytes,
+    prefixFileBytes,
+    ...(prefixFolder !== undefined && { prefixFolder }),
+    ...(compression !== undefined && { compression }),
+  })
   const gate = new Gate(options.concurrent, options.queue)
   const stopped = new AbortController()
   const { modelName, maxTokens, maxPromptTokens, timeoutMs } = options

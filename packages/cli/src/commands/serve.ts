@@ -26,6 +26,8 @@ interface ServeFlags extends ModelFlags, CompressionFlags {
   readonly maxPromptTokens?: number
   readonly timeout: number
   readonly keepPrefixes?: string
+  readonly prefixCache?: string
+  readonly prefixCacheBytes?: string
 }
 
 /** `qpkv serve`: a model behind HTTP in OpenAI's format. */
@@ -55,6 +57,11 @@ export function addServe(program: Command, io: Io): void {
       '--keep-prefixes <SIZE>',
       'bytes of caches kept for prompts that begin like earlier ones, such as 1GiB (default: none)',
     )
+    .option(
+      '--prefix-cache <DIR>',
+      'a folder for caches beyond these, and for all of them at the end: the next server goes on from them',
+    )
+    .option('--prefix-cache-bytes <SIZE>', 'bytes of that folder (default: 8GiB)')
   addCanaryOption(addCompressionOptions(addModelOptions(command))).action(async (flags: ServeFlags) => {
     await runServer(flags, io)
   })
@@ -74,7 +81,8 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
       `--host ${flags.host} can be reached from other machines, and no API key is set.`,
       'Add --api-key KEY.',
     )
-  const prefixBytes = readBytes(flags.keepPrefixes)
+  const prefixBytes = readBytes('--keep-prefixes', flags.keepPrefixes)
+  const prefixFileBytes = readBytes('--prefix-cache-bytes', flags.prefixCacheBytes)
   await using model = await openModel(flags, io)
   const server = await serve({
     model,
@@ -87,6 +95,8 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
     maxTokens: flags.maxTokens,
     timeoutMs: flags.timeout * 1000,
     ...(prefixBytes !== undefined && { prefixBytes }),
+    ...(flags.prefixCache !== undefined && { prefixFolder: flags.prefixCache }),
+    ...(prefixFileBytes !== undefined && { prefixFileBytes }),
     ...(flags.maxPromptTokens !== undefined && { maxPromptTokens: flags.maxPromptTokens }),
     ...(apiKey && { apiKey }),
     ...(flags.cors && { corsOrigins: flags.cors }),
@@ -104,9 +114,9 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
   await server.stop()
 }
 
-function readBytes(text: string | undefined): number | undefined {
+function readBytes(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const bytes = budgetBytes(text)
   if (Number.isFinite(bytes)) return bytes
-  throw new UsageError(`--keep-prefixes expects bytes, such as 512MiB, but received ${text}.`)
+  throw new UsageError(`${flag} expects bytes, such as 512MiB, but received ${text}.`)
 }
