@@ -170,7 +170,7 @@ async function readHeader(file: FileHandle, size: number): Promise<unknown> {
 }
 
 async function readAll(file: FileHandle, at: number, count: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(count)
+  const bytes = Buffer.allocUnsafeSlow(count) // alone in its memory, and overwritten whole
   for (let done = 0; done < count;) {
     const { bytesRead } = await file.read(bytes, done, count - done, at + done)
     if (bytesRead === 0) refuse('it ends too early')
