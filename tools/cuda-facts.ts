@@ -16,9 +16,9 @@ interface Facts {
 
 /** Kernels that a token's loop or a prefill spends its time in, with the threads of a block and the blocks that are to fit on a multiprocessor. */
 const hot: Record<string, { threads: number; blocks: number }> = {
-  SplitKernel: { threads: 128, blocks: 3 },
+  SplitKernel: { threads: 128, blocks: 2 },
   JoinKernel: { threads: 128, blocks: 8 },
-  MassKernel: { threads: 128, blocks: 3 },
+  MassKernel: { threads: 128, blocks: 2 },
   FewRowsKernel: { threads: 512, blocks: 2 },
   ManyRowsKernel: { threads: 128, blocks: 3 },
   MatmulKernel: { threads: 512, blocks: 1 },

@@ -5,17 +5,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { opTests } from '../packages/cuda/scripts/on-device/op-tests.ts'
 import { root } from './workspace.ts'
 
-/** The tests of ops; those of the engine, the scheduler and the CPU's own parts say nothing of another backend. */
-const opTests = `
-  RmsNorm Scale Rope Glu StoreHeads Embed LoadFloats Matmul PackWeight CodedWeights
-  Experts PrefillAttention Statistics Scores ShareHeads Select Pack Unpack MarkTokens
-  CheckParts AppendTokens DecodeAttention EvictLowest NoteNan CountTokens Sample
-  MoveScores
-`
-  .trim()
-  .split(/\s+/)
 /** Of the long tests, one case in so many. */
 const SHORT = '5'
 
@@ -41,6 +33,7 @@ function build(source: string, folder: string, target: string): string {
   return to
 }
 
+build(cuda, 'build', 'qpkv_device_bench')
 const executor = join(build(cuda, 'build', 'qpkv_cuda_executor'), 'qpkv_cuda_executor.so')
 if (given.includes('--build')) process.exit(0)
 const suite = join(build(core, 'build-test', 'qpkv_native_test'), 'qpkv_native_test')

@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { backendDevices, loadModel, type BackendDevice, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { executor } from './support.ts'
 
-/** The kernels as C++ on the host; `npm run cuda:test` builds it. */
-const library = join(import.meta.dirname, '..', 'build', 'qpkv_cuda_executor.so')
 const sentences = [
   'The bridge of Orme was painted green.',
   'Kay keeps nine hens behind the mill.',
@@ -23,10 +21,10 @@ const specs = [
   'streamingllm+kivi:bits=2@60%',
 ]
 
-describe.skipIf(!existsSync(library))('the reference model on the host executor', () => {
+describe.skipIf(!existsSync(executor))('the reference model on the host executor', () => {
   let models: { cpu: Model; cuda: Model }
   beforeAll(async () => {
-    const device = backendDevices(library)[0] as BackendDevice
+    const device = backendDevices(executor)[0] as BackendDevice
     const open = (on: 'cpu' | BackendDevice) =>
       loadModel(modelFolder, { device: on, precision: 'f32', methods: registry })
     models = { cpu: await open('cpu'), cuda: await open(device) }
@@ -53,5 +51,31 @@ describe.skipIf(!existsSync(library))('the reference model on the host executor'
       expect(answers[1]).toEqual(answers[0])
     },
     300_000,
+  )
+})
+
+describe.skipIf(!existsSync(executor))('the same with products rounded to bf16', () => {
+  test(
+    'goes through tensor cores, its logits near those of the float32 mode',
+    { timeout: 300_000 },
+    async () => {
+      const logits: Float32Array[] = []
+      for (const [device, precision] of [
+        ['cpu', 'f32'],
+        [backendDevices(executor)[0]!, 'bf16-fast'],
+      ] as const) {
+        const model = await loadModel(modelFolder, { device, precision, methods: registry })
+        const context = await model.prefill(question, { compression: 'none+none' })
+        await context.append([100])
+        logits.push(await context.logits())
+        await model.dispose()
+      }
+      const [want, got] = logits as [Float32Array, Float32Array]
+      const norm = (x: Iterable<number>) => Math.hypot(...x)
+      const error = norm(want.map((value, i) => value - got[i]!)) / norm(want)
+      // Equal would mean that nothing was rounded; 2^-8 is what one rounding of a factor may cost, some layers of them a few times that.
+      expect(error).toBeGreaterThan(1e-5)
+      expect(error).toBeLessThan(0.03)
+    },
   )
 })

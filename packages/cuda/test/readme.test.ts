@@ -1,22 +1,20 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { runInThisContext } from 'node:vm'
 import type { Model } from '@qpkv/core'
 import { modelFolder } from '@qpkv/reference-model'
 import { afterEach, expect, test, vi } from 'vitest'
+import { executor } from './support.ts'
 
-/** Stands for the library for devices; `npm run cuda:test` builds it. */
-const library = join(import.meta.dirname, '..', 'build', 'qpkv_cuda_executor.so')
 const packages: Record<string, () => Promise<unknown>> = {
   '@qpkv/core': () => import('@qpkv/core'),
   '@qpkv/cuda': () => import('../src/index.ts'),
 }
 afterEach(() => vi.unstubAllEnvs())
 
-test.skipIf(!existsSync(library))(
+test.skipIf(!existsSync(executor))(
   'the README says what works',
   async () => {
-    vi.stubEnv('QPKV_CUDA_LIBRARY', library)
+    vi.stubEnv('QPKV_CUDA_LIBRARY', executor)
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
     const block = /## Use\s+```ts\n([^]*?)```/.exec(readme)?.[1] ?? ''
     const code = block

@@ -4,6 +4,7 @@
 #include "device/platform.h"
 #include "ops/tensor_format.h"
 #ifdef __CUDACC__
+#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #endif
 
@@ -36,9 +37,30 @@ QPKV_DEVICE uint32_t FloatToBf16(float f) {
   return (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
 }
 QPKV_DEVICE float RoundToBf16(float f) { return Bf16ToFloat(FloatToBf16(f)); }
-// Two in a word, the first in its low half.
+// Two in a word, the first in its low half. For products: the bits of a NaN are any NaN's.
 QPKV_DEVICE uint32_t PackBf16(float low, float high) {
+#ifdef __CUDACC__
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+  uint32_t bits;
+  memcpy(&bits, &pair, sizeof bits);
+  return bits;
+#else
   return FloatToBf16(low) | FloatToBf16(high) << 16;
+#endif
+}
+// Two whole numbers below 128 in the halves of a word.
+QPKV_DEVICE uint32_t SmallToBf16(uint32_t pair) {
+#ifdef __CUDACC__
+  // 128 + x has x in its low bits; taking 128 away is exact.
+  const uint32_t words[2] = {pair | 0x43004300u, 0x43004300u};
+  __nv_bfloat162 shifted[2];
+  memcpy(shifted, words, sizeof words);
+  const __nv_bfloat162 exact = __hsub2(shifted[0], shifted[1]);
+  memcpy(&pair, &exact, sizeof pair);
+  return pair;
+#else
+  return PackBf16(static_cast<float>(pair & 0xffffu), static_cast<float>(pair >> 16));
+#endif
 }
 QPKV_DEVICE float HalfOf(uint32_t word, int i) {
   return Bf16ToFloat(i ? word >> 16 : word & 0xffffu);

@@ -361,3 +361,8 @@ uint64_t TakeCopiedBytes(const char* name) {
 
 }  // namespace executor
 }  // namespace qpkv
+
+// The same for programs that open the library (bench/device_bench.cc).
+extern "C" __attribute__((visibility("default"))) uint64_t qpkv_executor_copied(const char* name) {
+  return qpkv::executor::TakeCopiedBytes(name);
+}

@@ -78,7 +78,7 @@ QPKV_DEVICE void Exponentiate(float* p, float* most, float* total, float* kept) 
 }
 
 // Blocks (run, head, item x chunk of rows).
-__global__ void __launch_bounds__(kDecodeThreads)
+__global__ void __launch_bounds__(kDecodeThreads, 2)
     SplitKernel(DecodeAttentionArgs a, Partial partial, int chunks) {
   QPKV_DYNAMIC_SHARED(shared);
   QPKV_SHARED(float, most, [kRowsAtOnce]);
@@ -95,8 +95,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
   if (me < kRowsAtOnce) most[me] = -Infinity(), total[me] = 0;
   LoadQueries(rows, a.dim, q);
   ValueSums sums;
-  for (int j = 0; j < kChannelsEach; ++j)
-    for (int r = 0; r < kRowsAtOnce; ++r) sums.of[j][r] = 0;
+  ClearSums(&sums);
   const Run run = RunOf(*rows.head, split);
   for (int i = run.begin; i < run.end; ++i) {
     const Part& part = rows.head->keys[i];
@@ -104,11 +103,12 @@ __global__ void __launch_bounds__(kDecodeThreads)
     if (!AnySeen(rows, part.first, tokens)) continue;
     PartLogits(rows, a, part, tokens, q, shared, slices, p);
     Exponentiate(p, most, total, kept);
-    for (int j = 0; j < kChannelsEach; ++j)
-      for (int r = 0; r < kRowsAtOnce; ++r) sums.of[j][r] *= kept[r];
+    ScaleSums(kept, &sums);
     AddValues(rows, a, part.first, tokens, p, shared, &sums);
   }
   __syncthreads();
+  float* tensor = reinterpret_cast<float*>(shared);  // [kRowsAtOnce][dim], where parts were staged
+  StoreTensorSums(sums, a.dim, tensor);
   // The slices of a channel are added in order.
   const ValueThreads threads = ValueThreadsOf(a.dim);
   const int mine = me % threads.width, slice = me / threads.width;
@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
     __syncthreads();
     const int c = mine + j * kDecodeThreads;
     for (int r = slice; r < rows.rows && c < a.dim; r += threads.slices) {
-      float sum = 0;
+      float sum = tensor[r * a.dim + c];
       for (int s = 0; s < threads.slices; ++s)
         sum += slices[(s * kRowsAtOnce + r) * threads.width + mine];
       partial.sums[(partial.Row(a, item, head, rows.first + r) * kSplits + split) * a.dim + c] =
@@ -133,7 +133,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
 }
 
 // Blocks (row, head, item).
-__global__ void __launch_bounds__(kDecodeThreads)
+__global__ void __launch_bounds__(kDecodeThreads, 2)
     JoinKernel(DecodeAttentionArgs a, Partial partial) {
   QPKV_SHARED(float, row_out, [kMostDim]);
   const int row = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y),
@@ -165,7 +165,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
 }
 
 // Blocks (run, head, item): each token's probabilities, summed over the head's rows.
-__global__ void __launch_bounds__(kDecodeThreads)
+__global__ void __launch_bounds__(kDecodeThreads, 2)
     MassKernel(DecodeAttentionArgs a, Partial partial) {
   QPKV_DYNAMIC_SHARED(shared);
   float* p = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
@@ -220,7 +220,7 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
   const int chunks = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const size_t shared =
       kCodeBytes + kMetaBytes +
-      sizeof(float) * kRowsAtOnce * (kTileTokens + kDecodeThreads + 2 * a.dim + 1);
+      sizeof(float) * (kRowsAtOnce * (kTileTokens + kDecodeThreads) + QueryFloats(a.dim));
   QPKV_LAUNCH(on.queue, SplitKernel, dim3(kSplits, heads, count * static_cast<unsigned>(chunks)),
               kDecodeThreads, shared, a, partial, chunks);
   QPKV_LAUNCH(on.queue, JoinKernel, dim3(static_cast<unsigned>(rows), heads, count), kDecodeThreads,

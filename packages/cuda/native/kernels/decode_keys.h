@@ -2,6 +2,7 @@
 #pragma once
 #include "device/warp.h"
 #include "kernels/activation.h"
+#include "kernels/decode_tensor.h"
 #include "kernels/staged_part.h"
 #include "kernels/transform.h"
 #include "ops/attention_ops.h"
@@ -42,10 +43,13 @@ QPKV_DEVICE ReadPart PartOf(const CacheItem& item, Tensor tensor, const Part& pa
 struct Queries {
   float* plain;    // [kRowsAtOnce][dim]
   float* rotated;  // [kRowsAtOnce][dim] as keys are stored, their means aside
+  float* spread;   // [kRowsAtOnce][dim + kQueryGap] the same, for tensor cores
   float* shift;    // [kRowsAtOnce] products with the means of the keys
 };
+constexpr size_t QueryFloats(size_t dim) { return kRowsAtOnce * (3 * dim + kQueryGap + 1); }
 QPKV_DEVICE Queries QueriesAt(float* shared, int dim) {
-  return {shared, shared + kRowsAtOnce * dim, shared + 2 * kRowsAtOnce * dim};
+  float* spread = shared + 2 * kRowsAtOnce * dim;
+  return {shared, shared + kRowsAtOnce * dim, spread, spread + kRowsAtOnce * (dim + kQueryGap)};
 }
 
 // All threads; begins and ends with a barrier.
@@ -64,6 +68,8 @@ QPKV_DEVICE void LoadQueries(const DecodeRows& rows, int dim, const Queries& q) 
   }
   if (transform.rotate) RotateShared(q.rotated, kRowsAtOnce * dim, dim);
   __syncthreads();
+  for (int i = me; i < kRowsAtOnce * dim; i += kDecodeThreads)
+    q.spread[i / dim * (dim + kQueryGap) + i % dim] = q.rotated[i];
   if (me >= kRowsAtOnce) return;
   const float* means = transform.means == nullptr
                            ? nullptr
@@ -195,6 +201,53 @@ QPKV_DEVICE void AddToken(const DecodeRows& rows, const DecodeAttentionArgs& a,
   if (slice == 0) AddOutliers(part, staged, a.dim, slot, q, sums);
 }
 
+// Logit of slot `own` with row r from their product; -infinity where the row does not look.
+QPKV_DEVICE float LogitOf(const DecodeRows& rows, const DecodeAttentionArgs& a,
+                          const ReadPart& part, int first, int tokens, int r, int own, float sum) {
+  const int token = first + own;
+  const bool seen = r < rows.rows && own < tokens && token < rows.Seen(r) &&
+                    token >= rows.Hidden(r) &&
+                    (!rows.item->needs.mask || IsValidSlot(part.data, part.at, own));
+  return seen ? Capped(sum * a.scale, a.cap) : -Infinity();
+}
+
+// Logits of staged blocks through tensor cores: each warp has a block or two neighbours.
+QPKV_DEVICE void TensorLogits(const DecodeRows& rows, const DecodeAttentionArgs& a,
+                              const ReadPart& part, const StagedBlocks& staged, int first,
+                              int tokens, const Queries& queries, float* p) {
+  const int each = staged.blocks > kDecodeThreads / kWarp ? 2 : 1, block = WarpId() * each;
+  if (block >= staged.blocks) return;
+  const int blocks = staged.blocks - block < each ? staged.blocks - block : each;
+  FragmentC c[2] = {};
+  switch (part.format.bits) {
+    case 16:
+      MultiplyKeys<16>(part, staged, a.dim, block, blocks, queries.spread, c);
+      break;
+    case 4:
+      MultiplyKeys<4>(part, staged, a.dim, block, blocks, queries.spread, c);
+      break;
+    case 3:
+      MultiplyKeys<3>(part, staged, a.dim, block, blocks, queries.spread, c);
+      break;
+    case 2:
+      MultiplyKeys<2>(part, staged, a.dim, block, blocks, queries.spread, c);
+      break;
+    default:
+      MultiplyKeys<1>(part, staged, a.dim, block, blocks, queries.spread, c);
+  }
+#pragma unroll
+  for (int j = 0; j < 2; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (j >= blocks) break;
+      const int r = LaneId() % 4 * 2 + i % 2,
+                own = staged.first_slot + (block + j) * kLanes + LaneId() / 4 + i / 2 * 8;
+      if (own < kTileTokens)
+        p[r * kTileTokens + own] =
+            LogitOf(rows, a, part, first, tokens, r, own, queries.shift[r] + c[j].r[i]);
+    }
+}
+
 // p [kRowsAtOnce][kTileTokens]: logits, -infinity where a row does not look. All threads; ends with
 // a barrier. shared: [kCodeBytes + kMetaBytes]; slices: [kRowsAtOnce * kDecodeThreads].
 QPKV_DEVICE void PartLogits(const DecodeRows& rows, const DecodeAttentionArgs& a, const Part& part,
@@ -206,12 +259,17 @@ QPKV_DEVICE void PartLogits(const DecodeRows& rows, const DecodeAttentionArgs& a
   // Keys before RoPE are taken back, so that their queries stay as they are.
   const float* q = read.format.rope_before ? queries.plain : queries.rotated;
   const int blocks = (tokens + kLanes - 1) / kLanes;
+  const bool tensor = a.precision == Precision::kBf16 && GoesThroughTensorCores(read.format, a.dim);
   for (int block = 0; block < blocks; block += at_once) {
     const int now = blocks - block < at_once ? blocks - block : at_once;
     __syncthreads();
     const StagedBlocks staged = StageBlocks(read, block, now, shared);
     WaitCopies<0>();
     __syncthreads();
+    if (tensor) {
+      TensorLogits(rows, a, read, staged, part.first, tokens, queries, p);
+      continue;
+    }
     float sums[kRowsAtOnce];
     for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = 0;
     const int slot = block * kLanes + mine;
@@ -221,14 +279,11 @@ QPKV_DEVICE void PartLogits(const DecodeRows& rows, const DecodeAttentionArgs& a
       slices[(slice * kRowsAtOnce + r) * count + mine] = sums[r];
     __syncthreads();
     for (int i = me; i < kRowsAtOnce * count; i += kDecodeThreads) {
-      const int r = i / count, own = block * kLanes + i % count, token = part.first + own;
+      const int r = i / count, own = block * kLanes + i % count;
       if (own >= kTileTokens) continue;
       float sum = read.format.rope_before ? 0.0f : queries.shift[r];
       for (int s = 0; s < pieces; ++s) sum += slices[(s * kRowsAtOnce + r) * count + i % count];
-      const bool seen = r < rows.rows && own < tokens && token < rows.Seen(r) &&
-                        token >= rows.Hidden(r) &&
-                        (!rows.item->needs.mask || IsValidSlot(read.data, read.at, own));
-      p[r * kTileTokens + own] = seen ? Capped(sum * a.scale, a.cap) : -Infinity();
+      p[r * kTileTokens + own] = LogitOf(rows, a, read, part.first, tokens, r, own, sum);
     }
   }
   for (int i = me; i < kRowsAtOnce * kTileTokens; i += kDecodeThreads)

@@ -20,7 +20,56 @@ QPKV_DEVICE ValueThreads ValueThreadsOf(int dim) {
 
 struct ValueSums {
   float of[kChannelsEach][kRowsAtOnce];
+  FragmentC tensor[kTensorSums];  // what went through tensor cores, of a warp's channel blocks
 };
+constexpr int kDecodeWarps = kDecodeThreads / kWarp;
+
+QPKV_DEVICE void ClearSums(ValueSums* sums) {
+  for (int j = 0; j < kChannelsEach; ++j)
+    for (int r = 0; r < kRowsAtOnce; ++r) sums->of[j][r] = 0;
+#pragma unroll
+  for (int n = 0; n < kTensorSums; ++n) sums->tensor[n] = {};
+}
+// kept: [kRowsAtOnce], a factor of each row.
+QPKV_DEVICE void ScaleSums(const float* kept, ValueSums* sums) {
+  for (int j = 0; j < kChannelsEach; ++j)
+    for (int r = 0; r < kRowsAtOnce; ++r) sums->of[j][r] *= kept[r];
+#pragma unroll
+  for (int n = 0; n < kTensorSums; ++n)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sums->tensor[n].r[i] *= kept[LaneId() % 4 * 2 + i % 2];
+}
+// out: [kRowsAtOnce][dim], of all warps together. A barrier must follow.
+QPKV_DEVICE void StoreTensorSums(const ValueSums& sums, int dim, float* out) {
+#pragma unroll
+  for (int n = 0; n < kTensorSums; ++n) {
+    const int first = (WarpId() + n * kDecodeWarps) * kLanes;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int c = first + LaneId() / 4 + i / 2 * 8;
+      if (c < dim) out[(LaneId() % 4 * 2 + i % 2) * dim + c] = sums.tensor[n].r[i];
+    }
+  }
+}
+
+// Slots [begin, end) of a staged piece through tensor cores; slot s has the probability
+// p[s - first].
+QPKV_DEVICE void AddTensorValues(const ReadPart& read, const StagedBlocks& staged, int dim,
+                                 int begin, int end, int first, const float* p, ValueSums* sums) {
+  switch (read.format.bits) {
+    case 16:
+      return MultiplyValues<16>(read, staged, dim, begin, end, first, kDecodeWarps, p,
+                                sums->tensor);
+    case 4:
+      return MultiplyValues<4>(read, staged, dim, begin, end, first, kDecodeWarps, p, sums->tensor);
+    case 3:
+      return MultiplyValues<3>(read, staged, dim, begin, end, first, kDecodeWarps, p, sums->tensor);
+    case 2:
+      return MultiplyValues<2>(read, staged, dim, begin, end, first, kDecodeWarps, p, sums->tensor);
+    default:
+      return MultiplyValues<1>(read, staged, dim, begin, end, first, kDecodeWarps, p, sums->tensor);
+  }
+}
 
 QPKV_DEVICE void AddWeighted(float value, const float* p, int token, float* sums) {
   for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = fmaf(p[r * kTileTokens + token], value, sums[r]);
@@ -56,12 +105,12 @@ QPKV_DEVICE void AddValues(const DecodeRows& rows, const DecodeAttentionArgs& a,
   const HeadView& head = *rows.head;
   for (int i = 0; i < head.value_parts; ++i) {
     const Part& part = head.values[i];
-    const int end = part.first + TokensOf(head.values, head.value_parts, i, head.tokens);
-    if (end <= first) continue;
+    const int part_end = part.first + TokensOf(head.values, head.value_parts, i, head.tokens);
+    if (part_end <= first) continue;
     if (part.first >= first + tokens) return;
     const ReadPart read = PartOf(*rows.item, Tensor::kValue, part, a.dim);
     const int begin_slot = (part.first > first ? part.first : first) - part.first;
-    const int end_slot = (end < first + tokens ? end : first + tokens) - part.first;
+    const int end_slot = (part_end < first + tokens ? part_end : first + tokens) - part.first;
     const int at_once = BlocksAtOnce(read), blocks = (end_slot + kLanes - 1) / kLanes;
     for (int block = begin_slot / kLanes; block < blocks; block += at_once) {
       const int now = blocks - block < at_once ? blocks - block : at_once;
@@ -70,8 +119,11 @@ QPKV_DEVICE void AddValues(const DecodeRows& rows, const DecodeAttentionArgs& a,
       WaitCopies<0>();
       __syncthreads();
       const int from = block * kLanes, to = from + now * kLanes;
-      AddStaged(read, staged, a.dim, from > begin_slot ? from : begin_slot,
-                to < end_slot ? to : end_slot, first - part.first, p, sums);
+      const int begin = from > begin_slot ? from : begin_slot, end = to < end_slot ? to : end_slot;
+      if (a.precision == Precision::kBf16 && GoesThroughTensorCores(read.format, a.dim))
+        AddTensorValues(read, staged, a.dim, begin, end, first - part.first, p, sums);
+      else
+        AddStaged(read, staged, a.dim, begin, end, first - part.first, p, sums);
     }
   }
 }

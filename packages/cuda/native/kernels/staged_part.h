@@ -8,8 +8,8 @@ namespace qpkv {
 namespace cuda {
 
 constexpr int kCodeBytes =
-    16 << 10;  // room for codes or exact values; one block of any format fits
-constexpr int kMetaBytes = 16 << 10;  // room for scales and offsets
+    16 << 10;                        // room for codes or exact values; one block of any format fits
+constexpr int kMetaBytes = 8 << 10;  // room for scales and offsets
 
 // A part while it is read.
 struct ReadPart {
