@@ -14,6 +14,7 @@ const prints: Record<string, RegExp> = {
   'http-stream.mjs': /listening on http:\/\/127\.0\.0\.1:\d+[\s\S]*1234567\./,
   'many-questions.mjs': /is (\d{7})\.\s+\(expected \1\)[\s\S]*cache: \d+ KiB/,
   'own-pruner.mjs': /kept 120 of 301 tokens per head/,
+  'plan.mjs': /recommended for 600 tokens: keydiff[\s\S]*canary (passed|failed|unknown): \d of \d hidden/,
   'streaming-chat.mjs': /calm-moon[\s\S]*48213/,
   'sweep.mjs': /none\+none .* 10 of 10 right/,
   'tomorrow-again.mjs':

@@ -61,6 +61,7 @@ export async function planCompression(model: Model, given: PlanOptions): Promise
     },
   }
   const best = await findBest(options, frame, search)
+  search.onMeasured(best)
   const ladder = onLadder(best, frame)
   const stretches = Array.from({ length: judgedCases }, (_, i) => SEARCH_CASES + i)
   for (const at of stretches) {
