@@ -22,19 +22,14 @@ void Scale(const Model& model, const float* x, float* out, size_t count, float f
   model.engine->ops.Scale(model.engine->stream, {x, out, count, factor, cap, accumulate});
 }
 
-// One norm over the channels of every head, or over all heads of a row together. Heads of one row
-// lie behind one another.
+// One norm over the channels of every head, or over all heads of a row together.
 void NormalizeHeads(const Model& model, float* x, const float* weight, int heads, int rows,
                     int stride) {
   const ModelDescription& d = model.description;
-  const auto norm = [&](float* at, int count, int dim, int step) {
-    model.engine->ops.RmsNorm(model.engine->stream, {at, weight, at, count, dim, step,
-                                                     d.rms_epsilon, d.block.norm_offset});
-  };
-  if (d.block.norm_whole_rows) return norm(x, rows, heads * d.head_dim, stride);
-  if (rows == 1) return norm(x, heads, d.head_dim, d.head_dim);
-  for (int head = 0; head < heads; ++head)
-    norm(x + static_cast<size_t>(head) * d.head_dim, rows, d.head_dim, stride);
+  const int groups = d.block.norm_whole_rows ? 1 : heads;
+  model.engine->ops.RmsNorm(model.engine->stream,
+                            {x, weight, x, rows, heads * d.head_dim / groups, stride, d.rms_epsilon,
+                             d.block.norm_offset, false, groups});
 }
 
 // What a half of the layer adds to the stream: straight into it where nothing stands between, else

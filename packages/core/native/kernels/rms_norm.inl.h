@@ -1,16 +1,19 @@
-// RmsNorm: out = x / sqrt(mean(x^2) + epsilon) * (weight + offset), row by row, or added to out.
+// RmsNorm: out = x / sqrt(mean(x^2) + epsilon) * (weight + offset), group by group, or added to out.
 #pragma once
 
 namespace qpkv {
 namespace {
 
 void RmsNorm(Stream& stream, const RmsNormArgs& args) {
-  constexpr int kRowsPerUnit = 16;
-  stream.ParallelFor(static_cast<int>(DivideUp(args.rows, kRowsPerUnit)), [&](int unit, int) {
-    const int end = (unit + 1) * kRowsPerUnit < args.rows ? (unit + 1) * kRowsPerUnit : args.rows;
-    for (int row = unit * kRowsPerUnit; row < end; ++row) {
-      const float* x = args.x + static_cast<size_t>(row) * args.stride;
-      float* out = args.out + static_cast<size_t>(row) * args.stride;
+  constexpr int kPerUnit = 16;
+  const int all = args.rows * args.groups;
+  stream.ParallelFor(static_cast<int>(DivideUp(all, kPerUnit)), [&](int unit, int) {
+    const int end = (unit + 1) * kPerUnit < all ? (unit + 1) * kPerUnit : all;
+    for (int item = unit * kPerUnit; item < end; ++item) {
+      const size_t at = static_cast<size_t>(item / args.groups) * args.stride +
+                        static_cast<size_t>(item % args.groups) * args.dim;
+      const float* x = args.x + at;
+      float* out = args.out + at;
       F32x16 sum = Zero();
       for (int i = 0; i < args.dim; i += 16) {
         const F32x16 v = LoadN(x + i, args.dim - i);

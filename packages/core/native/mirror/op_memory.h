@@ -99,9 +99,9 @@ void VisitMemory(MatmulArgs& a, Visitor& v) {
 
 template <class Visitor>
 void VisitMemory(RmsNormArgs& a, Visitor& v) {
-  v.at(a.x, Strided(a.rows, a.stride, a.dim));
+  v.at(a.x, Strided(a.rows, a.stride, a.groups * a.dim));
   v.at(a.weight, static_cast<size_t>(a.dim));
-  v.at(a.out, Strided(a.rows, a.stride, a.dim));
+  v.at(a.out, Strided(a.rows, a.stride, a.groups * a.dim));
 }
 
 template <class Visitor>

@@ -63,14 +63,16 @@ struct MatmulArgs {
   Products products;
 };
 
+// Every group of a row, as a head is one, is normed by itself.
 struct RmsNormArgs {
-  const float* x;       // [rows, stride], dim used
-  const float* weight;  // [dim]
-  float* out;           // [rows, stride]; may be x
+  const float* x;       // [rows, groups, dim] with row stride `stride`
+  const float* weight;  // [dim], the same for all groups
+  float* out;           // like x; may be x
   int rows, dim, stride;
   float epsilon;
   float offset = 0;         // added to the weights: 1 where they are stored as what differs from 1
   bool accumulate = false;  // out += the norm; then out is not x
+  int groups = 1;
 };
 
 // out = cap(factor * x), or added to out. cap(y) = cap * tanh(y / cap), or y where `cap` is 0.

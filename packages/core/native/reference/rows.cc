@@ -7,9 +7,11 @@ namespace qpkv {
 namespace reference {
 
 void RmsNorm(Stream&, const RmsNormArgs& args) {
-  for (int row = 0; row < args.rows; ++row) {
-    const float* x = args.x + static_cast<size_t>(row) * args.stride;
-    float* out = args.out + static_cast<size_t>(row) * args.stride;
+  for (int item = 0; item < args.rows * args.groups; ++item) {
+    const size_t at = static_cast<size_t>(item / args.groups) * args.stride +
+                      static_cast<size_t>(item % args.groups) * args.dim;
+    const float* x = args.x + at;
+    float* out = args.out + at;
     double sum = 0;
     for (int i = 0; i < args.dim; ++i) sum += static_cast<double>(x[i]) * x[i];
     const double factor = 1.0 / std::sqrt(sum / args.dim + args.epsilon);

@@ -104,6 +104,33 @@ QPKV_TEST(RmsNorm) {
         }
 }
 
+// Heads of a row, each with its own norm, in one call: as one call per head.
+QPKV_TEST(RmsNormOfHeads) {
+  Random random(4);
+  for (int dim : {4, 6, 40, 64, 100})
+    for (int groups : {1, 3, 8})
+      for (int rows : {1, 5, 33}) {
+        const int stride = groups * dim + 7;
+        const std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride, 2.0f);
+        const std::vector<float> weight = random.Normals(dim);
+        std::vector<float> want = x;
+        for (int group = 0; group < groups; ++group) {
+          float* head = want.data() + group * dim;
+          Reference().RmsNorm(TestStream(),
+                              {head, weight.data(), head, rows, dim, stride, 1e-6f, 1.0f});
+        }
+        const auto check = [&](const Ops& ops) {
+          std::vector<float> got = x;  // in place; what lies between the rows stays
+          ops.RmsNorm(TestStream(), {got.data(), weight.data(), got.data(), rows, dim, stride,
+                                     1e-6f, 1.0f, false, groups});
+          ExpectNear(Label("%s rms norm of %d heads dim %d rows %d", ops.name, groups, dim, rows),
+                     got.data(), want.data(), got.size(), 2e-6);
+        };
+        check(Reference());
+        for (const Ops* ops : Tables()) check(*ops);
+      }
+}
+
 QPKV_TEST(Scale) {
   Random random(8);
   for (size_t count : {1, 15, 16, 17, 257, 20001})

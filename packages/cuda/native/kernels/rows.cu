@@ -15,10 +15,13 @@ __global__ void LoadFloatsKernel(const uint8_t* source, Element element, int cou
   if (i < count) out[i] = LoadElementAnywhere(element, source, static_cast<size_t>(i));
 }
 
-// A block per row.
+// A block per group of a row.
 __global__ void RmsNormKernel(RmsNormArgs a) {
-  const float* x = a.x + static_cast<size_t>(blockIdx.x) * a.stride;
-  float* out = a.out + static_cast<size_t>(blockIdx.x) * a.stride;
+  const int row = static_cast<int>(blockIdx.x) / a.groups;
+  const int group = static_cast<int>(blockIdx.x) % a.groups;
+  const size_t at = static_cast<size_t>(row) * a.stride + static_cast<size_t>(group) * a.dim;
+  const float* x = a.x + at;
+  float* out = a.out + at;
   float squares = 0;
   for (int i = static_cast<int>(threadIdx.x); i < a.dim; i += kThreads)
     squares = fmaf(x[i], x[i], squares);
@@ -88,7 +91,7 @@ void LoadFloats(Stream& stream, const LoadFloatsArgs& a) {
 }
 
 void RmsNorm(Stream& stream, const RmsNormArgs& a) {
-  if (a.rows > 0) QPKV_LAUNCH(On(stream).queue, RmsNormKernel, a.rows, kThreads, 0, a);
+  if (a.rows > 0) QPKV_LAUNCH(On(stream).queue, RmsNormKernel, a.rows * a.groups, kThreads, 0, a);
 }
 
 void Scale(Stream& stream, const ScaleArgs& a) {

@@ -1,3 +1,4 @@
+import { expected } from '../errors.ts'
 import { exactFormat, packedFormat } from '../plan/formats.ts'
 import type { FormatContext, LayerStorage } from './quantizer.ts'
 import { integer, oneOf } from '../options/option.ts'
@@ -14,6 +15,8 @@ const solvers = {
 /** How scale and minimum of a group are found, by the name that options use. */
 export type SolverName = keyof typeof solvers
 
+const GROUP = 32
+
 /** The names that quantizers offer for their option `solver`. */
 export const solverNames = Object.keys(solvers) as SolverName[]
 /** The solver of a format by its name. */
@@ -29,14 +32,27 @@ export interface KiviOptions {
   readonly solver: Solver
 }
 
-/** KIVI's storage (arXiv 2402.02750): keys per channel over tokens, values per token over channels, the newest tokens exact. */
+/**
+ * KIVI's storage (arXiv 2402.02750): keys per channel over tokens, values per token over channels, the newest tokens exact.
+ * @throws KV_INVALID_OPTION where a group was asked for that is wider than a head; the default one is then a head wide.
+ */
 export function kiviStorage(options: KiviOptions, at: FormatContext): LayerStorage {
   const { group, recent, residual, solver } = options
+  const { headDim } = at.model
+  const valueBits = at.valueBits ?? options.bits
+  if (valueBits !== 16 && group > headDim && group !== GROUP)
+    throw expected(
+      `at most the ${headDim} channels of a head`,
+      'quantize.group',
+      group,
+      'KV_INVALID_OPTION',
+      'Leave it out, and the group is as wide as a head.',
+    )
   const packed = (bits: Bits, scalePer: 'channel' | 'token', size: number): TensorFormat =>
     bits === 16 ? exactFormat() : packedFormat({ bits, scalePer, group: size, solver })
   return {
     key: packed(at.keyBits ?? options.bits, 'channel', group),
-    value: packed(at.valueBits ?? options.bits, 'token', Math.min(group, at.model.headDim)),
+    value: packed(valueBits, 'token', Math.min(group, headDim)),
     recent,
     residual: residuals[residual],
   }
@@ -51,7 +67,7 @@ const residuals = {
 /** The options of `kiviStorage`, for a method's definition; `bits` is the method's own. */
 export const kiviStorageOptions = {
   group: oneOf([16, 32, 64, 128], {
-    default: 32,
+    default: GROUP,
     doc: 'Tokens (keys) or channels (values, at most the head dimension) that share a scale.',
   }),
   recent: integer({ default: 32, min: 0, max: 65536, doc: 'Newest kept tokens that stay in 16 bit.' }),
