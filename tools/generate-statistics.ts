@@ -1,5 +1,5 @@
 // Writes what lists all statistics and carries their options into C++, from the descriptors in
-// packages/spec/src/plan/statistics: spec's list, one native header per statistic, and the operations on scores.
+// packages/spec/src/plan/statistics: spec's list, the reference's, one native header per statistic, and the operations on scores.
 // `--check` only compares. So a new statistic touches no existing file by hand.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -146,6 +146,19 @@ ${names.map((name) => `import { ${camel(name)} } from './statistics/${name}.ts'`
 
 /** Every statistic of this version. */
 export const statistics = { ${names.map(camel).join(', ')} } as const
+`,
+  ),
+)
+const measuredPath = 'packages/reference/src/measured.ts'
+put(
+  measuredPath,
+  await formatted(
+    measuredPath,
+    `${note(`the files of ${descriptors}`)}
+${names.map((name) => `import { ${camel(name)} } from './measured/${name}.ts'`).join('\n')}
+
+/** How each statistic is measured. */
+export const measured = { ${names.map((name) => (name === camel(name) ? name : `'${name}': ${camel(name)}`)).join(', ')} }
 `,
   ),
 )

@@ -56,3 +56,12 @@ export function needed<N extends Needed>(tensors: LayerTensors, name: N): NonNul
   if (found === undefined) throw new KvError('KV_METHOD', `The statistic needs ${name}.`)
   return found
 }
+
+/** [kvHeads][tokens] of a value for each. */
+export const perKvHead = (
+  { kvHeads, tokens }: LayerTensors,
+  value: (head: number, token: number) => number,
+): Float64Array[] =>
+  Array.from({ length: kvHeads }, (_, head) =>
+    Float64Array.from({ length: tokens }, (_, t) => value(head, t)),
+  )

@@ -7,37 +7,29 @@
 #include "base/check.h"
 #include "engine/cache_step.h"
 #include "engine/hash.h"
+#include "engine/step_layout.h"
 #include "engine/step_state.h"
 
 namespace qpkv {
 namespace {
 
-thread_local int steps = 0, turns = 0;
+thread_local int steps = 0;
 
 struct Depth {
-  explicit Depth(int* count) : count_(count) { ++*count_; }
-  ~Depth() { --*count_; }
-  int* count_;
+  Depth() { ++steps; }
+  ~Depth() { --steps; }
 };
 
 class StepRun {
  public:
   StepRun(const Model& model, const std::vector<Work>& work)
-      : model_(model), d_(model.description), engine_(*model.engine) {
-    for (const Work& w : work) {
-      StepItem item;
-      item.work = &w;
-      item.own_hidden = w.rows > 0 && w.sequence->HiddenAt(w.first) != nullptr;
-      items_.push_back(item);
-    }
-    PlaceRows();
-  }
+      : model_(model), d_(model.description), engine_(*model.engine), at_(work) {}
 
   std::vector<Outcome> Run() {
-    for (StepItem& item : items_)
+    for (StepItem& item : at_.items)
       Guarded(&item, [&] { item.work->sequence->BeforeLayers(*item.work); });
-    logits_ = logits_rows_ > 0 ? LogitsBuffer(model_, logits_rows_) : nullptr;
-    state_.emplace(items_, d_.layers, rows_, logits_rows_, logits_, d_.vocab);
+    logits_ = at_.logits_rows > 0 ? LogitsBuffer(model_, at_.logits_rows) : nullptr;
+    state_.emplace(at_.items, d_.layers, at_.rows, at_.logits_rows, logits_, d_.vocab);
     caches_.emplace(engine_, Caches());
     caches_->MakeRoom();
     Send();
@@ -46,7 +38,7 @@ class StepRun {
                        [](void* run) { static_cast<StepRun*>(run)->GuardedBody(); });
     if (failure_) std::rethrow_exception(failure_);
     CopyLastLogits();
-    for (StepItem& item : items_)
+    for (StepItem& item : at_.items)
       if (item.work->to > item.work->from)
         Guarded(&item,
                 [&] { item.work->sequence->AfterLayers(item.work->first + item.work->rows); });
@@ -60,27 +52,6 @@ class StepRun {
   }
 
  private:
-  // Rows that pass all layers come first; those of prompts follow.
-  void PlaceRows() {
-    for (bool own : {false, true})
-      for (StepItem& item : items_) {
-        if (item.own_hidden != own) continue;
-        item.row = rows_;
-        rows_ += item.work->rows;
-        if (!own) carried_ += item.work->rows;
-        if (own && item.work->to > item.work->from) {
-          QPKV_CHECK(item.work->to == item.work->from + 1);
-          QPKV_CHECK(prompt_layer_ < 0 || prompt_layer_ == item.work->from);
-          prompt_layer_ = item.work->from;
-        }
-        item.logits_rows = item.work->all_logits != nullptr ? item.work->rows
-                           : item.work->last_logits != nullptr && item.work->rows > 0 ? 1
-                                                                                      : 0;
-        item.logits_row = logits_rows_;
-        logits_rows_ += item.logits_rows;
-      }
-  }
-
   // A sequence's own trouble is its own.
   template <class Use>
   static void Guarded(StepItem* item, const Use& use) {
@@ -95,10 +66,11 @@ class StepRun {
   // The caches that rows attend to, and where these rows lie at every layer.
   std::vector<CacheRows> Caches() {
     std::vector<CacheRows> caches;
-    if (rows_ == 0) return caches;
-    const std::vector<LayerRows> parts = Parts(0, QkvBuffer(model_, rows_), AttentionBuffer());
-    for (size_t i = 0; i < items_.size(); ++i) {
-      StepItem& item = items_[i];
+    if (at_.rows == 0) return caches;
+    const std::vector<LayerRows> parts =
+        at_.Parts(d_, 0, QkvBuffer(model_, at_.rows), AttentionBuffer());
+    for (size_t i = 0; i < at_.items.size(); ++i) {
+      StepItem& item = at_.items[i];
       KvCache* cache = item.work->sequence->cache();
       if (cache == nullptr || !item.At(0) || item.error) continue;
       StepRows rows;
@@ -127,11 +99,11 @@ class StepRun {
   // Decode alone is replayed: one row each, whose ops are called with the same arguments token
   // after token, whoever the sequences are. 0 where they are not.
   uint64_t Key() const {
-    uint64_t key = HashOf({engine_.moves(), reinterpret_cast<uintptr_t>(&model_),
-                           static_cast<uint64_t>(rows_), static_cast<uint64_t>(state_->samples()),
-                           static_cast<uint64_t>(state_->input_bytes()),
-                           static_cast<uint64_t>(state_->per_layer()), caches_->Key()});
-    for (const StepItem& item : items_) {
+    uint64_t key = HashOf(
+        {engine_.moves(), reinterpret_cast<uintptr_t>(&model_), static_cast<uint64_t>(at_.rows),
+         static_cast<uint64_t>(state_->samples()), static_cast<uint64_t>(state_->input_bytes()),
+         static_cast<uint64_t>(state_->per_layer()), caches_->Key()});
+    for (const StepItem& item : at_.items) {
       const Work& work = *item.work;
       const bool row = item.cache >= 0 && work.rows == 1 && work.all_logits == nullptr;
       if (item.error || (work.rows > 0 && !row)) return 0;
@@ -156,15 +128,16 @@ class StepRun {
   }
 
   void Body() {
-    if (rows_ > 0) {
+    if (at_.rows > 0) {
       // A lone prompt item's hidden states are changed where they are.
-      in_place_ = carried_ == 0 && items_.size() == 1 && items_[0].own_hidden;
-      hidden_ = in_place_ ? items_[0].work->sequence->HiddenAt(items_[0].work->first)
-                          : engine_.Floats(Slot::kHidden, static_cast<size_t>(rows_) * d_.hidden);
+      in_place_ = at_.carried == 0 && at_.items.size() == 1 && at_.items[0].own_hidden;
+      hidden_ = in_place_
+                    ? at_.items[0].work->sequence->HiddenAt(at_.items[0].work->first)
+                    : engine_.Floats(Slot::kHidden, static_cast<size_t>(at_.rows) * d_.hidden);
       Embed();
       for (int l = 0; l < d_.layers; ++l) {
-        const int rows = l == prompt_layer_ ? rows_ : carried_;
-        if (rows > 0 && (carried_ > 0 || l == prompt_layer_)) RunLayer(l, rows);
+        const int rows = l == at_.prompt_layer ? at_.rows : at_.carried;
+        if (rows > 0 && (at_.carried > 0 || l == at_.prompt_layer)) RunLayer(l, rows);
       }
       ComputeLogitsOfRows();
     }
@@ -174,7 +147,7 @@ class StepRun {
   }
 
   void CountTokens() {
-    for (const StepItem& item : items_)
+    for (const StepItem& item : at_.items)
       if (int32_t* counts = item.work->sequence->TokenCounts();
           counts != nullptr && item.work->rows > 0)
         engine_.ops.CountTokens(engine_.stream,
@@ -183,23 +156,17 @@ class StepRun {
 
   float* AttentionBuffer() const {
     return engine_.Floats(Slot::kAttention,
-                          static_cast<size_t>(rows_) * d_.query_heads * d_.head_dim);
+                          static_cast<size_t>(at_.rows) * d_.query_heads * d_.head_dim);
   }
 
   void Embed() {
-    const int rows = prompt_layer_ == 0 ? rows_ : carried_;
-    if (rows > 0 && StartsAtEmbedding()) EmbedTokens(model_, state_->ids(), rows, hidden_);
-    if (prompt_layer_ == 0 && !in_place_) CopyPromptRows(true);
-  }
-
-  // Without layers rows only take their logits from hidden states that are there.
-  bool StartsAtEmbedding() const {
-    return std::any_of(items_.begin(), items_.end(),
-                       [](const StepItem& item) { return item.At(0); });
+    const int rows = at_.prompt_layer == 0 ? at_.rows : at_.carried;
+    if (rows > 0 && at_.StartsAtEmbedding()) EmbedTokens(model_, state_->ids(), rows, hidden_);
+    if (at_.prompt_layer == 0 && !in_place_) CopyPromptRows(true);
   }
 
   void CopyPromptRows(bool back) {
-    for (const StepItem& item : items_) {
+    for (const StepItem& item : at_.items) {
       if (!item.own_hidden) continue;
       float* mine = hidden_ + static_cast<size_t>(item.row) * d_.hidden;
       float* theirs = item.work->sequence->HiddenAt(item.work->first);
@@ -209,38 +176,25 @@ class StepRun {
   }
 
   void RunLayer(int l, int rows) {
-    const bool copies = l == prompt_layer_ && !in_place_;
+    const bool copies = l == at_.prompt_layer && !in_place_;
     if (copies) CopyPromptRows(false);
     float* attention = AttentionBuffer();
     const QkvRows qkv = ProjectQkv(model_, l, hidden_, rows);
-    const std::vector<LayerRows> parts = Parts(l, qkv, attention);
-    for (size_t i = 0; i < items_.size(); ++i)
-      if (items_[i].own_hidden && items_[i].At(l) && !items_[i].error)
-        items_[i].work->sequence->BeforeRope(parts[i]);
+    const std::vector<LayerRows> parts = at_.Parts(d_, l, qkv, attention);
+    for (size_t i = 0; i < at_.items.size(); ++i)
+      if (at_.items[i].own_hidden && at_.items[i].At(l) && !at_.items[i].error)
+        at_.items[i].work->sequence->BeforeRope(parts[i]);
     TurnBoth(l, qkv);
     // Rows of a sequence that failed go on as numbers without meaning.
-    for (size_t i = 0; i < items_.size(); ++i)
-      if (items_[i].own_hidden && items_[i].At(l))
-        Guarded(&items_[i], [&] { items_[i].work->sequence->Attend(parts[i]); });
+    for (size_t i = 0; i < at_.items.size(); ++i)
+      if (at_.items[i].own_hidden && at_.items[i].At(l))
+        Guarded(&at_.items[i], [&] { at_.items[i].work->sequence->Attend(parts[i]); });
     caches_->Append(l);
     caches_->Attend(l, d_.decode, d_.block.attention_scale);
     caches_->Evict(l);
     FinishLayer(model_, l, attention, hidden_, rows);
     engine_.ops.NoteNan(engine_.stream, {hidden_, rows, d_.hidden, l, state_->notes()});
     if (copies) CopyPromptRows(true);
-  }
-
-  std::vector<LayerRows> Parts(int l, const QkvRows& qkv, float* attention) const {
-    std::vector<LayerRows> parts;
-    for (const StepItem& item : items_) {
-      const size_t row = static_cast<size_t>(item.row);
-      QkvRows own = qkv;
-      own.q += row * qkv.stride, own.k += row * qkv.stride, own.v += row * qkv.stride;
-      own.input += row * d_.hidden;
-      parts.push_back({l, item.work->first, item.work->rows, own,
-                       attention + row * d_.query_heads * d_.head_dim});
-    }
-    return parts;
   }
 
   // In runs of sequences that are turned alike: mostly all.
@@ -251,7 +205,7 @@ class StepRun {
       int begin, end;
     };
     std::vector<Run> runs;
-    for (const StepItem* item : InRowOrder()) {
+    for (const StepItem* item : at_.InRowOrder()) {
       if (!item->At(l)) continue;
       const Sequence& sequence = *item->work->sequence;
       const Run run{sequence.RopeAt(l), sequence.TurnsKeys(l), item->row,
@@ -273,14 +227,14 @@ class StepRun {
   }
 
   void ComputeLogitsOfRows() {
-    if (logits_rows_ == 0) return;
-    ComputeLogits(model_, GatherLogitsRows(), logits_rows_, logits_);
-    engine_.ops.NoteNan(engine_.stream,
-                        {logits_, logits_rows_, d_.vocab, d_.layers, state_->notes() + rows_});
+    if (at_.logits_rows == 0) return;
+    ComputeLogits(model_, GatherLogitsRows(), at_.logits_rows, logits_);
+    engine_.ops.NoteNan(engine_.stream, {logits_, at_.logits_rows, d_.vocab, d_.layers,
+                                         state_->notes() + at_.rows});
   }
 
   void CopyLastLogits() {
-    for (const StepItem& item : items_) {
+    for (const StepItem& item : at_.items) {
       if (item.logits_rows == 0 || item.work->last_logits == nullptr) continue;
       const size_t last = static_cast<size_t>(item.logits_row + item.logits_rows - 1);
       engine_.ops.Copy(engine_.stream, item.work->last_logits, logits_ + last * d_.vocab,
@@ -299,7 +253,7 @@ class StepRun {
     const float* begin = nullptr;
     const float* end = nullptr;
     bool together = true;
-    for (const StepItem* item : InRowOrder()) {
+    for (const StepItem* item : at_.InRowOrder()) {
       if (item->logits_rows == 0) continue;
       const float* at = hidden_of(*item);
       if (begin == nullptr) begin = end = at;
@@ -308,8 +262,8 @@ class StepRun {
     }
     if (together) return begin;
     float* gathered =
-        engine_.Floats(Slot::kLogitsHidden, static_cast<size_t>(logits_rows_) * d_.hidden);
-    for (const StepItem* item : InRowOrder()) {
+        engine_.Floats(Slot::kLogitsHidden, static_cast<size_t>(at_.logits_rows) * d_.hidden);
+    for (const StepItem* item : at_.InRowOrder()) {
       if (item->logits_rows == 0) continue;
       engine_.ops.Copy(engine_.stream, gathered + static_cast<size_t>(item->logits_row) * d_.hidden,
                        hidden_of(*item), sizeof(float) * item->logits_rows * d_.hidden);
@@ -317,24 +271,15 @@ class StepRun {
     return gathered;
   }
 
-  std::vector<const StepItem*> InRowOrder() const {
-    std::vector<const StepItem*> order;
-    for (bool own : {false, true})
-      for (const StepItem& item : items_)
-        if (item.own_hidden == own) order.push_back(&item);
-    return order;
-  }
-
   std::vector<Outcome> Outcomes() {
-    const int32_t* notes = state_->notes_read();
     const SampledToken* sampled = state_->sampled_read();
     std::vector<Outcome> outcomes;
-    for (const StepItem& item : items_) {
+    for (const StepItem& item : at_.items) {
       Outcome outcome;
       outcome.error = item.error;
       if (!outcome.error && item.cache >= 0)
         outcome.error = (*caches_)[static_cast<size_t>(item.cache)].error;
-      if (!outcome.error) outcome.error = NanError(item, notes);
+      if (!outcome.error) outcome.error = state_->NanError(item, d_.layers);
       if (item.work->sampling != nullptr) outcome.sampled = *sampled++;
       if (item.work->all_logits != nullptr && !outcome.error)
         engine_.Download(item.work->all_logits,
@@ -345,31 +290,10 @@ class StepRun {
     return outcomes;
   }
 
-  // The first layer that left NaN in any of its rows.
-  std::optional<Error> NanError(const StepItem& item, const int32_t* notes) const {
-    int layer = -1;
-    const auto look = [&](int begin, int count) {
-      for (int i = begin; i < begin + count; ++i)
-        if (notes[i] >= 0 && (layer < 0 || notes[i] < layer)) layer = notes[i];
-    };
-    look(item.row, item.work->rows);
-    look(rows_ + item.logits_row, item.logits_rows);
-    if (layer < 0) return std::nullopt;
-    return Error("KV_NUMERIC",
-                 layer == d_.layers
-                     ? std::string("The logits hold NaN: check the weights of the output head.")
-                     : "The activations after layer " + std::to_string(layer) +
-                           " hold NaN: check the weights of that layer.");
-  }
-
   const Model& model_;
   const ModelDescription& d_;
   Engine& engine_;
-  std::vector<StepItem> items_;
-  int rows_ = 0;           // of all work
-  int carried_ = 0;        // of work that passes all layers
-  int prompt_layer_ = -1;  // that the prompts' rows pass, or -1
-  int logits_rows_ = 0;
+  StepLayout at_;
   bool in_place_ = false;
   float* hidden_ = nullptr;  // [rows, hidden]
   float* logits_ = nullptr;  // [logits rows, vocab]
@@ -382,7 +306,7 @@ class StepRun {
 
 std::vector<Outcome> Step(const Model& model, const std::vector<Work>& work) {
   QPKV_CHECK(InTurn());
-  const Depth depth(&steps);
+  const Depth depth;
   for (const Work& w : work) w.sequence->set_broken(true);
   std::vector<Outcome> outcomes = StepRun(model, work).Run();
   for (size_t i = 0; i < work.size(); ++i)
@@ -391,9 +315,5 @@ std::vector<Outcome> Step(const Model& model, const std::vector<Work>& work) {
 }
 
 bool InStep() { return steps > 0; }
-bool InTurn() { return turns > 0; }
-
-EngineTurn::EngineTurn(Engine& engine) : engine_(engine), lock_(engine.mutex) { ++turns; }
-EngineTurn::~EngineTurn() { --turns; }
 
 }  // namespace qpkv

@@ -8,10 +8,10 @@
 //
 // A step reads back once what the host must know: the chosen tokens, and which rows hold NaN.
 #pragma once
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "engine/engine_turn.h"
 #include "engine/sampling.h"
 #include "engine/sequence.h"
 
@@ -39,23 +39,7 @@ struct Outcome {
 // held, through an EngineTurn.
 std::vector<Outcome> Step(const Model& model, const std::vector<Work>& work);
 
-// Whether this thread is inside of Step, or of an EngineTurn.
+// Whether this thread is inside of Step.
 bool InStep();
-bool InTurn();
-
-// The engine to itself, in the order of asking: for steps, and for what is no forward pass
-// (compression, reading tiles back, loading). Finish() throws what went wrong on the device.
-class EngineTurn {
- public:
-  explicit EngineTurn(Engine& engine);
-  ~EngineTurn();
-  EngineTurn(const EngineTurn&) = delete;
-  EngineTurn& operator=(const EngineTurn&) = delete;
-  void Finish() { CheckDevice(engine_); }
-
- private:
-  Engine& engine_;
-  std::lock_guard<FairMutex> lock_;
-};
 
 }  // namespace qpkv

@@ -113,4 +113,21 @@ void StepState::Read(Engine& engine) {
   CheckDevice(engine);
 }
 
+std::optional<Error> StepState::NanError(const StepItem& item, int layers) const {
+  const int32_t* notes = Answer<int32_t>(notes_);
+  int layer = -1;
+  const auto look = [&](int begin, int count) {
+    for (int i = begin; i < begin + count; ++i)
+      if (notes[i] >= 0 && (layer < 0 || notes[i] < layer)) layer = notes[i];
+  };
+  look(item.row, item.work->rows);
+  look(rows_ + item.logits_row, item.logits_rows);
+  if (layer < 0) return std::nullopt;
+  return Error("KV_NUMERIC",
+               layer == layers
+                   ? std::string("The logits hold NaN: check the weights of the output head.")
+                   : "The activations after layer " + std::to_string(layer) +
+                         " hold NaN: check the weights of that layer.");
+}
+
 }  // namespace qpkv

@@ -5,22 +5,9 @@
 #include <vector>
 
 #include "engine/device_writes.h"
-#include "engine/step.h"
+#include "engine/step_layout.h"
 
 namespace qpkv {
-
-// One piece of work, and where its rows lie among those of the step.
-struct StepItem {
-  const Work* work = nullptr;
-  int row = 0;         // its first row
-  int logits_row = 0;  // its first row of logits
-  int logits_rows = 0;
-  int cache = -1;           // its number among the step's caches, or -1
-  bool own_hidden = false;  // the sequence keeps the hidden states
-  std::optional<Error> error;
-
-  bool At(int layer) const { return work->from <= layer && layer < work->to && work->rows > 0; }
-};
 
 // One piece of device memory whose beginning is uploaded and whose end is read back:
 //
@@ -55,7 +42,8 @@ class StepState {
   int32_t* victims() const { return At<int32_t>(victims_); }
 
   // On the host, after Read().
-  const int32_t* notes_read() const { return Answer<int32_t>(notes_); }
+  // The first layer that left NaN in any row of the item, if any did.
+  std::optional<Error> NanError(const StepItem& item, int layers) const;
   const SampledToken* sampled_read() const { return Answer<SampledToken>(sampled_); }
   const int32_t* victims_read() const { return Answer<int32_t>(victims_); }
 

@@ -1,4 +1,5 @@
-// RmsNorm: out = x / sqrt(mean(x^2) + epsilon) * (weight + offset), group by group, or added to out.
+// RmsNorm: out = x / sqrt(mean(x^2) + epsilon) * (weight + offset), group by group, or added to
+// out.
 #pragma once
 
 namespace qpkv {

@@ -1,5 +1,5 @@
 import type { StatisticNode } from '@qpkv/spec'
-import { causalProbabilities, observingQueries } from '../attention-statistic.ts'
+import { causalProbabilities, observingQueries } from './attention.ts'
 import { needed, rowOf, type LayerTensors } from '../layer-tensors.ts'
 
 /** [queryHeads][tokens]: squared change of the observing queries' outputs if a token alone were dropped. */

@@ -1,6 +1,6 @@
 import type { StatisticNode } from '@qpkv/spec'
 import { dot, softmax } from '../arithmetic.ts'
-import { observingQueries } from '../attention-statistic.ts'
+import { observingQueries } from './attention.ts'
 import { rowOf, type LayerTensors } from '../layer-tensors.ts'
 
 /** [kvHeads][tokens]: mean attention of the observing queries over the tokens before them, logits joined first. */

@@ -1,11 +1,11 @@
 import type { Queries, StatisticNode } from '@qpkv/spec'
-import { dot, softmax } from './arithmetic.ts'
-import { rowOf, type LayerTensors } from './layer-tensors.ts'
+import { dot, softmax } from '../arithmetic.ts'
+import { rowOf, type LayerTensors } from '../layer-tensors.ts'
 
 type AttentionNode = Extract<StatisticNode, { stat: 'attention' }>
 
 /** [queryHeads][tokens]: probabilities that each key receives, reduced over the observing queries. */
-export function attentionStatistic(
+export function attention(
   node: AttentionNode,
   tensors: LayerTensors,
   { protectLast }: { readonly protectLast: number },

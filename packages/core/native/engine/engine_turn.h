@@ -1,0 +1,27 @@
+// The engine to itself, in the order of asking: for steps, and for what is no forward pass
+// (compression, reading tiles back, loading).
+#pragma once
+#include <mutex>
+
+#include "engine/engine.h"
+
+namespace qpkv {
+
+class EngineTurn {
+ public:
+  explicit EngineTurn(Engine& engine);
+  ~EngineTurn();
+  EngineTurn(const EngineTurn&) = delete;
+  EngineTurn& operator=(const EngineTurn&) = delete;
+  // Throws what went wrong on the device.
+  void Finish() { CheckDevice(engine_); }
+
+ private:
+  Engine& engine_;
+  std::lock_guard<FairMutex> lock_;
+};
+
+// Whether this thread has one.
+bool InTurn();
+
+}  // namespace qpkv
