@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { defineConfig } from 'tsup'
+import { writeOptionHints } from './tools/option-hints.ts'
 import tsconfig from './tsconfig.json' with { type: 'json' }
 
 const present = (files: string[]) => files.filter((file) => existsSync(file))
@@ -33,5 +34,8 @@ export default defineConfig({
   target: 'node20',
   platform: 'node',
   splitting: false,
-  onSuccess: async () => writeDeclarations(),
+  onSuccess: async () => {
+    writeDeclarations()
+    await writeOptionHints('dist')
+  },
 })

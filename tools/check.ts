@@ -6,6 +6,7 @@ for (const name of [
   'check-method-names',
   'check-file-size',
   'generate-statistics',
+  'generate-plan',
   'generate-architectures',
   'generate-methods',
   'generate-method-tables',

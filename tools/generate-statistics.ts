@@ -1,49 +1,17 @@
 // Writes what lists all statistics and carries their options into C++, from the descriptors in
 // packages/spec/src/plan/statistics: spec's list, the reference's, one native header per statistic, and the operations on scores.
 // `--check` only compares. So a new statistic touches no existing file by hand.
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { format, resolveConfig } from 'prettier'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { scoreOperations } from '../packages/spec/src/plan/score-operations.ts'
 import type { Statistic } from '../packages/spec/src/plan/statistic.ts'
 import type { Option } from '../packages/spec/src/options/option.ts'
+import { camel, capital, checkOnly, put, snake } from './generated-files.ts'
 import { conclude, root } from './workspace.ts'
 
-const check = process.argv.includes('--check')
 const problems: string[] = []
 const descriptors = 'packages/spec/src/plan/statistics'
 const headers = 'packages/core/native/ops/statistics'
-
-const words = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).split('-')
-const capital = (name: string) =>
-  words(name)
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('')
-const camel = (name: string) => capital(name).replace(/^./, (letter) => letter.toLowerCase())
-const snake = (name: string) => words(name).join('_')
-
-function put(path: string, text: string): void {
-  const file = join(root, path)
-  if (existsSync(file) && readFileSync(file, 'utf8') === text) return
-  if (check) return void problems.push(`${path} is not up to date; run "pnpm generate"`)
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, text)
-}
-
-/** Formats TypeScript or C++ as the checks want it. */
-async function formatted(path: string, draft: string): Promise<string> {
-  if (path.endsWith('.ts'))
-    return format(draft, { ...(await resolveConfig(join(root, path))), filepath: path })
-  // Not through pnpm, which may install first and say so on stdout.
-  const result = spawnSync(
-    join(root, 'node_modules/.bin/clang-format'),
-    ['--style=file', `--assume-filename=${join(root, path)}`],
-    { cwd: root, input: draft, encoding: 'utf8' },
-  )
-  if (result.status !== 0) throw new Error(`clang-format: ${result.error?.message ?? result.stderr}`)
-  return result.stdout
-}
 
 // ---- options as a row of numbers ------------------------------------------------------------------------------------
 
@@ -137,17 +105,15 @@ const names = readdirSync(join(root, descriptors))
   .map((file) => file.replace(/\.ts$/, ''))
   .sort()
 const listPath = 'packages/spec/src/plan/statistics.ts'
-put(
+await put(
   listPath,
-  await formatted(
-    listPath,
-    `${note('the files of statistics/')}
+  `${note('the files of statistics/')}
 ${names.map((name) => `import { ${camel(name)} } from './statistics/${name}.ts'`).join('\n')}
 
 /** Every statistic of this version. */
 export const statistics = { ${names.map(camel).join(', ')} } as const
 `,
-  ),
+  problems,
 )
 const measuredPath = 'packages/reference/src/measured.ts'
 put(
@@ -170,11 +136,11 @@ for (const name of names) {
     continue
   }
   const path = `${headers}/${snake(name)}.h`
-  put(path, await formatted(path, statisticHeader(statistic)))
+  await put(path, statisticHeader(statistic), problems)
 }
 for (const file of existsSync(join(root, headers)) ? readdirSync(join(root, headers)) : [])
   if (!names.map(snake).includes(file.replace(/\.h$/, ''))) {
-    if (check) problems.push(`${headers}/${file} has no descriptor any more; run "pnpm generate"`)
+    if (checkOnly) problems.push(`${headers}/${file} has no descriptor any more; run "pnpm generate"`)
     else rmSync(join(root, headers, file))
   }
 
@@ -186,11 +152,9 @@ const operations = Object.entries(scoreOperations).map(([name, it]) => ({
   options: nativeOptions(it.options),
 }))
 const operationsPath = 'packages/core/native/ops/score_operations.h'
-put(
+await put(
   operationsPath,
-  await formatted(
-    operationsPath,
-    `${note('packages/spec/src/plan/score-operations.ts')}
+  `${note('packages/spec/src/plan/score-operations.ts')}
 #pragma once
 #include "ops/option_row.h"
 
@@ -223,6 +187,6 @@ ${operations
 
 }  // namespace qpkv
 `,
-  ),
+  problems,
 )
 conclude('generated statistics', problems)

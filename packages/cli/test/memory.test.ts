@@ -24,6 +24,20 @@ describe('qpkv memory', () => {
     expect(json.caches).toHaveLength(1)
   })
 
+  it('says that an allocator which measures has the prompt read twice', async () => {
+    const flags = ['--prompt', 'Once upon a time there was a fox.', '--max-tokens', '1']
+    for (const [spec, twice] of [
+      ['snapkv:window=2~layer-preference:queries=2+none@4t', true],
+      ['snapkv:window=2+none@4t', false],
+    ] as const) {
+      const memory = await run(['memory', '--tokens', '400', '--spec', spec])
+      expect(/^prefill .*twice/m.test(memory.stdout)).toBe(twice)
+      const reply = await run(['generate', ...flags, '--spec', spec, '--report'])
+      expect(reply.code, reply.stderr).toBe(0)
+      expect(/^prefill .*read twice/m.test(reply.stdout + reply.stderr)).toBe(twice)
+    }
+  })
+
   it('names what is not there', async () => {
     const { code, stderr } = await run(['memory', './nosuch'])
     expect(code).not.toBe(0)

@@ -31,7 +31,7 @@ export interface ContextParts {
   readonly native: NativeContext
   readonly spec: Pick<
     ResolvedSpec,
-    'spec' | 'plan' | 'spentNominal' | 'spentBytes' | 'windowedLayers' | 'recipe' | 'canary'
+    'spec' | 'plan' | 'spentNominal' | 'spentBytes' | 'windowedLayers' | 'promptPasses' | 'recipe' | 'canary'
   >
   readonly plan: CompressionPlan
   readonly kept: readonly (readonly number[])[]
@@ -112,6 +112,7 @@ export class Context {
       },
       canary: spec.canary,
       prefillMs,
+      promptPasses: spec.promptPasses,
       decode: this.decode,
     })
   }

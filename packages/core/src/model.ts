@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import {
   expected,
   planBytes,
@@ -162,9 +163,10 @@ export class Model {
       elementBytes: element === 'f32' ? 4 : 2,
       available,
     })
+    const started = performance.now()
     const settled = await this.measure(tokenized, watched, promptFacts, element, available, options)
     this.alive()
-    const contexts = await runPrefill(this.parts, tokenized, settled, memory, options)
+    const contexts = await runPrefill(this.parts, tokenized, settled, memory, options, started)
     return many ? contexts : (contexts[0] as Context)
   }
 
@@ -273,13 +275,20 @@ export class Model {
     return makeStats(this.alive().native.stats(), this.weightBytes)
   }
 
-  /** Bytes that a prefill of so many tokens would take beside the weights; caches by the specs' plans. */
-  estimate(tokens: number, specs: readonly SpecInput[] = [{}]): { prefillPeak: number; caches: number[] } {
+  /**
+   * Bytes that a prefill of so many tokens would take beside the weights; caches by the specs' plans, and per spec how often
+   * the prompt passes through the model.
+   */
+  estimate(
+    tokens: number,
+    specs: readonly SpecInput[] = [{}],
+  ): { prefillPeak: number; caches: number[]; promptPasses: (1 | 2)[] } {
     const { facts, registry, precision, config } = this.alive()
     const resolved = resolveAll(specs, registry, facts, { tokens }, precision === 'f32' ? 'f32' : 'bf16')
     return {
       prefillPeak: prefillPeakBytes(config, tokens, heldBy(resolved)),
       caches: resolved.map(({ bytes }) => bytes),
+      promptPasses: resolved.map(({ promptPasses }) => promptPasses),
     }
   }
 

@@ -25,18 +25,21 @@ import { roundTripLayer } from './round-trip.ts'
 /** Bytes per layer and tensor that simulated quantizers count. */
 type SimulatedBytes = number[]
 
-/** Sends a prompt through the layers; each layer's cache is compressed once per spec before the next layer runs. */
+/**
+ * Sends a prompt through the layers; each layer's cache is compressed once per spec before the next layer runs.
+ * `started`: when work on the prompt began, by performance.now().
+ */
 export async function runPrefill(
   parts: ModelParts,
   prompt: TokenizedPrompt,
   specs: readonly ResolvedSpec[],
   memory: NativePromptMemory,
   options: PrefillOptions,
+  started: number,
 ): Promise<Context[]> {
   const { native, facts } = parts
   const { signal } = options
   throwIfAborted(signal)
-  const started = performance.now()
   const expected = Math.max(prompt.ids.length, options.expectTokens ?? 0)
   const plans = specs.map(({ plan }) => plan)
   const replays = replaysFor(plans, prompt.ids, parts)

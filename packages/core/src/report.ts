@@ -63,8 +63,10 @@ export interface ContextReport {
   readonly canary?: CanaryReport
   readonly timings: {
     readonly prefillMs: number
-    /** Prompt tokens per second; one pass may have served several specs. */
+    /** Prompt tokens per second, both passes together; they may have served several specs. */
     readonly prefillTokensPerSecond: number
+    /** How often the prompt passed through the model: twice where the allocator measured every layer first. */
+    readonly promptPasses: 1 | 2
     readonly decodeMs: number
     readonly decodeTokens: number
     readonly decodeTokensPerSecond: number
@@ -86,6 +88,7 @@ export interface ReportFacts {
   readonly engine: ContextReport['engine']
   readonly canary: CanaryReport | undefined
   readonly prefillMs: number
+  readonly promptPasses: 1 | 2
   readonly decode: { readonly ms: number; readonly tokens: number }
 }
 
@@ -143,6 +146,7 @@ export function makeReport(facts: ReportFacts): ContextReport {
     timings: {
       prefillMs: facts.prefillMs,
       prefillTokensPerSecond: perSecond(plan.promptTokens, facts.prefillMs),
+      promptPasses: facts.promptPasses,
       decodeMs: decode.ms,
       decodeTokens: decode.tokens,
       decodeTokensPerSecond: perSecond(decode.tokens, decode.ms),

@@ -166,6 +166,8 @@ test('an allocator that measures gets what the layers gave, beside specs that me
   expect(used).toBeLessThanOrEqual(60 * model.facts.layers)
   expect(used).toBeGreaterThan(60 * model.facts.layers - model.facts.layers)
   expect(contexts[1]!.report.spentNominal).toBeLessThanOrEqual(1)
+  expect(contexts.map(({ report }) => report.timings.promptPasses)).toEqual([1, 2, 1])
+  expect(model.estimate(ids.length, [plain, measuring]).promptPasses).toEqual([1, 2])
   for (const context of contexts) await context.dispose()
 })
 

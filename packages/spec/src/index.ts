@@ -1,7 +1,9 @@
+export type { Integer } from './plan/integer.ts'
 export type { Tier } from './spec/tiers.ts'
 export type {
   Balance,
   Bits,
+  Codebook,
   Element,
   ExactFormat,
   MinMaxSolver,
@@ -9,8 +11,10 @@ export type {
   OutlierRule,
   PackedFormat,
   ProximalSolver,
+  ScalePer,
   Solver,
   TensorFormat,
+  ZeroPoint,
 } from './plan/tensor-format.ts'
 export type {
   CompressionPlan,
@@ -23,6 +27,7 @@ export type {
   SegmentPlan,
   SelectionStage,
   Signs,
+  SimulatedBits,
   TierCounts,
   TierShare,
   TokenShare,

@@ -63,7 +63,10 @@ function estimateText(estimate: MemoryEstimate, spec: string): string {
     ['weights', `${formatBytes(estimate.weights)} (${formats.join(', ')})`],
     ['loading', `${formatBytes(estimate.loading)} beside them, while they are packed`],
     ['text', `${formatBytes(estimate.text)} for the tokenizer and the engine itself`],
-    ['prefill', `${formatBytes(estimate.prefill)} while a prompt of ${estimate.tokens} tokens is read`],
+    [
+      'prefill',
+      `${formatBytes(estimate.prefill)} while a prompt of ${estimate.tokens} tokens is read${estimate.promptPasses[0] === 2 ? ' (twice: the allocator measures first)' : ''}`,
+    ],
     ['cache', `${formatBytes(estimate.caches[0] ?? 0)} under ${spec}`],
     ['process', `${formatBytes(estimate.process)} for Node itself`],
     ['peak', `${formatBytes(estimate.peak)} at most`],

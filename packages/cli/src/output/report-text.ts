@@ -30,7 +30,10 @@ export function reportText(report: ContextReport): string {
     ],
     ['share', `${percent(report.shareOfFull)} of the full 16-bit cache (${formatBytes(report.fullBytes)})`],
     ...(report.canary ? [['canary', canaryText(report.canary)]] : []),
-    ['prefill', `${round(timings.prefillMs)} ms, ${round(timings.prefillTokensPerSecond)} tokens/s`],
+    [
+      'prefill',
+      `${round(timings.prefillMs)} ms, ${round(timings.prefillTokensPerSecond)} tokens/s${timings.promptPasses === 2 ? '; the prompt was read twice, as the allocator measures first' : ''}`,
+    ],
     [
       'decode',
       timings.decodeTokens > 0

@@ -127,11 +127,4 @@ std::shared_ptr<const ScoreNode> ReadScore(const Napi::Value& from, const Statis
   return ReadNode(from, statistics, path, 0);
 }
 
-bool SumsQueryHeads(const ScoreNode& score) {
-  if (score.statistic != nullptr) return false;
-  if (score.op == ScoreOp::kGroup)
-    return score.options[score_ops::group::kBy] == static_cast<double>(score_ops::group::By::kSum);
-  return SumsQueryHeads(*score.of.front());
-}
-
 }  // namespace qpkv

@@ -13,7 +13,4 @@ namespace qpkv {
 std::shared_ptr<const ScoreNode> ReadScore(const Napi::Value& from, const StatisticList& statistics,
                                            const std::string& path);
 
-// Whether running scores add later queries summed over the query heads: the outermost group says.
-bool SumsQueryHeads(const ScoreNode& score);
-
 }  // namespace qpkv

@@ -42,7 +42,7 @@ size_t Context::CopiedByFork() const {
     const size_t all = static_cast<size_t>(static_cast<long long>(held.planned) + held.grown);
     const size_t last = size_t{2} * kTileTokens * sizeof(float) *
                         static_cast<size_t>(shape.stored_heads() * shape.head_dim);
-    bytes += layer.plan().evict == Evict::kNever ? std::min(all, last) : all;
+    bytes += Evicts(layer.plan()) ? all : std::min(all, last);
   }
   return bytes;
 }
@@ -112,12 +112,12 @@ void Context::CountTokens() {
 
 int Context::RopePosition(int layer, int first) const {
   const KvLayer& cache = cache_.layer(layer);
-  return cache.plan().cache_positions ? cache.next_index() : first;
+  return CachePositions(cache.plan()) ? cache.next_index() : first;
 }
 
 RopeTable Context::RopeAt(int layer) const { return cache_.layer(layer).rope(); }
 
-bool Context::TurnsKeys(int layer) const { return !cache_.layer(layer).plan().RopeBefore(); }
+bool Context::TurnsKeys(int layer) const { return !RopeBefore(cache_.layer(layer).plan()); }
 
 // From the first penalty on.
 void Context::BeforeLayers(const Work& work) {

@@ -165,16 +165,16 @@ void RunningState::Sync(const std::vector<HeadTokens>& tokens, int rows, int mos
 }
 
 int MostVictims(const LayerPlan& plan, const HeadTokens& tokens) {
-  return std::max(0, static_cast<int>(tokens.valid.size()) - tokens.evicted - plan.capacity);
+  return std::max(0, static_cast<int>(tokens.valid.size()) - tokens.evicted - Capacity(plan));
 }
 
 std::vector<int> OldestTokens(const LayerPlan& plan, const HeadTokens& tokens) {
   std::vector<int> live;
   const auto position = [&](int i) { return tokens.positions[static_cast<size_t>(i)]; };
   for (size_t i = 0; i < tokens.valid.size(); ++i)
-    if (tokens.valid[i] && tokens.positions[i] >= plan.protect_first)
+    if (tokens.valid[i] && tokens.positions[i] >= plan.protect.first)
       live.push_back(static_cast<int>(i));
-  if (plan.order_by_score || plan.Tiers() > 1)
+  if (OrdersByScore(plan) || Tiers(plan) > 1)
     std::sort(live.begin(), live.end(), [&](int a, int b) { return position(a) < position(b); });
   live.resize(std::min(live.size(), static_cast<size_t>(MostVictims(plan, tokens))));
   return live;

@@ -15,13 +15,13 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       shape_(shape),
       rope_(rope),
       segments_(*plan_),
-      track_positions_(track_positions || plan_->Needs().positions || shape.window > 0),
+      track_positions_(track_positions || NeedsOf(*plan_).positions || shape.window > 0),
       store_(engine_, std::make_shared<FormatTable>(engine_, *plan_), shape.stored_heads(),
-             shape.head_dim, plan_->Needs()),
+             shape.head_dim, NeedsOf(*plan_)),
       tokens_(static_cast<size_t>(shape.stored_heads())),
       running_(engine_),
       next_position_(tokens) {
-  size_t bytes = plan_->keys.center ? store_.MeanBytes() : 0;
+  size_t bytes = store_.formats().Form(Tensor::kKey).center ? store_.MeanBytes() : 0;
   for (size_t head = 0; head < kept.size(); ++head)
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) {
       const std::vector<int> counts =
@@ -30,7 +30,7 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
         bytes += RunBytes(tensor, static_cast<int>(i), counts[i]);
     }
   if (bytes > 0) store_.Reserve(bytes);
-  if (plan_->keys.center) Center(kept, exact);
+  if (store_.formats().Form(Tensor::kKey).center) Center(kept, exact);
   std::vector<PackItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head)
     BuildHead(head, kept[static_cast<size_t>(head)], exact, &items);
@@ -72,8 +72,8 @@ void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactT
                         std::vector<PackItem>* items) {
   HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
   if (track_positions_) tokens.positions = kept;
-  if (plan_->Needs().mask) tokens.valid.assign(kept.size(), 1);
-  if (plan_->cache_positions) {  // ranks by position
+  if (NeedsOf(*plan_).mask) tokens.valid.assign(kept.size(), 1);
+  if (CachePositions(*plan_)) {  // ranks by position
     std::vector<int32_t> order = kept;
     std::sort(order.begin(), order.end());
     for (int32_t position : kept)
@@ -152,8 +152,8 @@ void KvLayer::MakeRoom(int rows, Recoder* recoder) {
 
 void KvLayer::Enter(int rows) {
   for (HeadTokens& head : tokens_)
-    head.Append(rows, next_position_, next_index_, track_positions_, plan_->cache_positions,
-                plan_->Needs().mask);
+    head.Append(rows, next_position_, next_index_, track_positions_, CachePositions(*plan_),
+                NeedsOf(*plan_).mask);
   next_position_ += rows;
   next_index_ += rows;
 }
@@ -185,12 +185,14 @@ CacheItem KvLayer::Item(const StepRows& rows, int32_t* victims) const {
   item.running = running_.View();
   item.running.victims = victims;
   item.running.victim_stride = victim_stride();
-  item.running.capacity = plan_->capacity;
-  item.running.protect_first = plan_->protect_first;
-  item.running.protect_last = plan_->protect_last;
+  item.running.capacity = Capacity(*plan_);
+  item.running.protect_first = plan_->protect.first;
+  item.running.protect_last = plan_->protect.last;
   // Like the observed scores (a maximum over query heads, which has no running form, by their
   // mean).
-  item.running.factor = plan_->running_sum ? 1.0f : 1.0f / static_cast<float>(shape_.group());
+  item.running.factor = SumsQueryHeads(*EvictionByScore(*plan_)->by)
+                            ? 1.0f
+                            : 1.0f / static_cast<float>(shape_.group());
   return item;
 }
 
@@ -203,12 +205,12 @@ int KvLayer::victim_stride() const {
 
 void KvLayer::TakeOut(const int32_t* victims, std::vector<MarkItem>* marks) {
   // Eviction frees parts by its own rule.
-  if (shape_.window > 0 && !plan_->Needs().mask)
+  if (shape_.window > 0 && !NeedsOf(*plan_).mask)
     FreeHidden(next_position_, shape_.window, &tokens_, &store_);
   std::vector<std::vector<int>> leaving(tokens_.size());
   const int stride = victim_stride();
   for (size_t h = 0; h < tokens_.size(); ++h) {
-    if (plan_->evict == Evict::kFifo) leaving[h] = OldestTokens(*plan_, tokens_[h]);
+    if (EvictsOldest(*plan_)) leaving[h] = OldestTokens(*plan_, tokens_[h]);
     for (int i = 0; victims != nullptr && i < stride; ++i) {
       const int32_t slot = victims[h * static_cast<size_t>(stride) + static_cast<size_t>(i)];
       if (slot < 0) break;
@@ -219,7 +221,7 @@ void KvLayer::TakeOut(const int32_t* victims, std::vector<MarkItem>* marks) {
 }
 
 void KvLayer::PackSurvivors(Recoder* recoder) {
-  if (plan_->evict == Evict::kNever) return;
+  if (!Evicts(*plan_)) return;
   RunningState* running = by_score() ? &running_ : nullptr;
   FreeEmptyParts(&tokens_, &store_, running);
   qpkv::PackSurvivors(*plan_, &tokens_, &store_, running, recoder);

@@ -81,12 +81,12 @@ class KvLayer {
   std::vector<int32_t> KeptPositions(int head) const;
   // Of the next token: in the text, and what RoPE turns it by.
   int next_position() const { return next_position_; }
-  int next_index() const { return plan_->cache_positions ? next_index_ : next_position_; }
+  int next_index() const { return CachePositions(*plan_) ? next_index_ : next_position_; }
   const LayerShape& shape() const { return shape_; }
   const LayerPlan& plan() const { return *plan_; }
   const RopeTable& rope() const { return rope_; }
   const PartStore& store() const { return store_; }
-  bool by_score() const { return plan_->evict == Evict::kLowestScore; }
+  bool by_score() const { return EvictionByScore(*plan_) != nullptr; }
   PartBytes Bytes() const;
   std::vector<PartExport> Export(int head, Tensor tensor) const;
   void Scramble(uint64_t seed);

@@ -56,7 +56,7 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
       rope_(rope),
       segments_(*plan_),
       store_(engine_, std::make_shared<FormatTable>(engine_, *plan_), shape.stored_heads(),
-             shape.head_dim, plan_->Needs()),
+             shape.head_dim, NeedsOf(*plan_)),
       tokens_(static_cast<size_t>(shape.stored_heads())),
       running_(engine_) {
   ReadParts(*engine_, in, &store_);
@@ -68,7 +68,7 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
   track_positions_ = in->Get<uint8_t>() != 0;
   if (planned > kMostBytes || next_position_ != tokens || next_index_ < 0 || next_index_ > tokens)
     ByteReader::Refuse("its counters do not belong to its text");
-  if (!track_positions_ && (plan_->Needs().positions || shape_.window > 0))
+  if (!track_positions_ && (NeedsOf(*plan_).positions || shape_.window > 0))
     ByteReader::Refuse("it lacks positions that its plan needs");
   planned_ = static_cast<size_t>(planned);
   std::vector<std::vector<float>> scores;
@@ -81,11 +81,11 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
     };
     of.positions = ReadPositions(in, tokens);
     of.indices = ReadPositions(in, tokens);
-    of.valid = FlagsOf(in->GetList<uint8_t>(), plan_->Needs().mask ? held : 0);
+    of.valid = FlagsOf(in->GetList<uint8_t>(), NeedsOf(*plan_).mask ? held : 0);
     of.evicted = static_cast<int>(std::count(of.valid.begin(), of.valid.end(), uint8_t{0}));
     scores.push_back(in->GetList<float>());
     fits(of.positions.size(), track_positions_);
-    fits(of.indices.size(), plan_->cache_positions);
+    fits(of.indices.size(), CachePositions(*plan_));
     fits(scores.back().size(), by_score());
   }
   const uint32_t sum = Crc32c(start, in->at() - begin);

@@ -127,7 +127,7 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   EngineTurn turn(*engine_);
   CheckUsable();
-  if (layer().plan().RopeBefore())
+  if (RopeBefore(layer().plan()))
     throw Error(
         "KV_UNSUPPORTED",
         "attend() needs keys stored after RoPE: a layer on its own knows no rotary frequencies.");

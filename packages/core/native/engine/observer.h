@@ -44,11 +44,12 @@ struct PlanTickets {
 };
 inline PlanTickets WantPlan(Observer& observer, const LayerPlan& plan, int stored_heads,
                             int user_end) {
-  const ScoreScope scope = {stored_heads, plan.protect_last, user_end};
+  const ScoreScope scope = {stored_heads, plan.protect.last, user_end};
   PlanTickets tickets;
-  for (const ScoreStage& stage : plan.stages)
+  for (const plan::SelectionStage& stage : plan.stages)
     tickets.stages.push_back(observer.Want(*stage.score, scope));
-  if (plan.evict_score != nullptr) tickets.evict = observer.Want(*plan.evict_score, scope);
+  if (const plan::ScoreEviction* eviction = EvictionByScore(plan))
+    tickets.evict = observer.Want(*eviction->by, scope);
   return tickets;
 }
 

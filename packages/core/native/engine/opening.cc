@@ -43,11 +43,12 @@ std::vector<std::vector<int32_t>> Opening::AddLayer(const std::vector<uint8_t>& 
   const int index = static_cast<int>(layers_.size());
   if (index >= model_->description.layers)
     throw Error("KV_BUSY", "All layers are there; call finish().");
-  const LayerShape shape = model_->ShapeOf(index, plan_.query_heads);
+  const LayerShape shape = model_->ShapeOf(index, StoresQueryHeads(plan_));
   const auto tokens = static_cast<int>(ids_.size());
   ByteReader in(bytes.data(), bytes.size());
-  auto layer = std::make_unique<KvLayer>(model_->engine, plan_.layers[static_cast<size_t>(index)],
-                                         shape, model_->RopeOf(index, expected_), tokens, &in);
+  auto layer = std::make_unique<KvLayer>(
+      model_->engine, std::make_shared<const LayerPlan>(plan_.layers[static_cast<size_t>(index)]),
+      shape, model_->RopeOf(index, expected_), tokens, &in);
   const size_t begin = in.at();
   const uint8_t* start = in.Skip(0);
   std::vector<std::vector<int32_t>> kept;

@@ -32,8 +32,8 @@ Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
       throw Error("KV_UNSUPPORTED", "The plan has " + std::to_string(plan.layers.size()) +
                                         " layers, the model " + std::to_string(d.layers) + ".");
     for (int l = 0; l < d.layers; ++l) {
-      keeps_keys_before_ |= plan.layers[static_cast<size_t>(l)]->RopeBefore();
-      if (plan.layers[static_cast<size_t>(l)]->order_by_score &&
+      keeps_keys_before_ |= RopeBefore(plan.layers[static_cast<size_t>(l)]);
+      if (OrdersByScore(plan.layers[static_cast<size_t>(l)]) &&
           d.layer[static_cast<size_t>(l)].window > 0)
         throw Error(
             "KV_UNSUPPORTED",
@@ -69,9 +69,8 @@ void Prefill::TakeMemory() {
 }
 
 bool Prefill::Pooled(int plan) const {
-  for (const auto& layer : plans_[static_cast<size_t>(plan)].layers)
-    if (layer->sharing.over_layers) return true;
-  return false;
+  const std::vector<LayerPlan>& layers = plans_[static_cast<size_t>(plan)].layers;
+  return std::any_of(layers.begin(), layers.end(), SharesOverLayers);
 }
 
 Prefill::Passed& Prefill::At(int layer) {
@@ -79,7 +78,7 @@ Prefill::Passed& Prefill::At(int layer) {
 }
 
 LayerShape Prefill::Shape(int plan, int layer) const {
-  return model_->ShapeOf(layer, plan >= 0 && plans_[static_cast<size_t>(plan)].query_heads);
+  return model_->ShapeOf(layer, plan >= 0 && StoresQueryHeads(plans_[static_cast<size_t>(plan)]));
 }
 
 void Prefill::StartObserver() {
@@ -94,7 +93,7 @@ void Prefill::StartObserver() {
   for (int i = 0; i < plan_count(); ++i)
     now_.tickets.push_back(WantPlan(*now_.observer, Plan(i, layer_),
                                     Shape(i, layer_).stored_heads(),
-                                    plans_[static_cast<size_t>(i)].user_end));
+                                    plans_[static_cast<size_t>(i)].user_end.value_or(0)));
   if ((now_.observer->reads() & kReadKeysBefore) != 0)
     now_.keys_before.Ensure(model_->engine->device, now_.keys.bytes());
   if ((now_.observer->reads() & kReadReplay) != 0 && stream_.all() == tokens())

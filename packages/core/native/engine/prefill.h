@@ -91,7 +91,7 @@ class Prefill : public Sequence {
 
   LayerShape Shape(int plan, int layer) const;
   const LayerPlan& Plan(int plan, int layer) const {
-    return *plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)];
+    return plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)];
   }
   void CheckUsable() const;         // throws where a step can no longer be right
   void CheckBetweenLayers() const;  // the same, and in the middle of a layer

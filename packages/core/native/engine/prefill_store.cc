@@ -69,7 +69,7 @@ std::unique_ptr<KvLayer> Prefill::Store(int plan, int layer, const Kept& kept,
   const Passed& at = At(layer);
   Buffer keys, values;
   ExactTokens exact;
-  exact.keys = what.RopeBefore() ? at.keys_before.floats() : at.keys.floats();
+  exact.keys = RopeBefore(what) ? at.keys_before.floats() : at.keys.floats();
   exact.values = at.values.floats();
   exact.capacity = stream_.rows();
   if (!replacements.keys.empty()) {
@@ -80,9 +80,9 @@ std::unique_ptr<KvLayer> Prefill::Store(int plan, int layer, const Kept& kept,
     exact.capacity = tokens();
     exact.per_stored_head = true;
   }
-  auto stored = std::make_unique<KvLayer>(
-      model_->engine, plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)],
-      Shape(plan, layer), model_->RopeOf(layer, expected_), exact, kept, tokens(), false);
+  auto stored = std::make_unique<KvLayer>(model_->engine, std::make_shared<const LayerPlan>(what),
+                                          Shape(plan, layer), model_->RopeOf(layer, expected_),
+                                          exact, kept, tokens(), false);
   if (!stored->by_score()) return stored;
   const int ticket = at.tickets[static_cast<size_t>(plan)].evict;
   const std::vector<float> start = !replacements.scores.empty() ? replacements.scores

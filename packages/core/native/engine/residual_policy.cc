@@ -6,6 +6,8 @@
 namespace qpkv {
 namespace {
 
+using KeysLeave = plan::Residual::Keys;
+
 // Exact parts are laid out in whole blocks, so that later tokens find the free slots.
 int LaidOut(const TensorFormat& format, int tokens) {
   return format.bits == 16 ? static_cast<int>(AlignUp(static_cast<size_t>(tokens), kLanes))
@@ -23,7 +25,7 @@ class Flush {
   bool KeysByBlockValuesByToken();
 
  private:
-  int recent() const { return plan_.segments[static_cast<size_t>(segments_.recent)].tokens; }
+  int recent() const { return FixedTokens(plan_.segments[static_cast<size_t>(segments_.recent)]); }
   const TensorFormat& packed(Tensor tensor) const {
     return store_.formats().Get(tensor, segments_.packed);
   }
@@ -195,8 +197,10 @@ void GrowLast(const HeadTokens& tokens, int head, Tensor tensor, int wanted, Par
 
 // Of `packed` tokens of a head, as many as a tier is for; the last one: all.
 int TierTokens(const SegmentPlan& tier, int packed, size_t head) {
-  if (tier.counted) return head < tier.counts.size() ? std::max(0, tier.counts[head]) : 0;
-  return tier.share > 0 ? static_cast<int>(tier.share * packed) : packed;
+  if (const auto* by_head = std::get_if<plan::TierCounts>(&tier.tokens))
+    return head < by_head->counts.size() ? std::max(0, by_head->counts[head]) : 0;
+  const auto* part = std::get_if<plan::TierShare>(&tier.tokens);
+  return part ? static_cast<int>(part->share * packed) : packed;
 }
 
 }  // namespace
@@ -224,7 +228,7 @@ std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept, s
   }
   int sinks = 0;
   if (at.sinks >= 0) {
-    const int wanted = plan.segments[static_cast<size_t>(at.sinks)].tokens;
+    const int wanted = FixedTokens(plan.segments[static_cast<size_t>(at.sinks)]);
     sinks = wanted < 0 ? kept : std::min(wanted, kept);
     count(at.sinks) = sinks;
   }
@@ -240,10 +244,10 @@ std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept, s
 }
 
 int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored) {
-  const int window = plan.segments[static_cast<size_t>(Segments(plan).recent)].tokens;
+  const int window = FixedTokens(plan.segments[static_cast<size_t>(Segments(plan).recent)]);
   if (window < 0) return stored;
-  // The KIVI rule keeps the newest keys that do not fill a block.
-  if (plan.residual == Residual::kKivi && tensor == Tensor::kKey && window > 0)
+  // Keys that leave by blocks: the newest that do not fill one stay.
+  if (plan.residual.keys == KeysLeave::kBlock && tensor == Tensor::kKey && window > 0)
     return stored % window;
   return std::min(window, stored);
 }
@@ -253,8 +257,8 @@ void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor 
   const int recent = Segments(plan).recent;
   // Tokens that will be coded soon lie in small parts; an exact cache grows its parts up to full
   // size.
-  const bool unlimited = (plan.segments[static_cast<size_t>(recent)].tokens < 0 ||
-                          plan.residual == Residual::kNever) &&
+  const bool unlimited = (FixedTokens(plan.segments[static_cast<size_t>(recent)]) < 0 ||
+                          plan.residual.keys == KeysLeave::kNever) &&
                          !store->needs(Tensor::kKey).mask;
   const PartList& list = store->list(head, tensor);
   for (int left = count; left > 0;) {
@@ -278,11 +282,11 @@ void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor 
 bool CodeOldTokens(const LayerPlan& plan, const std::vector<HeadTokens>& tokens, PartStore* store,
                    Recoder* recoder) {
   const Segments segments(plan);
-  const int recent = plan.segments[static_cast<size_t>(segments.recent)].tokens;
-  if (segments.packed < 0 || recent < 0 || plan.residual == Residual::kNever) return false;
+  const int recent = FixedTokens(plan.segments[static_cast<size_t>(segments.recent)]);
+  if (segments.packed < 0 || recent < 0 || plan.residual.keys == KeysLeave::kNever) return false;
   Flush flush(plan, tokens, store, recoder);
-  return plan.residual == Residual::kKivi && recent > 0 ? flush.KeysByBlockValuesByToken()
-                                                        : flush.Together();
+  return plan.residual.keys == KeysLeave::kBlock && recent > 0 ? flush.KeysByBlockValuesByToken()
+                                                               : flush.Together();
 }
 
 }  // namespace qpkv

@@ -1,12 +1,12 @@
 // How tokens enter a layer's cache at its end and how they leave `recent`: the oldest ones are read
 // back exactly, coded once and become a part of the last packed segment.
 //
-//   unified  when r + g tokens are there, the oldest g become one part of g tokens, K and V alike
-//            (g: the key group for scales per channel, else 16)
-//   kivi     keys: when r are there, all of them are coded; values: beyond r, the oldest ones are
-//            coded token by token into a value part that has free slots. Scales per token make
-//            that the same as coding them together.
-//   never    they stay
+//   group         when r + g tokens are there, the oldest g become one part of g tokens, K and V
+//                 alike (g: the key group for scales per channel, else 16)
+//   block, token  keys: when r are there, all of them are coded; values: beyond r, the oldest ones
+//                 are coded token by token into a value part that has free slots. Scales per token
+//                 make that the same as coding them together.
+//   never         they stay
 #pragma once
 #include <vector>
 

@@ -1,5 +1,5 @@
-// A score as data: the C++ side of packages/spec/src/plan/score.ts. Options are settled rows of
-// numbers.
+// A score as data, see packages/spec/src/plan/score.ts. Options are rows of numbers by the
+// descriptors of statistics and operations.
 #pragma once
 #include <array>
 #include <memory>
@@ -17,11 +17,13 @@ struct ScoreNode {
   std::array<double, kMaxOptions> options{};
 };
 
-// A stage of a selection, see SelectArgs.
-struct ScoreStage {
-  std::shared_ptr<const ScoreNode> score;
-  double share = 1;
-  bool of_kept = false;  // of all kept tokens: protected ones fill it first
-};
+// Whether running scores add later queries summed over the query heads, as the outermost group
+// says; else by their mean.
+inline bool SumsQueryHeads(const ScoreNode& score) {
+  if (score.statistic != nullptr) return false;
+  if (score.op == ScoreOp::kGroup)
+    return score.options[score_ops::group::kBy] == static_cast<double>(score_ops::group::By::kSum);
+  return SumsQueryHeads(*score.of.front());
+}
 
 }  // namespace qpkv

@@ -20,11 +20,12 @@ Candidates CandidatesOf(const LayerPlan& plan, const SelectionInput& input) {
   Candidates at;
   // A query at position `tokens` sees window keys, itself included.
   at.begin = input.window > 0 ? std::max(0, input.tokens + 1 - input.window) : 0;
-  at.last = std::min(plan.protect_last, input.tokens - at.begin);
-  at.first = std::clamp(plan.protect_first - at.begin, 0, input.tokens - at.last - at.begin);
-  for (int32_t position : plan.protect_positions)
-    if (position >= at.begin + at.first && position < input.tokens - at.last)
-      at.fixed.push_back(position);
+  at.last = std::min(plan.protect.last, input.tokens - at.begin);
+  at.first = std::clamp(plan.protect.first - at.begin, 0, input.tokens - at.last - at.begin);
+  if (plan.protect.positions)
+    for (int32_t position : *plan.protect.positions)
+      if (position >= at.begin + at.first && position < input.tokens - at.last)
+        at.fixed.push_back(position);
   return at;
 }
 
@@ -66,10 +67,11 @@ Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& sel
   args.fixed_count = select.fixed_count;
   args.places = select.keep_each;
   args.total = total;
-  args.least = plan.sharing.floor_least ? LeastOf(plan.sharing.floor, args.places, reserved) : -1;
-  args.floor = plan.sharing.floor;
-  args.weigh_top_share = plan.sharing.weigh_top_share;
-  args.round_each = plan.sharing.round_each;
+  const plan::TokenShare& tokens = plan.tokens;
+  args.least = tokens.guard ? LeastOf(tokens.floor, args.places, reserved) : -1;
+  args.floor = tokens.floor;
+  args.weigh_top_share = tokens.weigh.has_value();
+  args.round_each = tokens.rounding.has_value();
   args.bad_head = OnHost(&bad_head);
   args.bad_is_nan = OnHost(&bad_is_nan);
   engine.ops.ShareHeads(engine.stream, args);
@@ -80,7 +82,7 @@ Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& sel
 // Places of each head where the plan counts them apart; protected ones left out.
 Buffer OwnPlaces(Engine& engine, const LayerPlan& plan, int reserved, int candidates) {
   std::vector<int32_t> places;
-  for (int kept : plan.per_heads) places.push_back(std::clamp(kept - reserved, 0, candidates));
+  for (int kept : *TokensByHead(plan)) places.push_back(std::clamp(kept - reserved, 0, candidates));
   Buffer keep(engine.device, sizeof(int32_t) * places.size());
   engine.Upload(keep.data(), places.data(), sizeof(int32_t) * places.size());
   return keep;
@@ -113,7 +115,7 @@ std::vector<std::vector<int32_t>> RunSelect(Engine& engine, SelectArgs args, int
 // within a tier tokens lie by position.
 void AssignTiers(Engine& engine, const LayerPlan& plan, const SelectionInput& input,
                  const Candidates& at, std::vector<std::vector<int32_t>>* kept) {
-  if (plan.Tiers() < 2 || input.stages.empty()) return;
+  if (Tiers(plan) < 2 || input.stages.empty()) return;
   const std::vector<float> scores = DownloadRows(engine, input.stages.front(), input, input.tokens);
   for (size_t head = 0; head < kept->size(); ++head) {
     std::vector<int32_t>& tokens = (*kept)[head];
@@ -157,7 +159,7 @@ SelectArgs ArgsOf(const LayerPlan& plan, const SelectionInput& input, const Cand
     const size_t stage = static_cast<size_t>(args.stage_count++);
     const bool planned = stage < plan.stages.size();
     args.stages[stage] = {scores, planned ? plan.stages[stage].share : 1.0,
-                          planned && plan.stages[stage].of_kept ? reserved : 0};
+                          planned && plan.stages[stage].of ? reserved : 0};
   }
   args.fixed = OnHost(at.fixed.data());
   args.fixed_count = fixed;
@@ -166,7 +168,7 @@ SelectArgs ArgsOf(const LayerPlan& plan, const SelectionInput& input, const Cand
   args.candidates_begin = at.begin + at.first;
   args.candidates_end = input.tokens - at.last;
   args.first_begin = at.begin;
-  args.by_score = plan.order_by_score;
+  args.by_score = OrdersByScore(plan);
   return args;
 }
 
@@ -195,8 +197,8 @@ void DropPartBlocks(const SelectArgs& args, int whole, std::vector<int32_t>* kep
 std::vector<std::vector<int32_t>> Choose(Engine& engine, const LayerPlan& plan, SelectArgs args,
                                          int layer) {
   auto kept = RunSelect(engine, args, layer);
-  if (plan.whole > 0)
-    for (auto& head : kept) DropPartBlocks(args, plan.whole, &head);
+  if (plan.whole)
+    for (auto& head : kept) DropPartBlocks(args, *plan.whole, &head);
   return kept;
 }
 
@@ -208,8 +210,9 @@ void RefuseFewer(int layer, int fewest, int reserved) {
 }
 
 int FewestOf(const LayerPlan& plan, int visible) {
-  return plan.per_heads.empty() ? std::min(plan.per_head, visible)
-                                : *std::min_element(plan.per_heads.begin(), plan.per_heads.end());
+  const std::vector<int>* heads = TokensByHead(plan);
+  return heads ? *std::min_element(heads->begin(), heads->end())
+               : std::min(MostTokens(plan), visible);
 }
 
 }  // namespace
@@ -220,8 +223,8 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   const int visible = input.tokens - at.begin;
   if (input.want_scores && !input.stages.empty())
     result.scores = DownloadRows(engine, input.stages.front(), input, input.tokens - at.last);
-  const int total = std::min(plan.per_head, visible);
-  if (total == visible && plan.per_heads.empty() && !plan.order_by_score) {
+  const int total = std::min(MostTokens(plan), visible);
+  if (total == visible && TokensByHead(plan) == nullptr && !OrdersByScore(plan)) {
     std::vector<int32_t> all;
     for (int t = at.begin; t < input.tokens; ++t) all.push_back(t);
     result.kept.assign(static_cast<size_t>(input.heads), all);
@@ -239,9 +242,9 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   SelectArgs args = ArgsOf(plan, scored, at);
   args.keep_each = total - reserved;
   Buffer keep;
-  if (!plan.per_heads.empty())
+  if (TokensByHead(plan) != nullptr)
     keep = OwnPlaces(engine, plan, reserved, visible - reserved);
-  else if (plan.sharing.shared)
+  else if (SharesPlaces(plan))
     keep = SharedPlaces(engine, plan, args, input.layer, 0, reserved);
   args.keep = static_cast<const int32_t*>(keep.data());
   result.kept = Choose(engine, plan, args, input.layer);
@@ -260,7 +263,7 @@ void CopyCandidates(Engine& engine, const LayerToSelect& layer, const Candidates
   args.options[score_ops::constant::kFirst] = at.begin + at.first;
   args.options[score_ops::constant::kLast] = at.last;
   // Where heads are weighed no score is below 0.
-  args.options[score_ops::constant::kValue] = layer.plan->sharing.weigh_top_share ? 0.0 : -INFINITY;
+  args.options[score_ops::constant::kValue] = layer.plan->tokens.weigh ? 0.0 : -INFINITY;
   args.of[0] = input.stages.front();
   args.count = 1;
   args.rows = args.out_rows = input.heads;
@@ -281,8 +284,8 @@ void ClampPlaces(Engine& engine, int heads, int most, int32_t* keep) {
 int64_t PlacesOf(const LayerPlan& plan, int heads, int reserved, int visible) {
   int64_t total = 0;
   for (int head = 0; head < heads; ++head) {
-    const int kept =
-        plan.per_heads.empty() ? plan.per_head : plan.per_heads[static_cast<size_t>(head)];
+    const std::vector<int>* heads_of_plan = TokensByHead(plan);
+    const int kept = heads_of_plan ? (*heads_of_plan)[static_cast<size_t>(head)] : MostTokens(plan);
     total += std::min(kept, visible) - reserved;
   }
   return total;
@@ -299,7 +302,7 @@ std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(
   std::vector<std::vector<std::vector<int32_t>>> kept(layers.size());
   std::vector<size_t> pool;
   for (size_t l = 0; l < layers.size(); ++l)
-    if (layers[l].plan->sharing.over_layers && !layers[l].input.stages.empty())
+    if (SharesOverLayers(*layers[l].plan) && !layers[l].input.stages.empty())
       pool.push_back(l);
     else
       kept[l] = SelectTokens(engine, *layers[l].plan, layers[l].input).kept;

@@ -1,16 +1,13 @@
-// How K or V of one segment is stored: the C++ side of packages/spec/src/tensor-format.ts, field by
-// field.
+// How K or V of one segment is stored, as ops take it; packages/spec/src/plan/tensor-format.ts says
+// what the numbers mean.
 #pragma once
 #include <cstdint>
 
 #include "ops/device_code.h"
+#include "ops/format_choices.h"
 
 namespace qpkv {
 
-enum class Element : uint8_t { kBf16, kF16, kF32 };
-enum class ScalePer : uint8_t { kChannel, kToken };
-// kInScale: the integer zero in the low four bits of a float32 scale. kNone: the offset is 0.
-enum class ZeroPoint : uint8_t { kFloatMinimum, kInteger, kInScale, kNone };
 // kNorm: scales from the norms of groups, so that a group of codes keeps its norm (kKeepNorm) or
 // its levels their places.
 enum class Solver : uint8_t { kMinMax, kHqq022, kHqq028, kNorm, kKeepNorm };

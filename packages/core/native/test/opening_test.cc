@@ -19,22 +19,22 @@ const Sampling kGreedy{};
 
 // Twenty-four tokens of each head at the end of prefill, packed but for eight; what leaves, leaves
 // by `evict`.
-CompressionPlan Packed(const Model& model, Evict evict) {
+CompressionPlan Packed(const Model& model, const plan::Eviction& evict) {
   CompressionPlan plan;
   for (int l = 0; l < model.description.layers; ++l) {
-    auto layer = std::make_shared<LayerPlan>();
-    layer->per_head = layer->capacity = 24;
-    layer->evict = evict;
-    layer->segments.resize(2);
-    layer->segments[0].role = Role::kPacked;
-    layer->segments[1].role = Role::kRecent;
-    layer->segments[1].tokens = 8;
-    for (StoredFormat* stored : {&layer->segments[0].key, &layer->segments[0].value}) {
-      stored->format.bits = 4;
-      stored->format.scale_per = ScalePer::kToken;
-      stored->format.group = 16;
-    }
-    plan.layers.push_back(std::move(layer));
+    LayerPlan& layer = plan.layers.emplace_back();
+    layer.tokens.per_head = 24;
+    layer.evict = evict;
+    layer.segments.resize(2);
+    SegmentPlan &packed = layer.segments[0], &recent = layer.segments[1];
+    plan::PackedFormat four;
+    four.bits = 4;
+    four.scale_per = ScalePer::kToken;
+    four.group = 16;
+    packed.role = Role::kPacked;
+    packed.key = packed.value = four;
+    recent.role = Role::kRecent;
+    recent.tokens = 8;
   }
   return plan;
 }
@@ -91,10 +91,10 @@ QPKV_TEST(PositionListsComeBackAndTakeFewBits) {
 
 QPKV_TEST(OpenedContextsGoOnAsTheyWould) {
   for (const Table& table : AvailableTables())
-    for (Evict evict : {Evict::kNever, Evict::kFifo, Evict::kLowestScore}) {
+    for (const char* evict : {"never", "fifo", "by score"}) {
       if (!std::strcmp(table.ops->name, "reference")) continue;
       const auto model = TinyModel(table, 2);
-      const CompressionPlan plan = Packed(*model, evict);
+      const CompressionPlan plan = Packed(*model, EvictionNamed(*model, evict, 24));
       const auto made = PrefillAll(model, TinyPrompt(60, model->description.vocab), {plan});
       Context& context = *made[0];
       Continue(&context, 30);
@@ -102,7 +102,7 @@ QPKV_TEST(OpenedContextsGoOnAsTheyWould) {
       for (size_t l = 0; l < context.layer_count(); ++l)
         Expect("kept positions", opening->AddLayer(Save(&context, l)) == KeptOf(context.layer(l)));
       const auto opened = opening->Finish(context.Logits(), context.random);
-      const std::string label = Label("%s evict %d", table.ops->name, static_cast<int>(evict));
+      const std::string label = Label("%s evict %s", table.ops->name, evict);
       for (size_t l = 0; l < context.layer_count(); ++l)
         Expect(label + ": the same bytes again", Save(opened.get(), l) == Save(&context, l));
       Expect(label + ": the same tokens", Continue(opened.get(), 60) == Continue(&context, 60));
@@ -137,9 +137,9 @@ struct Forgery {
 };
 
 QPKV_TEST(OpeningSurvivesWhatIsForged) {
-  for (Evict evict : {Evict::kNever, Evict::kFifo, Evict::kLowestScore}) {
+  for (const char* evict : {"never", "fifo", "by score"}) {
     const auto model = TinyModel(AvailableTables().front(), 1);
-    const CompressionPlan plan = Packed(*model, evict);
+    const CompressionPlan plan = Packed(*model, EvictionNamed(*model, evict, 24));
     const auto made = PrefillAll(model, TinyPrompt(60, model->description.vocab), {plan});
     Context& context = *made[0];
     Continue(&context, 30);
@@ -149,7 +149,7 @@ QPKV_TEST(OpeningSurvivesWhatIsForged) {
     WriteParts(*model->engine, context.layer(0).store(), &parts);
     const Forgery good(layers[0], parts.size());
     Expect("the sums are found", good.state_sum > 0 && good.kept_sum > 0);
-    Random random(static_cast<uint64_t>(evict) + 1);
+    Random random(std::strlen(evict));
     int passed = 0, refused = 0;
     for (int i = 0; i < 1000; ++i) {
       Forgery bad = good;

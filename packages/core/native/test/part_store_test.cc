@@ -23,17 +23,31 @@ std::vector<T> ReadBack(Engine& engine, const T* data, size_t count) {
   return values;
 }
 
+// As a plan says it.
+plan::PackedFormat Planned(const TensorFormat& format) {
+  plan::PackedFormat planned;
+  planned.bits = format.bits;
+  planned.scale_per = format.scale_per;
+  planned.group = format.group;
+  planned.metadata = format.metadata == Element::kF32 ? plan::PackedFormat::Metadata::kF32
+                                                      : plan::PackedFormat::Metadata::kF16;
+  planned.zero = format.zero;
+  if (format.levels != nullptr)
+    planned.levels = plan::Codebook{{format.levels, format.levels + (size_t{1} << format.bits)}};
+  planned.outliers = format.outlier_fraction;
+  return planned;
+}
+
 // packed, then recent.
 LayerPlan* FillPlan(LayerPlan* plan, const TensorFormat& packed) {
   plan->segments.resize(2);
   plan->segments[0].role = Role::kPacked;
   plan->segments[1].role = Role::kRecent;
-  for (StoredFormat* stored : {&plan->segments[0].key, &plan->segments[0].value}) {
-    stored->format = packed;
-    if (packed.levels != nullptr)
-      stored->levels.assign(packed.levels, packed.levels + (size_t{1} << packed.bits));
-    stored->format.levels = nullptr;
-  }
+  if (packed.rope_before) plan->keys.rope = plan::KeyStorage::Rope::kBefore;
+  if (packed.bits == 16)
+    plan->segments[0].key = plan->segments[0].value = plan::ExactFormat{packed.element};
+  else
+    plan->segments[0].key = plan->segments[0].value = Planned(packed);
   return plan;
 }
 

@@ -21,14 +21,8 @@ const Sampling kGreedy{};
 CompressionPlan WindowPlan(const Model& model, int tokens) {
   CompressionPlan plan = FullPlan(model);
   for (auto& layer : plan.layers) {
-    auto window = std::make_shared<LayerPlan>();
-    window->per_head = tokens;
-    window->capacity = tokens;
-    window->evict = Evict::kFifo;
-    window->segments.resize(1);
-    window->segments[0].key.format.element = Element::kF32;
-    window->segments[0].value.format.element = Element::kF32;
-    layer = std::move(window);
+    layer.tokens.per_head = tokens;
+    layer.evict = plan::EvictionName::kFifo;
   }
   return plan;
 }

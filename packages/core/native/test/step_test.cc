@@ -132,25 +132,21 @@ QPKV_TEST(StepReadsWeightsOnceForAll) {
 }
 
 // Every layer keeps `tokens` of each head; what leaves, leaves by `evict`.
-CompressionPlan Keeping(const Model& model, int tokens, Evict evict) {
-  CompressionPlan plan;
-  for (int l = 0; l < model.description.layers; ++l) {
-    auto layer = std::make_shared<LayerPlan>();
-    layer->per_head = layer->capacity = tokens;
-    layer->evict = evict;
-    layer->segments.resize(1);
-    layer->segments[0].role = Role::kRecent;
-    layer->segments[0].key.format.element = layer->segments[0].value.format.element = Element::kF32;
-    plan.layers.push_back(std::move(layer));
+CompressionPlan Keeping(const Model& model, int tokens, const plan::Eviction& evict) {
+  CompressionPlan plan = FullPlan(model);
+  for (LayerPlan& layer : plan.layers) {
+    layer.tokens.per_head = tokens;
+    layer.evict = evict;
   }
   return plan;
 }
 
 // Whatever leaves and whatever is packed together behind it: one upload and one read-back each.
 QPKV_TEST(StepTransfersWhereTokensLeave) {
-  for (Evict evict : {Evict::kNever, Evict::kFifo, Evict::kLowestScore}) {
+  for (const char* name : {"never", "fifo", "by score"}) {
     WatchedOps watched(EngineTables().front());
     const auto model = TinyModel(watched.table(), 2);
+    const plan::Eviction evict = EvictionNamed(*model, name, 60);
     const auto contexts =
         PrefillAll(model, TinyPrompt(60, model->description.vocab), {Keeping(*model, 60, evict)});
     Context& context = *contexts[0];
@@ -162,10 +158,10 @@ QPKV_TEST(StepTransfersWhereTokensLeave) {
       uploads += watched.counts().uploads - before.uploads != 1;
       downloads += watched.counts().downloads - before.downloads != 1;
     }
-    Expect(Label("evict %d: one upload each", static_cast<int>(evict)), uploads == 0);
-    Expect(Label("evict %d: one read-back each", static_cast<int>(evict)), downloads == 0);
+    Expect(Label("evict %s: one upload each", name), uploads == 0);
+    Expect(Label("evict %s: one read-back each", name), downloads == 0);
     Expect("tokens left where they should",
-           (context.Facts().kept[0][0] == 60) == (evict != Evict::kNever));
+           (context.Facts().kept[0][0] == 60) == (std::string(name) != "never"));
   }
 }
 

@@ -85,14 +85,22 @@ std::shared_ptr<Model> TinyModel(const Table& table, int threads, const TinyShap
 CompressionPlan FullPlan(const Model& model) {
   CompressionPlan plan;
   for (int l = 0; l < model.description.layers; ++l) {
-    auto layer = std::make_shared<LayerPlan>();
-    layer->per_head = 1 << 20;
-    layer->segments.resize(1);
-    layer->segments[0].role = Role::kRecent;
-    layer->segments[0].key.format.element = layer->segments[0].value.format.element = Element::kF32;
-    plan.layers.push_back(std::move(layer));
+    LayerPlan& layer = plan.layers.emplace_back();
+    layer.tokens.per_head = 1 << 20;
+    SegmentPlan& recent = layer.segments.emplace_back();
+    recent.role = Role::kRecent;
+    recent.key = recent.value = plan::ExactFormat{Element::kF32};
   }
   return plan;
+}
+
+plan::Eviction EvictionNamed(const Model& model, const std::string& name, int capacity) {
+  if (name == "never") return plan::EvictionName::kNever;
+  if (name == "fifo") return plan::EvictionName::kFifo;
+  auto attention = std::make_shared<ScoreNode>(), group = std::make_shared<ScoreNode>();
+  attention->statistic = FindStatistic(model.engine->statistics, "attention");
+  group->of = {attention};
+  return plan::ScoreEviction{group, 1, capacity};
 }
 
 std::vector<std::shared_ptr<Context>> PrefillAll(const std::shared_ptr<Model>& model,

@@ -18,6 +18,9 @@ std::shared_ptr<Model> TinyModel(const Table& table, int threads, const TinyShap
 // Everything kept exactly, in float32.
 CompressionPlan FullPlan(const Model& model);
 
+// "never", "fifo" or "by score": those with the least attention leave.
+plan::Eviction EvictionNamed(const Model& model, const std::string& name, int capacity);
+
 // A prompt that has passed all layers and was compressed by these plans.
 std::vector<std::shared_ptr<Context>> PrefillAll(const std::shared_ptr<Model>& model,
                                                  const std::vector<int32_t>& ids,

@@ -50,6 +50,8 @@ export interface MemoryEstimate {
   readonly prefill: number
   /** Per spec, in order, at the end of the prompt. */
   readonly caches: readonly number[]
+  /** Per spec, how often the prompt passes through the model: twice where its allocator measures every layer first. */
+  readonly promptPasses: readonly (1 | 2)[]
   /** The most that the process takes at any time. */
   readonly peak: number
 }
@@ -134,6 +136,7 @@ function estimate(
     tokens,
     prefill,
     caches,
+    promptPasses: resolved.map(({ promptPasses }) => promptPasses),
     // The last layer's cache is made when its keys and values are read; what they took is free by then.
     peak:
       process + text + weights + Math.max(loading, prefill + (held * (config.layers - 1)) / config.layers),

@@ -97,6 +97,7 @@ function contextFacts(parts: ModelParts, header: SavedHeader, keptPositions: Int
       spentNominal,
       spentBytes,
       windowedLayers,
+      promptPasses: header.promptPasses ?? (1 as const),
       ...(header.recipe && { recipe: header.recipe }),
       ...(header.canary && { canary: header.canary }),
     },

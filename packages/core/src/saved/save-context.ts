@@ -67,6 +67,7 @@ const facts = ({ spec, prompt, ...parts }: ContextParts) => ({
   spentNominal: spec.spentNominal,
   spentBytes: spec.spentBytes,
   windowedLayers: spec.windowedLayers,
+  ...(spec.promptPasses === 2 && { promptPasses: spec.promptPasses }),
   ...(parts.simulatedBytes !== undefined && { simulatedBytes: parts.simulatedBytes }),
   ...(spec.recipe && { recipe: spec.recipe }),
   ...(spec.canary && { canary: spec.canary }),

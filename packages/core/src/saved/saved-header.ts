@@ -41,6 +41,8 @@ export interface SavedHeader {
   readonly spentNominal: number
   readonly spentBytes: number
   readonly windowedLayers: readonly number[]
+  /** Left out: 1. */
+  readonly promptPasses?: 2
   readonly simulatedBytes?: number
   readonly recipe?: Recipe
   /** For reports. */
@@ -83,6 +85,7 @@ export function checkHeader(value: unknown, facts: ModelFacts & { readonly vocab
   at(isCount(expected) && expected < 2 ** 31, 'expected')
   at(typeof header.unlimited === 'boolean', 'unlimited')
   at(Array.isArray(windowedLayers) && windowedLayers.every(isCount), 'windowedLayers')
+  at(header.promptPasses === undefined || header.promptPasses === 2, 'promptPasses')
   at(simulatedBytes === undefined || isCount(simulatedBytes), 'simulatedBytes')
   for (const field of ['spentNominal', 'spentBytes', 'prefillMs'] as const)
     at(typeof header[field] === 'number' && header[field] >= 0, field)

@@ -1,3 +1,4 @@
+import type { Integer } from './integer.ts'
 import type { ScoreNode } from './score.ts'
 import type { Bits, TensorFormat } from './tensor-format.ts'
 
@@ -9,12 +10,12 @@ export interface CompressionPlan {
   readonly planVersion: 2
   /** `kv`: one list of tokens per KV head. `query`: per query head, as the original codes store it. */
   readonly heads: 'kv' | 'query'
-  readonly promptTokens: number
+  readonly promptTokens: Integer
   /**
    * Index after the last token of the last user turn, where an observation counts
    * back from `user-end`; left out: the prompt's end.
    */
-  readonly userEnd?: number
+  readonly userEnd?: Integer
   /** SHA-256 of the calibration that the formats were made from. For reports; engines ignore it. */
   readonly calibration?: string
   /** Facts for reports; engines ignore them. */
@@ -26,9 +27,9 @@ export interface CompressionPlan {
 export interface LayerPlan {
   readonly tokens: TokenShare
   /** Set in a final plan: tokens really kept per stored head. */
-  readonly kept?: readonly number[]
+  readonly kept?: readonly Integer[]
   /** Code widths of a quantizer that runs in TypeScript (`roundTrip`): the exact formats below hold what reading back gives. */
-  readonly simulated?: { readonly keyBits: Bits; readonly valueBits: Bits }
+  readonly simulated?: SimulatedBits
   readonly keys: KeyStorage
   readonly values: ValueStorage
   /**
@@ -47,7 +48,7 @@ export interface LayerPlan {
    * Blocks of this many consecutive tokens, counted from the prompt's first, are kept whole or not at all: places that no
    * whole block fills stay empty. Left out: a block may be cut.
    */
-  readonly whole?: number
+  readonly whole?: Integer
   /** Storage order of the kept tokens; `score` = descending score, then the protected last ones (what the original codes do). */
   readonly order: 'position' | 'score'
   /** What happens when tokens arrive in decode beyond what may be kept. */
@@ -56,13 +57,19 @@ export interface LayerPlan {
   readonly positions: 'true' | 'cache'
 }
 
+/** See {@link LayerPlan}. */
+export interface SimulatedBits {
+  readonly keyBits: Bits
+  readonly valueBits: Bits
+}
+
 /** How many tokens a layer keeps, and who shares them. */
 export interface TokenShare {
   /**
    * Tokens kept per stored head at the end of prefill, at most: one number for all, or one per head,
    * [storedHeads]. With the pool `layer`: the mean of its heads; with the pool `model` what heads bring into it.
    */
-  readonly perHead: number | readonly number[]
+  readonly perHead: Integer | readonly Integer[]
   /** Who shares places: nobody, the heads of a layer by where its best scores lie, or all layers. */
   readonly pool: 'head' | 'layer' | 'model'
   /** With a pool: the part, 0 to 1, of its equal share that a head keeps whatever its scores are. */
@@ -77,7 +84,7 @@ export interface TokenShare {
   /** With a pool: `each` rounds head by head, as a released code does; left out: the sum is exact. */
   readonly rounding?: 'each'
   /** With `evict: 'fifo'`: tokens per stored head that decode keeps, where the prompt was shorter; left out: `perHead`. */
-  readonly capacity?: number
+  readonly capacity?: Integer
 }
 
 /** One stage of a selection. */
@@ -93,11 +100,11 @@ export interface SelectionStage {
 /** Tokens that are never dropped and need no score. */
 export interface Protection {
   /** The first ones of the prompt. */
-  readonly first: number
+  readonly first: Integer
   /** The last ones of the prompt. */
-  readonly last: number
+  readonly last: Integer
   /** Others, ascending; those that a sliding window no longer sees are dropped all the same. */
-  readonly positions?: readonly number[]
+  readonly positions?: readonly Integer[]
 }
 
 /**
@@ -111,9 +118,9 @@ export type Eviction = 'never' | 'fifo' | ScoreEviction
 export interface ScoreEviction {
   readonly by: ScoreNode
   /** Tokens that gather before some leave. */
-  readonly every: number
+  readonly every: Integer
   /** Tokens per stored head that decode keeps. */
-  readonly capacity: number
+  readonly capacity: Integer
 }
 
 /** What holds for the keys of a layer in every segment. */
@@ -157,7 +164,7 @@ export interface SegmentPlan {
    * Tokens at the end of prefill; `rest` = what the other segments leave; of a tier that is not the last, its part of
    * the packed tokens, or how many of each stored head's. `recent` collects later tokens.
    */
-  readonly tokens: number | 'rest' | TierShare | TierCounts
+  readonly tokens: 'rest' | Integer | TierShare | TierCounts
   readonly key: TensorFormat
   readonly value: TensorFormat
 }
@@ -169,5 +176,5 @@ export interface TierShare {
 
 /** Packed tokens of each stored head, [storedHeads]; a head that is not listed has none. */
 export interface TierCounts {
-  readonly counts: readonly number[]
+  readonly counts: readonly Integer[]
 }

@@ -1,8 +1,20 @@
+import type { Integer } from './integer.ts'
+
 /** Bits of one stored value. 16 stands for an exact element, see {@link ExactFormat}. */
 export type Bits = 16 | 8 | 4 | 3 | 2 | 1
 
 /** A floating-point storage type. `f32` is used by the float32 mode only. */
 export type Element = 'bf16' | 'f16' | 'f32'
+
+/** What shares a scale: `channel`: a channel over `group` tokens; `token`: a token over `group` channels. */
+export type ScalePer = 'channel' | 'token'
+
+/**
+ * How the offset is stored: a float minimum; an integer zero point `z` in a byte with `value = (code - z) * scale`; the
+ * same in the low four bits of a float32 scale, for up to 4 bits, rounded half away from zero (its range need not hold
+ * 0: values beyond are clamped); or none, where the solver scales by norms.
+ */
+export type ZeroPoint = 'float-minimum' | 'integer' | 'in-scale' | 'none'
 
 /** A tensor stored value by value. "16 bit" in the papers' sense; `element: 'f32'` is the float32 mode. */
 export interface ExactFormat {
@@ -17,25 +29,19 @@ export interface ExactFormat {
  */
 export interface PackedFormat {
   readonly bits: 8 | 4 | 3 | 2 | 1
-  /** Per `channel`: one scale for a channel over `group` tokens. Per `token`: one scale for a token over `group` channels. */
-  readonly scalePer: 'channel' | 'token'
+  readonly scalePer: ScalePer
   /**
    * Tokens (16, 32, 64 or 128) or channels (a multiple of 8 below the head dimension, or all)
    * that share a scale. The last group may be short.
    */
-  readonly group: number
+  readonly group: Integer
   readonly metadata: 'f16' | 'f32'
-  /**
-   * How the offset is stored: a float minimum; an integer zero point `z` in a byte with `value = (code - z) * scale`; the
-   * same in the low four bits of a float32 scale, for up to 4 bits, rounded half away from zero (its range need not hold
-   * 0: values beyond are clamped); or none, where the solver scales by norms.
-   */
-  readonly zero: 'float-minimum' | 'integer' | 'in-scale' | 'none'
+  readonly zero: ZeroPoint
   /**
    * `uniform`: level[code] = code. A codebook: 2^bits ascending levels, for a group scaled to
    * [-1, 1] (then minimum is the group's centre), or by its norm.
    */
-  readonly levels: 'uniform' | { readonly codebook: readonly number[] }
+  readonly levels: 'uniform' | Codebook
   readonly solver: Solver
   /** Values kept exactly beside the codes: at most ceil(fraction * tokens * headDim) per tile; 0 for none. */
   readonly outliers: number
@@ -48,12 +54,17 @@ export interface PackedFormat {
   readonly balance?: Balance
 }
 
+/** See {@link PackedFormat}. */
+export interface Codebook {
+  readonly codebook: readonly number[]
+}
+
 /**
  * A second scale, for what has none: per token with scales per channel, per channel with scales per token. It evens out
  * the standard deviations of both in so many alternating steps, of which the most even one counts (arXiv 2606.03458).
  */
 export interface Balance {
-  readonly steps: number
+  readonly steps: Integer
 }
 
 /** How scale and offset are found. */
@@ -81,7 +92,7 @@ export interface NormSolver {
  */
 export interface ProximalSolver {
   readonly kind: 'proximal'
-  readonly steps: number
+  readonly steps: Integer
   readonly norm: number
   readonly beta: number
   /** Every step multiplies beta by this. */

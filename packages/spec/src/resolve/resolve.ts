@@ -38,6 +38,8 @@ export interface Resolved extends SpentShares {
   readonly hooks: Hooks
   /** Layers that keep what their sliding window sees and are no part of a budget of tokens, see keepsItsWindow(). */
   readonly windowedLayers: readonly number[]
+  /** How often the prompt passes through the model: twice where the allocator measures every layer first. */
+  readonly promptPasses: 1 | 2
   /** What a spec asks for that has no effect. */
   readonly warnings: readonly KvWarning[]
   /**
@@ -95,6 +97,7 @@ export function resolve(
     ...spent,
     hooks: { ...(score && { score }), ...(roundTrip && { roundTrip }) },
     windowedLayers: draft.layers.flatMap(({ windowed, layer }) => (windowed ? [layer] : [])),
+    promptPasses: methods.allocator.measure ? 2 : 1,
     warnings: warningsOf(draft, plan),
     ...(measuring && { measuring }),
   }
