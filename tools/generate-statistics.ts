@@ -116,17 +116,15 @@ export const statistics = { ${names.map(camel).join(', ')} } as const
   problems,
 )
 const measuredPath = 'packages/reference/src/measured.ts'
-put(
+await put(
   measuredPath,
-  await formatted(
-    measuredPath,
-    `${note(`the files of ${descriptors}`)}
+  `${note(`the files of ${descriptors}`)}
 ${names.map((name) => `import { ${camel(name)} } from './measured/${name}.ts'`).join('\n')}
 
 /** How each statistic is measured. */
 export const measured = { ${names.map((name) => (name === camel(name) ? name : `'${name}': ${camel(name)}`)).join(', ')} }
 `,
-  ),
+  problems,
 )
 for (const name of names) {
   const module = (await import(join(root, descriptors, `${name}.ts`))) as Record<string, Statistic>
