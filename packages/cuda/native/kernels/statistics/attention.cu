@@ -102,7 +102,9 @@ void Run(Stream& stream, const StatisticArgs& args) {
                                             MomentBytes(args.shape, options));
   if (args.stage == StatisticStage::kChunk) {
     if (kept) return KeepQueries(on, args, args.q, args.q_stride, queries);
-    return Measure(on, args, ChunkRows(args, begin, end));
+    ObservedRows rows = ChunkRows(args, begin, end);
+    if (rows.lse != nullptr || ObserveLse(on, &rows)) Measure(on, args, rows);
+    return;
   }
   if (kept) {
     StatisticArgs all = args;

@@ -43,9 +43,9 @@ __global__ void DropKernel(ObservedRows rows, const float* v, const float* outpu
 
 void Run(Stream& stream, const StatisticArgs& args) {
   if (args.stage != StatisticStage::kChunk) return;
-  const ObservedRows rows = ChunkRows(args, static_cast<int>(args.options.get()[0]),
-                                      static_cast<int>(args.options.get()[1]));
-  if (rows.rows == 0) return;
+  ObservedRows rows = ChunkRows(args, static_cast<int>(args.options.get()[0]),
+                                static_cast<int>(args.options.get()[1]));
+  if (rows.rows == 0 || (rows.lse == nullptr && !ObserveLse(On(stream), &rows))) return;
   const size_t width = static_cast<size_t>(args.shape.q_heads) * args.shape.dim;
   const float* outputs = args.outputs + static_cast<size_t>(rows.first - args.first) * width;
   QPKV_LAUNCH(
