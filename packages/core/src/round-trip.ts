@@ -1,4 +1,11 @@
-import type { ModelFacts, RoundTrip, Block } from '@qpkv/spec'
+import {
+  expected,
+  isPlainObject,
+  refuseUnknown,
+  type Block,
+  type ModelFacts,
+  type RoundTrip,
+} from '@qpkv/spec'
 import { kvError } from './errors.ts'
 import type { NativePrefill } from './native/addon.ts'
 
@@ -63,12 +70,21 @@ function codeKept(
   }
   for (const { at, from } of rows()) values.set(exact.subarray(from, from + headDim), at)
   const result = roundTrip({ ...shape, tokens: kept, values })
-  if (result.values.length !== values.length)
-    throw kvError(
-      'KV_METHOD',
-      `Expected ${values.length} values from the quantizer's roundTrip() but received ${result.values.length}.`,
-    )
+  checkResult(result, values.length, `${shape.tensor === 'key' ? 'keys' : 'values'} of layer ${shape.layer}`)
   const stored = new Float32Array(heads * tokens * headDim)
   for (const { at, to } of rows()) stored.set(result.values.subarray(at, at + headDim), to)
   return { stored, counted: result.bytes }
+}
+
+/** What a method returns is looked at before the engine takes it: what is wrong there would show far from its cause. */
+function checkResult(result: RoundTrip, count: number, what: string): void {
+  const from = `the quantizer's roundTrip() for the ${what}`
+  if (!isPlainObject(result)) throw expected('{ values, bytes }', from, result, 'KV_METHOD')
+  refuseUnknown(result, ['values', 'bytes'], 'roundTrip()', 'KV_METHOD', 'field')
+  const { values, bytes } = result
+  if (!(values instanceof Float32Array) || values.length !== count)
+    throw kvError('KV_METHOD', `Expected a Float32Array of ${count} values from ${from}.`)
+  if (values.some(Number.isNaN)) throw kvError('KV_NUMERIC', `NaN came from ${from}.`)
+  if (!(Number.isFinite(bytes) && bytes >= 0))
+    throw expected('a number of bytes', `bytes of ${from}`, bytes, 'KV_METHOD')
 }

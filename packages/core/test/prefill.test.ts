@@ -94,6 +94,29 @@ describe('prefill', () => {
     expect(context.report.bytes.simulated).toBe(400)
   })
 
+  it.each([
+    [{ values: new Float32Array(3), bytes: 3 }, 'KV_METHOD', /Float32Array of \d+ values from .*roundTrip/],
+    [{ bytes: 3 }, 'KV_METHOD', /Float32Array/],
+    [undefined, 'KV_METHOD', /\{ values, bytes \}/],
+    [(values: Float32Array) => ({ values, byts: 3 }), 'KV_METHOD', /byts.*[^]*Did you mean bytes/],
+    [(values: Float32Array) => ({ values, bytes: NaN }), 'KV_METHOD', /bytes/],
+    [(values: Float32Array) => ({ values: values.fill(NaN), bytes: 3 }), 'KV_NUMERIC', /NaN came from/],
+  ] as const)('looks at what a simulated quantizer gives back: %j', async (answer, code, words) => {
+    const broken = defineQuantizer({
+      name: 'broken',
+      paper: '',
+      options: {},
+      format: () => ({ key: exactFormat(), value: exactFormat(), simulated: { keyBits: 4, valueBits: 4 } }),
+      simulation: {
+        used: () => true,
+        roundTrip: (_, { values }) => (typeof answer === 'function' ? answer(values) : answer) as never,
+        bytes: () => 100,
+      },
+    })
+    const { model } = await fakeModel()
+    await throwsKv(code, words, () => model.prefill(ids, { compression: { quantize: broken() } }))
+  })
+
   it('counts a layer that an override leaves exact beside the simulated ones', async () => {
     const { model, log } = await fakeModel()
     const { report } = await model.prefill(ids, {

@@ -23,6 +23,38 @@ const said = (answer: object | null, more: object = {}) => {
 }
 const norm = { stat: 'key-norm' } as const
 
+describe('what a quantizer answers', () => {
+  const four = packedFormat({ bits: 4, scalePer: 'token', group: 8 })
+  const refusal = (key: object, more: object = {}) => {
+    const storage = { key: { ...four, ...key }, value: four, ...more }
+    const { message, hint } = errorOf({ quantize: defineQuantizer({ ...facts, format: () => storage })() })
+    return `${message} ${hint ?? ''}`
+  }
+
+  test.each([
+    [{ levels: { codebok: [] } }, /key\.levels\.codebok\. Did you mean codebook/],
+    [{ solver: { kind: 'min-max', leest: 1 } }, /key\.solver\.leest\. Did you mean least/],
+    [{ balance: { steps: 2, stepz: 3 } }, /key\.balance\.stepz\. Did you mean steps/],
+    [
+      { outliers: 0.1, outlierRule: { kind: 'beyond', threshold: 3, treshold: 1 } },
+      /key\.outlierRule\.treshold\. Did you mean threshold/,
+    ],
+  ])('%j is refused by its whole path', (key, words) => {
+    expect(refusal(key)).toMatch(words)
+  })
+
+  test('a simulation is known by its fields and by the formats that say so', () => {
+    const simulation = { used: () => true, roundTrip: () => undefined as never, bytes: () => 1 }
+    const storage = { key: exactFormat(), value: exactFormat() }
+    const silent = defineQuantizer({ ...facts, format: () => storage, simulation })
+    expect(errorOf({ quantize: silent() }).message).toMatch(/coded by roundTrip\(\) and does not say so/)
+    const misspelled = { ...simulation, roundTrp: 1 }
+    expect(() => defineQuantizer({ ...facts, format: () => storage, simulation: misspelled })).toThrow(
+      /roundTrp/,
+    )
+  })
+})
+
 describe('what a pruner answers', () => {
   const good = { score: norm, protect: { last: 1 } }
 

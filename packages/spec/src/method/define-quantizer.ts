@@ -1,4 +1,6 @@
+import { isPlainObject } from '../json.ts'
 import type { OptionShape, OptionValues } from '../options/option-shape.ts'
+import { refuseUnknown } from '../options/refuse-unknown.ts'
 import { makeMethod, type MethodDefinition, type MethodFactory, type NoExcess } from './define-method.ts'
 import type { AnyQuantizer, Block, FormatContext, LayerStorage, RoundTrip } from './quantizer.ts'
 
@@ -37,8 +39,11 @@ export const defineQuantizer = <
   definition: QuantizerDefinition<S, P> & {
     readonly format: (options: OptionValues<S>, at: FormatContext) => R & NoExcess<R, LayerStorage>
   },
-): Quantizer<S, P> =>
-  makeMethod(
+): Quantizer<S, P> => {
+  const given: unknown = definition.simulation
+  if (isPlainObject(given))
+    refuseUnknown(given, ['used', 'roundTrip', 'bytes'], 'defineQuantizer().simulation', 'KV_METHOD', 'field')
+  return makeMethod(
     'quantizer',
     definition as QuantizerDefinition<S, P>,
     { required: ['format'], optional: ['simulation', 'notes', 'calibration'] },
@@ -56,3 +61,4 @@ export const defineQuantizer = <
       })
     },
   )
+}

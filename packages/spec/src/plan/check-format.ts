@@ -40,11 +40,11 @@ export function checkFormat(format: TensorFormat, headDim: number, path: string)
   } else throw fail('scalePer', format.scalePer, "'channel' or 'token'")
   if (!(format.outliers >= 0 && format.outliers <= 0.25))
     throw fail('outliers', format.outliers, 'a share from 0 to 0.25')
-  checkOutlierRule(format, fail)
-  if (format.levels !== 'uniform') checkCodebook(format, fail)
-  checkSolver(format, fail)
+  checkOutlierRule(format, fail, path)
+  if (format.levels !== 'uniform') checkCodebook(format, fail, path)
+  checkSolver(format, fail, path)
   checkZero(format, fail)
-  checkBalance(format, fail)
+  checkBalance(format, fail, path)
   return format
 }
 
@@ -63,17 +63,20 @@ const packedFields: readonly (keyof PackedFormat)[] = [
 
 type Fail = (field: string, value: unknown, what: string, code?: 'KV_METHOD' | 'KV_UNSUPPORTED') => KvError
 
-function checkOutlierRule({ outlierRule: rule, outliers }: PackedFormat, fail: Fail): void {
+function checkOutlierRule({ outlierRule: rule, outliers }: PackedFormat, fail: Fail, path: string): void {
   if (rule === undefined) return
   if (!isPlainObject(rule))
     throw fail('outlierRule', rule, 'an object such as { kind: "beyond", threshold: 6 }')
+  refuseUnknown(rule, ['kind', 'threshold'], `${path}.outlierRule`, 'KV_METHOD', 'field')
   if (rule.kind !== 'beyond') throw fail('outlierRule.kind', rule.kind, "'beyond'", 'KV_UNSUPPORTED')
   if (!(Number.isFinite(rule.threshold) && rule.threshold >= 0))
     throw fail('outlierRule.threshold', rule.threshold, 'a number of at least 0')
   if (outliers === 0) throw fail('outlierRule', rule, 'no rule where `outliers` is 0')
 }
 
-function checkCodebook(format: PackedFormat, fail: Fail): void {
+function checkCodebook(format: PackedFormat, fail: Fail, path: string): void {
+  if (isPlainObject(format.levels))
+    refuseUnknown(format.levels, ['codebook'], `${path}.levels`, 'KV_METHOD', 'field')
   const book: unknown = isPlainObject(format.levels) ? format.levels.codebook : undefined
   if (!Array.isArray(book) || !book.every((level) => typeof level === 'number'))
     throw fail('levels', format.levels, "'uniform' or { codebook: [ levels ] }")
@@ -99,11 +102,11 @@ const solverFields: Record<Solver['kind'], readonly string[]> = {
   norm: ['kind', 'spread', 'keep'],
 }
 
-function checkSolver({ solver, zero, levels, outliers }: PackedFormat, fail: Fail): void {
+function checkSolver({ solver, zero, levels, outliers }: PackedFormat, fail: Fail, path: string): void {
   if (!isPlainObject(solver)) throw fail('solver', solver, 'an object such as { kind: "min-max" }')
   if (!Object.hasOwn(solverFields, solver.kind))
     throw fail('solver.kind', solver.kind, "'min-max', 'proximal' or 'norm'", 'KV_UNSUPPORTED')
-  refuseUnknown(solver, solverFields[solver.kind], 'solver', 'KV_METHOD', 'field')
+  refuseUnknown(solver, solverFields[solver.kind], `${path}.solver`, 'KV_METHOD', 'field')
   if (solver.kind === 'min-max') {
     const { least = 0 } = solver
     if (!(Number.isFinite(least) && least >= 0 && (least === 0 || levels === 'uniform')))
@@ -146,10 +149,14 @@ function checkZero({ zero, bits, metadata, levels, solver }: PackedFormat, fail:
   if (levels !== 'uniform') throw fail('levels', levels, "'uniform' where zero is 'in-scale'")
 }
 
-function checkBalance({ balance, zero, levels, solver, outliers }: PackedFormat, fail: Fail): void {
+function checkBalance(
+  { balance, zero, levels, solver, outliers }: PackedFormat,
+  fail: Fail,
+  path: string,
+): void {
   if (balance === undefined) return
   if (!isPlainObject(balance)) throw fail('balance', balance, 'an object such as { steps: 16 }')
-  refuseUnknown(balance, ['steps'], 'balance', 'KV_METHOD', 'field')
+  refuseUnknown(balance, ['steps'], `${path}.balance`, 'KV_METHOD', 'field')
   if (!(Number.isSafeInteger(balance.steps) && balance.steps >= 1 && balance.steps <= 1024))
     throw fail('balance.steps', balance.steps, 'a whole number from 1 to 1024')
   if (zero !== 'float-minimum' || levels !== 'uniform' || solver.kind !== 'min-max' || outliers > 0)

@@ -56,6 +56,10 @@ export function settleStorage(
     residual: checkResidual(storage.residual ?? groups, `${path}.residual`),
   }
   if (storage.simulated) return settleSimulated(storage, override, precision, path)
+  if (quantizer.roundTrip)
+    throw new KvError('KV_METHOD', `${path} is coded by roundTrip() and does not say so.`, {
+      hint: 'Add simulated: { keyBits, valueBits } to what format() returns, or let simulation.used() return false.',
+    })
   const settle = (format: TensorFormat, bits: Bits | undefined, field: 'key' | 'value', at: string) =>
     checkFormat(withPrecision(withBits(format, bits, layer, `${field}Bits`), precision), model.headDim, at)
   const tiers = [...(storage.tiers ?? []), { key: storage.key, value: storage.value }].map((tier, i, all) => {
