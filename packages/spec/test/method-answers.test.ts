@@ -43,6 +43,14 @@ describe('what a quantizer answers', () => {
     expect(refusal(key)).toMatch(words)
   })
 
+  test('a proximal solver with numbers that no kernel is written for is refused', () => {
+    const numbers = { kind: 'proximal', steps: 20, norm: 0.7, beta: 10, growth: 1, flat: 1e-4 }
+    const key = { scalePer: 'channel', group: 32, metadata: 'f32', zero: 'float-minimum' }
+    expect(refusal({ ...key, solver: { ...numbers, steps: 10 } })).toMatch(
+      /segments\.solver is a proximal one/,
+    )
+  })
+
   test('a simulation is known by its fields and by the formats that say so', () => {
     const simulation = { used: () => true, roundTrip: () => undefined as never, bytes: () => 1 }
     const storage = { key: exactFormat(), value: exactFormat() }

@@ -1,5 +1,21 @@
 import { KvError } from '../errors.ts'
+import { solverNames, solverOf } from '../method/kivi-storage.ts'
 import type { LayerPlan } from '../plan/layer-plan.ts'
+import type { TensorFormat } from '../plan/tensor-format.ts'
+
+/** The numbers of proximal solvers that kernels are written for, in one order of fields. */
+const numbersOf = (solver: object): string =>
+  JSON.stringify(
+    ['steps', 'norm', 'beta', 'growth', 'limit', 'flat'].map((name) => Reflect.get(solver, name) ?? null),
+  )
+const written = new Set(
+  solverNames
+    .map(solverOf)
+    .filter(({ kind }) => kind === 'proximal')
+    .map(numbersOf),
+)
+const otherSolver = (format: TensorFormat): boolean =>
+  'solver' in format && format.solver.kind === 'proximal' && !written.has(numbersOf(format.solver))
 
 /** What plans can say and no engine runs yet, by the plan's field. */
 const notYet: readonly (readonly [field: string, what: string, asks: (layer: LayerPlan) => boolean])[] = [
@@ -8,6 +24,11 @@ const notYet: readonly (readonly [field: string, what: string, asks: (layer: Lay
     'a number of its own for each head beside eviction or cache positions',
     ({ tokens, evict, positions }) =>
       typeof tokens.perHead !== 'number' && (evict !== 'never' || positions === 'cache'),
+  ],
+  [
+    'segments.solver',
+    'a proximal one with other numbers than those of the two releases that quantizers name',
+    ({ segments }) => segments.some(({ key, value }) => otherSolver(key) || otherSolver(value)),
   ],
   ['evict.every', 'above 1', ({ evict }) => typeof evict === 'object' && evict.every > 1],
 ]
