@@ -13,6 +13,14 @@ import {
 } from '../src/index.ts'
 import { model, prompt, window, slope, packed, tokensOf, errorOf } from './resolve-support.ts'
 
+test('a misspelled kind of budget is answered with the nearest name', () => {
+  expect(errorOf({ budget: { token: 128 } as never, prune: window() })).toMatchObject({
+    code: 'KV_INVALID_SPEC',
+    message: expect.stringMatching(/budget\.token/) as string,
+    hint: expect.stringMatching(/Did you mean tokens/) as string,
+  })
+})
+
 test('the kinds of budget become tokens at the quantizer’s bits', () => {
   const prune = window()
   expect(tokensOf({ budget: { tokens: 128 }, prune, quantize: packed() })).toEqual([128, 128, 128, 128])

@@ -20,7 +20,7 @@ void SetSolver(const plan::NormSolver& solver, TensorFormat* format) {
 }
 
 void SetSolver(const plan::ProximalSolver& solver, TensorFormat* format) {
-  format->solver = solver.limit ? Solver::kHqq022 : Solver::kHqq028;
+  format->solver = solver.limit ? Solver::kProximalGrowing : Solver::kProximalConstant;
 }
 
 TensorFormat PackedFormatOf(const plan::PackedFormat& from) {

@@ -3,9 +3,9 @@
 #include "base/stream.h"
 #include "kernels/balance.inl.h"
 #include "kernels/decode_attention_scratch.inl.h"
-#include "kernels/tile_hqq.inl.h"
 #include "kernels/tile_norm.inl.h"
 #include "kernels/tile_outliers.inl.h"
+#include "kernels/tile_proximal.inl.h"
 #include "kernels/transform.inl.h"
 
 namespace qpkv {
@@ -14,7 +14,7 @@ namespace {
 struct PackScratch {
   PartMatrix m;
   ScaleTables tables;
-  float* zeros;  // HQQ
+  float* zeros;  // of the proximal solver
   Codebook* book;
   double* score;  // outliers
   int32_t* order;
@@ -25,8 +25,8 @@ struct PackScratch {
   Rotation* rotation;
 };
 
-QPKV_INLINE bool IsHqq(Solver solver) {
-  return solver == Solver::kHqq022 || solver == Solver::kHqq028;
+QPKV_INLINE bool IsProximal(Solver solver) {
+  return solver == Solver::kProximalGrowing || solver == Solver::kProximalConstant;
 }
 
 QPKV_INLINE bool FitsNorms(Solver solver) {
@@ -60,7 +60,7 @@ static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v)
   s.tables.scale = c->Take<float>(scales);
   s.tables.offset = c->Take<float>(scales);
   s.book = c->Take<Codebook>(1);
-  if (IsHqq(v.format->solver)) s.zeros = c->Take<float>(scales);
+  if (IsProximal(v.format->solver)) s.zeros = c->Take<float>(scales);
   if (v.at.outlier_capacity > 0) {
     s.m.exact = c->Take<uint8_t>(cells);
     s.score = c->Take<double>(static_cast<size_t>(item.tokens) * v.dim);
@@ -104,7 +104,7 @@ static void PackQuantized(const PackItem& item, const TileView& v, const PackScr
     FindNorms(v, m, s.tables);
   else
     FindScales(v, m, v.at.outlier_capacity > 0 ? s.inliers : m.x, s.tables);
-  if (s.zeros) SolveHqq(v, m, s.tables, s.zeros);
+  if (s.zeros) SolveProximal(v, m, s.tables, s.zeros);
   EncodePart(v, m, *s.book, s.tables);
   if (FitsNorms(v.format->solver)) SettleNorms(v, m, s.tables);
   StoreScales(v, m, s.tables, item.out);

@@ -50,7 +50,7 @@ QPKV_INLINE F32x16 RoundAway(F32x16 x) {
 
 QPKV_INLINE F32x16 ClampCode(F32x16 code, float top) { return Min(Max(code, Zero()), Set(top)); }
 
-// Scale and offset of 16 groups with these extremes. HQQ's offsets are refined afterwards.
+// Scale and offset of 16 groups with these extremes. Proximal offsets are refined afterwards.
 static ScalePair FindScale(const TensorFormat& format, F32x16 low, F32x16 high) {
   const float top = static_cast<float>((1 << format.bits) - 1);
   const bool integer = format.zero == ZeroPoint::kInteger;
@@ -71,7 +71,7 @@ static ScalePair FindScale(const TensorFormat& format, F32x16 low, F32x16 high) 
   } else {
     const F32x16 range = Sub(high, low);
     F32x16 inverse = Min(Div(Set(top), range), Set(2e4f));
-    if (format.solver == Solver::kHqq028)
+    if (format.solver == Solver::kProximalConstant)
       inverse = Select(LessEqual(range, Set(1e-4f)), Set(1.0f), inverse);
     scale = Select(Less(low, high), Div(Set(1.0f), inverse), Zero());
   }

@@ -9,8 +9,9 @@
 namespace qpkv {
 
 // kNorm: scales from the norms of groups, so that a group of codes keeps its norm (kKeepNorm) or
-// its levels their places.
-enum class Solver : uint8_t { kMinMax, kHqq022, kHqq028, kNorm, kKeepNorm };
+// its levels their places. kProximal...: beta grows with every step and a bad first step ends them
+// at once, or beta stays and flat groups take the scale 1.
+enum class Solver : uint8_t { kMinMax, kProximalGrowing, kProximalConstant, kNorm, kKeepNorm };
 // Which values are kept exactly: those farthest from their group's mean, or those beyond a size.
 enum class OutlierRule : uint8_t { kDeviation, kBeyond };
 enum class Tensor : uint8_t { kKey, kValue };

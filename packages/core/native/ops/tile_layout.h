@@ -76,10 +76,10 @@
 //   balance        first of all, over the part: x is divided by its token's (scales per channel) or
 //                  channel's (per token) balance, meta(the second factor of reference/balance.h);
 //                  the value is multiplied by it
-//   HQQ            scale = meta(1 / min(top / (high - low), 2e4)); version 0.2.8: meta(1) where
+//   proximal       scale = meta(1 / min(top / (high - low), 2e4)); kProximalConstant: meta(1) where
 //                  high - low <= 1e-4; scale = 0 for a constant group. The float zero, started at
 //                  -low / scale, is refined by at most 20 steps over all groups of the part at once
-//                  (reference/hqq.h), then minimum = meta(-zero * scale), or
+//                  (reference/proximal.h), then minimum = meta(-zero * scale), or
 //                  z = clamp(round(zero), 0, top); codes as above.
 //
 // Which values are outliers; they are stored in ascending order of token, then channel:

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "reference/balance.h"
-#include "reference/hqq.h"
+#include "reference/proximal.h"
 #include "reference/tile_cells.h"
 #include "reference/tile_ops.h"
 #include "reference/transform.h"
@@ -88,7 +88,8 @@ float RoundAway(float x) { return std::round(x); }  // half away from zero
 Scales FindScales(const TensorFormat& format, const std::vector<float>& x, const Groups& groups) {
   const float top = static_cast<float>((1 << format.bits) - 1);
   const bool integer = format.zero == ZeroPoint::kInteger;
-  const bool hqq = format.solver == Solver::kHqq022 || format.solver == Solver::kHqq028;
+  const bool proximal =
+      format.solver == Solver::kProximalGrowing || format.solver == Solver::kProximalConstant;
   Scales found;
   if (FitsNorms(format)) {
     for (const std::vector<int>& members : groups) {
@@ -97,7 +98,7 @@ Scales FindScales(const TensorFormat& format, const std::vector<float>& x, const
     }
     return found;
   }
-  std::vector<float> zero;  // HQQ's, not rounded
+  std::vector<float> zero;  // the proximal solver's, not rounded
   for (const std::vector<int>& members : groups) {
     float low = INFINITY, high = -INFINITY;
     for (int i : members) {
@@ -111,14 +112,14 @@ Scales FindScales(const TensorFormat& format, const std::vector<float>& x, const
                                        : 0.0f);
       continue;
     }
-    if (integer && !hqq) {
+    if (integer && !proximal) {
       low = std::fmin(low, 0.0f);
       high = std::fmax(high, 0.0f);
     }
     float scale = format.levels ? (high - low) / 2 : (high - low) / top;
-    if (!format.levels && !hqq) scale = std::fmax(high - low, format.least) / top;
-    if (hqq && high > low)
-      scale = 1.0f / HqqInverseScale(format.solver, static_cast<int>(top), low, high);
+    if (!format.levels && !proximal) scale = std::fmax(high - low, format.least) / top;
+    if (proximal && high > low)
+      scale = 1.0f / ProximalInverseScale(format.solver, static_cast<int>(top), low, high);
     scale = RoundMetadata(format.metadata, scale);
     found.scale.push_back(scale);
     if (format.levels) low = (high + low) / 2;
@@ -129,8 +130,8 @@ Scales FindScales(const TensorFormat& format, const std::vector<float>& x, const
       found.offset.push_back(RoundMetadata(format.metadata, low));
     zero.push_back(scale > 0 ? -low / scale : 0.0f);
   }
-  if (!hqq) return found;
-  SolveHqq(format.solver, static_cast<int>(top), x, groups, found.scale, &zero);
+  if (!proximal) return found;
+  SolveProximal(format.solver, static_cast<int>(top), x, groups, found.scale, &zero);
   for (size_t g = 0; g < groups.size(); ++g)
     if (found.scale[g] > 0)
       found.offset[g] = integer ? Clamp(std::nearbyint(zero[g]), static_cast<int>(top))

@@ -239,9 +239,9 @@ void BenchPack(const Bench& bench, int tokens, int dim) {
   one("keys, 4 bit", Tensor::kKey, Coded(4, ScalePer::kChannel, 32));
   one("values, 4 bit", Tensor::kValue, Coded(4, ScalePer::kToken, 32));
   one("values, 2 bit", Tensor::kValue, Coded(2, ScalePer::kToken, 32));
-  TensorFormat hqq = Coded(4, ScalePer::kToken, 64, ZeroPoint::kFloatMinimum, Element::kF32);
-  hqq.solver = Solver::kHqq028;
-  one("values, 4 bit by HQQ", Tensor::kValue, hqq);
+  TensorFormat proximal = Coded(4, ScalePer::kToken, 64, ZeroPoint::kFloatMinimum, Element::kF32);
+  proximal.solver = Solver::kProximalConstant;
+  one("values, 4 bit by proximal steps", Tensor::kValue, proximal);
 }
 
 void BenchSelect(const Bench& bench, int heads, int tokens, int keep) {

@@ -46,15 +46,15 @@ Cells CellsOf(const PackedTokens& packed, int dim) {
   return cells;
 }
 
-// Two packed parts agree byte by byte. HQQ sums in another order, so that a tie may fall
-// differently: few codes and offsets may, and others differ in the last digits. In a part of few
-// values a stop test may too: where as many values lie above their levels as below, a shift of the
-// zero point leaves the sum of errors as it is. By that measure, the solver's own, it is as near
-// then.
+// Two packed parts agree byte by byte. The proximal solver sums in another order, so that a tie may
+// fall differently: few codes and offsets may, and others differ in the last digits. In a part of
+// few values a stop test may too: where as many values lie above their levels as below, a shift of
+// the zero point leaves the sum of errors as it is. By that measure, the solver's own, it is as
+// near then.
 void ExpectSamePart(const std::string& label, const PackedTokens& got, const PackedTokens& want,
                     int dim, const std::vector<float>& x, size_t bytes) {
   const TensorFormat& format = want.format(0);
-  if (format.solver != Solver::kHqq022 && format.solver != Solver::kHqq028)
+  if (format.solver != Solver::kProximalGrowing && format.solver != Solver::kProximalConstant)
     return ExpectEqualBytes(label, got.data[0].get(), want.data[0].get(), bytes);
   const Cells a = CellsOf(got, dim), b = CellsOf(want, dim);
   size_t codes = 0, offsets = 0;

@@ -62,7 +62,8 @@ inline std::string NameOf(const TensorFormat& f) {
                                            : "") +
           " " + elements[static_cast<int>(f.metadata)];
   if (f.levels) name += " levels";
-  static const char* const solvers[] = {"", " hqq0.2.2", " hqq0.2.8", " norm", " keep norm"};
+  static const char* const solvers[] = {"", " proximal, growing", " proximal, constant", " norm",
+                                        " keep norm"};
   name += solvers[static_cast<int>(f.solver)];
   if (f.least > 0) name += " least " + std::to_string(f.least);
   if (f.balance_steps > 0) name += " balance";
@@ -159,7 +160,7 @@ inline std::vector<TensorFormat> Formats(int dim) {
     f = Coded(4, per, group32);
     f.least = 3.0f;
     formats.push_back(f);
-    for (Solver solver : {Solver::kHqq022, Solver::kHqq028}) {
+    for (Solver solver : {Solver::kProximalGrowing, Solver::kProximalConstant}) {
       f = Coded(3, per, group32, ZeroPoint::kFloatMinimum, Element::kF32);
       f.solver = solver;
       formats.push_back(f);

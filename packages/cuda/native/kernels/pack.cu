@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(kPackThreads)
   }
   for (int g = static_cast<int>(threadIdx.x); g < w.groups; g += kPackThreads) FindGroup(w, g);
   __syncthreads();
-  if (IsHqq(item.format)) SolveHqq(w);
+  if (IsProximal(item.format)) SolveProximal(w);
   PackCodes(w);
 }
 

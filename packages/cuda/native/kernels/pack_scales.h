@@ -16,7 +16,7 @@ struct PackWork {
   const int32_t* index;      // of rows in the source, or null
   const uint32_t* outlier;   // a bit per cell, in shared memory; null: there are none
   int dim, columns, groups;  // groups: rows of scales x columns
-  // Per group. zero: HQQ's, not rounded.
+  // Per group. zero: the proximal solver's, not rounded.
   float *scale, *offset, *zero;
   const float* balance;  // [tokens or dim] in shared memory, or null
 
@@ -71,19 +71,19 @@ QPKV_DEVICE bool AllOut(const PackWork& w, int g) {
   return true;
 }
 
-// 1 / scale where HQQ starts.
-QPKV_DEVICE float HqqInverse(Solver solver, int top, float low, float high) {
+// 1 / scale where the proximal solver starts.
+QPKV_DEVICE float ProximalInverse(Solver solver, int top, float low, float high) {
   const float range = high - low;
   float inverse = static_cast<float>(top) / range;
-  if (solver == Solver::kHqq028 && fabsf(range) <= 1e-4f) inverse = 1.0f;
+  if (solver == Solver::kProximalConstant && fabsf(range) <= 1e-4f) inverse = 1.0f;
   return fminf(inverse, 2e4f);
 }
 
 QPKV_DEVICE bool FitsNorms(const TensorFormat& format) {
   return format.solver == Solver::kNorm || format.solver == Solver::kKeepNorm;
 }
-QPKV_DEVICE bool IsHqq(const TensorFormat& format) {
-  return format.solver == Solver::kHqq022 || format.solver == Solver::kHqq028;
+QPKV_DEVICE bool IsProximal(const TensorFormat& format) {
+  return format.solver == Solver::kProximalGrowing || format.solver == Solver::kProximalConstant;
 }
 
 // Of the members that count, or of all.
@@ -100,7 +100,7 @@ QPKV_DEVICE double NormOf(const PackWork& w, int g, bool all) {
 QPKV_DEVICE void FindGroup(const PackWork& w, int g) {
   const TensorFormat& format = w.item->format;
   const int top = (1 << format.bits) - 1;
-  const bool integer = format.zero == ZeroPoint::kInteger, hqq = IsHqq(format);
+  const bool integer = format.zero == ZeroPoint::kInteger, proximal = IsProximal(format);
   const bool all_out = AllOut(w, g);
   if (FitsNorms(format)) {
     w.scale[g] = static_cast<float>(NormOf(w, g, all_out)) * format.spread;
@@ -120,12 +120,12 @@ QPKV_DEVICE void FindGroup(const PackWork& w, int g) {
     w.offset[g] = scale > 0 ? ClampCode(roundf(-low / scale), top) : 0.0f;
     return;
   }
-  if (integer && !hqq) low = fminf(low, 0.0f), high = fmaxf(high, 0.0f);
+  if (integer && !proximal) low = fminf(low, 0.0f), high = fmaxf(high, 0.0f);
   float scale =
       format.levels != nullptr ? (high - low) / 2.0f : (high - low) / static_cast<float>(top);
-  if (format.levels == nullptr && !hqq)
+  if (format.levels == nullptr && !proximal)
     scale = fmaxf(high - low, format.least) / static_cast<float>(top);
-  if (hqq && high > low) scale = 1.0f / HqqInverse(format.solver, top, low, high);
+  if (proximal && high > low) scale = 1.0f / ProximalInverse(format.solver, top, low, high);
   scale = StoredMetadata(format.metadata, scale);
   if (format.levels != nullptr) low = (high + low) / 2.0f;
   w.scale[g] = scale;
@@ -134,8 +134,8 @@ QPKV_DEVICE void FindGroup(const PackWork& w, int g) {
   w.zero[g] = scale > 0 ? -low / scale : 0.0f;
 }
 
-// One step of HQQ on a group; adds to the part's error and to how many values it is over.
-QPKV_DEVICE void StepHqq(const PackWork& w, int g, float beta, double* error, int* count) {
+// One proximal step on a group; adds to the part's error and to how many values it is over.
+QPKV_DEVICE void StepProximal(const PackWork& w, int g, float beta, double* error, int* count) {
   const int top = (1 << w.item->format.bits) - 1;
   const float s = w.scale[g], z = w.zero[g];
   const bool all_out = AllOut(w, g);
@@ -157,18 +157,18 @@ QPKV_DEVICE void StepHqq(const PackWork& w, int g, float beta, double* error, in
 }
 
 // All threads; begins and ends with a barrier.
-QPKV_DEVICE void SolveHqq(const PackWork& w) {
+QPKV_DEVICE void SolveProximal(const PackWork& w) {
   const TensorFormat& format = w.item->format;
   const int me = static_cast<int>(threadIdx.x), top = (1 << format.bits) - 1;
   float beta = 10.0f;
-  double best = format.solver == Solver::kHqq022 ? 1e4 : static_cast<double>(Infinity());
+  double best = format.solver == Solver::kProximalGrowing ? 1e4 : static_cast<double>(Infinity());
   for (int step = 0; step < 20; ++step) {
     double error = 0;
     int count = 0;
     __syncthreads();
-    for (int g = me; g < w.groups; g += kPackThreads) StepHqq(w, g, beta, &error, &count);
+    for (int g = me; g < w.groups; g += kPackThreads) StepProximal(w, g, beta, &error, &count);
     error = BlockSum(error) / BlockSum(count);
-    if (format.solver == Solver::kHqq022) beta *= 1.01f;
+    if (format.solver == Solver::kProximalGrowing) beta *= 1.01f;
     if (!(error < best)) break;
     best = error;
   }

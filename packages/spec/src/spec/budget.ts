@@ -1,6 +1,7 @@
 import { expected } from '../errors.ts'
 import type { ModelFacts } from '../facts.ts'
 import { isPlainObject } from '../json.ts'
+import { refuseUnknown } from '../options/refuse-unknown.ts'
 import { budgetKinds, type BudgetKind, type BudgetName, type FullCache } from './budget-kinds.ts'
 
 /**
@@ -22,6 +23,7 @@ const names = Object.keys(budgetKinds) as BudgetName[]
 export function checkBudget(value: unknown, path = 'budget'): Budget {
   const what = `one of ${names.map((name) => `{ ${name} }`).join(', ')}`
   if (!isPlainObject(value)) throw expected(what, path, value, 'KV_INVALID_SPEC')
+  refuseUnknown(value, names, path, 'KV_INVALID_SPEC', 'field')
   const given = Object.keys(value).filter((key) => value[key] !== undefined)
   const name = names.find((known) => known === given[0])
   if (given.length !== 1 || name === undefined) throw expected(what, path, value, 'KV_INVALID_SPEC')

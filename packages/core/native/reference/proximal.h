@@ -1,6 +1,6 @@
-// The HQQ solver, naive: refines the zero points of all groups of a block together (arXiv
-// 2309.15531 and its code, versions 0.2.2 and 0.2.8; kappa = 1.01 only in the first). Scales stay
-// as min-max found them.
+// The proximal solver (HQQ), naive: refines the zero points of all groups of a block together
+// (arXiv 2309.15531 and its code, versions 0.2.2 and 0.2.8; kappa = 1.01 only in the first). Scales
+// stay as min-max found them.
 #pragma once
 #include <cmath>
 #include <vector>
@@ -12,19 +12,19 @@ namespace reference {
 
 // 1 / scale of the min-max start. Both versions cap it at 2e4; the second takes 1 for a range that
 // is nearly 0.
-inline float HqqInverseScale(Solver solver, int top, float low, float high) {
+inline float ProximalInverseScale(Solver solver, int top, float low, float high) {
   const float range = high - low;
   float inverse = static_cast<float>(top) / range;
-  if (solver == Solver::kHqq028 && std::fabs(range) <= 1e-4f) inverse = 1.0f;
+  if (solver == Solver::kProximalConstant && std::fabs(range) <= 1e-4f) inverse = 1.0f;
   return std::fmin(inverse, 2e4f);  // a range of 0 gives infinity
 }
 
 // groups[g] lists the indices of group g in x. scale[g] and zero[g]: value = (code - zero) * scale.
-inline void SolveHqq(Solver solver, int top, const std::vector<float>& x,
-                     const std::vector<std::vector<int>>& groups, const std::vector<float>& scale,
-                     std::vector<float>* zero) {
+inline void SolveProximal(Solver solver, int top, const std::vector<float>& x,
+                          const std::vector<std::vector<int>>& groups,
+                          const std::vector<float>& scale, std::vector<float>* zero) {
   float beta = 10.0f;
-  double best = solver == Solver::kHqq022 ? 1e4 : INFINITY;
+  double best = solver == Solver::kProximalGrowing ? 1e4 : INFINITY;
   for (int iteration = 0; iteration < 20; ++iteration) {
     double error = 0;
     size_t count = 0;
@@ -44,7 +44,7 @@ inline void SolveHqq(Solver solver, int top, const std::vector<float>& x,
       }
       (*zero)[g] = static_cast<float>(sum / groups[g].size());
     }
-    if (solver == Solver::kHqq022) beta *= 1.01f;
+    if (solver == Solver::kProximalGrowing) beta *= 1.01f;
     error /= count;
     if (!(error < best)) return;  // the zero points of the worse step stay
     best = error;
