@@ -52,11 +52,11 @@ QPKV_DEVICE Queries QueriesAt(float* shared, int dim) {
   return {shared, shared + kRowsAtOnce * dim, spread, spread + kRowsAtOnce * (dim + kQueryGap)};
 }
 
-// All threads; begins and ends with a barrier.
+// All threads, none of which may be reading queries; a barrier must follow before any does, such as
+// the first of PartLogits.
 QPKV_DEVICE void LoadQueries(const DecodeRows& rows, int dim, const Queries& q) {
   const Transform transform = rows.item->key_transform;
   const int me = static_cast<int>(threadIdx.x);
-  __syncthreads();
   for (int i = me; i < kRowsAtOnce * dim; i += kDecodeThreads) {
     const int r = i / dim, c = i % dim;
     const float x = r < rows.rows

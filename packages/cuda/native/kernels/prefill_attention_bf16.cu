@@ -35,18 +35,24 @@ __global__ void PrefillBf16Kernel(PrefillAttentionArgs a) {
   const size_t kv = static_cast<size_t>(head / (a.q_heads / a.kv_heads)) * a.capacity;
   const int block_first = static_cast<int>(blockIdx.x) * kQueries;
   const int first = block_first + WarpId() * 16;
-  FragmentA q[kDepth];
-#pragma unroll
-  for (int d = 0; d < kDepth; ++d)
+  const auto query = [&](int d) {
+    FragmentA fragment;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int row = first + g + i % 2 * 8, c = 16 * d + 2 * t + i / 2 * 8;
       const float* from =
           a.q + static_cast<size_t>(row) * a.q_stride + static_cast<size_t>(head) * a.dim;
       const bool there = row < a.rows;
-      q[d].r[i] = PackBf16(there && c < a.dim ? from[c] : 0.0f,
-                           there && c + 1 < a.dim ? from[c + 1] : 0.0f);
+      fragment.r[i] = PackBf16(there && c < a.dim ? from[c] : 0.0f,
+                               there && c + 1 < a.dim ? from[c + 1] : 0.0f);
     }
+    return fragment;
+  };
+  // Registers hold those of up to 128 channels; of more they are read again for each tile.
+  constexpr bool kKept = kDepth <= 8;
+  FragmentA q[kKept ? kDepth : 1];
+#pragma unroll
+  for (int d = 0; d < (kKept ? kDepth : 0); ++d) q[d] = query(d);
   FragmentC out[2 * kDepth];
 #pragma unroll
   for (int i = 0; i < 2 * kDepth; ++i) out[i] = {{0, 0, 0, 0}};
@@ -72,11 +78,15 @@ __global__ void PrefillBf16Kernel(PrefillAttentionArgs a) {
     __syncthreads();
     FragmentC logits[kKeys / 8];
 #pragma unroll
-    for (int n = 0; n < kKeys / 8; ++n) {
-      logits[n] = {{0, 0, 0, 0}};
-      const uint32_t* row = keys + (8 * n + g) * kPitch + t;
+    for (int n = 0; n < kKeys / 8; ++n) logits[n] = {{0, 0, 0, 0}};
+#pragma unroll(kKept ? kDepth : 1)
+    for (int d = 0; d < kDepth; ++d) {
+      const FragmentA own = kKept ? q[kKept ? d : 0] : query(d);
 #pragma unroll
-      for (int d = 0; d < kDepth; ++d) Multiply(logits[n], q[d], {{row[8 * d], row[8 * d + 4]}});
+      for (int n = 0; n < kKeys / 8; ++n) {
+        const uint32_t* row = keys + (8 * n + g) * kPitch + t;
+        Multiply(logits[n], own, {{row[8 * d], row[8 * d + 4]}});
+      }
     }
     float kept[2];
 #pragma unroll
