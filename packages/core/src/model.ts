@@ -44,15 +44,21 @@ import {
 
 /**
  * A loaded model. Contexts made from it stay usable until they are disposed, also beyond `dispose()` of the model; the model itself then
- * answers KV_DISPOSED, whatever it is asked.
+ * answers KV_DISPOSED, whatever it is asked; its tokenizer and chat template stay.
  */
 export class Model {
   private readonly parts: ModelParts
   private disposed = false
   private identity: Promise<RecipeModel> | undefined
+  /** Needs no weights, so it stays when the model is disposed. */
+  readonly tokenizer: Tokenizer | undefined
+  /** Needs no weights, so it stays when the model is disposed. */
+  readonly chatTemplate: ChatTemplate | undefined
 
   constructor(parts: ModelParts) {
     this.parts = parts
+    this.tokenizer = parts.tokenizer
+    this.chatTemplate = parts.chatTemplate
   }
 
   /** Name of the op table in use. */
@@ -81,14 +87,6 @@ export class Model {
 
   get folder(): string {
     return this.alive().folder
-  }
-
-  get tokenizer(): Tokenizer | undefined {
-    return this.alive().tokenizer
-  }
-
-  get chatTemplate(): ChatTemplate | undefined {
-    return this.alive().chatTemplate
   }
 
   /** Sampling and stop tokens as the model's files suggest. */

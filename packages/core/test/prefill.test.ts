@@ -190,7 +190,7 @@ describe('prefill', () => {
     await model.dispose()
     await model.dispose()
     await throwsKv('KV_DISPOSED', /model was disposed/, () => model.prefill(ids))
-    await throwsKv('KV_DISPOSED', /model was disposed/, () => model.tokenizer)
+    expect(model.tokenizer?.decode([100])).not.toBe('') // what needs no weights stays
     await throwsKv('KV_DISPOSED', /model was disposed/, () => model.tokenize('text'))
   })
 })

@@ -54,7 +54,9 @@ export function joinSpecialTokens(
 
   for (const [i, entry] of own.entries()) {
     const part = new Part(entry, `added_tokens[${i}] of ${path}`)
-    put(readToken(part, part.count('id')))
+    const token = readToken(part, part.count('id'))
+    // The tokenizers library looks a token up in the vocabulary first.
+    put({ ...token, id: vocab.get(token.content) ?? token.id })
   }
   const decoder = config['added_tokens_decoder']
   const declared = isPlainObject(decoder) ? Object.entries(decoder) : []
