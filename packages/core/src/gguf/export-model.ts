@@ -1,10 +1,12 @@
 import { mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { kvError } from '../errors.ts'
+import { readConfig } from '../model/config.ts'
+import { mapWeights } from '../model/weight-map.ts'
 import type { TensorEntry } from '../model/safetensors.ts'
 import { loadAddon } from '../native/load-addon.ts'
 import type { GgufBlock } from '../native/addon.ts'
-import { pairedRows, tensorRows, type RowOrder } from './exported-rows.ts'
+import { huggingFaceRows, tensorRows, type RowOrder } from './exported-rows.ts'
 import { readGguf, type GgufContents } from './read-gguf.ts'
 
 /** What was written. */
@@ -34,19 +36,23 @@ export async function exportModel(path: string, folder: string): Promise<Exporte
       `${path} scales its rotary frequencies by a table of factors, which no field of a config.json holds for this family.`,
       'Export the safetensors of the original model instead.',
     )
+  const config = readConfig(contents.model.config, path)
+  mapWeights(config, contents.weights, path) // refuses what the model would miss or not know
   await mkdir(folder, { recursive: true })
   if ((await readdir(folder)).length > 0)
     throw kvError('KV_MODEL_FILE', `Expected ${folder} to be empty.`, 'Name a folder that is not there yet.')
+  const target = join(folder, WEIGHTS)
+  const weightBytes = await writeWeights(contents, config.headDim, `${target}.part`).catch(
+    async (cause: unknown) => {
+      await rm(`${target}.part`, { force: true })
+      throw cause
+    },
+  )
   const files: string[] = []
   for (const [name, value] of Object.entries(jsonFiles(contents))) {
     files.push(join(folder, name))
     await writeFile(join(folder, name), `${JSON.stringify(value, undefined, 2)}\n`)
   }
-  const target = join(folder, WEIGHTS)
-  const weightBytes = await writeWeights(contents, `${target}.part`).catch(async (cause: unknown) => {
-    await rm(`${target}.part`, { force: true })
-    throw cause
-  })
   await rename(`${target}.part`, target)
   return { files: [...files, target], weightBytes }
 }
@@ -70,11 +76,18 @@ function jsonFiles({ model, tokenizer, sampling }: GgufContents): Record<string,
 }
 
 /** Safetensors: bytes of the header as 64 bits, the header, the tensors. */
-async function writeWeights({ model, weights }: GgufContents, path: string): Promise<number> {
+async function writeWeights(
+  { model, weights }: GgufContents,
+  headDim: number,
+  path: string,
+): Promise<number> {
   const written = [...weights.tensors].map(([name, tensor]) => {
     const dtype = element(tensor.dtype) ?? 'F32'
     const bytes = tensor.shape.reduce((product, size) => product * size, dtype === 'F32' ? 4 : 2)
-    return { name, tensor, dtype, bytes, order: orderOf(name, model) }
+    const order = orderOf(name, model, headDim)
+    if (order.subtract !== 0 && dtype !== 'F32')
+      throw kvError('KV_UNSUPPORTED_MODEL', `Expected F32 in ${name} but received ${dtype}.`)
+    return { name, tensor, dtype, bytes, order }
   })
   let at = 0
   const header: Record<string, object> = { __metadata__: { format: 'pt' } }
@@ -94,7 +107,7 @@ async function writeWeights({ model, weights }: GgufContents, path: string): Pro
       if (own.length === 0) continue
       const from = await open(source, 'r')
       try {
-        for (const { tensor, dtype, order } of own) await copyTensor(from, target, tensor, dtype, order)
+        for (const { tensor, order } of own) await copyTensor(from, target, tensor, order)
       } finally {
         await from.close()
       }
@@ -108,13 +121,13 @@ async function writeWeights({ model, weights }: GgufContents, path: string): Pro
 const element = (dtype: string) => ['F32', 'F16', 'BF16'].find((name) => name === dtype)
 
 /** How rows and values of a tensor change on their way into a Hugging Face folder. */
-function orderOf(name: string, { architecture, rule, config }: GgufContents['model']): RowOrder {
+function orderOf(name: string, { architecture, rule }: GgufContents['model'], headDim: number): RowOrder {
   const { layer } = architecture.tensors
   const role = (one: string | undefined) =>
     one !== undefined && name.replace(/\.(weight|bias)$/, '').replace(/\.\d+\./, '.#.') === one
   const turned = rule.pairedRows === true && (role(layer.q) || role(layer.k))
   return {
-    headDim: turned ? Number(config['head_dim']) : 0,
+    headDim: turned ? headDim : 0,
     subtract: rule.wholeNorms === true && name.endsWith('norm.weight') ? 1 : 0,
   }
 }
@@ -123,7 +136,6 @@ async function copyTensor(
   from: FileHandle,
   target: FileHandle,
   { dtype, shape, offset, bytes }: TensorEntry,
-  written: string,
   order: RowOrder,
 ): Promise<void> {
   const { addon } = loadAddon()
@@ -140,6 +152,6 @@ async function copyTensor(
       element(dtype) === undefined
         ? Buffer.from(addon.readBlocks(dtype.toLowerCase() as GgufBlock, source).buffer)
         : source
-    await target.writeFile(pairedRows(values, source.length / rowBytes, written, order))
+    await target.writeFile(huggingFaceRows(values, source.length / rowBytes, order))
   }
 }

@@ -2,21 +2,16 @@
 export interface RowOrder {
   /** Rows of a head stand in pairs of rotated channels (0, d / 2, 1, d / 2 + 1, ...): its d. 0: they do not. */
   readonly headDim: number
-  /** What was added to each float32 value. */
+  /** What was added to each value, which is float32 then; 0: nothing. */
   readonly subtract: number
 }
 
 /** Rows of a matrix, or values of a vector. */
 export const tensorRows = (shape: readonly number[]): number => shape[0] ?? 1
 
-/** Rows in the order of a Hugging Face folder: first halves of the pairs, then second halves, head by head. */
-export function pairedRows(
-  values: Buffer,
-  rows: number,
-  dtype: string,
-  { headDim, subtract }: RowOrder,
-): Buffer {
-  if (subtract !== 0 && dtype === 'F32')
+/** Values and rows as a Hugging Face folder has them: first halves of the pairs, then second halves, head by head. */
+export function huggingFaceRows(values: Buffer, rows: number, { headDim, subtract }: RowOrder): Buffer {
+  if (subtract !== 0)
     for (let at = 0; at < values.length; at += 4) values.writeFloatLE(values.readFloatLE(at) - subtract, at)
   if (headDim === 0) return values
   const rowBytes = values.length / rows

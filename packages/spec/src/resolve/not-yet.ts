@@ -3,11 +3,11 @@ import { solverNames, solverOf } from '../method/kivi-storage.ts'
 import type { LayerPlan } from '../plan/layer-plan.ts'
 import type { TensorFormat } from '../plan/tensor-format.ts'
 
-/** The numbers of proximal solvers that kernels are written for, in one order of fields. */
 const numbersOf = (solver: object): string =>
   JSON.stringify(
     ['steps', 'norm', 'beta', 'growth', 'limit', 'flat'].map((name) => Reflect.get(solver, name) ?? null),
   )
+/** Proximal solvers that kernels are written for, by their numbers. */
 const written = new Set(
   solverNames
     .map(solverOf)
