@@ -1,13 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { markdownTable } from '@qpkv/bench-kit'
 import type { CacheRow } from './caches.ts'
 import type { PrunerRow } from './pruners.ts'
 
 const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
-  [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows]
-    .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n')
+  markdownTable({
+    columns: head.map((title, i) => ({ title, align: i === 0 ? 'left' : 'right' })),
+    rows: rows.map((cells) => ({ cells })),
+  })
 
 export const prunersTable = (rows: readonly PrunerRow[], prompts: number) =>
   table(

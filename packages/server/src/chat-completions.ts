@@ -5,6 +5,7 @@ import { readCompression, type ChatBody } from './body.ts'
 import { eventStream, type StreamEvent } from './event-stream.ts'
 import { generateOptions } from './generate-options.ts'
 import { now, usageOf } from './usage.ts'
+import { wholeReply, wireReason } from './whole-reply.ts'
 import { merged, Work, type Serving } from './work.ts'
 
 /** POST /v1/chat/completions */
@@ -70,20 +71,10 @@ function toMessage(message: ChatBody['messages'][number]): Message {
 }
 
 async function choice(work: Work, index: number, { logprobs }: ChatBody, tokenizer: Tokenizer | undefined) {
-  let content = ''
-  let reason: string | null = null
-  const calls: ToolCall[] = []
-  const told: TokenLogprob[] = []
-  for await (const event of work.events(index)) {
-    if (event.type === 'text') {
-      content += event.text
-      if (event.logprob) told.push(event.logprob)
-    } else if (event.type === 'call') calls.push(event.call)
-    else reason = wireReason(event.reason)
-  }
+  const { text, calls, told, reason } = await wholeReply(work, index)
   const message = {
     role: 'assistant',
-    content: calls.length > 0 && content === '' ? null : content,
+    content: calls.length > 0 && text === '' ? null : text,
     refusal: null,
     ...(calls.length > 0 && { tool_calls: calls.map(wireCall) }),
   }
@@ -123,8 +114,6 @@ async function* chunks(
   if (body.stream_options?.include_usage) yield { data: { ...head, choices: [], usage: usageOf(work) } }
   yield { data: '[DONE]' }
 }
-
-export const wireReason = (reason: string) => reason.replace('-', '_')
 
 const wireCall = ({ id, name, arguments: args }: ToolCall) => ({
   id,

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { ReplyRequest } from '@qpkv/chat'
 import type { Tokenizer, TokenLogprob } from '@qpkv/core'
 import { readCompression, type CompletionBody } from './body.ts'
-import { wireReason } from './chat-completions.ts'
 import { eventStream, type StreamEvent } from './event-stream.ts'
 import { generateOptions } from './generate-options.ts'
 import { now, usageOf } from './usage.ts'
+import { wholeReply, wireReason } from './whole-reply.ts'
 import { merged, Work, type Serving } from './work.ts'
 
 /** POST /v1/completions: one prompt, text or token ids. */
@@ -48,15 +48,7 @@ function readRequest(body: CompletionBody, { maxTokens }: Serving): ReplyRequest
 }
 
 async function choice(work: Work, index: number, tokenizer: Tokenizer | undefined) {
-  let text = ''
-  let reason: string | null = null
-  const told: TokenLogprob[] = []
-  for await (const event of work.events(index)) {
-    if (event.type === 'text') {
-      text += event.text
-      if (event.logprob) told.push(event.logprob)
-    } else if (event.type === 'finish') reason = wireReason(event.reason)
-  }
+  const { text, told, reason } = await wholeReply(work, index)
   return {
     index,
     text,
