@@ -123,7 +123,7 @@ async function measureAll(): Promise<void> {
         settings: chosen,
         probe,
         table,
-        rounds: { decode: [20, 60], prefill: flags.quick ? [5, 8] : [12, 24] },
+        rounds: { decode: [20, 60], prefill: flags.quick ? [8, 20] : [12, 30] },
         say: (row) => {
           rows.push(row)
           console.log(progressLine(row))

@@ -31,7 +31,7 @@ export interface PeerSettings {
 }
 
 export const FULL = 'none+none'
-const SAME_WIDTH = 0.03
+const SAME_WIDTH = 0.02
 
 /** Tries flash attention and threads at one depth. */
 export async function choosePeer(

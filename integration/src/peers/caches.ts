@@ -41,7 +41,7 @@ interface Line {
 
 /**
  * Every prompt through every program, one after another in an order that rotates; lines that `log` has already are not asked again.
- * Rows in the order of the sides.
+ * Rows in the order of the sides; their times are medians over the first `timed` prompts.
  */
 export async function compareCaches(
   sides: readonly Side[],
@@ -49,6 +49,7 @@ export async function compareCaches(
   answerTokens: number,
   decode: (ids: readonly number[]) => string,
   log: string,
+  timed = prompts.length,
 ): Promise<{
   readonly rows: readonly CacheRow[]
   readonly facts: Readonly<Record<string, PlayerFacts>>
@@ -89,7 +90,7 @@ export async function compareCaches(
     rows: sides.flatMap((side) => {
       const played = playedBy(side)
       return ['full', ...Object.keys(side.settings)].map((cache) =>
-        cacheRow(side.name, cache, played, prompts, decode),
+        cacheRow(side.name, cache, played, prompts, decode, timed),
       )
     }),
     facts: Object.fromEntries(started.map(({ side, facts }) => [side.name, facts])),
@@ -105,6 +106,7 @@ function cacheRow(
   played: readonly Played[],
   prompts: readonly CachePrompt[],
   decode: (ids: readonly number[]) => string,
+  timed: number,
 ): CacheRow {
   const of = (read: (row: PlayedRow) => number) =>
     played.map(({ rows }) => {
@@ -124,7 +126,7 @@ function cacheRow(
     kl: kl.mean,
     klInterval: { low: kl.low, high: kl.high },
     top1: mean(of((row) => row.top1)),
-    prefillMs: median(of((row) => row.prefillMs)),
-    tokenMs: median(of((row) => row.tokenMs)),
+    prefillMs: median(of((row) => row.prefillMs).slice(0, timed)),
+    tokenMs: median(of((row) => row.tokenMs).slice(0, timed)),
   }
 }

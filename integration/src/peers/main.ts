@@ -1,7 +1,8 @@
-// pnpm bench:peers [--file FILE] [--python PYTHON] [--only pruners|caches] [--prompts N] [--sentences N] [--share X] [--threads N]
-//   [--out REPORT.json] [--markdown PAGE.md]
+// pnpm bench:peers [--file FILE] [--python PYTHON] [--only pruners|caches] [--prompts N] [--timed N] [--sentences N] [--share X]
+//   [--threads N] [--out REPORT.json] [--markdown PAGE.md]
 // One model and the same prompts in qpkv and in the tools that people use today. `pruners`: which tokens kvpress keeps, and which we do. `caches`:
 // answers, divergence, bytes and times of caches here, in node-llama-cpp and in transformers, prompt by prompt in turn.
+// A run goes on where it stopped: `--prompts 12` on an idle machine, then `--prompts 100 --timed 12` whenever, gives times of the first alone.
 // PYTHON needs: pip install kvpress==0.5.5 transformers==5.2.0 gguf optimum-quanto hqq accelerate
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     python: { type: 'string', default: 'python3' },
     only: { type: 'string' },
     prompts: { type: 'string', default: '100' },
+    timed: { type: 'string' },
     sentences: { type: 'string', default: '50' },
     facts: { type: 'string', default: '2' },
     share: { type: 'string', default: '0.25' },
@@ -49,6 +51,7 @@ for (let seed = 1; prompts.length < Number(values.prompts); seed++) {
 const asked = (part: string) => values.only === undefined || values.only === part
 
 const share = Number(values.share)
+const timed = Number(values.timed ?? prompts.length)
 const pruners = asked('pruners')
   ? await comparePruners(file, prompts, ANSWER, { share, python: values.python, folder })
   : undefined
@@ -59,6 +62,7 @@ const caches = asked('caches')
       ANSWER,
       (ids) => tokenizer.decode(ids),
       join(folder, 'peer-caches.jsonl'),
+      timed,
     )
   : undefined
 
@@ -69,6 +73,7 @@ const report = {
   table: model.table,
   threads: Number(values.threads),
   prompts: prompts.length,
+  timedPrompts: timed,
   tokens: mean(prompts.map(({ ids }) => ids.length)),
   share,
   pruners,
