@@ -47,7 +47,7 @@ test('lanes that are the same but come out 5 % apart make the row not measured',
   expect(holdsOne({ low: 0.9, high: 1.1 })).toBe(false)
 })
 
-test('the order turns, and rounds without two cores are dropped', async () => {
+test('every order comes in turn, and rounds without two cores are dropped', async () => {
   const order: string[] = []
   const lanes = [lane(OURS, 10, 0, order), lane(AGAIN, 10, 0, order), lane(PEER, 15, 0, order)]
   let asked = 0
@@ -58,8 +58,9 @@ test('the order turns, and rounds without two cores are dropped', async () => {
   })
   expect(rounds.counted).toBe(20)
   expect(rounds.dropped).toBeGreaterThanOrEqual(19)
-  // The first three calls do not count; rounds begin with another lane each.
-  expect([order[3], order[6], order[9], order[12]]).toEqual([OURS, AGAIN, PEER, OURS])
+  // The first three calls do not count.
+  const orders = Array.from({ length: 6 }, (_, i) => order.slice(3 + 3 * i, 6 + 3 * i).join())
+  expect(new Set(orders).size).toBe(6)
 })
 
 test('rounds are added while identical lanes are apart, and end', async () => {
