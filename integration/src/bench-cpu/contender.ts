@@ -1,3 +1,4 @@
+import type { ModelPrecision } from '@qpkv/core'
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
@@ -12,7 +13,13 @@ export interface Prefill {
 
 /** What both processes do, each call alone. Times are milliseconds, taken in the process. */
 export interface Calls {
-  open: (setting: { file: string; threads: number; table?: string; install?: string }) => { table?: string }
+  open: (setting: {
+    file: string
+    threads: number
+    table?: string
+    precision?: ModelPrecision
+    install?: string
+  }) => { table?: string }
   prefill: (setting: Prefill) => number
   /** A token's time over so many, after the first; the cache is then as before. */
   decode: (setting: { cache: string; tokens: number }) => number

@@ -5,7 +5,7 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { machineFacts, type MachineFacts } from '@qpkv/bench-kit'
-import { packedSettings } from '@qpkv/core'
+import { packedSettings, type ModelPrecision } from '@qpkv/core'
 import { HostProbe } from '../bench/host-probe.ts'
 import { oneBillion, writeRandomGguf, type RandomFormat, type Shape } from '../bench/random-gguf.ts'
 import { Contender } from './contender.ts'
@@ -55,7 +55,17 @@ const { values: flags } = parseArgs({
   },
 })
 
-const parts = ['int4', 'int8', 'bf16', 'heads-128', 'long', 'methods', 'kernels'] as const
+const parts = [
+  'int4',
+  'int4-fast',
+  'int8',
+  'int8-fast',
+  'bf16',
+  'heads-128',
+  'long',
+  'methods',
+  'kernels',
+] as const
 type Part = (typeof parts)[number]
 
 const headsOf128: Shape = { ...oneBillion, layers: 8, queryHeads: 16, kvHeads: 4, headDim: 128 }
@@ -72,7 +82,7 @@ function wantedParts(): Set<Part> {
     return part
   }
   if (flags.only !== undefined) return new Set(flags.only.split(',').map(known))
-  return new Set(flags.quick ? ['int4', 'kernels'] : parts)
+  return new Set(flags.quick ? ['int4', 'int4-fast', 'kernels'] : parts)
 }
 
 async function measureAll(): Promise<void> {
@@ -98,6 +108,7 @@ async function measureAll(): Promise<void> {
     format: RandomFormat,
     work: (bench: Bench, file: string) => Promise<void>,
     withPeer = true,
+    precision: ModelPrecision = 'bf16',
   ): Promise<void> => {
     const file = join(folder, 'random.gguf')
     writeRandomGguf(file, shape, format)
@@ -107,6 +118,7 @@ async function measureAll(): Promise<void> {
       const opened = await ours.call('open', {
         file,
         threads,
+        precision,
         ...(flags.table !== undefined && { table: flags.table }),
       })
       table = opened.table ?? ''
@@ -153,6 +165,26 @@ async function measureAll(): Promise<void> {
         }
         if (wanted.has('long')) await longRows(bench)
       })
+    const fast = async (bench: Bench, what: string) => {
+      await shortRows(bench, what)
+      await streamsRow(bench, `8 streams at once, ${what}`)
+    }
+    if (wanted.has('int4-fast'))
+      await withModel(
+        oneBillion,
+        'q4_0',
+        (bench) => fast(bench, '4-bit weights, bf16-fast'),
+        true,
+        'bf16-fast',
+      )
+    if (wanted.has('int8-fast'))
+      await withModel(
+        oneBillion,
+        'q8_0',
+        (bench) => fast(bench, '8-bit weights, bf16-fast'),
+        true,
+        'bf16-fast',
+      )
     if (wanted.has('int8')) await withModel(oneBillion, 'q8_0', (bench) => shortRows(bench, '8-bit weights'))
     if (wanted.has('bf16'))
       await withModel(oneBillion, 'bf16', async (bench) => {

@@ -19,8 +19,13 @@ const greedy = (context: Context, maxTokens: number) =>
   context.generate({ maxTokens, temperature: 0, stopTokens: [] })
 
 const calls: Handlers = {
-  async open({ file, threads, table }) {
-    loaded = await loadModel(file, { threads, methods: registry, ...(table !== undefined && { table }) })
+  async open({ file, threads, table, precision }) {
+    loaded = await loadModel(file, {
+      threads,
+      methods: registry,
+      ...(table !== undefined && { table }),
+      ...(precision !== undefined && { precision }),
+    })
     return { table: loaded.table }
   },
 

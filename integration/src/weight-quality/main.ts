@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pairedShareInterval, stratifiedMean, textTable } from '@qpkv/bench-kit'
-import { loadModel, type Model, type WeightsMode } from '@qpkv/core'
+import { loadModel, type Model, type ModelPrecision, type WeightsMode } from '@qpkv/core'
 import { modelFolder, needleCases } from '@qpkv/reference-model'
 import { formatBytes } from '@qpkv/spec'
 import { divergence, logitsOf, ownTexts } from './divergence.ts'
@@ -32,8 +32,13 @@ async function report(folder: string): Promise<void> {
   const found = folder === modelFolder ? await needles(stored) : undefined
   const rows = [['stored', formatBytes(stored.weightBytes), '0', '100.00 %', needleText(found, found)]]
   const perText = new Map<string, readonly number[]>()
-  const measure = async (name: string, path: string, weights: WeightsMode) => {
-    await using model = await loadModel(path, { weights })
+  const measure = async (
+    name: string,
+    path: string,
+    weights: WeightsMode,
+    precision: ModelPrecision = 'bf16',
+  ) => {
+    await using model = await loadModel(path, { weights, precision })
     const logits = await logitsOf(model, texts)
     const { vocabSize } = model.config
     const { kl, top1 } = divergence(wanted, logits, vocabSize)
@@ -47,6 +52,8 @@ async function report(folder: string): Promise<void> {
   }
   await measure('int8', folder, 'int8')
   await measure('int4', folder, 'int4')
+  await measure('int8, bf16-fast', folder, 'int8', 'bf16-fast')
+  await measure('int4, bf16-fast', folder, 'int4', 'bf16-fast')
   const copy = mkdtempSync(join(tmpdir(), 'qpkv-rounded-'))
   try {
     roundLikeGguf(folder, copy)

@@ -31,7 +31,10 @@ export const addModelOptions = (command: Command): Command =>
     .option('--device <device>', 'cpu (default), cuda:N, or auto: a GPU where @qpkv/cuda finds one')
     .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
     .option('--table <NAME>', 'op table, such as avx2 (default: the fastest here)')
-    .option('--precision <mode>', 'bf16, bf16-fast (activations in bf16 too) or f32 (for checks)')
+    .option(
+      '--precision <mode>',
+      'bf16, bf16-fast (activations in bf16, too, or in bytes beside 8- and 4-bit weights) or f32 (for checks)',
+    )
     .option('--weights <mode>', 'auto (default) and stored lose nothing; int8 and int4 round the matrices')
 
 /** Loads the model that the flags name. */

@@ -50,7 +50,7 @@ const canaryText = ({ verdict, asked, full, found, ms, tokens }: CanaryReport): 
 /** `int4: 4 bit in groups of 32 3.4 MiB, 8 bit in groups of 32 1.0 MiB; products of 16-bit words`. */
 function weightsText({ weights, precision }: ContextReport['engine']): string {
   const formats = Object.entries(weights.formats).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`)
-  const products = { none: 'float32', words: '16-bit words', bf16: 'bf16' }
+  const products = { none: 'float32', words: '16-bit words', bytes: 'bytes', bf16: 'bf16' }
   const kinds = weights.activations.map((kind) => products[kind]).join(' and ')
   return `${weights.mode}: ${formats.join(', ')}; products of ${kinds} (${precision})`
 }

@@ -2,6 +2,7 @@
 // the scales of weights and activations turn into float32. An output is the sum over groups in
 // order, whatever m is: one row gives the same bits as many.
 #pragma once
+#include "kernels/matmul_panels.inl.h"
 #include "kernels/weight_panel.inl.h"
 #include "kernels/word_rows.inl.h"
 
@@ -156,7 +157,8 @@ void WordAnyRows(int count, const WordBlock& block, int col, int group_size, int
 template <int kWidth>
 void MultiplyWords(Stream& stream, const MatmulArgs& args) {
   const WeightFormat format = args.weight.format;
-  const WordRows rows = PackWordRows(stream, args.x, args.m, args.weight.k, format.group);
+  const WordRows rows = PackWordRows(stream, args.x, args.m, args.weight.k, format.group,
+                                     args.products == Products::kShort);
   const size_t panel_bytes = WeightPanelBytes(format, args.weight.k),
                group_bytes = GroupOf(format).bytes;
   const bool minimum = format.minimum != WeightMinimum::kNone;

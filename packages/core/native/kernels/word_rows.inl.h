@@ -2,6 +2,7 @@
 // group's largest value takes 15 bits and its sign. Ten times as exact as rounding to bf16 or more,
 // and products with codes of weights are then exact in int32: 32 * 255 * 2^15 < 2^31.
 #pragma once
+#include "kernels/byte_rows.inl.h"
 
 namespace qpkv {
 namespace {
@@ -49,7 +50,18 @@ QPKV_INLINE void PackWordGroup(const float* x, int count, int group, uint32_t* p
   *sum = static_cast<int32_t>(ReduceAdd(Add(p, q)));  // at most 2^20: exact
 }
 
-WordRows PackWordRows(Stream& stream, const float* x, int m, int k, int group) {
+// The same from -127 to 127, for instruction sets that have no dots of bytes.
+QPKV_INLINE void PackByteGroup(const float* x, int count, int group, uint32_t* pairs, float* scale,
+                               int32_t* sum) {
+  const ByteGroup bytes = RoundByteGroup(x, count);
+  alignas(64) uint32_t both[16];
+  StoreWords(both, ToInt(bytes.first), ToInt(bytes.second));
+  __builtin_memcpy(pairs, both, sizeof(uint32_t) * (group / 2));
+  *scale = bytes.scale;
+  *sum = static_cast<int32_t>(ReduceAdd(Add(bytes.first, bytes.second)));
+}
+
+WordRows PackWordRows(Stream& stream, const float* x, int m, int k, int group, bool as_bytes) {
   WordRows rows;
   rows.groups = static_cast<int>(DivideUp(k, group));
   // One cache line of padding keeps the rows of a tile out of each other's cache sets.
@@ -66,9 +78,10 @@ WordRows PackWordRows(Stream& stream, const float* x, int m, int k, int group) {
       for (int g = 0; g < rows.groups; ++g) {
         const int rest = k - g * group, count = rest < group ? rest : group;
         const size_t cell = static_cast<size_t>(r) * rows.groups + g;
-        PackWordGroup(x + static_cast<size_t>(r) * k + g * group, count, group,
-                      rows.pairs + r * rows.pair_stride + g * (group / 2), rows.scales + cell,
-                      rows.sums + cell);
+        (as_bytes ? PackByteGroup : PackWordGroup)(
+            x + static_cast<size_t>(r) * k + g * group, count, group,
+            rows.pairs + r * rows.pair_stride + g * (group / 2), rows.scales + cell,
+            rows.sums + cell);
       }
   });
   return rows;

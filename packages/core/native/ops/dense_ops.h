@@ -50,7 +50,7 @@ struct PackWeightArgs {
 enum class Products : uint8_t {
   kFloat,  // float32: nothing
   kWords,  // coded weights: activations to 16-bit words, a power-of-two scale per group of features
-  kShort,  // exact weights: both to bf16
+  kShort,  // exact weights: both to bf16; coded weights: activations to bytes, a scale per group
 };
 
 struct MatmulArgs {

@@ -163,5 +163,24 @@ void RoundToWords(const float* x, int k, int group, std::vector<double>* out) {
   }
 }
 
+void RoundToBytes(const float* x, int k, int group, std::vector<double>* out) {
+  for (int begin = 0; begin < k; begin += group) {
+    const int end = k < begin + group ? k : begin + group;
+    float most = 0;
+    bool finite = true;
+    for (int i = begin; i < end; ++i) {
+      finite = finite && std::isfinite(x[i]);
+      most = std::fmax(most, std::fabs(x[i]));
+    }
+    // In float32, as every table has it: which of two bytes a value rounds to must not differ.
+    const float inverse = most > 1e-30f ? 127.0f / most : 0.0f, scale = most / 127.0f;
+    for (int i = begin; i < end; ++i) {
+      const float scaled = x[i] * inverse;
+      (*out)[static_cast<size_t>(i)] =
+          finite ? static_cast<double>(std::nearbyint(scaled)) * scale : NAN;
+    }
+  }
+}
+
 }  // namespace reference
 }  // namespace qpkv

@@ -14,6 +14,8 @@ double CodedWeight(const PackedWeight& weight, int row, int column);
 void PackCodedRow(const PackWeightArgs& args, int row);
 // x [k] as 16-bit words with a power-of-two scale per group.
 void RoundToWords(const float* x, int k, int group, std::vector<double>* out);
+// x [k] as bytes -127..127 with a float scale per group, the largest value at 127.
+void RoundToBytes(const float* x, int k, int group, std::vector<double>* out);
 
 }  // namespace reference
 }  // namespace qpkv

@@ -76,7 +76,8 @@ void Matmul(Stream&, const MatmulArgs& args) {
   for (int row = 0; row < args.m; ++row) {
     const float* from = args.x + static_cast<size_t>(row) * w.k;
     x.assign(from, from + w.k);
-    if (!exact && args.products != Products::kFloat) RoundToWords(from, w.k, w.format.group, &x);
+    if (!exact && args.products == Products::kWords) RoundToWords(from, w.k, w.format.group, &x);
+    if (!exact && args.products == Products::kShort) RoundToBytes(from, w.k, w.format.group, &x);
     // f16 and f32 weights are multiplied in float32 whatever the products.
     if (exact && args.products == Products::kShort && w.format.element == Element::kBf16)
       for (double& value : x) value = RoundToBf16(static_cast<float>(value));

@@ -284,9 +284,9 @@ QPKV_TEST(MatmulCodedRowsAlone) {
       }
 }
 
-// Words are at least ten times as exact as rounding to bf16, and a value that is no number stays
-// one in its row alone.
-QPKV_TEST(MatmulWords) {
+// Words are at least ten times as exact as rounding to bf16, bytes within a hundredth of the
+// product, and a value that is no number stays one in its row alone.
+QPKV_TEST(MatmulRounded) {
   Random random(24);
   const int m = 3, n = 64, k = 512;
   const std::vector<float> source = random.Normals(static_cast<size_t>(n) * k);
@@ -311,14 +311,19 @@ QPKV_TEST(MatmulWords) {
     const double bf16 =
         distance(multiply(exact, Products::kShort), multiply(exact, Products::kFloat));
     Expect(Label("%s words %g, bf16 %g", ops->name, words, bf16), words * 10 < bf16);
-    for (float bad : {NAN, INFINITY}) {
-      x[k + 40] = bad;
-      const std::vector<float> out = multiply(coded, Products::kWords);
-      for (int i = 0; i < m * n; ++i)
-        Expect(Label("%s row %d with %g", ops->name, i / n, bad),
-               std::isnan(out[static_cast<size_t>(i)]) == (i / n == 1));
-      x[k + 40] = 0;
-    }
+    const std::vector<float> full = multiply(coded, Products::kFloat);
+    const double bytes = distance(multiply(coded, Products::kShort), full),
+                 size = distance(full, std::vector<float>(full.size()));
+    Expect(Label("%s bytes %g of %g", ops->name, bytes, size), bytes > 0 && bytes < 0.01 * size);
+    for (Products products : {Products::kWords, Products::kShort})
+      for (float bad : {NAN, INFINITY}) {
+        x[k + 40] = bad;
+        const std::vector<float> out = multiply(coded, products);
+        for (int i = 0; i < m * n; ++i)
+          Expect(Label("%s row %d with %g", ops->name, i / n, bad),
+                 std::isnan(out[static_cast<size_t>(i)]) == (i / n == 1));
+        x[k + 40] = 0;
+      }
   }
 }
 

@@ -40,7 +40,7 @@ export interface NativeEngine {
 /**
  * `bf16` (default): weights as stored, float32 activations, a cache of bf16 elements. `bf16-fast`: matrix
  * products and prefill attention round both factors to bf16, at about twice the speed where the CPU has bf16
- * dots. `f32`: float32 throughout, cache included.
+ * dots; products with weights in 8 and 4 bits round activations to bytes, 32 under one scale. `f32`: float32 throughout, cache included.
  */
 export type ModelPrecision = 'bf16' | 'bf16-fast' | 'f32'
 

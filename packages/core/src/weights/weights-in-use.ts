@@ -14,9 +14,10 @@ export interface WeightsInUse {
   readonly place: 'memory' | 'packed file'
   /**
    * What activations are rounded to before they meet the weights: `none` (float32), `words` (16-bit words with a power-of-two
-   * scale per group of features, with matrices in codes) or `bf16`, then the weights too.
+   * scale per group of features, with matrices in codes), `bytes` (-127 to 127 with a scale per group, with matrices in codes and
+   * `bf16-fast`) or `bf16`, then the weights too.
    */
-  readonly activations: readonly ('none' | 'words' | 'bf16')[]
+  readonly activations: readonly ('none' | 'words' | 'bytes' | 'bf16')[]
 }
 
 export function weightsInUse(
@@ -27,7 +28,7 @@ export function weightsInUse(
 ): WeightsInUse {
   const activations = matrices.map(({ format }) => {
     if (precision === 'f32') return 'none'
-    if (!isExact(format)) return 'words'
+    if (!isExact(format)) return precision === 'bf16-fast' ? 'bytes' : 'words'
     return precision === 'bf16-fast' ? 'bf16' : 'none'
   })
   return {

@@ -21,6 +21,18 @@ describe('weights', () => {
     },
   )
 
+  it('meet activations in bytes in bf16-fast, and report says so', async () => {
+    await using accurate = await load('int4')
+    await using fast = await loadModel(modelFolder, { weights: 'int4', precision: 'bf16-fast', threads: 2 })
+    const [a, b] = [(await accurate.logits(ids)).logits, (await fast.logits(ids)).logits]
+    const size = (x: Float32Array) => Math.hypot(...x.subarray(-500))
+    const apart = size(a.map((x, i) => x - (b[i] ?? NaN))) / size(a)
+    expect(apart).toBeGreaterThan(0)
+    expect(apart).toBeLessThan(0.05)
+    await using context = await fast.prefill(ids)
+    expect(context.report.engine.weights.activations).toEqual(['bytes'])
+  })
+
   it('in use are named by model and report', async () => {
     await using model = await load('int4')
     const context = await model.prefill(ids)

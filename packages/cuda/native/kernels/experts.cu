@@ -49,18 +49,18 @@ __global__ void RouteKernel(ExpertsArgs a, int32_t* choice, float* weight) {
   for (int i = 0; i < a.chosen; ++i) weight[i] /= sum;
 }
 
-// x as the products of an expert's weights see it: words for codes. Blocks (groups, row).
+// x as the products of an expert's weights see it: words or bytes for codes. Blocks (groups, row).
 __global__ void RoundRowsKernel(const PackedWeight* first, const float* x, int k, Products products,
                                 float* out) {
   const WeightFormat format = first->format;
-  const bool words = !IsExact(format) && products != Products::kFloat;
-  const int size = words ? format.group : 16;
+  const bool coded = !IsExact(format) && products != Products::kFloat;
+  const int size = coded ? format.group : 16;
   const int at = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * size;
   x += static_cast<size_t>(blockIdx.y) * k;
   out += static_cast<size_t>(blockIdx.y) * k;
   const int count = k - at < size ? k - at : size;
   if (count <= 0) return;
-  if (words) return RoundGroupToWords(x + at, count, out + at);
+  if (coded) return RoundGroup(products, x + at, count, out + at);
   const bool bf16 =
       IsExact(format) && format.element == Element::kBf16 && products == Products::kShort;
   for (int i = at; i < at + count; ++i) out[i] = bf16 ? RoundToBf16(x[i]) : x[i];

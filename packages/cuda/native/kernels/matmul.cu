@@ -28,11 +28,11 @@ __global__ void MatmulKernel(MatmulArgs a) {
 }
 
 // A thread per group: blocks (groups of a row, row).
-__global__ void RoundToWordsKernel(const float* x, int k, int group, float* out) {
+__global__ void RoundGroupsKernel(const float* x, int k, int group, Products products, float* out) {
   const int g = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x), first = g * group;
   if (first >= k) return;
   const size_t at = static_cast<size_t>(blockIdx.y) * k + first;
-  RoundGroupToWords(x + at, k - first < group ? k - first : group, out + at);
+  RoundGroup(products, x + at, k - first < group ? k - first : group, out + at);
 }
 
 }  // namespace
@@ -55,14 +55,14 @@ void Matmul(Stream& stream, const MatmulArgs& args) {
       continue;
     }
     if (!IsExact(format) && args.products != Products::kFloat) {
-      float* words = static_cast<float*>(
+      float* rounded = static_cast<float*>(
           on.Scratch(Slot::kSource, sizeof(float) * a.m * static_cast<size_t>(a.weight.k)));
-      if (words == nullptr) return;
+      if (rounded == nullptr) return;
       const int groups = static_cast<int>(DivideUp(a.weight.k, format.group));
-      QPKV_LAUNCH(on.queue, RoundToWordsKernel,
+      QPKV_LAUNCH(on.queue, RoundGroupsKernel,
                   dim3(BlocksFor(groups, 128), static_cast<unsigned>(a.m)), 128, 0, a.x, a.weight.k,
-                  format.group, words);
-      a.x = words;
+                  format.group, a.products, rounded);
+      a.x = rounded;
     }
     if (a.m == 1)
       QPKV_LAUNCH(on.queue, MatmulKernel<1>, dim3(panels), kProductThreads, 0, a);

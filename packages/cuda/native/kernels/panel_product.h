@@ -81,7 +81,7 @@ QPKV_DEVICE void PanelProduct(const PackedWeight& w, int panel_index, const floa
   }
 }
 
-// x as 16-bit words with a power-of-two scale per group of features: what coded products see.
+// x as 16-bit words with a power-of-two scale per group of features.
 QPKV_DEVICE void RoundGroupToWords(const float* x, int count, float* out) {
   float most = 0, sum = 0;
   for (int i = 0; i < count; ++i) {
@@ -93,6 +93,23 @@ QPKV_DEVICE void RoundGroupToWords(const float* x, int count, float* out) {
   exponent = (exponent < -111 ? -111 : exponent) - 15;
   for (int i = 0; i < count; ++i)
     out[i] = IsNan(sum) ? sum : ldexpf(fminf(32767.0f, rintf(ldexpf(x[i], -exponent))), exponent);
+}
+
+// x as bytes -127..127 with a float scale per group of features, its largest value at 127.
+QPKV_DEVICE void RoundGroupToBytes(const float* x, int count, float* out) {
+  float most = 0, sum = 0;
+  for (int i = 0; i < count; ++i) {
+    most = fmaxf(most, fabsf(x[i]));
+    sum += x[i] - x[i];
+  }
+  const float inverse = most > 1e-30f ? 127.0f / most : 0.0f, scale = most / 127.0f;
+  for (int i = 0; i < count; ++i) out[i] = IsNan(sum) ? sum : rintf(x[i] * inverse) * scale;
+}
+
+// x as coded products see it.
+QPKV_DEVICE void RoundGroup(Products products, const float* x, int count, float* out) {
+  if (products == Products::kShort) return RoundGroupToBytes(x, count, out);
+  RoundGroupToWords(x, count, out);
 }
 
 }  // namespace cuda

@@ -28,6 +28,10 @@
 //     through a table. LookupU16 gives words.
 //     DotWords(acc, a, b): pair dot of signed words, exact in int32; SetWordPair: one pair for all
 //     lanes; StoreWords: 32 integers as words; F16BitsToFloat: a half in each lane's low word.
+//   ByteSums   16 sums of byte dots: BeginByteDots(from), then DotBytes(sums, codes, factors),
+//   0..2^width - 1 by
+//     -127..127, four of each a lane, at most eight times; EndByteDots(sums, from): exact int32.
+//     HasByteDots(width): whether that is worth more than words here.
 //   Memory formats
 //     LoadBf16 StoreBf16 LoadF16 StoreF16 (+ N), LoadU8 (codes to floats), LoadU8I, StoreU8.
 //     Lookup16, Lookup256: float tables by lane index.

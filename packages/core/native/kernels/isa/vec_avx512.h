@@ -249,6 +249,18 @@ QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) {
   asm("vpdpwssd %2, %1, %0" : "+v"(acc.v) : "v"(a.v), "v"(b.v));
   return acc;
 }
+// Sums of byte dots: codes 0..255 by signed bytes, exact in int32. They begin at a number of their
+// own.
+struct ByteSums {
+  __m512i v;
+};
+constexpr bool HasByteDots(int /*width*/) { return true; }
+QPKV_INLINE ByteSums BeginByteDots(const int32_t* from) { return {_mm512_set1_epi32(*from)}; }
+QPKV_INLINE ByteSums DotBytes(ByteSums acc, U16x32 codes, U16x32 x) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc.v) : "v"(codes.v), "v"(x.v));
+  return acc;
+}
+QPKV_I EndByteDots(ByteSums acc, const int32_t* /*from*/) { return {acc.v}; }
 QPKV_U SetWordPair(const uint32_t* pair) { return {_mm512_set1_epi32(static_cast<int>(*pair))}; }
 // 32 consecutive integers in -32768..32767 as words.
 QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {

@@ -289,6 +289,19 @@ QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) {
   const Ints x = BitCast<Ints>(a.v), y = BitCast<Ints>(b.v);
   return {acc.v + ((x << 16) >> 16) * ((y << 16) >> 16) + (x >> 16) * (y >> 16)};
 }
+// Sums of byte dots: codes 0..255 by signed bytes, exact in int32. They begin at a number of their
+// own.
+struct ByteSums {
+  Ints v;
+};
+constexpr bool HasByteDots(int /*width*/) { return true; }
+QPKV_INLINE ByteSums BeginByteDots(const int32_t* from) { return {Ints{} + *from}; }
+QPKV_INLINE ByteSums DotBytes(ByteSums acc, U16x32 codes, U16x32 factors) {
+  const Ints a = BitCast<Ints>(codes.v), b = BitCast<Ints>(factors.v);
+  for (int i = 0; i < 32; i += 8) acc.v += ((a >> i) & 255) * ((b << (24 - i)) >> 24);
+  return acc;
+}
+QPKV_I EndByteDots(ByteSums acc, const int32_t* /*from*/) { return {acc.v}; }
 QPKV_U SetWordPair(const uint32_t* pair) { return {BitCast<Halves>(Words{} + *pair)}; }
 // 32 consecutive integers in -32768..32767 as words.
 QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
