@@ -85,14 +85,14 @@ export const ${symbol} = defineAllocator({
   },
   sharing: {
     group: 'pruner',
-    about: 'places of the heads of the KV cache',
+    about: 'slots of the heads of the KV cache',
     suite: 'testSharing',
     options: '| `floor` | `0.5` | a number from 0 to 1 | Part of its equal share that every head keeps. |',
     use: beside('share'),
     source: (name, symbol) => `import { defineSharing, number } from '@qpkv/spec'
 
 /**
- * ${name}: say here in one sentence how the heads of a layer share its places.
+ * ${name}: say here in one sentence how the heads of a layer share its slots.
  * They compete by their scores, until you write your own rule: see ${guide('sharing')}.
  */
 export const ${symbol} = defineSharing({

@@ -181,7 +181,7 @@ test('every score goes with every allocator and every sharing, and runs', async 
     const { bytes, kept } = context.report
     expect(bytes.allocated, texts[index]).toBe(bytes.planned)
     expect(
-      // Where all layers share places a head may end without any.
+      // Where all layers share slots a head may end without any.
       kept.flat().some((count) => count > 0) &&
         (texts[index]!.includes('model-wide') || kept.flat().every((count) => count > 0)),
       texts[index],

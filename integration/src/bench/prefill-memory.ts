@@ -51,7 +51,7 @@ if (process.argv[2] === 'child') {
       full: shape.layers * 2 * 2 * shape.kvHeads * shape.headDim,
     }
     for (const tokens of [4096, 8192, 16384])
-      // Places shared by all layers hold exact K and V until the end; a replay is as long as the prompt.
+      // Slots shared by all layers hold exact K and V until the end; a replay is as long as the prompt.
       for (const spec of [
         'snapkv+kivi:bits=4@512t',
         'none+none',

@@ -203,7 +203,7 @@ describe('a grid', () => {
     expect(await count('qpruningkv')).toBeGreaterThan(await count('official'))
   })
 
-  it('says which options belong to the other kind of needle, and settles its own', async () => {
+  it('says which options belong to the other kind of needle, and decides its own', async () => {
     const tools = { model: fakeModel(), modelName: 'm', identity, meet: () => undefined }
     await expect(prepareRun(needle, { ...options, keys: 3 }, tools)).rejects.toThrow(
       /no option "keys" with the form plain/,

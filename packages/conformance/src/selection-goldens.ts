@@ -99,9 +99,9 @@ export function compareKept(
     for (const t of kept) if (!own.has(t)) differences.push(`token ${t} is missing`)
     return differences
   }
-  const places = kept.length - window
-  if (places <= 0) return differences
-  const boundary = [...scores].sort((a, b) => b - a)[places - 1]!
+  const slots = kept.length - window
+  if (slots <= 0) return differences
+  const boundary = [...scores].sort((a, b) => b - a)[slots - 1]!
   const tolerance = 2e-5 * Math.abs(boundary)
   scores.forEach((score, t) => {
     if (score > boundary + tolerance && !own.has(t)) differences.push(`token ${t} is missing`)

@@ -166,7 +166,7 @@ export function testPruner({ test, pruner }: { test: TestFunction; pruner: AnyPr
           heads,
           tokens,
           tokenIds: Int32Array.from({ length: tokens }, (_, t) => (t * 31) % 97),
-          places: Array.from({ length: heads }, () => Math.ceil(tokens / 3)),
+          slots: Array.from({ length: heads }, () => Math.ceil(tokens / 3)),
           protect: { first: 0, last: 8 },
         }
         const first = score({ ...observed, scores: scores.slice() })

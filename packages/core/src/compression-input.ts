@@ -13,7 +13,7 @@ import {
   type RecipeProtocol,
   type SpecInput,
 } from '@qpkv/spec'
-import { settleCanary, type CanaryOptions } from './canary/canary-options.ts'
+import { resolveCanary, type CanaryOptions } from './canary/canary-options.ts'
 import type { ResolvedSpec } from './resolve-all.ts'
 
 /** A recipe in place of a spec. What it does not hold for is refused: other models, lengths, protocols. */
@@ -47,7 +47,7 @@ export async function readInput(input: CompressionInput): Promise<ReadInput> {
   if (typeof input === 'string') return { spec: parseSpec(input) }
   if (!isPlainObject(input)) return { spec: checkSpec(input) }
   const { canary: wanted, ...rest } = input
-  const canary = settleCanary(wanted)
+  const canary = resolveCanary(wanted)
   if (!isRecipeInput(rest)) return { spec: checkSpec(rest), canary }
   refuseUnknown({ ...rest }, ['recipe', 'protocol'], 'compression')
   const { recipe: given, protocol } = rest

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { requireRecipe, type CompressionPlan } from '@qpkv/spec'
 import { abortedBy, endedBy, throwIfAborted } from './aborted.ts'
 import { fromNative, kvError } from './errors.ts'
-import { generate, settleGenerate, type GenerateOptions } from './generate/generate.ts'
+import { generate, resolveGenerate, type GenerateOptions } from './generate/generate.ts'
 import { Run } from './generate/run.ts'
 import type { TemplateOptions } from './model/chat-template.ts'
 import type { ModelParts } from './model-parts.ts'
@@ -140,7 +140,7 @@ export class Context {
    */
   generate(options: GenerateOptions = {}): Run {
     const { native, model, limit } = this.parts
-    const settings = settleGenerate(options, model)
+    const settings = resolveGenerate(options, model)
     this.requireIdle()
     // A run that waits for its reader ends too when the context is disposed.
     const ends = this.ending.signal

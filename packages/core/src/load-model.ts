@@ -14,7 +14,7 @@ import { readModelFolder } from './model/model-source.ts'
 import { Model } from './model.ts'
 import type { ModelPrecision, NativeEngine } from './native/addon.ts'
 import { loadAddon } from './native/load-addon.ts'
-import { packedPlace } from './packed/packed-place.ts'
+import { packedLocation } from './packed/packed-location.ts'
 import { modelIdentity } from './saved/model-identity.ts'
 import { warn } from './warnings.ts'
 import { packedMatrices } from './weights/packed-matrices.ts'
@@ -123,7 +123,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   const packed =
     device !== undefined || process.env['QPKV_CORE_BACKEND']
       ? undefined
-      : await packedPlace({ path, description, matrices, weights, cache: options.packedCache })
+      : await packedLocation({ path, description, matrices, weights, cache: options.packedCache })
   const engine = createEngine(threads, options.table, device)
   try {
     const identity = await modelIdentity(description)
@@ -146,7 +146,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
       tokenizer: source.tokenizer,
       chatTemplate: source.chatTemplate,
       generation: source.generation,
-      registry: settleRegistry(options.methods),
+      registry: resolveRegistry(options.methods),
       memoryLimit: options.memoryLimit ?? (memoryLimit && Math.max(memoryLimit - weightsTake, 1)),
     })
   } catch (cause) {
@@ -205,7 +205,7 @@ function createEngine(
   return addon.createEngine({ threads, ...(table !== undefined && { table }) })
 }
 
-function settleRegistry(methods: LoadModelOptions['methods']): Registry | undefined {
+function resolveRegistry(methods: LoadModelOptions['methods']): Registry | undefined {
   return Array.isArray(methods)
     ? createRegistry(methods as readonly AnyMethod[])
     : (methods as Registry | undefined)

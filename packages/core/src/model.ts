@@ -162,9 +162,9 @@ export class Model {
       available,
     })
     const started = performance.now()
-    const settled = await this.measure(tokenized, watched, promptFacts, element, available, options)
+    const chosen = await this.measure(tokenized, watched, promptFacts, element, available, options)
     this.alive()
-    const contexts = await runPrefill(this.parts, tokenized, settled, memory, options, started)
+    const contexts = await runPrefill(this.parts, tokenized, chosen, memory, options, started)
     return many ? contexts : (contexts[0] as Context)
   }
 

@@ -136,7 +136,7 @@ async function runWithHooks({ prefill, specs, parts, ids, options }: Pass): Prom
     }
     onProgress?.({ layer: layer + 1, layers, tokens })
   }
-  // Layers that share places have chosen with the last one.
+  // Layers that share slots have chosen with the last one.
   return { kept: prefill.kept(), simulated }
 }
 
@@ -199,7 +199,7 @@ async function compressLayer(
           heads,
           tokens: tokenIds.length,
           tokenIds,
-          places: headTokens(layerPlan.tokens, heads),
+          slots: headTokens(layerPlan.tokens, heads),
           protect: layerPlan.protect,
           scores: await prefill.scores(index),
         })

@@ -36,7 +36,7 @@ export interface ContextReport {
     /** Handed out since, for later tokens. */
     readonly grown: number
     /** Mapped but not handed out: ends of arenas. */
-    readonly tails: number
+    readonly unused: number
     /** Counted by a quantizer that runs in TypeScript, instead of `planned`. */
     readonly simulated?: number
   }
@@ -130,7 +130,7 @@ export function makeReport(facts: ReportFacts): ContextReport {
       allocated: bytes.planned + tables,
       tables,
       grown: bytes.grown,
-      tails: bytes.tails,
+      unused: bytes.unused,
       ...(simulatedBytes !== undefined && { simulated: simulatedBytes }),
     },
     windowed: {

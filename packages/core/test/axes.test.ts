@@ -69,7 +69,7 @@ const specs: Record<string, SpecInput> = {
   'stages, by score': { budget, prune: pruner({ ...stages, order: 'score' }) },
   'stages with a number for each head': { budget, prune: pruner(stages), allocate: uneven() },
   'positions and token ids': { budget, prune: pruner(named) },
-  'positions where heads share places': { budget, prune: pruner(named), share: compete() },
+  'positions where heads share slots': { budget, prune: pruner(named), share: compete() },
   'positions with a number for each head, per query head': {
     budget,
     heads: 'query',
@@ -115,9 +115,9 @@ test.each(Object.entries(specs))('keeps what the reference keeps: %s', async (_,
   expect((await context.logits()).every(Number.isFinite)).toBe(true)
 })
 
-test('named tokens stay in every head, wherever the heads share places', async () => {
+test('named tokens stay in every head, wherever the heads share slots', async () => {
   await using context = await model.prefill(ids, {
-    compression: specs['positions where heads share places']!,
+    compression: specs['positions where heads share slots']!,
   })
   const same = ids.flatMap((id, t) => (id === ids[90] ? [t] : []))
   for (let head = 0; head < model.facts.kvHeads; head++)
@@ -147,8 +147,8 @@ const byEntropy = defineAllocator({
       measured!.reduce((sum, x, i) => sum + (i % prompt.tokens < prompt.tokens - window ? x : 0), 0),
     )
     const all = worth.reduce((sum, x) => sum + x, 0)
-    const places = layers.reduce((sum, { capacity }) => sum + capacity - window, 0)
-    return worth.map((x) => window + Math.floor((places * x) / all))
+    const slots = layers.reduce((sum, { capacity }) => sum + capacity - window, 0)
+    return worth.map((x) => window + Math.floor((slots * x) / all))
   },
 })
 

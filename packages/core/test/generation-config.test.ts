@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { settleSampling } from '../src/generate/sampling.ts'
+import { resolveSampling } from '../src/generate/sampling.ts'
 import { readGenerationConfig } from '../src/model/generation-config.ts'
 import { throwsKv } from './support/throws.ts'
 
@@ -61,16 +61,16 @@ describe('generation_config.json', () => {
   ])('with odd values gives defaults that a run takes: %j', (values, wanted) => {
     const defaults = read(values)
     expect(defaults).toMatchObject(wanted)
-    expect(settleSampling({}, defaults, 100)).toMatchObject(wanted)
+    expect(resolveSampling({}, defaults, 100)).toMatchObject(wanted)
   })
 
   it('gives defaults that options override', () => {
     const defaults = read({ do_sample: true, temperature: 0.6 })
-    expect(settleSampling({ temperature: 0, topK: 0 }, defaults, 100)).toMatchObject({
+    expect(resolveSampling({ temperature: 0, topK: 0 }, defaults, 100)).toMatchObject({
       temperature: 0,
       topK: 0,
     })
-    expect(settleSampling({}, defaults, 100)).toMatchObject({ temperature: 0.6, topK: 50 })
+    expect(resolveSampling({}, defaults, 100)).toMatchObject({ temperature: 0.6, topK: 50 })
   })
 
   it.each([
@@ -82,7 +82,7 @@ describe('generation_config.json', () => {
     { temperature: Infinity },
   ])('options out of range are named: %o', async (options) => {
     await throwsKv('KV_INVALID_OPTION', new RegExp(Object.keys(options)[0] ?? ''), () =>
-      settleSampling(options, read(), 100),
+      resolveSampling(options, read(), 100),
     )
   })
 })

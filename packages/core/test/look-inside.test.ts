@@ -108,8 +108,8 @@ it('score() sees the tokens of the prompt and how many are kept, and decides', a
     paper: '',
     options: {},
     layer: () => ({ score: { stat: 'key-norm' }, protect: { last: 4 } }),
-    score: (_, { tokenIds, heads, tokens, places, protect }) => {
-      expect(places).toEqual(Array.from({ length: heads }, () => 6))
+    score: (_, { tokenIds, heads, tokens, slots, protect }) => {
+      expect(slots).toEqual(Array.from({ length: heads }, () => 6))
       expect(protect).toEqual({ first: 0, last: 4 })
       return Float32Array.from({ length: heads * tokens }, (_, i) =>
         tokenIds[i % tokens] === wanted || i % tokens === 100 ? 1 : 0,

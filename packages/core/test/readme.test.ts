@@ -27,5 +27,5 @@ it('the README says what works', async () => {
     { log: (...values: unknown[]) => logged.push(...values) },
   )
   expect(written.join('')).not.toBe('')
-  expect(logged[0]).toMatchObject({ tails: expect.any(Number) as number })
+  expect(logged[0]).toMatchObject({ unused: expect.any(Number) as number })
 })

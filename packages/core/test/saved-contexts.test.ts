@@ -91,7 +91,7 @@ describe('a saved context', () => {
     await using again = await model.open(places[0], quiet)
     expect(model.stats().tokens.prompt).toBe(before)
     expect(opened.tokens).toBe(context.tokens)
-    expect(opened.report.bytes).toMatchObject({ ...context.report.bytes, tails: opened.report.bytes.tails })
+    expect(opened.report.bytes).toMatchObject({ ...context.report.bytes, unused: opened.report.bytes.unused })
     expect(opened.report.kept).toEqual(context.report.kept)
     expect(opened.report.held).toEqual(context.report.held)
     expect(opened.report.plan).toEqual(context.report.plan)

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readConfig } from '../src/model/config.ts'
-import { settleTiedHead } from '../src/model/tied-head.ts'
+import { detectTiedHead } from '../src/model/tied-head.ts'
 import { mapWeights } from '../src/model/weight-map.ts'
 import { readWeightFiles, type WeightFiles } from '../src/model/weight-files.ts'
 import { randomModel } from './support/random-model.ts'
@@ -151,9 +151,9 @@ describe('a head beside a table that config.json ties it to', () => {
   }
 
   it('is used where its values are others, and left out where they are the same', async () => {
-    expect((await settleTiedHead(config(), await head(0))).tiedHead).toBe(true)
-    expect((await settleTiedHead(config(), await head(1))).tiedHead).toBe(false)
+    expect((await detectTiedHead(config(), await head(0))).tiedHead).toBe(true)
+    expect((await detectTiedHead(config(), await head(1))).tiedHead).toBe(false)
     const untied = config({ tie_word_embeddings: false })
-    expect(await settleTiedHead(untied, await head(0))).toBe(untied)
+    expect(await detectTiedHead(untied, await head(0))).toBe(untied)
   })
 })

@@ -4,13 +4,13 @@ import type { Model, Tokenizer } from '@qpkv/core'
 import { createRegistry, fullCache, KvError } from '@qpkv/spec'
 import { methodChoices } from './candidates/method-choices.ts'
 import { fitSpec, fitSpecs, type Candidate, type Frame } from './candidates/fit-spec.ts'
-import { cutStretches } from './cases/stretches.ts'
+import { cutExcerpts } from './cases/excerpts.ts'
 import { measureDecodeRates, predictDecodeMs } from './decode/decode-rates.ts'
 import { decodeStorages } from './decode/decode-storages.ts'
 import { Measurements } from './measure/measurements.ts'
 import { betterFirst } from './measure/quality.ts'
 import { makeRecipe } from './output/make-recipe.ts'
-import { settlePlanOptions, type PlanOptions, type SettledPlanOptions } from './plan-options.ts'
+import { resolvePlanOptions, type PlanOptions, type ResolvedPlanOptions } from './plan-options.ts'
 import type { CompressionPlanning, JudgedSpec } from './plan-result.ts'
 import { halve, type Search } from './search/halve.ts'
 import { markFrontier } from './search/mark-frontier.ts'
@@ -27,14 +27,14 @@ const LADDER = [1, 1 / 2, 1 / 4]
  */
 export async function planCompression(model: Model, given: PlanOptions): Promise<CompressionPlanning> {
   const started = performance.now()
-  const options = settlePlanOptions(model, given)
+  const options = resolvePlanOptions(model, given)
   const { context, measure, judged: judgedCases, onProgress } = options
   const signal = AbortSignal.any([options.signal])
   setMaxListeners(0, signal) // every question listens
   const tokenizer = tokenizerOf(model)
   const measurements = new Measurements(model, tokenizer, {
     protocols: options.protocols,
-    stretches: cutStretches(tokenizer, {
+    excerpts: cutExcerpts(tokenizer, {
       ...options,
       tokens: measure,
       counts: [SEARCH_CASES, judgedCases],
@@ -63,8 +63,8 @@ export async function planCompression(model: Model, given: PlanOptions): Promise
   const best = await findBest(options, frame, search)
   search.onMeasured(best)
   const ladder = onLadder(best, frame)
-  const stretches = Array.from({ length: judgedCases }, (_, i) => SEARCH_CASES + i)
-  for (const at of stretches) {
+  const excerpts = Array.from({ length: judgedCases }, (_, i) => SEARCH_CASES + i)
+  for (const at of excerpts) {
     onProgress({ stage: 'judging', specs: ladder.length })
     await measurements.measure(
       ladder.map(({ spec }) => spec),
@@ -79,7 +79,7 @@ export async function planCompression(model: Model, given: PlanOptions): Promise
   const rates = await measureDecodeRates(model, ids.slice(0, measure), decodeStorages(ladder), signal)
   const { bytes: fullBytes } = fullCache(model.facts, context)
   const rows = ladder.flatMap(({ spec, plan, bytes }): JudgedSpec[] => {
-    const quality = measurements.quality(spec, stretches)
+    const quality = measurements.quality(spec, excerpts)
     const decodeMs = predictDecodeMs(rates, plan, model.facts)
     const known = decodeMs !== undefined && { decodeMs }
     return quality ? [{ spec, bytes, share: bytes / fullBytes, quality, ...known, onFrontier: false }] : []
@@ -108,7 +108,7 @@ export async function planCompression(model: Model, given: PlanOptions): Promise
 }
 
 async function findBest(
-  { candidates: own, registry, budget, measure }: SettledPlanOptions,
+  { candidates: own, registry, budget, measure }: ResolvedPlanOptions,
   frame: Frame,
   search: Search,
 ): Promise<Candidate[]> {

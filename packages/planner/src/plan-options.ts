@@ -36,7 +36,7 @@ export interface PlanProgress {
   readonly specs: number
 }
 
-export type SettledPlanOptions = Required<Omit<PlanOptions, 'text' | 'candidates' | 'registry' | 'budget'>> &
+export type ResolvedPlanOptions = Required<Omit<PlanOptions, 'text' | 'candidates' | 'registry' | 'budget'>> &
   Pick<PlanOptions, 'text' | 'candidates' | 'registry'> & { readonly budget: number }
 
 const names = {
@@ -45,7 +45,7 @@ const names = {
 } satisfies Record<keyof PlanOptions, true> // prettier-ignore
 
 /** Filled in and checked. @throws KV_INVALID_OPTION */
-export function settlePlanOptions(model: Model, given: PlanOptions): SettledPlanOptions {
+export function resolvePlanOptions(model: Model, given: PlanOptions): ResolvedPlanOptions {
   if (!isPlainObject(given)) throw expected('an object of options', 'the options of planCompression()', given)
   refuseUnknown(given, Object.keys(names), 'planCompression()')
   const { contextTokens } = model.config

@@ -13,7 +13,7 @@ export interface LayerTensors {
   /** Like q and k before RoPE; needed by statistics that read them. */
   readonly qBefore?: Float32Array
   readonly kBefore?: Float32Array
-  /** [turned / 2], inverse frequencies of the rotary embedding. */
+  /** [rotaryDim / 2], inverse frequencies of the rotary embedding. */
   readonly ropeInvFreq?: Float32Array
   /** Repetitions of parts of the prompt; needed by replay-attention. */
   readonly replays?: readonly ReplayTensors[]

@@ -66,7 +66,7 @@ export function quantizeReference(
         zeros?.[g],
       )
       for (const i of members) codes[i] = encode(x[i]!, fit, format)
-      const stored = settle(fit, members, x, codes, format)
+      const stored = finishGroup(fit, members, x, codes, format)
       scales[g] = stored.scale
       offsets[g] = stored.offset
       for (const i of members)
@@ -174,7 +174,7 @@ const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, x) => 
 const roundAway = (x: number) => Math.sign(x) * Math.floor(Math.abs(x) + 0.5)
 
 /** What is stored of a group whose values have got their codes: the zero in the scale's low bits, or a scale by norms. */
-function settle(
+function finishGroup(
   fit: Fit,
   members: readonly number[],
   x: ArrayLike<number>,

@@ -24,24 +24,24 @@ export function selectTokens(
   const at = rangesOf(plan, tokens, candidates)
   const stages = stagesOf(scores, heads, tokens)
   for (const stage of stages) refuseNan(stage, heads, tokens, at.lastBegin)
-  const places = placesOf(plan, at, heads, tokens)
+  const slots = slotsOf(plan, at, heads, tokens)
   const shared =
     plan.tokens.pool === 'layer'
-      ? shareAmongHeads(openScores(stages[0]!, at, heads, tokens), places[0]!, plan.tokens, {
+      ? shareAmongHeads(openScores(stages[0]!, at, heads, tokens), slots[0]!, plan.tokens, {
           reserved: at.reserved,
         })
-      : places
-  return takePlaces(stages, shared, plan, at, tokens)
+      : slots
+  return takeSlots(stages, shared, plan, at, tokens)
 }
 
-/** One layer of a plan whose layers share places, with its scores as selectTokens() takes them. */
+/** One layer of a plan whose layers share slots, with its scores as selectTokens() takes them. */
 export interface ScoredLayer {
   readonly plan: SelectionPlan
   readonly scores: Float32Array | readonly Float32Array[] | undefined
 }
 
 /**
- * The same for all layers of a plan, [layers][heads]: those with the pool `model` compete for the places of all of them
+ * The same for all layers of a plan, [layers][heads]: those with the pool `model` compete for the slots of all of them
  * (ties: the lower layer, then the lower head, then the lower position).
  */
 export function selectOverLayers(
@@ -58,10 +58,10 @@ export function selectOverLayers(
           pool.flatMap(({ plan, scores }) =>
             openScores(stagesOf(scores, heads, tokens)[0]!, rangesOf(plan, tokens), heads, tokens),
           ),
-          Math.floor(poolPlaces(pool, heads, tokens) / (heads * pool.length)),
+          Math.floor(poolSlots(pool, heads, tokens) / (heads * pool.length)),
           first.plan.tokens,
           {
-            total: poolPlaces(pool, heads, tokens),
+            total: poolSlots(pool, heads, tokens),
             reserved: Math.min(...pool.map(({ plan }) => rangesOf(plan, tokens).reserved)),
           },
         )
@@ -69,14 +69,14 @@ export function selectOverLayers(
     const index = pool.findIndex((one) => one.plan === plan)
     if (index < 0) return selectTokens(scores, heads, tokens, plan)
     const own = counts.slice(index * heads, (index + 1) * heads)
-    return takePlaces(stagesOf(scores, heads, tokens), own, plan, rangesOf(plan, tokens), tokens)
+    return takeSlots(stagesOf(scores, heads, tokens), own, plan, rangesOf(plan, tokens), tokens)
   })
 }
 
-const poolPlaces = (pool: readonly ScoredLayer[], heads: number, tokens: number): number =>
+const poolSlots = (pool: readonly ScoredLayer[], heads: number, tokens: number): number =>
   pool.reduce(
     (sum, { plan }) =>
-      sum + placesOf(plan, rangesOf(plan, tokens), heads, tokens).reduce((all, n) => all + n, 0),
+      sum + slotsOf(plan, rangesOf(plan, tokens), heads, tokens).reduce((all, n) => all + n, 0),
     0,
   )
 
@@ -121,22 +121,22 @@ const stagesOf = (scores: ScoredLayer['scores'], heads: number, tokens: number):
       ? [scores]
       : scores
 
-/** Places of each head beside its protected tokens. */
-const placesOf = (plan: SelectionPlan, { begin, reserved }: Ranges, heads: number, tokens: number) =>
+/** Slots of each head beside its protected tokens. */
+const slotsOf = (plan: SelectionPlan, { begin, reserved }: Ranges, heads: number, tokens: number) =>
   headTokens(plan.tokens, heads).map((keep) => Math.max(0, Math.min(keep, tokens - begin) - reserved))
 
 const openScores = (stage: Float32Array, { open }: Ranges, heads: number, tokens: number): Float32Array[] =>
   Array.from({ length: heads }, (_, head) => Float32Array.from(open, (t) => stage[head * tokens + t]!))
 
 /** Kept positions of each head, in storage order. */
-const takePlaces = (
+const takeSlots = (
   stages: readonly Float32Array[],
-  places: readonly number[],
+  slots: readonly number[],
   plan: SelectionPlan,
   at: Ranges,
   tokens: number,
 ): Int32Array[] =>
-  places.map((own, head) => {
+  slots.map((own, head) => {
     const best = fill(
       stages.map((stage) => stage.subarray(head * tokens, (head + 1) * tokens)),
       at.open,
@@ -167,24 +167,24 @@ function wholeBlocks(
   return kept.filter((t) => !competes(t) || last.includes(t) || complete(Math.floor(t / whole)))
 }
 
-/** Fills places stage by stage, each with the best of the tokens that are left. */
+/** Fills slots stage by stage, each with the best of the tokens that are left. */
 function fill(
   stages: readonly Float32Array[],
   open: readonly number[],
-  places: number,
+  slots: number,
   plans: SelectionPlan['stages'],
   reserved: number,
 ): number[] {
   const taken: number[] = []
   let left = open
-  // A share that was meant to be whole, such as 0.1 of 30, must not lose a place to its rounding.
+  // A share that was meant to be whole, such as 0.1 of 30, must not lose a slot to its rounding.
   const part = (i: number) => {
     const { share, of } = plans[i] ?? { share: 1 }
     const beside = of === 'kept' ? reserved : 0
-    return Math.max(0, Math.floor(share * (places + beside) + 1e-9) - beside)
+    return Math.max(0, Math.floor(share * (slots + beside) + 1e-9) - beside)
   }
   for (const [i, scores] of stages.entries()) {
-    const rest = places - taken.length
+    const rest = slots - taken.length
     const count = i === stages.length - 1 ? rest : Math.min(rest, part(i))
     const best = [...left].sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count)
     taken.push(...best)

@@ -13,7 +13,7 @@ function numbers(seed: number): () => number {
   }
 }
 
-test('places go to where the best scores of the layer lie, and a floor is kept', () => {
+test('slots go to where the best scores of the layer lie, and a floor is kept', () => {
   const scores = rows([9, 8, 7, 1, 1], [6, 0, 0, 0, 0])
   expect(shareAmongHeads(scores, 2, { floor: 0 })).toEqual([3, 1])
   expect(shareAmongHeads(scores, 2, { floor: 1 })).toEqual([2, 2])
@@ -29,7 +29,7 @@ test('equal scores go to the lower head', () => {
   expect(shareAmongHeads(rows([1, 1, 1], [1, 1, 1]), 1, { floor: 0 })).toEqual([2, 0])
 })
 
-test('weighed by its top share, a spread head gives places to a peaked one', () => {
+test('weighed by its top share, a spread head gives slots to a peaked one', () => {
   const scores = rows([5, 5, 5, 5], [6, 4.5, 0, 0])
   expect(shareAmongHeads(scores, 2, { floor: 0 })).toEqual([3, 1])
   // The first head's best two hold half of its sum: 2.5 each; the second's all of it.
@@ -41,15 +41,15 @@ test('the sum is exact for any scores and floor', () => {
   const next = numbers(3)
   for (let i = 0; i < 200; i++) {
     const [heads, tokens] = [1 + Math.floor(next() * 8), 2 + Math.floor(next() * 60)]
-    const places = 1 + Math.floor(next() * (tokens - 1))
+    const slots = 1 + Math.floor(next() * (tokens - 1))
     const scores = Array.from({ length: heads }, () =>
       Float32Array.from({ length: tokens }, () => next() ** 3),
     )
     const floor = next()
-    const counts = shareAmongHeads(scores, places, { floor })
-    expect(counts.reduce((sum, n) => sum + n, 0)).toBe(heads * places)
+    const counts = shareAmongHeads(scores, slots, { floor })
+    expect(counts.reduce((sum, n) => sum + n, 0)).toBe(heads * slots)
     for (const count of counts) {
-      expect(count).toBeGreaterThanOrEqual(Math.floor(floor * places))
+      expect(count).toBeGreaterThanOrEqual(Math.floor(floor * slots))
       expect(count).toBeLessThanOrEqual(tokens)
     }
   }

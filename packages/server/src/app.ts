@@ -7,7 +7,7 @@ import { chatBody, completionBody, readBody, responsesBody } from './body.ts'
 import { chatCompletions } from './chat-completions.ts'
 import { completions } from './completions.ts'
 import { HttpError, toHttpError } from './http-error.ts'
-import type { SettledOptions } from './options.ts'
+import type { ResolvedOptions } from './options.ts'
 import { responses } from './responses.ts'
 import { now } from './usage.ts'
 import type { Serving } from './work.ts'
@@ -15,7 +15,7 @@ import type { Serving } from './work.ts'
 /** The routes, and who may use them. */
 export function makeApp(
   serving: Serving,
-  options: SettledOptions,
+  options: ResolvedOptions,
   page: ReadonlyMap<string, Response>,
 ): Hono {
   const app = new Hono()

@@ -39,7 +39,7 @@ export interface ServerOptions {
   readonly page?: string
 }
 
-export type SettledOptions = Required<
+export type ResolvedOptions = Required<
   Omit<ServerOptions, 'compression' | 'apiKey' | 'page' | 'prefixFolder'>
 > &
   Pick<ServerOptions, 'compression' | 'apiKey' | 'page' | 'prefixFolder'>
@@ -51,7 +51,7 @@ const NAMES = {
 } satisfies Record<keyof ServerOptions, true> // prettier-ignore
 
 /** Options filled in and checked. @throws KV_INVALID_OPTION */
-export function settleOptions(given: ServerOptions): SettledOptions {
+export function resolveOptions(given: ServerOptions): ResolvedOptions {
   if (!isPlainObject(given)) throw expected('an object of options', 'the options of serve()', given)
   refuseUnknown(given, Object.keys(NAMES), 'serve()')
   const options = {

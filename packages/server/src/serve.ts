@@ -7,7 +7,7 @@ import { KvError } from '@qpkv/spec'
 import { makeApp } from './app.ts'
 import { Gate } from './gate.ts'
 import { Metrics } from './metrics.ts'
-import { settleOptions, type ServerOptions } from './options.ts'
+import { resolveOptions, type ServerOptions } from './options.ts'
 
 /** A server that listens. */
 export interface RunningServer {
@@ -25,7 +25,7 @@ export interface RunningServer {
  * @throws KV_INVALID_OPTION, and KV_INVALID_OPTION with the system's reason where it cannot listen.
  */
 export async function serve(given: ServerOptions): Promise<RunningServer> {
-  const options = settleOptions(given)
+  const options = resolveOptions(given)
   const { model, host, prefixBytes, prefixFolder, prefixFileBytes, compression } = options
   const page = readPage(options.page)
   const chat = new Chat(model, {

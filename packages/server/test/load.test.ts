@@ -9,7 +9,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { makeApp } from '../src/app.ts'
 import { Gate } from '../src/gate.ts'
 import { Metrics } from '../src/metrics.ts'
-import { settleOptions } from '../src/options.ts'
+import { resolveOptions } from '../src/options.ts'
 import { eventsOf, post, question, running, sharedModel, until } from './support.ts'
 
 const chat = '/v1/chat/completions'
@@ -73,7 +73,7 @@ describe('under load', () => {
 
   it('a reply whose client goes takes no further step', async () => {
     const model = await sharedModel()
-    const options = settleOptions({ model })
+    const options = resolveOptions({ model })
     const own = new Chat(model)
     const gate = new Gate(1, 0)
     const stopped = new AbortController().signal

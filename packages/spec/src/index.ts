@@ -160,7 +160,7 @@ export {
 } from './plan/plan-bytes.ts'
 export { clampTokens, meanTokens } from './resolve/layer-tokens.ts'
 export { keepsItsWindow } from './resolve/windowed-layers.ts'
-export type { StoragePrecision } from './resolve/settle-storage.ts'
+export type { StoragePrecision } from './resolve/resolve-storage.ts'
 export type { KvWarning } from './resolve/warnings.ts'
 export { bindMethods, resolve, type Hooks, type Resolved, type ResolveOptions } from './resolve/resolve.ts'
 export {

@@ -185,7 +185,7 @@ test('a pruner that spends more than it was given is refused unless it says so',
   expect(resolve(spec(true), undefined, model, prompt).spentNominal).toBeCloseTo(1.01)
 })
 
-test('under a budget of bytes the slots of exact segments that are paid for are filled', () => {
+test('under a budget of bytes exact segments fill their blocks', () => {
   const narrow = defineQuantizer({
     name: 'narrow',
     paper: '',

@@ -11,8 +11,8 @@ const bySum = defineAllocator({
     const sums = layers.map(({ measured }) => measured?.reduce((sum, x) => sum + x, 0))
     if (sums.includes(undefined)) return undefined
     const all = sums.reduce((sum: number, x) => sum + x!, 0)
-    const places = layers.reduce((sum, { capacity }) => sum + capacity, 0)
-    return sums.map((x) => Math.floor((places * x!) / all))
+    const slots = layers.reduce((sum, { capacity }) => sum + capacity, 0)
+    return sums.map((x) => Math.floor((slots * x!) / all))
   },
 })
 const run = (budget: { tokens: number } | { bytes: number }, options?: ResolveOptions) =>

@@ -164,8 +164,8 @@ describe('what else methods answer', () => {
     const said = (answer: object, rule = {}) =>
       errorOf({ budget: { tokens: 9 }, prune: pruner({ protect: {}, ...answer }), share: share(rule) })
         .message
-    expect(said({ score: norm, evict: 'fifo' })).toContain('share places')
-    expect(said({ score: norm, positions: 'cache' })).toContain('share places')
+    expect(said({ score: norm, evict: 'fifo' })).toContain('share slots')
+    expect(said({ score: norm, positions: 'cache' })).toContain('share slots')
     expect(said({ score: { op: 'scale', factor: -1, of: [norm] } }, { weigh: 'top-share' })).toContain(
       'below 0',
     )

@@ -20,7 +20,7 @@ export interface BenchTools {
 export interface Prepared<O extends BenchOptions, State, Sample extends BenchSample = BenchSample> {
   readonly samples: readonly Sample[]
   readonly state: State
-  /** Options that preparing has settled; undefined takes one out of the identity. */
+  /** Options that preparing has decided; undefined takes one out of the identity. */
   readonly options?: Partial<BenchValues<O>>
   /** Beside the options, what changes results: hashes of files, names of assets. */
   readonly data?: JsonObject

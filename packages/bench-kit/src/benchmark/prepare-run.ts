@@ -51,9 +51,9 @@ export async function prepareRun(
   const values = readOptions(benchmark.options, options, name)
   const prepared = await benchmark.prepare(values, tools)
   const { samples, notice } = prepared
-  const settled = { ...values, ...prepared.options }
+  const resolved = { ...values, ...prepared.options }
   const run: BenchRun<BenchOptions, unknown> = {
-    options: settled,
+    options: resolved,
     state: prepared.state,
     model: tools.model,
     modelName: tools.modelName,
@@ -62,8 +62,8 @@ export async function prepareRun(
   const { predictions } = benchmark
   return {
     benchmark,
-    identity: identityOf(benchmark, settled, prepared, tools),
-    extent: valuesOf(benchmark.options, settled, 'extent'),
+    identity: identityOf(benchmark, resolved, prepared, tools),
+    extent: valuesOf(benchmark.options, resolved, 'extent'),
     sizes: samples.map(({ size }) => size ?? { prompt: 0, answers: 0 }),
     ids: samples.map(({ id }) => id),
     run: ({ range = { from: 0, to: samples.length }, ...asked }) => {
@@ -99,10 +99,10 @@ export async function prepareRun(
   }
 }
 
-/** Settings as they were settled, what was read by its hash, and which paths to ask for when the run is repeated. */
+/** Settings as they were resolved, what was read by its hash, and which paths to ask for when the run is repeated. */
 function identityOf(
   { name, options }: Benchmark,
-  settled: object,
+  resolved: object,
   { samples, data, notice }: Awaited<ReturnType<Benchmark['prepare']>>,
   { identity }: BenchTools,
 ): RunIdentity {
@@ -110,8 +110,8 @@ function identityOf(
   return {
     bench: name,
     task: given({
-      options: valuesOf(options, settled, 'setting'),
-      paths: Object.keys(valuesOf(options, settled, 'path')).sort(),
+      options: valuesOf(options, resolved, 'setting'),
+      paths: Object.keys(valuesOf(options, resolved, 'path')).sort(),
       // Later samples are compared one by one with those in the file.
       data: given({ ...data, first: first === undefined ? undefined : contentHash(first) }),
       notice,

@@ -17,7 +17,7 @@ export const RESULT_SCHEMA_VERSION = 2
 export interface RunIdentity {
   /** `needle`, `ruler`, `longbench`, … */
   readonly bench: string
-  /** `{ options, paths, data, notice }`: settings as settled, which options were paths, hashes of what lay there. Plain JSON. */
+  /** `{ options, paths, data, notice }`: settings as resolved, which options were paths, hashes of what lay there. Plain JSON. */
   readonly task: JsonObject
   readonly model: ModelIdentity
 }

@@ -1,10 +1,10 @@
-/** A stretch of a text: what is compressed, and what follows it. */
+/** A span of a text: what is compressed, and what follows it. */
 export interface TextBlock {
   /** Position in the text of the first token that is compressed. */
   readonly from: number
   /** [context] tokens that are compressed, without the tokenizer's beginning of text. */
   readonly context: readonly number[]
-  /** [stride + 1]: the last token of the context's stretch of logits is given, the `stride` behind it are judged. */
+  /** [stride + 1]: the last token of the context's span of logits is given, the `stride` behind it are judged. */
   readonly follows: readonly number[]
 }
 

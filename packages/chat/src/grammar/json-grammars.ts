@@ -1,6 +1,6 @@
 import type { Constraint, Model } from '@qpkv/core'
 import { KvError } from '@qpkv/spec'
-import { settleSchema } from './settle-schema.ts'
+import { normalizeSchema } from './normalize-schema.ts'
 import { GrammarWorker } from './grammar-worker.ts'
 
 /** What making a grammar may take. */
@@ -39,7 +39,7 @@ export class JsonGrammars {
    * @throws KV_INVALID_OPTION for a schema that the grammar would not obey; KV_TOKENIZER without a tokenizer.
    */
   async constraint(schema: unknown): Promise<OpenConstraint> {
-    const text = JSON.stringify(settleSchema(schema))
+    const text = JSON.stringify(normalizeSchema(schema))
     const worker = await this.open()
     await this.compile(worker, text)
     const run = ++this.runs

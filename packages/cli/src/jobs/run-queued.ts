@@ -35,7 +35,7 @@ export async function runQueued(ready: readonly ReadyJob[], options: QueueOption
   const failures: string[] = []
   const total = { samples: 0 }
   /** Takes over what a part came to, once. */
-  const settle = async (id: string) => {
+  const finish = async (id: string) => {
     const one = pending.get(id)
     const job = one && (await queue.getJob(id))
     if (!one || !job) return
@@ -51,8 +51,8 @@ export async function runQueued(ready: readonly ReadyJob[], options: QueueOption
     const parts = ready.flatMap((one) => partsOf(one, files.get(one.path), options))
     total.samples = parts.length
     for (const { id, one } of parts) pending.set(id, one)
-    events.on('completed', ({ jobId }) => void settle(jobId).catch(() => undefined))
-    events.on('failed', ({ jobId }) => void settle(jobId).catch(() => undefined))
+    events.on('completed', ({ jobId }) => void finish(jobId).catch(() => undefined))
+    events.on('failed', ({ jobId }) => void finish(jobId).catch(() => undefined))
     await events.waitUntilReady()
     await queue.addBulk(
       parts.map(({ id, data }) => ({
@@ -62,7 +62,7 @@ export async function runQueued(ready: readonly ReadyJob[], options: QueueOption
       })),
     )
     while (pending.size > 0) {
-      for (const id of pending.keys()) await settle(id)
+      for (const id of pending.keys()) await finish(id)
       const until = Date.now() + LOOK_ROUND_MS
       while (pending.size > 0 && Date.now() < until) await setTimeout(100, undefined, { signal: io.signal })
     }

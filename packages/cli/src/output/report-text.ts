@@ -26,7 +26,7 @@ export function reportText(report: ContextReport): string {
     ['bits', `${round(bits.nominal)} nominal, ${round(bits.true)} true`],
     [
       'bytes',
-      `${formatBytes(stored)}${bytes.simulated === undefined ? '' : ' (simulated)'}, allocated ${formatBytes(bytes.allocated)}, grown ${formatBytes(bytes.grown)}, tails ${formatBytes(bytes.tails)}`,
+      `${formatBytes(stored)}${bytes.simulated === undefined ? '' : ' (simulated)'}, allocated ${formatBytes(bytes.allocated)}, grown ${formatBytes(bytes.grown)}, unused ${formatBytes(bytes.unused)}`,
     ],
     ['share', `${percent(report.shareOfFull)} of the full 16-bit cache (${formatBytes(report.fullBytes)})`],
     ...(report.canary ? [['canary', canaryText(report.canary)]] : []),

@@ -1,4 +1,4 @@
-// The thread pool behind Stream: a ticket of (generation, next unit) in one atomic word, bounded
+// The thread pool behind Stream: a cursor of (generation, next unit) in one atomic word, bounded
 // spinning, then a condition variable.
 #include "base/stream.h"
 
@@ -51,13 +51,13 @@ struct alignas(64) ThreadBuffer : Buffer {};
 }  // namespace
 
 struct Stream::Pool {
-  // Written by the caller between jobs, while the ticket is closed. A worker that reads them late,
-  // or reads the next job's early, loses the compare-and-swap on `ticket`.
+  // Written by the caller between jobs, while the cursor is closed. A worker that reads them late,
+  // or reads the next job's early, loses the compare-and-swap on `cursor`.
   std::atomic<UnitFunction> call{nullptr};
   std::atomic<const void*> function{nullptr};
   std::atomic<int> units{0};
 
-  alignas(64) std::atomic<uint64_t> ticket{0};  // generation << 32 | next unit
+  alignas(64) std::atomic<uint64_t> cursor{0};  // generation << 32 | next unit
   alignas(64) std::atomic<int> done{0};
   std::atomic<int> sleepers{0};
   std::atomic<bool> caller_sleeps{false};
@@ -74,7 +74,7 @@ struct Stream::Pool {
 
   // Takes units of generation `generation` until there are none.
   void Work(uint64_t generation, int thread) {
-    uint64_t now = ticket.load(std::memory_order_acquire);
+    uint64_t now = cursor.load(std::memory_order_acquire);
     for (;;) {
       if ((now >> 32) != generation) return;
       const UnitFunction f = call.load(std::memory_order_acquire);
@@ -82,9 +82,9 @@ struct Stream::Pool {
       const int count = units.load(std::memory_order_acquire);
       const int unit = static_cast<int>(now & 0xffffffffu);
       if (unit >= count) return;
-      // Success proves that the three values above belong to this generation: the ticket is closed
+      // Success proves that the three values above belong to this generation: the cursor is closed
       // before they change.
-      if (!ticket.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel,
+      if (!cursor.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel,
                                         std::memory_order_acquire))
         continue;
       try {
@@ -96,14 +96,14 @@ struct Stream::Pool {
         std::lock_guard<std::mutex> lock(mutex);
         wake_caller.notify_one();
       }
-      now = ticket.load(std::memory_order_acquire);
+      now = cursor.load(std::memory_order_acquire);
     }
   }
 
   void Loop(int thread) {
     uint64_t seen = 0;
     for (;;) {
-      const auto changed = [&] { return (ticket.load() >> 32) != seen || stop.load(); };
+      const auto changed = [&] { return (cursor.load() >> 32) != seen || stop.load(); };
       for (int i = 0; i < kSpins && !changed(); ++i) Pause();
       if (!changed()) {
         std::unique_lock<std::mutex> lock(mutex);
@@ -112,7 +112,7 @@ struct Stream::Pool {
         sleepers.fetch_sub(1);
       }
       if (stop.load()) return;
-      seen = ticket.load() >> 32;
+      seen = cursor.load() >> 32;
       Work(seen, thread);
     }
   }
@@ -151,14 +151,14 @@ void Stream::Run(int units, UnitFunction call, const void* function) {
     for (int unit = 0; unit < units; ++unit) call(function, unit, 0);
     return;
   }
-  const uint64_t before = pool.ticket.load() >> 32;
-  pool.ticket.store(before << 32 | kClosed);
+  const uint64_t before = pool.cursor.load() >> 32;
+  pool.cursor.store(before << 32 | kClosed);
   pool.call.store(call, std::memory_order_release);
   pool.function.store(function, std::memory_order_release);
   pool.units.store(units, std::memory_order_release);
   pool.done.store(0);
   const uint64_t generation = (before + 1) & 0xffffffffu;
-  pool.ticket.store(generation << 32);
+  pool.cursor.store(generation << 32);
   if (pool.sleepers.load() > 0) {
     std::lock_guard<std::mutex> lock(pool.mutex);
     pool.wake_workers.notify_all();

@@ -83,9 +83,9 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     return context_.runtime().Run(
         info.Env(),
         [context, layer, kept = std::move(kept)]() -> Finish {
-          EngineTurn turn(*context->model().engine);
+          EngineLock lock(*context->model().engine);
           std::vector<uint8_t> bytes = WriteLayer(context->layer(static_cast<size_t>(layer)), kept);
-          turn.Finish();
+          lock.Finish();
           return [bytes = std::move(bytes)](Napi::Env env) { return ByteArray(env, bytes); };
         },
         Mark(info));
@@ -108,7 +108,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     if (layer < 0 || layer >= static_cast<int>(context.layer_count()) || head < 0 ||
         head >= context.layer(static_cast<size_t>(layer)).shape().stored_heads())
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such layer or stored head.");
-    EngineTurn turn(*context.model().engine);
+    EngineLock lock(*context.model().engine);
     return Guarded(info.Env(), [&] {
       return ExportObject(info.Env(), context.layer(static_cast<size_t>(layer)), head);
     });
@@ -117,7 +117,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
   void Scramble(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
     Context& context = *Held(info);
-    EngineTurn turn(*context.model().engine);
+    EngineLock lock(*context.model().engine);
     const uint64_t seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
     for (size_t l = 0; l < context.layer_count(); ++l) context.layer(l).Scramble(seed + l);
   }

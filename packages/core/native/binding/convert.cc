@@ -35,7 +35,7 @@ Napi::Value BytesObject(Napi::Env env, const PartBytes& bytes) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("planned", Napi::Number::New(env, static_cast<double>(bytes.planned)));
   object.Set("grown", Napi::Number::New(env, static_cast<double>(bytes.grown)));
-  object.Set("tails", Napi::Number::New(env, static_cast<double>(bytes.tails)));
+  object.Set("unused", Napi::Number::New(env, static_cast<double>(bytes.unused)));
   return object;
 }
 

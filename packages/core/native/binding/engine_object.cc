@@ -98,13 +98,14 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   Napi::Value LoadModel(const Napi::CallbackInfo& info) {
     auto description = std::make_shared<ModelDescription>(ReadModel(info[0].As<Napi::Object>()));
-    const std::shared_ptr<const PackedPlace> place = ReadPackedPlace(info[0].As<Napi::Object>());
+    const std::shared_ptr<const PackedLocation> location =
+        ReadPackedLocation(info[0].As<Napi::Object>());
     const std::shared_ptr<Engine> engine = engine_.Get(info.Env());
     return engine_.runtime().Run(
-        info.Env(), [engine, description, place, runtime = &engine_.runtime()]() -> Finish {
-          EngineTurn turn(*engine);
-          auto model = qpkv::LoadModel(engine, *description, place.get());
-          turn.Finish();
+        info.Env(), [engine, description, location, runtime = &engine_.runtime()]() -> Finish {
+          EngineLock lock(*engine);
+          auto model = qpkv::LoadModel(engine, *description, location.get());
+          lock.Finish();
           return [model, runtime](Napi::Env env) {
             return MakeObject(env, env.GetInstanceData<Instance>()->model,
                               runtime->shared_from_this(), model);
@@ -162,7 +163,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                         "Expected scores [heads, tokens] for each layer.");
     }
     return engine_.runtime().Run(info.Env(), [engine = engine_.Get(info.Env()), given]() -> Finish {
-      EngineTurn turn(*engine);
+      EngineLock lock(*engine);
       std::vector<Buffer> buffers;
       std::vector<LayerToSelect> all;
       for (size_t l = 0; l < given->plans.size(); ++l) {
@@ -192,9 +193,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     input->score = ReadScore(from.Get("score"), engine->statistics, "score");
     if (Has(from, "protectLast")) input->protect_last = IntOf(from, "protectLast");
     return engine_.runtime().Run(info.Env(), [engine, input]() -> Finish {
-      EngineTurn turn(*engine);
+      EngineLock lock(*engine);
       std::vector<float> out = ObserveLayer(engine, *input);
-      turn.Finish();
+      lock.Finish();
       return [out = std::move(out)](Napi::Env env) { return FloatArray(env, out); };
     });
   }

@@ -65,13 +65,13 @@ class LayerCacheObject : public Napi::ObjectWrap<LayerCacheObject> {
     const int head = info[0].As<Napi::Number>().Int32Value();
     if (head < 0 || head >= cache.layer().shape().stored_heads())
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such stored head.");
-    EngineTurn turn(cache.engine());
+    EngineLock lock(cache.engine());
     return Guarded(info.Env(), [&] { return ExportObject(info.Env(), cache.layer(), head); });
   }
 
   void Scramble(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
-    EngineTurn turn(Held(info)->engine());
+    EngineLock lock(Held(info)->engine());
     Held(info)->layer().Scramble(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
   }
 

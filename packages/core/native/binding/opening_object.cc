@@ -13,7 +13,7 @@ class OpeningObject : public Napi::ObjectWrap<OpeningObject> {
       : Napi::ObjectWrap<OpeningObject>(info), opening_(info, "opening") {}
 
   Napi::Value AddLayer(const Napi::CallbackInfo& info) {
-    return InTurn(info, [bytes = Bytes(info[0])](Opening& opening) -> Finish {
+    return Enqueue(info, [bytes = Bytes(info[0])](Opening& opening) -> Finish {
       std::vector<std::vector<int32_t>> kept = opening.AddLayer(bytes);
       return [kept = std::move(kept)](Napi::Env env) { return KeptArrays(env, kept); };
     });
@@ -27,15 +27,15 @@ class OpeningObject : public Napi::ObjectWrap<OpeningObject> {
     std::memcpy(state.data(), words.data(), sizeof(state));
     Xoshiro256 random(0);
     random.set_state(state);
-    return InTurn(info,
-                  [logits = Floats(info[0]), random,
-                   runtime = opening_.shared_runtime().get()](Opening& opening) -> Finish {
-                    std::shared_ptr<Context> context = opening.Finish(logits, random);
-                    return [context = std::move(context), runtime](Napi::Env env) -> Napi::Value {
-                      return MakeObject(env, env.GetInstanceData<Instance>()->context,
-                                        runtime->shared_from_this(), context);
-                    };
-                  });
+    return Enqueue(info,
+                   [logits = Floats(info[0]), random,
+                    runtime = opening_.shared_runtime().get()](Opening& opening) -> Finish {
+                     std::shared_ptr<Context> context = opening.Finish(logits, random);
+                     return [context = std::move(context), runtime](Napi::Env env) -> Napi::Value {
+                       return MakeObject(env, env.GetInstanceData<Instance>()->context,
+                                         runtime->shared_from_this(), context);
+                     };
+                   });
   }
 
   void Abort(const Napi::CallbackInfo&) {
@@ -50,7 +50,7 @@ class OpeningObject : public Napi::ObjectWrap<OpeningObject> {
   }
 
  private:
-  Napi::Value InTurn(const Napi::CallbackInfo& info, std::function<Finish(Opening&)> run) {
+  Napi::Value Enqueue(const Napi::CallbackInfo& info, std::function<Finish(Opening&)> run) {
     const std::shared_ptr<Opening> opening = opening_.Get(info.Env());
     return opening_.runtime().Run(
         info.Env(), opening, [opening, run = std::move(run)] { return run(*opening); },

@@ -48,7 +48,7 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
 
   Napi::Value Scores(const Napi::CallbackInfo& info) {
     const int plan = PlanIndex(info);
-    return InTurn(info, [plan](Prefill& prefill) -> Finish {
+    return Enqueue(info, [plan](Prefill& prefill) -> Finish {
       std::vector<float> scores = prefill.Scores(plan);
       return [scores = std::move(scores)](Napi::Env env) { return FloatArray(env, scores); };
     });
@@ -61,7 +61,7 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
   Napi::Value Exact(const Napi::CallbackInfo& info) {
     const Tensor tensor =
         info[0].As<Napi::String>().Utf8Value() == "key" ? Tensor::kKey : Tensor::kValue;
-    return InTurn(info, [tensor](Prefill& prefill) -> Finish {
+    return Enqueue(info, [tensor](Prefill& prefill) -> Finish {
       std::vector<float> values = prefill.Exact(tensor);
       return [values = std::move(values)](Napi::Env env) { return FloatArray(env, values); };
     });
@@ -84,14 +84,14 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
       select_only = Has(options, "selectOnly") && options.Get("selectOnly").ToBoolean();
     }
     CheckReplacements(info.Env(), *prefill, plan, *given);
-    return InTurn(info, [plan, given, select_only](Prefill& at) -> Finish {
+    return Enqueue(info, [plan, given, select_only](Prefill& at) -> Finish {
       std::vector<std::vector<int32_t>> kept = at.CompressLayer(plan, *given, select_only);
       return [kept = std::move(kept)](Napi::Env env) { return KeptArrays(env, kept); };
     });
   }
 
   Napi::Value Finish_(const Napi::CallbackInfo& info) {
-    return InTurn(info, [runtime = prefill_.shared_runtime().get()](Prefill& prefill) -> Finish {
+    return Enqueue(info, [runtime = prefill_.shared_runtime().get()](Prefill& prefill) -> Finish {
       std::vector<std::shared_ptr<Context>> contexts = prefill.Finish();
       return [contexts = std::move(contexts), runtime](Napi::Env env) -> Napi::Value {
         Napi::Array all = Napi::Array::New(env, contexts.size());
@@ -104,7 +104,7 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
   }
 
   Napi::Value AllLogits(const Napi::CallbackInfo& info) {
-    return InTurn(info, [](Prefill& prefill) -> Finish {
+    return Enqueue(info, [](Prefill& prefill) -> Finish {
       std::vector<float> logits = prefill.AllLogits();
       return [logits = std::move(logits)](Napi::Env env) { return FloatArray(env, logits); };
     });
@@ -127,7 +127,7 @@ class PrefillObject : public Napi::ObjectWrap<PrefillObject> {
     return MarkBusy(info.Env(), prefill_.Get(info.Env()), "prefill");
   }
 
-  Napi::Value InTurn(const Napi::CallbackInfo& info, std::function<Finish(Prefill&)> run) {
+  Napi::Value Enqueue(const Napi::CallbackInfo& info, std::function<Finish(Prefill&)> run) {
     const std::shared_ptr<Prefill> prefill = prefill_.Get(info.Env());
     return prefill_.runtime().Run(
         info.Env(), prefill, [prefill, run = std::move(run)] { return run(*prefill); }, Mark(info));

@@ -82,14 +82,14 @@ BlockDescription ReadBlock(const Napi::Object& from) {
 
 }  // namespace
 
-std::shared_ptr<PackedPlace> ReadPackedPlace(const Napi::Object& from) {
+std::shared_ptr<PackedLocation> ReadPackedLocation(const Napi::Object& from) {
   if (!Has(from, "packed")) return nullptr;
   const Napi::Object packed = from.Get("packed").As<Napi::Object>();
-  auto place = std::make_shared<PackedPlace>();
-  place->path = TextOf(packed, "path");
-  place->info = TextOf(packed, "info");
-  place->bytes = static_cast<size_t>(NumberOf(packed, "bytes"));
-  return place;
+  auto location = std::make_shared<PackedLocation>();
+  location->path = TextOf(packed, "path");
+  location->info = TextOf(packed, "info");
+  location->bytes = static_cast<size_t>(NumberOf(packed, "bytes"));
+  return location;
 }
 
 ModelDescription ReadModel(const Napi::Object& from) {

@@ -15,7 +15,7 @@ bool BlockTypeOf(const std::string& name, BlockType* type);
 
 ModelDescription ReadModel(const Napi::Object& description);
 
-// Its place for a packed file; null where it has none.
-std::shared_ptr<PackedPlace> ReadPackedPlace(const Napi::Object& description);
+// Where its packed file is; null where it has none.
+std::shared_ptr<PackedLocation> ReadPackedLocation(const Napi::Object& description);
 
 }  // namespace qpkv

@@ -39,7 +39,7 @@ void CheckResidual(Napi::Env env, const std::string& path, const plan::Residual&
 void CheckTogether(Napi::Env env, const std::string& path, const LayerPlan& plan) {
   if (TokensByHead(plan) != nullptr && plan.tokens.pool == plan::TokenShare::Pool::kLayer)
     Unsupported(env, path + ".tokens.pool beside perHead as a list", "layer");
-  if ((SharesPlaces(plan) || TokensByHead(plan) != nullptr) &&
+  if ((SharesSlots(plan) || TokensByHead(plan) != nullptr) &&
       (Evicts(plan) || CachePositions(plan)))
     Unsupported(env, path + ".tokens.pool beside eviction or cache positions", "layer");
   if (Tiers(plan) > 1 &&

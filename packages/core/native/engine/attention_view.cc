@@ -68,7 +68,7 @@ std::vector<int32_t> HiddenTokens(const std::vector<HeadTokens>& tokens, int row
 
 void FreeHidden(int next_position, int window, std::vector<HeadTokens>* tokens, PartStore* store) {
   for (int head = 0; head < store->heads(); ++head) {
-    HeadTokens& of = (*tokens)[static_cast<size_t>(head)];
+    HeadTokens& of = (*tokens)[head];
     const PartList& keys = store->list(head, Tensor::kKey);
     const PartList& values = store->list(head, Tensor::kValue);
     int drop = HiddenFrom(of.positions, next_position, window);

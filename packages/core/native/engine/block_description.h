@@ -10,19 +10,20 @@
 
 namespace qpkv {
 
-// Which layers a rotary embedding turns, and by what. Texts longer than `switch_tokens` take the
+// Which layers a rotary embedding rotates, and by what. Texts longer than `switch_tokens` take the
 // long frequencies where there are any (longrope); a cache keeps what its prompt began with.
 struct RopeDescription {
-  std::vector<float> inv_freq;       // [turned / 2]: the first `turned` channels of a head turn
-  float scale = 1;                   // factor on cos and sin
-  std::vector<float> long_inv_freq;  // [turned / 2] or empty
+  std::vector<float>
+      inv_freq;     // [rotary_dim / 2]: the first `rotary_dim` channels of a head are rotated
+  float scale = 1;  // factor on cos and sin
+  std::vector<float> long_inv_freq;  // [rotary_dim / 2] or empty
   float long_scale = 1;
   int switch_tokens = 0;
 };
 
 struct LayerDescription {
   int window = 0;  // visible tokens, 0 for all
-  int rope = 0;    // index into the model's ropes; -1: positions are not turned
+  int rope = 0;    // index into the model's ropes; -1: positions are not rotated
 };
 
 struct ExpertsDescription {

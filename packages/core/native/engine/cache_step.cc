@@ -33,27 +33,27 @@ void CacheStep::ForLayers(bool by_score, const Use& use) {
     const size_t first = static_cast<size_t>(&one - caches_.data()) * layers_;
     for (int l = 0; l < layers_; ++l)
       if (one.cache->layer(l).by_score() == by_score)
-        use(one.cache->layer(l), victim_begin_[first + l]);
+        use(one.cache->layer(l), evicted_begin_[first + l]);
   });
 }
 
 void CacheStep::MakeRoom() {
-  Recoder recoder;
+  Requantizer requantizer;
   ForEach([&](CacheRows& one) {
     for (int l = 0; l < layers_ && one.appended > 0; ++l)
-      one.cache->layer(l).MakeRoom(one.appended, &recoder);
+      one.cache->layer(l).MakeRoom(one.appended, &requantizer);
   });
-  recoder.Run(engine_, head_dim_);
+  requantizer.Run(engine_, head_dim_);
   ForEach([&](CacheRows& one) {
     for (int l = 0; l < layers_ && one.appended > 0; ++l) one.cache->layer(l).Enter(one.appended);
   });
-  victim_begin_.assign(1, 0);
+  evicted_begin_.assign(1, 0);
   for (const CacheRows& one : caches_)
     for (int l = 0; l < layers_; ++l)
-      victim_begin_.push_back(victim_begin_.back() + one.cache->layer(l).victim_count());
+      evicted_begin_.push_back(evicted_begin_.back() + one.cache->layer(l).evicted_count());
 }
 
-void CacheStep::Sync(int32_t* victims, DeviceWrites* writes) {
+void CacheStep::Sync(int32_t* evicted, DeviceWrites* writes) {
   ScoreMoves moves;
   ForEach([&](CacheRows& one) {
     for (int l = 0; l < layers_; ++l) one.cache->layer(l).Sync(one.appended, writes, &moves);
@@ -74,9 +74,8 @@ void CacheStep::Sync(int32_t* victims, DeviceWrites* writes) {
     const size_t first = static_cast<size_t>(&one - caches_.data()) * layers_;
     for (int l = 0; l < layers_; ++l) {
       const KvLayer& layer = one.cache->layer(l);
-      items[static_cast<size_t>(l * count_ + column)] =
-          layer.Item(one.rows, victims + victim_begin_[first + l]);
-      by_score_[static_cast<size_t>(l)] = by_score_[static_cast<size_t>(l)] || layer.by_score();
+      items[l * count_ + column] = layer.Item(one.rows, evicted + evicted_begin_[first + l]);
+      by_score_[l] = by_score_[l] || layer.by_score();
     }
     ++column;
   });
@@ -112,7 +111,7 @@ void CacheStep::Attend(int layer, Precision precision, float logit_scale) const 
 }
 
 void CacheStep::Evict(int layer) const {
-  if (count_ > 0 && by_score_[static_cast<size_t>(layer)])
+  if (count_ > 0 && by_score_[layer])
     engine_.ops.EvictLowest(engine_.stream, {ItemsOf(layer), count_, most_heads_});
 }
 
@@ -130,20 +129,20 @@ void CacheStep::MarkTokens(const std::vector<MarkItem>& marks) {
                                             static_cast<int>(marks.size()), head_dim_});
 }
 
-void CacheStep::Settle(const int32_t* victims) {
-  const bool by_score = victims != nullptr;
+void CacheStep::FinishEviction(const int32_t* evicted) {
+  const bool by_score = evicted != nullptr;
   std::vector<MarkItem> marks;
   ForLayers(by_score, [&](KvLayer& layer, size_t at) {
-    layer.TakeOut(by_score ? victims + at : nullptr, &marks);
+    layer.TakeOut(by_score ? evicted + at : nullptr, &marks);
   });
   MarkTokens(marks);
-  Recoder recoder;
-  ForLayers(by_score, [&](KvLayer& layer, size_t) { layer.PackSurvivors(&recoder); });
-  recoder.Run(engine_, head_dim_);
+  Requantizer requantizer;
+  ForLayers(by_score, [&](KvLayer& layer, size_t) { layer.PackSurvivors(&requantizer); });
+  requantizer.Run(engine_, head_dim_);
   for (bool more = true; more;) {
     more = false;
-    ForLayers(by_score, [&](KvLayer& layer, size_t) { more |= layer.CodeOldTokens(&recoder); });
-    recoder.Run(engine_, head_dim_);
+    ForLayers(by_score, [&](KvLayer& layer, size_t) { more |= layer.CodeOldTokens(&requantizer); });
+    requantizer.Run(engine_, head_dim_);
   }
 }
 

@@ -1,9 +1,9 @@
 // What one step does with the caches of its sequences, for all layers and sequences together.
 //
 // Before the layer loop MakeRoom brings the lists up to date and Sync the device's tables; in the
-// loop one op each stores, attends and evicts for all sequences of a layer; behind it Settle lets
-// every cache code and free what is due. A sequence's own trouble (no memory for a part) is its
-// own: it drops out, the others go on.
+// loop one op each stores, attends and evicts for all sequences of a layer; behind it
+// FinishEviction lets every cache code and free what is due. A sequence's own trouble (no memory
+// for a part) is its own: it drops out, the others go on.
 #pragma once
 #include <optional>
 #include <vector>
@@ -29,10 +29,10 @@ class CacheStep {
   const CacheRows& operator[](size_t index) const { return caches_[index]; }
 
   void MakeRoom();
-  // Of EvictLowest in this step, once there is room: [victims()] int32.
-  size_t victims() const { return victim_begin_.back(); }
-  // Adds what the device's tables lack. victims: device memory.
-  void Sync(int32_t* victims, DeviceWrites* writes);
+  // Of EvictLowest in this step, once there is room: [evicted()] int32.
+  size_t evicted() const { return evicted_begin_.back(); }
+  // Adds what the device's tables lack. evicted: device memory.
+  void Sync(int32_t* evicted, DeviceWrites* writes);
 
   // The ops of one layer. The same Key() means the same arguments.
   void Append(int layer) const;
@@ -40,12 +40,12 @@ class CacheStep {
   void Evict(int layer) const;
   uint64_t Key() const;
 
-  // Behind the layer loop. First without victims: the layers that know who leaves. Then, if there
-  // are any, the layers that evict by score with what the host has read of the victims.
-  void Settle(const int32_t* victims);
+  // Behind the layer loop. First with null: the layers that know who leaves. Then, if there
+  // are any, the layers that evict by score with what the host has read back.
+  void FinishEviction(const int32_t* evicted);
 
  private:
-  // Of the caches without trouble so far: use(cache), use(layer, its victims' place).
+  // Of the caches without trouble so far: use(cache), use(layer, where what it evicts is written).
   template <class Use>
   void ForEach(const Use& use);
   template <class Use>
@@ -56,7 +56,7 @@ class CacheStep {
   Engine& engine_;
   std::vector<CacheRows> caches_;
   int layers_ = 0, head_dim_ = 0;
-  std::vector<size_t> victim_begin_;  // [caches * layers + 1]
+  std::vector<size_t> evicted_begin_;  // [caches * layers + 1]
   // As of Sync:
   const CacheItem* items_ = nullptr;  // device [layers, count]
   int count_ = 0;                     // of the caches that go on

@@ -79,7 +79,7 @@ std::optional<SampledToken> Context::Append(const int32_t* ids, int count, float
   Feed feed(*this, ids, count, sampling);
   feed.KeepLogits(all_logits);
   while (!feed.done()) {
-    EngineTurn turn(*model_->engine);
+    EngineLock lock(*model_->engine);
     feed.Took(Step(*model_, {feed.Next()}).front());
   }
   return feed.chosen();
@@ -90,7 +90,7 @@ SampledToken Context::Sample(const Sampling& sampling) {
 }
 
 std::vector<float> Context::Logits() {
-  EngineTurn turn(*model_->engine);
+  EngineLock lock(*model_->engine);
   return DownloadFloats(*model_->engine, *logits_);
 }
 
@@ -104,7 +104,7 @@ void Context::OwnLogits() {
 void Context::CountTokens() {
   if (counts_.data() != nullptr) return;
   std::vector<int32_t> counts(static_cast<size_t>(model_->description.vocab));
-  for (int32_t id : ids_) ++counts[static_cast<size_t>(id)];
+  for (int32_t id : ids_) ++counts[id];
   Buffer made(model_->engine->device, counts.size() * sizeof(int32_t));
   model_->engine->Upload(made.data(), counts.data(), made.bytes());
   counts_ = std::move(made);
@@ -117,7 +117,7 @@ int Context::RopePosition(int layer, int first) const {
 
 RopeTable Context::RopeAt(int layer) const { return cache_.layer(layer).rope(); }
 
-bool Context::TurnsKeys(int layer) const { return !RopeBefore(cache_.layer(layer).plan()); }
+bool Context::RotatesKeys(int layer) const { return !RopeBefore(cache_.layer(layer).plan()); }
 
 // From the first penalty on.
 void Context::BeforeLayers(const Work& work) {

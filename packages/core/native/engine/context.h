@@ -59,7 +59,7 @@ class Context : public Sequence {
 
   int RopePosition(int layer, int first) const override;
   RopeTable RopeAt(int layer) const override;
-  bool TurnsKeys(int layer) const override;
+  bool RotatesKeys(int layer) const override;
   void BeforeLayers(const Work& work) override;
   KvCache* cache() override { return &cache_; }
   int32_t* TokenCounts() override { return static_cast<int32_t*>(counts_.data()); }

@@ -20,15 +20,15 @@ bool AnyValid(const HeadTokens& tokens, const StoredPart& part) {
   return std::find(begin, begin + part.tokens, uint8_t{1}) != begin + part.tokens;
 }
 
-// Says in the key parts of a head what its lists say: who is valid in parts with a victim, and
+// Says in the key parts of a head what its lists say: who is valid in parts that lose a token, and
 // which positions have moved before the last one.
-void Mark(const std::vector<int>& victims, const HeadTokens& tokens, int head, PartStore* store,
+void Mark(const std::vector<int>& evicted, const HeadTokens& tokens, int head, PartStore* store,
           std::vector<MarkItem>* items) {
-  const int last = *std::max_element(victims.begin(), victims.end());
+  const int last = *std::max_element(evicted.begin(), evicted.end());
   const std::vector<StoredPart>& parts = store->list(head, Tensor::kKey).parts;
   for (size_t i = 0; i < parts.size() && parts[i].first <= last; ++i) {
     const int end = parts[i].first + parts[i].tokens;
-    const bool hit = std::any_of(victims.begin(), victims.end(),
+    const bool hit = std::any_of(evicted.begin(), evicted.end(),
                                  [&](int slot) { return slot >= parts[i].first && slot < end; });
     if (!hit && tokens.indices.empty()) continue;
     if (hit && !AnyValid(tokens, parts[i]) && TwinOf(*store, head, parts[i]) >= 0) continue;
@@ -92,12 +92,12 @@ float* RunningState::mass() const {
 
 void RunningState::Erase(int head, int tokens, int first, int count) {
   if (!start_.empty()) {
-    std::vector<float>& scores = start_[static_cast<size_t>(head)];
+    std::vector<float>& scores = start_[head];
     scores.erase(scores.begin() + first, scores.begin() + first + count);
     return;
   }
   origin_.resize(static_cast<size_t>(heads_));
-  std::vector<int32_t>& origin = origin_[static_cast<size_t>(head)];
+  std::vector<int32_t>& origin = origin_[head];
   for (int i = static_cast<int>(origin.size()); i < tokens; ++i) origin.push_back(i);
   origin.erase(origin.begin() + first, origin.begin() + first + count);
 }
@@ -164,40 +164,40 @@ void RunningState::Sync(const std::vector<HeadTokens>& tokens, int rows, int mos
   start_.clear();
 }
 
-int MostVictims(const LayerPlan& plan, const HeadTokens& tokens) {
+int MaxEvicted(const LayerPlan& plan, const HeadTokens& tokens) {
   return std::max(0, static_cast<int>(tokens.valid.size()) - tokens.evicted - Capacity(plan));
 }
 
 std::vector<int> OldestTokens(const LayerPlan& plan, const HeadTokens& tokens) {
   std::vector<int> live;
-  const auto position = [&](int i) { return tokens.positions[static_cast<size_t>(i)]; };
+  const auto position = [&](int i) { return tokens.positions[i]; };
   for (size_t i = 0; i < tokens.valid.size(); ++i)
     if (tokens.valid[i] && tokens.positions[i] >= plan.protect.first)
       live.push_back(static_cast<int>(i));
   if (OrdersByScore(plan) || Tiers(plan) > 1)
     std::sort(live.begin(), live.end(), [&](int a, int b) { return position(a) < position(b); });
-  live.resize(std::min(live.size(), static_cast<size_t>(MostVictims(plan, tokens))));
+  live.resize(std::min(live.size(), static_cast<size_t>(MaxEvicted(plan, tokens))));
   return live;
 }
 
-void TakeOut(const std::vector<std::vector<int>>& victims, std::vector<HeadTokens>* tokens,
+void TakeOut(const std::vector<std::vector<int>>& evicted, std::vector<HeadTokens>* tokens,
              PartStore* store, std::vector<MarkItem>* marks) {
-  for (size_t h = 0; h < victims.size(); ++h) {
+  for (size_t h = 0; h < evicted.size(); ++h) {
     HeadTokens& of = (*tokens)[h];
-    for (int slot : victims[h]) {
-      of.valid[static_cast<size_t>(slot)] = 0;
+    for (int slot : evicted[h]) {
+      of.valid[slot] = 0;
       ++of.evicted;
       if (!of.indices.empty())
         for (size_t i = 0; i < of.indices.size(); ++i)
-          of.indices[i] += of.positions[i] < of.positions[static_cast<size_t>(slot)];
+          of.indices[i] += of.positions[i] < of.positions[slot];
     }
-    if (!victims[h].empty()) Mark(victims[h], of, static_cast<int>(h), store, marks);
+    if (!evicted[h].empty()) Mark(evicted[h], of, static_cast<int>(h), store, marks);
   }
 }
 
 void FreeEmptyParts(std::vector<HeadTokens>* tokens, PartStore* store, RunningState* running) {
   for (int head = 0; head < store->heads(); ++head) {
-    HeadTokens& of = (*tokens)[static_cast<size_t>(head)];
+    HeadTokens& of = (*tokens)[head];
     const std::vector<StoredPart>& parts = store->list(head, Tensor::kKey).parts;
     for (size_t i = parts.size(); of.evicted > 0 && i-- > 0;) {
       const StoredPart part = parts[i];

@@ -52,7 +52,7 @@ class RunningState {
   // once what is added has run.
   void Sync(const std::vector<HeadTokens>& tokens, int rows, int most_tokens, DeviceWrites* writes,
             ScoreMoves* moves);
-  // What EvictLowest takes; the victims' fields are the caller's.
+  // What EvictLowest takes; `evicted` and its stride are the caller's.
   RunningScores View() const;
   float* mass() const;  // [heads, stride]
   int stride() const { return stride_; }
@@ -71,10 +71,10 @@ class RunningState {
 // Slots that leave by the fifo rule, in order.
 std::vector<int> OldestTokens(const LayerPlan& plan, const HeadTokens& tokens);
 // The most tokens that a head may lose now.
-int MostVictims(const LayerPlan& plan, const HeadTokens& tokens);
+int MaxEvicted(const LayerPlan& plan, const HeadTokens& tokens);
 
 // Takes these slots of every head out of the lists; `marks` say so in the parts that stay.
-void TakeOut(const std::vector<std::vector<int>>& victims, std::vector<HeadTokens>* tokens,
+void TakeOut(const std::vector<std::vector<int>>& evicted, std::vector<HeadTokens>* tokens,
              PartStore* store, std::vector<MarkItem>* marks);
 // Frees parts without valid tokens, once the marks have been made. running: null without running
 // scores.

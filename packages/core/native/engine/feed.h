@@ -8,7 +8,7 @@
 namespace qpkv {
 
 // Small enough that a cancelled question stops soon, large enough for full speed of the matrix
-// products. Part of the result where caches evict: what leaves is settled after each step.
+// products. Part of the result where caches evict: tokens are evicted after each step.
 constexpr int kAppendTokens = 128;
 
 class Feed {

@@ -17,7 +17,7 @@ class FormatTable {
   int segments() const { return static_cast<int>(keys_.size()); }
   // On the host; its codebook lies on the device.
   const TensorFormat& Get(Tensor tensor, int segment) const {
-    return (tensor == Tensor::kKey ? keys_ : values_)[static_cast<size_t>(segment)];
+    return (tensor == Tensor::kKey ? keys_ : values_)[segment];
   }
   const StoredForm& Form(Tensor tensor) const {
     return tensor == Tensor::kKey ? key_form_ : value_form_;

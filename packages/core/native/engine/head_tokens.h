@@ -9,7 +9,7 @@ namespace qpkv {
 
 struct HeadTokens {
   std::vector<int32_t> positions;  // in the text
-  std::vector<int32_t> indices;    // what RoPE turns the key by, where that is not the position
+  std::vector<int32_t> indices;    // what RoPE rotates the key by, where that is not the position
   std::vector<uint8_t> valid;      // 0: evicted, its bit in the tile is clear
   int evicted = 0;                 // zeros in `valid`
 

@@ -16,15 +16,15 @@ class KvCache {
   KvCache& operator=(const KvCache&) = delete;
 
   int layers() const { return static_cast<int>(layers_.size()); }
-  KvLayer& layer(int index) { return *layers_[static_cast<size_t>(index)]; }
-  const KvLayer& layer(int index) const { return *layers_[static_cast<size_t>(index)]; }
+  KvLayer& layer(int index) { return *layers_[index]; }
+  const KvLayer& layer(int index) const { return *layers_[index]; }
   PartBytes Bytes() const {
     PartBytes sum;
     for (const auto& layer : layers_) {
       const PartBytes part = layer->Bytes();
       sum.planned += part.planned;
       sum.grown += part.grown;
-      sum.tails += part.tails;
+      sum.unused += part.unused;
     }
     return sum;
   }

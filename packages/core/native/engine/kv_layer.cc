@@ -33,7 +33,7 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
   if (store_.formats().Form(Tensor::kKey).center) Center(kept, exact);
   std::vector<PackItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head)
-    BuildHead(head, kept[static_cast<size_t>(head)], exact, &items);
+    BuildHead(head, kept[head], exact, &items);
   if (!items.empty())
     engine_->ops.Pack(engine_->stream, {OnHost<const PackItem>(items.data()),
                                         static_cast<int>(items.size()), shape_.head_dim});
@@ -45,7 +45,7 @@ void KvLayer::Center(const std::vector<std::vector<int32_t>>& kept, const ExactT
   float* means = store_.OpenMeans();
   std::vector<MeanItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head) {
-    const std::vector<int32_t>& positions = kept[static_cast<size_t>(head)];
+    const std::vector<int32_t>& positions = kept[head];
     items.push_back({RowsOf(head, Tensor::kKey, exact), OnHost(positions.data()),
                      static_cast<int>(positions.size()),
                      means + static_cast<size_t>(head) * shape_.head_dim});
@@ -70,7 +70,7 @@ size_t KvLayer::RunBytes(Tensor tensor, int segment, int tokens) const {
 
 void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
                         std::vector<PackItem>* items) {
-  HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
+  HeadTokens& tokens = tokens_[head];
   if (track_positions_) tokens.positions = kept;
   if (NeedsOf(*plan_).mask) tokens.valid.assign(kept.size(), 1);
   if (CachePositions(*plan_)) {  // ranks by position
@@ -126,7 +126,7 @@ void KvLayer::BuildPart(int head, Tensor tensor, int segment, const int32_t* kep
     item.transform.means += static_cast<size_t>(head) * shape_.head_dim;
   item.index = OnHost(kept);
   if (store_.needs(tensor).positions)
-    item.positions = OnHost(tokens_[static_cast<size_t>(head)].stored_positions(part.first));
+    item.positions = OnHost(tokens_[head].stored_positions(part.first));
   item.tokens = tokens;
   items->push_back(item);
   store_.Extend(head, tensor, index, tokens);
@@ -143,11 +143,10 @@ void KvLayer::StartScores(const std::vector<float>& scores, int tokens) {
   running_.Start(std::move(start));
 }
 
-void KvLayer::MakeRoom(int rows, Recoder* recoder) {
+void KvLayer::MakeRoom(int rows, Requantizer* requantizer) {
   for (int head = 0; head < store_.heads(); ++head)
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
-      qpkv::MakeRoom(*plan_, tokens_[static_cast<size_t>(head)], head, tensor, rows, &store_,
-                     recoder);
+      qpkv::MakeRoom(*plan_, tokens_[head], head, tensor, rows, &store_, requantizer);
 }
 
 void KvLayer::Enter(int rows) {
@@ -173,18 +172,18 @@ void KvLayer::Sync(int rows, DeviceWrites* writes, ScoreMoves* moves) {
   running_.Sync(tokens_, rows, most, writes, moves);
 }
 
-CacheItem KvLayer::Item(const StepRows& rows, int32_t* victims) const {
+CacheItem KvLayer::Item(const StepRows& rows, int32_t* evicted) const {
   CacheItem item = ViewOf(store_, shape_, rows);
   item.inv_freq = rope_.inv_freq;
   item.rope_scale = rope_.scale;
-  item.turned = rope_.turned;
+  item.rotary_dim = rope_.rotary_dim;
   if (hides_) item.hidden = static_cast<const int32_t*>(hidden_.data());
   if (!by_score()) return item;
   item.token_mass = running_.mass();
   item.mass_stride = running_.stride();
   item.running = running_.View();
-  item.running.victims = victims;
-  item.running.victim_stride = victim_stride();
+  item.running.evicted = evicted;
+  item.running.evicted_stride = evicted_stride();
   item.running.capacity = Capacity(*plan_);
   item.running.protect_first = plan_->protect.first;
   item.running.protect_last = plan_->protect.last;
@@ -196,23 +195,23 @@ CacheItem KvLayer::Item(const StepRows& rows, int32_t* victims) const {
   return item;
 }
 
-int KvLayer::victim_stride() const {
+int KvLayer::evicted_stride() const {
   int most = 0;
   for (const HeadTokens& head : tokens_)
-    if (by_score()) most = std::max(most, MostVictims(*plan_, head));
+    if (by_score()) most = std::max(most, MaxEvicted(*plan_, head));
   return most;
 }
 
-void KvLayer::TakeOut(const int32_t* victims, std::vector<MarkItem>* marks) {
+void KvLayer::TakeOut(const int32_t* evicted, std::vector<MarkItem>* marks) {
   // Eviction frees parts by its own rule.
   if (shape_.window > 0 && !NeedsOf(*plan_).mask)
     FreeHidden(next_position_, shape_.window, &tokens_, &store_);
   std::vector<std::vector<int>> leaving(tokens_.size());
-  const int stride = victim_stride();
+  const int stride = evicted_stride();
   for (size_t h = 0; h < tokens_.size(); ++h) {
     if (EvictsOldest(*plan_)) leaving[h] = OldestTokens(*plan_, tokens_[h]);
-    for (int i = 0; victims != nullptr && i < stride; ++i) {
-      const int32_t slot = victims[h * static_cast<size_t>(stride) + static_cast<size_t>(i)];
+    for (int i = 0; evicted != nullptr && i < stride; ++i) {
+      const int32_t slot = evicted[h * static_cast<size_t>(stride) + static_cast<size_t>(i)];
       if (slot < 0) break;
       leaving[h].push_back(slot);
     }
@@ -220,23 +219,21 @@ void KvLayer::TakeOut(const int32_t* victims, std::vector<MarkItem>* marks) {
   qpkv::TakeOut(leaving, &tokens_, &store_, marks);
 }
 
-void KvLayer::PackSurvivors(Recoder* recoder) {
+void KvLayer::PackSurvivors(Requantizer* requantizer) {
   if (!Evicts(*plan_)) return;
   RunningState* running = by_score() ? &running_ : nullptr;
   FreeEmptyParts(&tokens_, &store_, running);
-  qpkv::PackSurvivors(*plan_, &tokens_, &store_, running, recoder);
+  qpkv::PackSurvivors(*plan_, &tokens_, &store_, running, requantizer);
 }
 
-bool KvLayer::CodeOldTokens(Recoder* recoder) {
-  return qpkv::CodeOldTokens(*plan_, tokens_, &store_, recoder);
+bool KvLayer::CodeOldTokens(Requantizer* requantizer) {
+  return qpkv::CodeOldTokens(*plan_, tokens_, &store_, requantizer);
 }
 
-int KvLayer::kept_tokens(int head) const {
-  return store_.tokens(head) - tokens_[static_cast<size_t>(head)].evicted;
-}
+int KvLayer::kept_tokens(int head) const { return store_.tokens(head) - tokens_[head].evicted; }
 
 std::vector<int32_t> KvLayer::KeptPositions(int head) const {
-  const HeadTokens& from = tokens_[static_cast<size_t>(head)];
+  const HeadTokens& from = tokens_[head];
   std::vector<int32_t> kept;
   for (size_t i = 0; i < from.positions.size(); ++i)
     if (from.valid.empty() || from.valid[i]) kept.push_back(from.positions[i]);
@@ -249,7 +246,7 @@ PartBytes KvLayer::Bytes() const {
 }
 
 std::vector<PartExport> KvLayer::Export(int head, Tensor tensor) const {
-  return ExportParts(*engine_, store_, head, tensor, tokens_[static_cast<size_t>(head)]);
+  return ExportParts(*engine_, store_, head, tensor, tokens_[head]);
 }
 
 void KvLayer::Scramble(uint64_t seed) { ScrambleParts(*engine_, seed, tokens_, &store_); }

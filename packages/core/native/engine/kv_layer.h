@@ -35,7 +35,7 @@ struct ExactTokens {
 struct PartBytes {
   size_t planned = 0;
   long long grown = 0;  // below 0 where parts were freed
-  size_t tails = 0;
+  size_t unused = 0;
 };
 
 class KvLayer {
@@ -56,30 +56,31 @@ class KvLayer {
   // observed.
   void StartScores(const std::vector<float>& scores, int tokens);
 
-  // Room for the next `rows` tokens of the text, and then, when the recoder has run, their entry.
-  void MakeRoom(int rows, Recoder* recoder);
+  // Room for the next `rows` tokens of the text, and then, when the requantizer has run, their
+  // entry.
+  void MakeRoom(int rows, Requantizer* requantizer);
   void Enter(int rows);
   // Brings the device's tables up to date; `rows` of the newest tokens are still to be stored.
   void Sync(int rows, DeviceWrites* writes, ScoreMoves* moves);
-  // What the ops of the layer loop take, for the tables as of the last Sync. victims: where
+  // What the ops of the layer loop take, for the tables as of the last Sync. evicted: where
   // EvictLowest writes.
-  CacheItem Item(const StepRows& rows, int32_t* victims) const;
-  // Of EvictLowest: [storedHeads, victim_stride] int32.
-  size_t victim_count() const {
-    return static_cast<size_t>(victim_stride()) * static_cast<size_t>(shape_.stored_heads());
+  CacheItem Item(const StepRows& rows, int32_t* evicted) const;
+  // Of EvictLowest: [storedHeads, evicted_stride] int32.
+  size_t evicted_count() const {
+    return static_cast<size_t>(evicted_stride()) * static_cast<size_t>(shape_.stored_heads());
   }
-  // Takes out what the eviction rule says (`victims`: what EvictLowest said, or null), and frees
+  // Takes out what the eviction rule says (`evicted`: what EvictLowest said, or null), and frees
   // what no later query sees.
-  void TakeOut(const int32_t* victims, std::vector<MarkItem>* marks);
+  void TakeOut(const int32_t* evicted, std::vector<MarkItem>* marks);
   // When the marks have been made: frees and packs what that left behind.
-  void PackSurvivors(Recoder* recoder);
-  // What the residual rule says. True: when the recoder has run there may be more.
-  bool CodeOldTokens(Recoder* recoder);
+  void PackSurvivors(Requantizer* requantizer);
+  // What the residual rule says. True: when the requantizer has run there may be more.
+  bool CodeOldTokens(Requantizer* requantizer);
 
   int kept_tokens(int head) const;
   // In storage order; only where positions are tracked.
   std::vector<int32_t> KeptPositions(int head) const;
-  // Of the next token: in the text, and what RoPE turns it by.
+  // Of the next token: in the text, and what RoPE rotates it by.
   int next_position() const { return next_position_; }
   int next_index() const { return CachePositions(*plan_) ? next_index_ : next_position_; }
   const LayerShape& shape() const { return shape_; }
@@ -92,7 +93,7 @@ class KvLayer {
   void Scramble(uint64_t seed);
 
  private:
-  int victim_stride() const;  // of each head, at most
+  int evicted_stride() const;  // of each head, at most
   void BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
                  std::vector<PackItem>* items);
   void BuildRun(int head, int segment, const int32_t* kept_keys, int keys,

@@ -73,7 +73,7 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
   planned_ = static_cast<size_t>(planned);
   std::vector<std::vector<float>> scores;
   for (int head = 0; head < store_.heads(); ++head) {
-    HeadTokens& of = tokens_[static_cast<size_t>(head)];
+    HeadTokens& of = tokens_[head];
     const size_t held = static_cast<size_t>(store_.tokens(head));
     const auto fits = [held](size_t count, bool wanted) {
       if (count != (wanted ? held : 0))

@@ -36,10 +36,10 @@ LayerScores ScoresOf(const std::shared_ptr<Engine>& engine, const LayerInput& in
   }
   scores.layer = std::make_unique<ObservedLayer>(engine, input);
   Observer& observer = scores.layer->observer();
-  const PlanTickets tickets = WantPlan(observer, plan, input.shape.stored_heads(), input.user_end);
+  const PlanHandles handles = WantPlan(observer, plan, input.shape.stored_heads(), input.user_end);
   scores.layer->Run();
-  for (int ticket : tickets.stages) scores.stages.push_back(observer.Scores(ticket));
-  if (tickets.evict >= 0) scores.evict = observer.Scores(tickets.evict);
+  for (int handle : handles.stages) scores.stages.push_back(observer.Scores(handle));
+  if (handles.evict >= 0) scores.evict = observer.Scores(handles.evict);
   return scores;
 }
 
@@ -50,7 +50,7 @@ LayerCache::LayerCache(std::shared_ptr<Engine> engine, const LayerInput& input,
     : engine_(std::move(engine)),
       precision_(input.precision),
       scale_(LogitScale(input.shape.head_dim)) {
-  EngineTurn turn(*engine_);
+  EngineLock lock(*engine_);
   const LayerScores scores = ScoresOf(engine_, input, *plan);
   SelectionInput wanted;
   wanted.stages = scores.stages;
@@ -86,22 +86,22 @@ void LayerCache::CheckUsable() const {
 
 // The ops that `use` calls on the caches of one step, with what goes before and behind.
 template <class Use>
-void LayerCache::Run(int appended, const StepRows& rows, bool settle, const Use& use) {
+void LayerCache::Run(int appended, const StepRows& rows, bool evict, const Use& use) {
   broken_ = true;
   CacheStep step(*engine_, {{cache_.get(), appended, rows}});
   step.MakeRoom();
   DeviceWrites writes;
-  const size_t count = step.victims();
+  const size_t count = step.evicted();
   const Buffer device(engine_->device, (count + 1) * sizeof(int32_t));
   step.Sync(static_cast<int32_t*>(device.data()), &writes);
   writes.Run(*engine_);
   if (!step[0].error) use(step);
   CheckDevice(*engine_);
-  std::vector<int32_t> victims(settle ? count : 0);
-  if (settle) step.Settle(nullptr);
-  if (!victims.empty()) {
-    engine_->Download(victims.data(), device.data(), count * sizeof(int32_t));
-    step.Settle(victims.data());
+  std::vector<int32_t> evicted(evict ? count : 0);
+  if (evict) step.FinishEviction(nullptr);
+  if (!evicted.empty()) {
+    engine_->Download(evicted.data(), device.data(), count * sizeof(int32_t));
+    step.FinishEviction(evicted.data());
   }
   CheckDevice(*engine_);
   if (step[0].error) throw *step[0].error;
@@ -109,7 +109,7 @@ void LayerCache::Run(int appended, const StepRows& rows, bool settle, const Use&
 }
 
 void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v, int count) {
-  EngineTurn turn(*engine_);
+  EngineLock lock(*engine_);
   CheckUsable();
   const Buffer keys = Upload(*engine_, k), values = Upload(*engine_, v);
   const int dim = layer().shape().head_dim;
@@ -125,7 +125,7 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
-  EngineTurn turn(*engine_);
+  EngineLock lock(*engine_);
   CheckUsable();
   if (RopeBefore(layer().plan()))
     throw Error(

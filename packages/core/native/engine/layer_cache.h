@@ -29,7 +29,7 @@ class LayerCache {
  private:
   void CheckUsable() const;
   template <class Use>
-  void Run(int appended, const StepRows& rows, bool settle, const Use& use);
+  void Run(int appended, const StepRows& rows, bool evict, const Use& use);
 
   std::shared_ptr<Engine> engine_;
   Precision precision_;

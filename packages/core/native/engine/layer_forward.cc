@@ -96,7 +96,7 @@ QkvRows QkvBuffer(const Model& model, int rows) {
 
 QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows) {
   const ModelDescription& d = model.description;
-  const LayerWeights& weights = model.layers[static_cast<size_t>(layer)];
+  const LayerWeights& weights = model.layers[layer];
   Engine& engine = *model.engine;
   QkvRows qkv = QkvBuffer(model, rows);
   const float* x = hidden;
@@ -114,20 +114,20 @@ QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows)
   return qkv;
 }
 
-void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const RopeTable& rope,
-              const int32_t* positions, int rows) {
+void RotateRows(const Model& model, const QkvRows& qkv, Rotated which, const RopeTable& rope,
+                const int32_t* positions, int rows) {
   const ModelDescription& d = model.description;
-  const bool queries = which == Turn::kQueries;
-  if (rope.turned == 0) return;
+  const bool queries = which == Rotated::kQueries;
+  if (rope.rotary_dim == 0) return;
   model.engine->ops.Rope(
       model.engine->stream,
       {queries ? qkv.q : qkv.k, positions, rope.inv_freq, rope.scale, rows,
-       queries ? d.query_heads : d.kv_heads, d.head_dim, qkv.stride, rope.turned});
+       queries ? d.query_heads : d.kv_heads, d.head_dim, qkv.stride, rope.rotary_dim});
 }
 
 void FinishLayer(const Model& model, int layer, const float* attention, float* hidden, int rows) {
   const ModelDescription& d = model.description;
-  const LayerWeights& weights = model.layers[static_cast<size_t>(layer)];
+  const LayerWeights& weights = model.layers[layer];
   Engine& engine = *model.engine;
   float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
   AddToStream(model, weights.attention_norm, hidden, rows, [&](float* out, bool add) {

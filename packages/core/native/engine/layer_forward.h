@@ -27,9 +27,9 @@ QkvRows QkvBuffer(const Model& model, int rows);
 // norm -> q, k, v (+ bias, + QK norm); before RoPE. What a layer has no weights for is left out.
 QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows);
 
-enum class Turn { kQueries, kKeys };
-void TurnRows(const Model& model, const QkvRows& qkv, Turn which, const RopeTable& rope,
-              const int32_t* positions, int rows);
+enum class Rotated { kQueries, kKeys };
+void RotateRows(const Model& model, const QkvRows& qkv, Rotated which, const RopeTable& rope,
+                const int32_t* positions, int rows);
 
 // hidden += attention Wo; hidden += the MLP or the experts of the normed hidden. Both pass a norm
 // or a factor on the way where the model has one.

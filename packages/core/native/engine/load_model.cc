@@ -4,13 +4,14 @@
 namespace qpkv {
 
 std::shared_ptr<Model> LoadModel(const std::shared_ptr<Engine>& engine,
-                                 const ModelDescription& description, const PackedPlace* place) {
-  if (place == nullptr) return std::make_shared<Model>(engine, description);
+                                 const ModelDescription& description,
+                                 const PackedLocation* location) {
+  if (location == nullptr) return std::make_shared<Model>(engine, description);
   const int threads = engine->device.threads();
   std::string unsound, trouble;
-  std::shared_ptr<PackedFile> file = PackedFile::Open(*place, threads, &unsound);
+  std::shared_ptr<PackedFile> file = PackedFile::Open(*location, threads, &unsound);
   const bool found = file != nullptr;
-  if (!found) file = PackedFile::Create(*place, &trouble);
+  if (!found) file = PackedFile::Create(*location, &trouble);
   auto model = std::make_shared<Model>(engine, description, file);
   if (found) {
     model->packed = PackedState::kMapped;

@@ -6,8 +6,9 @@
 
 namespace qpkv {
 
-// place: null where matrices stay in the device's memory. Called in a turn of the engine.
+// location: null where matrices stay in the device's memory. Called while the engine is locked.
 std::shared_ptr<Model> LoadModel(const std::shared_ptr<Engine>& engine,
-                                 const ModelDescription& description, const PackedPlace* place);
+                                 const ModelDescription& description,
+                                 const PackedLocation* location);
 
 }  // namespace qpkv

@@ -27,8 +27,8 @@ Measurements::Wanted Measurements::Want(const Statistic& statistic, const double
   Measurement wanted;
   wanted.statistic = &statistic;
   double factor = 1;
-  if (statistic.settle != nullptr)
-    factor = statistic.settle({shape_, user_end, protect_last}, options, wanted.options.data());
+  if (statistic.resolve != nullptr)
+    factor = statistic.resolve({shape_, user_end, protect_last}, options, wanted.options.data());
   else
     std::copy_n(options, kMaxOptions, wanted.options.begin());
   const StatisticDescriptor& about = *statistic.about;
@@ -69,7 +69,7 @@ StatisticArgs Measurements::ArgsOf(const Measurement& measurement, StatisticStag
   args.output = model_.output;
   args.inv_freq = model_.rope.inv_freq;
   args.rope_scale = model_.rope.scale;
-  args.turned = model_.rope.turned;
+  args.rotary_dim = model_.rope.rotary_dim;
   args.state = measurement.state.data();
   args.out = measurement.out.floats();
   return args;
@@ -114,12 +114,10 @@ void Measurements::Finish(const LayerTensors& all) {
 }
 
 int Measurements::rows(int index) const {
-  const StatisticDescriptor& about = *all_[static_cast<size_t>(index)].statistic->about;
+  const StatisticDescriptor& about = *all_[index].statistic->about;
   return about.rows == Rows::kQuery ? shape_.q_heads : shape_.kv_heads;
 }
 
-const float* Measurements::result(int index) const {
-  return all_[static_cast<size_t>(index)].out.floats();
-}
+const float* Measurements::result(int index) const { return all_[index].out.floats(); }
 
 }  // namespace qpkv

@@ -63,7 +63,7 @@ class Measurements {
  private:
   struct Measurement {
     const Statistic* statistic = nullptr;
-    std::array<double, kMaxOptions> options{};  // settled
+    std::array<double, kMaxOptions> options{};  // resolved
     Buffer state, out;
   };
   StatisticArgs ArgsOf(const Measurement& measurement, StatisticStage stage,

@@ -119,16 +119,16 @@ LayerShape Model::ShapeOf(int index, bool per_query_head) const {
   shape.kv_heads = description.kv_heads;
   shape.head_dim = description.head_dim;
   shape.per_query_head = per_query_head;
-  shape.window = description.layer[static_cast<size_t>(index)].window;
+  shape.window = description.layer[index].window;
   shape.cap = description.block.attention_cap;
   return shape;
 }
 
 RopeTable Model::RopeOf(int index, int tokens) const {
-  const int which = description.layer[static_cast<size_t>(index)].rope;
+  const int which = description.layer[index].rope;
   if (which < 0) return {};
-  const bool longer = tokens > description.ropes[static_cast<size_t>(which)].switch_tokens;
-  return (longer ? long_ropes_ : ropes_)[static_cast<size_t>(which)];
+  const bool longer = tokens > description.ropes[which].switch_tokens;
+  return (longer ? long_ropes_ : ropes_)[which];
 }
 
 const float* Model::LoadStack(const std::vector<std::string>& roles,

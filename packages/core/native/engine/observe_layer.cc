@@ -156,11 +156,11 @@ void ObservedLayer::Run() {
 
 std::vector<float> ObserveLayer(const std::shared_ptr<Engine>& engine, const LayerInput& input) {
   ObservedLayer layer(engine, input);
-  const int ticket = layer.observer().Want(
+  const int handle = layer.observer().Want(
       *input.score, {input.shape.stored_heads(), input.protect_last, input.user_end});
   layer.Run();
   std::vector<float> scores(static_cast<size_t>(input.shape.stored_heads()) * input.tokens);
-  engine->Download(scores.data(), layer.observer().Scores(ticket), scores.size() * sizeof(float));
+  engine->Download(scores.data(), layer.observer().Scores(handle), scores.size() * sizeof(float));
   return scores;
 }
 

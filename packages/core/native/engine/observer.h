@@ -16,7 +16,7 @@ class Observer {
       : measurements_(engine, shape, tokens, model),
         graph_(std::move(engine), tokens, &measurements_) {}
 
-  // Returns a ticket for Scores().
+  // Returns a handle for Scores().
   int Want(const ScoreNode& score, const ScoreScope& scope) { return graph_.Want(score, scope); }
   uint32_t reads() const { return measurements_.reads(); }  // of Reading
 
@@ -30,27 +30,27 @@ class Observer {
   void Finish(const LayerTensors& all) { measurements_.Finish(all); }
 
   // [stored heads, tokens] on the device, valid as long as the observer.
-  const float* Scores(int ticket) { return graph_.Evaluate(ticket); }
+  const float* Scores(int handle) { return graph_.Evaluate(handle); }
 
  private:
   Measurements measurements_;
   ScoreGraph graph_;
 };
 
-// The tickets of one plan's layer.
-struct PlanTickets {
+// The handles of one plan's layer.
+struct PlanHandles {
   std::vector<int> stages;
   int evict = -1;  // running scores start from these
 };
-inline PlanTickets WantPlan(Observer& observer, const LayerPlan& plan, int stored_heads,
+inline PlanHandles WantPlan(Observer& observer, const LayerPlan& plan, int stored_heads,
                             int user_end) {
   const ScoreScope scope = {stored_heads, plan.protect.last, user_end};
-  PlanTickets tickets;
+  PlanHandles handles;
   for (const plan::SelectionStage& stage : plan.stages)
-    tickets.stages.push_back(observer.Want(*stage.score, scope));
+    handles.stages.push_back(observer.Want(*stage.score, scope));
   if (const plan::ScoreEviction* eviction = EvictionByScore(plan))
-    tickets.evict = observer.Want(*eviction->by, scope);
-  return tickets;
+    handles.evict = observer.Want(*eviction->by, scope);
+  return handles;
 }
 
 }  // namespace qpkv

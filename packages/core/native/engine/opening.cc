@@ -39,16 +39,16 @@ bool Opening::Admit() {
 }
 
 std::vector<std::vector<int32_t>> Opening::AddLayer(const std::vector<uint8_t>& bytes) {
-  EngineTurn turn(*model_->engine);
+  EngineLock lock(*model_->engine);
   const int index = static_cast<int>(layers_.size());
   if (index >= model_->description.layers)
     throw Error("KV_BUSY", "All layers are there; call finish().");
   const LayerShape shape = model_->ShapeOf(index, StoresQueryHeads(plan_));
   const auto tokens = static_cast<int>(ids_.size());
   ByteReader in(bytes.data(), bytes.size());
-  auto layer = std::make_unique<KvLayer>(
-      model_->engine, std::make_shared<const LayerPlan>(plan_.layers[static_cast<size_t>(index)]),
-      shape, model_->RopeOf(index, expected_), tokens, &in);
+  auto layer = std::make_unique<KvLayer>(model_->engine,
+                                         std::make_shared<const LayerPlan>(plan_.layers[index]),
+                                         shape, model_->RopeOf(index, expected_), tokens, &in);
   const size_t begin = in.at();
   const uint8_t* start = in.Skip(0);
   std::vector<std::vector<int32_t>> kept;
@@ -57,7 +57,7 @@ std::vector<std::vector<int32_t>> Opening::AddLayer(const std::vector<uint8_t>& 
   const uint32_t sum = Crc32c(start, in.at() - begin);
   if (in.Get<uint32_t>() != sum || in.left() > 0)
     ByteReader::Refuse("its list of kept positions is damaged");
-  turn.Finish();
+  lock.Finish();
   layers_.push_back(std::move(layer));
   return kept;
 }
@@ -65,7 +65,7 @@ std::vector<std::vector<int32_t>> Opening::AddLayer(const std::vector<uint8_t>& 
 std::shared_ptr<Context> Opening::Finish(const std::vector<float>& logits,
                                          const Xoshiro256& random) {
   const ModelDescription& d = model_->description;
-  EngineTurn turn(*model_->engine);
+  EngineLock lock(*model_->engine);
   if (static_cast<int>(layers_.size()) != d.layers)
     throw Error("KV_BUSY", std::to_string(layers_.size()) + " of " + std::to_string(d.layers) +
                                " layers have been read.");
@@ -73,7 +73,7 @@ std::shared_ptr<Context> Opening::Finish(const std::vector<float>& logits,
     ByteReader::Refuse("its logits have another length than the model's vocabulary");
   const auto held = std::make_shared<Buffer>(model_->engine->device, sizeof(float) * d.vocab);
   model_->engine->Upload(held->data(), logits.data(), held->bytes());
-  turn.Finish();
+  lock.Finish();
   auto context = std::make_shared<Context>(model_, std::move(layers_), held, ids_);
   context->random = random;
   const auto tokens = static_cast<int>(ids_.size());

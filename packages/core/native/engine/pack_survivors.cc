@@ -24,8 +24,8 @@ Range RangeOf(const PartList& list, int segment) {
 class Packing {
  public:
   Packing(std::vector<HeadTokens>* tokens, PartStore* store, RunningState* running,
-          Recoder* recoder)
-      : tokens_(*tokens), store_(*store), running_(running), recoder_(*recoder) {}
+          Requantizer* requantizer)
+      : tokens_(*tokens), store_(*store), running_(running), requantizer_(*requantizer) {}
 
   void Segment(int head, int segment);
 
@@ -40,7 +40,7 @@ class Packing {
   std::vector<HeadTokens>& tokens_;
   PartStore& store_;
   RunningState* running_;
-  Recoder& recoder_;
+  Requantizer& requantizer_;
 };
 
 bool Packing::Worthwhile(int head, int segment, int survivors) const {
@@ -63,15 +63,15 @@ void Packing::Segment(int head, int segment) {
   const Range values = RangeOf(store_.list(head, Tensor::kValue), segment);
   // Where keys and values leave `recent` by different rules, their segments hold different tokens.
   if (keys.tokens == 0 || keys.first != values.first || keys.tokens != values.tokens) return;
-  HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
+  HeadTokens& tokens = tokens_[head];
   std::vector<int> survivors;  // counted from the segment's first token
   for (int t = 0; t < keys.tokens; ++t)
-    if (tokens.valid[static_cast<size_t>(keys.first + t)]) survivors.push_back(t);
+    if (tokens.valid[keys.first + t]) survivors.push_back(t);
   if (survivors.empty() || static_cast<int>(survivors.size()) == keys.tokens ||
       !Worthwhile(head, segment, static_cast<int>(survivors.size())))
     return;
   for (int t = keys.tokens; t-- > 0;) {
-    if (tokens.valid[static_cast<size_t>(keys.first + t)]) continue;
+    if (tokens.valid[keys.first + t]) continue;
     if (running_ != nullptr)
       running_->Erase(head, static_cast<int>(tokens.valid.size()), keys.first + t, 1);
     tokens.Erase(keys.first + t, 1);
@@ -84,7 +84,7 @@ void Packing::Rewrite(int head, Tensor tensor, int segment, const std::vector<in
   const Range range = RangeOf(list, segment);
   int row = 0;
   for (size_t i = range.begin; i < range.end; ++i) {
-    const int at = recoder_.Read(store_, tensor, list.parts[i]);
+    const int at = requantizer_.Read(store_, tensor, list.parts[i]);
     if (i == range.begin) row = at;
   }
   store_.Erase(head, tensor, range.begin, range.end);
@@ -94,12 +94,12 @@ void Packing::Rewrite(int head, Tensor tensor, int segment, const std::vector<in
     const size_t index = range.begin + static_cast<size_t>(done / kTileTokens);
     store_.Open(head, tensor, index, segment, SlotsFor(tensor, segment, n));
     std::vector<int32_t> rows;
-    for (int i = done; i < done + n; ++i) rows.push_back(row + survivors[static_cast<size_t>(i)]);
-    Recoder::Target target{tensor, &list.parts[index], 0, 0, n, std::move(rows)};
+    for (int i = done; i < done + n; ++i) rows.push_back(row + survivors[i]);
+    Requantizer::Target target{tensor, &list.parts[index], 0, 0, n, std::move(rows)};
     // Holes are out of the host's lists already, and erasing later ones moves nothing before them.
     if (store_.needs(tensor).positions)
-      target.positions = tokens_[static_cast<size_t>(head)].stored_positions(range.first + done);
-    recoder_.Write(store_, std::move(target));
+      target.positions = tokens_[head].stored_positions(range.first + done);
+    requantizer_.Write(store_, std::move(target));
     store_.Extend(head, tensor, index, n);
   }
 }
@@ -107,10 +107,10 @@ void Packing::Rewrite(int head, Tensor tensor, int segment, const std::vector<in
 }  // namespace
 
 void PackSurvivors(const LayerPlan& plan, std::vector<HeadTokens>* tokens, PartStore* store,
-                   RunningState* running, Recoder* recoder) {
-  Packing packing(tokens, store, running, recoder);
+                   RunningState* running, Requantizer* requantizer) {
+  Packing packing(tokens, store, running, requantizer);
   for (int head = 0; head < store->heads(); ++head) {
-    if ((*tokens)[static_cast<size_t>(head)].evicted == 0) continue;
+    if ((*tokens)[head].evicted == 0) continue;
     for (size_t segment = 0; segment < plan.segments.size(); ++segment)
       if (plan.segments[segment].role != Role::kSinks)
         packing.Segment(head, static_cast<int>(segment));

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "engine/eviction_policy.h"
-#include "engine/recoder.h"
+#include "engine/requantizer.h"
 
 namespace qpkv {
 
 // running: null without running scores.
 void PackSurvivors(const LayerPlan& plan, std::vector<HeadTokens>* tokens, PartStore* store,
-                   RunningState* running, Recoder* recoder);
+                   RunningState* running, Requantizer* requantizer);
 
 }  // namespace qpkv

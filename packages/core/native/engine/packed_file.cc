@@ -35,13 +35,13 @@ struct Header {
   uint32_t reserved;
 };
 
-size_t HeaderBytes(const PackedPlace& place) {
-  return AlignUp(sizeof(Header) + place.info.size(), kPackedAlign);
+size_t HeaderBytes(const PackedLocation& location) {
+  return AlignUp(sizeof(Header) + location.info.size(), kPackedAlign);
 }
 size_t Chunks(size_t bytes) { return DivideUp(bytes, kChunk); }
-size_t FileBytes(const PackedPlace& place) {
-  return HeaderBytes(place) + AlignUp(place.bytes, kMatrixAlign) +
-         Chunks(place.bytes) * sizeof(uint32_t);
+size_t FileBytes(const PackedLocation& location) {
+  return HeaderBytes(location) + AlignUp(location.bytes, kMatrixAlign) +
+         Chunks(location.bytes) * sizeof(uint32_t);
 }
 
 std::string Reason() { return std::strerror(errno); }
@@ -60,27 +60,27 @@ std::vector<uint32_t> ChecksumsOf(const uint8_t* data, size_t bytes, int threads
   return sums;
 }
 
-Header HeaderOf(const PackedPlace& place, const std::vector<uint32_t>& sums) {
+Header HeaderOf(const PackedLocation& location, const std::vector<uint32_t>& sums) {
   Header header{};
   header.magic = kMagic;
-  header.info_bytes = static_cast<uint32_t>(place.info.size());
-  header.matrix_bytes = place.bytes;
+  header.info_bytes = static_cast<uint32_t>(location.info.size());
+  header.matrix_bytes = location.bytes;
   header.table_crc = Crc32c(sums.data(), sums.size() * sizeof(uint32_t));
   constexpr size_t kBefore = offsetof(Header, info_bytes);
-  std::vector<uint8_t> rest(sizeof(Header) - kBefore + place.info.size());
+  std::vector<uint8_t> rest(sizeof(Header) - kBefore + location.info.size());
   std::memcpy(rest.data(), reinterpret_cast<const uint8_t*>(&header) + kBefore,
               sizeof(Header) - kBefore);
-  std::memcpy(rest.data() + sizeof(Header) - kBefore, place.info.data(), place.info.size());
+  std::memcpy(rest.data() + sizeof(Header) - kBefore, location.info.data(), location.info.size());
   header.header_crc = Crc32c(rest.data(), rest.size());
   return header;
 }
 
 }  // namespace
 
-bool PackedFile::Map(const PackedPlace& place, bool writable, std::string* why) {
-  place_ = place;
-  map_bytes_ = FileBytes(place);
-  header_bytes_ = HeaderBytes(place);
+bool PackedFile::Map(const PackedLocation& location, bool writable, std::string* why) {
+  location_ = location;
+  map_bytes_ = FileBytes(location);
+  header_bytes_ = HeaderBytes(location);
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   map_ = mmap(nullptr, map_bytes_, protection, MAP_SHARED, file_, 0);
   if (map_ != MAP_FAILED) return true;
@@ -89,30 +89,30 @@ bool PackedFile::Map(const PackedPlace& place, bool writable, std::string* why) 
   return false;
 }
 
-std::shared_ptr<PackedFile> PackedFile::Open(const PackedPlace& place, int threads,
+std::shared_ptr<PackedFile> PackedFile::Open(const PackedLocation& location, int threads,
                                              std::string* why) {
   std::shared_ptr<PackedFile> file(new PackedFile);
-  file->file_ = open(place.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  file->file_ = open(location.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file->file_ < 0) {
     if (errno != ENOENT) *why = "it cannot be opened: " + Reason();
     return nullptr;
   }
   struct stat facts;
   if (fstat(file->file_, &facts) != 0 || !S_ISREG(facts.st_mode) ||
-      static_cast<uint64_t>(facts.st_size) != FileBytes(place)) {
+      static_cast<uint64_t>(facts.st_size) != FileBytes(location)) {
     *why = "it has another size";
     return nullptr;
   }
-  if (!file->Map(place, false, why)) return nullptr;
+  if (!file->Map(location, false, why)) return nullptr;
 #if defined(__linux__)
   madvise(file->map_, file->map_bytes_, MADV_WILLNEED);
 #endif
-  const std::vector<uint32_t> sums = ChecksumsOf(file->matrices(), place.bytes, threads);
-  const Header want = HeaderOf(place, sums);
-  const uint8_t* table = file->matrices() + AlignUp(place.bytes, kMatrixAlign);
+  const std::vector<uint32_t> sums = ChecksumsOf(file->matrices(), location.bytes, threads);
+  const Header want = HeaderOf(location, sums);
+  const uint8_t* table = file->matrices() + AlignUp(location.bytes, kMatrixAlign);
   if (std::memcmp(file->map_, &want, sizeof want) != 0 ||
-      std::memcmp(static_cast<const uint8_t*>(file->map_) + sizeof want, place.info.data(),
-                  place.info.size()) != 0 ||
+      std::memcmp(static_cast<const uint8_t*>(file->map_) + sizeof want, location.info.data(),
+                  location.info.size()) != 0 ||
       std::memcmp(table, sums.data(), sums.size() * sizeof(uint32_t)) != 0) {
     *why = "it is damaged or of another model";
     return nullptr;
@@ -121,9 +121,9 @@ std::shared_ptr<PackedFile> PackedFile::Open(const PackedPlace& place, int threa
   return file;
 }
 
-std::shared_ptr<PackedFile> PackedFile::Create(const PackedPlace& place, std::string* why) {
+std::shared_ptr<PackedFile> PackedFile::Create(const PackedLocation& location, std::string* why) {
   std::shared_ptr<PackedFile> file(new PackedFile);
-  file->temporary_ = place.path + "." + std::to_string(getpid()) + ".XXXXXX";
+  file->temporary_ = location.path + "." + std::to_string(getpid()) + ".XXXXXX";
   file->file_ = mkstemp(file->temporary_.data());
   if (file->file_ < 0) {
     file->temporary_.clear();
@@ -132,11 +132,11 @@ std::shared_ptr<PackedFile> PackedFile::Create(const PackedPlace& place, std::st
   }
   fcntl(file->file_, F_SETFD, FD_CLOEXEC);
   // Room first: a page that has none on the disk would end the process when it is written.
-  if (!ReserveFile(file->file_, FileBytes(place))) {
-    *why = "its " + std::to_string(FileBytes(place)) + " bytes cannot be reserved: " + Reason();
+  if (!ReserveFile(file->file_, FileBytes(location))) {
+    *why = "its " + std::to_string(FileBytes(location)) + " bytes cannot be reserved: " + Reason();
     return nullptr;
   }
-  if (!file->Map(place, true, why)) return nullptr;
+  if (!file->Map(location, true, why)) return nullptr;
   return file;
 }
 
@@ -148,29 +148,29 @@ PackedFile::~PackedFile() {
 
 void* PackedFile::Next(size_t bytes) {
   const size_t padded = AlignUp(bytes, kMatrixAlign);
-  if (used_ + padded > place_.bytes)
+  if (used_ + padded > location_.bytes)
     throw Error("KV_ADDON", "The packed weights take more than the " +
-                                std::to_string(place_.bytes) + " bytes that were announced.");
+                                std::to_string(location_.bytes) + " bytes that were announced.");
   void* at = matrices() + used_;
   used_ += padded;
   return at;
 }
 
 bool PackedFile::Finish(int threads, std::string* why) {
-  if (used_ != place_.bytes) {
+  if (used_ != location_.bytes) {
     *why = "its matrices take " + std::to_string(used_) + " bytes, not the " +
-           std::to_string(place_.bytes) + " that were announced";
+           std::to_string(location_.bytes) + " that were announced";
     return false;
   }
-  const std::vector<uint32_t> sums = ChecksumsOf(matrices(), place_.bytes, threads);
-  const Header header = HeaderOf(place_, sums);
+  const std::vector<uint32_t> sums = ChecksumsOf(matrices(), location_.bytes, threads);
+  const Header header = HeaderOf(location_, sums);
   auto* start = static_cast<uint8_t*>(map_);
-  std::memcpy(matrices() + AlignUp(place_.bytes, kMatrixAlign), sums.data(),
+  std::memcpy(matrices() + AlignUp(location_.bytes, kMatrixAlign), sums.data(),
               sums.size() * sizeof(uint32_t));
-  std::memcpy(start + sizeof header, place_.info.data(), place_.info.size());
+  std::memcpy(start + sizeof header, location_.info.data(), location_.info.size());
   std::memcpy(start, &header, sizeof header);
   mprotect(map_, map_bytes_, PROT_READ);
-  if (std::rename(temporary_.c_str(), place_.path.c_str()) != 0) {
+  if (std::rename(temporary_.c_str(), location_.path.c_str()) != 0) {
     *why = "it cannot be given its name: " + Reason();
     return false;
   }

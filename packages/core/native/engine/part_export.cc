@@ -120,7 +120,7 @@ void ScrambleParts(Engine& engine, uint64_t seed, const std::vector<HeadTokens>&
         store->Own(head, tensor, i);
         for (float& x : noise) x = static_cast<float>(4 * random.Uniform() - 2);
         engine.Upload(source.data(), noise.data(), noise.size() * sizeof(float));
-        const HeadTokens& of = tokens[static_cast<size_t>(head)];
+        const HeadTokens& of = tokens[head];
         PackItem item{};
         item.shape = store->ShapeOf(tensor, part);
         item.out = part.block->data;

@@ -54,7 +54,7 @@ Transform PartStore::TransformOf(Tensor tensor) const {
 PartList& PartStore::Mutable(int head, Tensor tensor, size_t changed_from) {
   size_t& synced = synced_[2 * static_cast<size_t>(head) + (tensor == Tensor::kKey ? 0 : 1)];
   synced = std::min(synced, changed_from);
-  return (tensor == Tensor::kKey ? keys_ : values_)[static_cast<size_t>(head)];
+  return (tensor == Tensor::kKey ? keys_ : values_)[head];
 }
 
 void PartStore::Renumber(PartList* list, size_t from) {

@@ -51,7 +51,7 @@ class PartStore {
   const FormatTable& formats() const { return *formats_; }
   PartNeeds needs(Tensor tensor) const { return tensor == Tensor::kKey ? needs_ : PartNeeds{}; }
   const PartList& list(int head, Tensor tensor) const {
-    return (tensor == Tensor::kKey ? keys_ : values_)[static_cast<size_t>(head)];
+    return (tensor == Tensor::kKey ? keys_ : values_)[head];
   }
   int tokens(int head) const { return list(head, Tensor::kKey).tokens; }
 

@@ -26,7 +26,7 @@ inline bool StoresQueryHeads(const CompressionPlan& plan) {
 const std::vector<int>* TokensByHead(const LayerPlan& plan);
 int MostTokens(const LayerPlan& plan);  // of any head, at the end of prefill
 int Capacity(const LayerPlan& plan);    // of a head in decode, with eviction
-inline bool SharesPlaces(const LayerPlan& plan) {
+inline bool SharesSlots(const LayerPlan& plan) {
   return plan.tokens.pool != plan::TokenShare::Pool::kHead;
 }
 inline bool SharesOverLayers(const LayerPlan& plan) {
@@ -45,7 +45,7 @@ int Tiers(const LayerPlan& plan);
 inline bool RopeBefore(const LayerPlan& plan) {
   return plan.keys.rope == plan::KeyStorage::Rope::kBefore;
 }
-// Indices in the cache turn keys, and not positions in the text.
+// Indices in the cache rotate keys, and not positions in the text.
 inline bool CachePositions(const LayerPlan& plan) {
   return plan.positions == LayerPlan::Positions::kCache;
 }

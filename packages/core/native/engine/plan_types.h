@@ -34,7 +34,7 @@ struct TokenShare {
   // head, [storedHeads]. With the pool `layer`: the mean of its heads; with the pool `model` what
   // heads bring into it.
   std::variant<int, std::vector<int>> per_head{};
-  // Who shares places: nobody, the heads of a layer by where its best scores lie, or all layers.
+  // Who shares slots: nobody, the heads of a layer by where its best scores lie, or all layers.
   Pool pool{};
   // With a pool: the part, 0 to 1, of its equal share that a head keeps whatever its scores are.
   double floor{};
@@ -73,7 +73,7 @@ struct SelectionStage {
   enum class Of : uint8_t { kKept };
   // [storedHeads, tokens], higher is kept; ties break to the lower position.
   std::shared_ptr<const ScoreNode> score{};
-  // Part of the places, above 0 and at most 1; a plan's shares add up to 1, the last stage takes
+  // Part of the slots, above 0 and at most 1; a plan's shares add up to 1, the last stage takes
   // what rounding leaves.
   double share{};
   // `kept`: a part of all tokens that a head keeps; protected ones fill it first.
@@ -241,13 +241,13 @@ struct LayerPlan {
   // their tokens are assigned by score, the best to the first; later tokens flush to the last.
   std::vector<SegmentPlan> segments{};
   Residual residual{};
-  // How tokens are chosen: each stage fills its share of the places beside the protected ones with
+  // How tokens are chosen: each stage fills its share of the slots beside the protected ones with
   // its best scores among the tokens that are left. None: nothing is observed, the lowest positions
-  // fill the places.
+  // fill the slots.
   std::vector<SelectionStage> stages{};
   Protection protect{};
   // Blocks of this many consecutive tokens, counted from the prompt's first, are kept whole or not
-  // at all: places that no whole block fills stay empty. Left out: a block may be cut.
+  // at all: slots that no whole block fills stay empty. Left out: a block may be cut.
   std::optional<int> whole{};
   // Storage order of the kept tokens; `score` = descending score, then the protected last ones
   // (what the original codes do).

@@ -32,9 +32,8 @@ Prefill::Prefill(std::shared_ptr<Model> model, std::vector<int32_t> ids,
       throw Error("KV_UNSUPPORTED", "The plan has " + std::to_string(plan.layers.size()) +
                                         " layers, the model " + std::to_string(d.layers) + ".");
     for (int l = 0; l < d.layers; ++l) {
-      keeps_keys_before_ |= RopeBefore(plan.layers[static_cast<size_t>(l)]);
-      if (OrdersByScore(plan.layers[static_cast<size_t>(l)]) &&
-          d.layer[static_cast<size_t>(l)].window > 0)
+      keeps_keys_before_ |= RopeBefore(plan.layers[l]);
+      if (OrdersByScore(plan.layers[l]) && d.layer[l].window > 0)
         throw Error(
             "KV_UNSUPPORTED",
             "layers[" + std::to_string(l) +
@@ -69,16 +68,14 @@ void Prefill::TakeMemory() {
 }
 
 bool Prefill::Pooled(int plan) const {
-  const std::vector<LayerPlan>& layers = plans_[static_cast<size_t>(plan)].layers;
+  const std::vector<LayerPlan>& layers = plans_[plan].layers;
   return std::any_of(layers.begin(), layers.end(), SharesOverLayers);
 }
 
-Prefill::Passed& Prefill::At(int layer) {
-  return layer == layer_ - 1 ? now_ : held_[static_cast<size_t>(layer)];
-}
+Prefill::Passed& Prefill::At(int layer) { return layer == layer_ - 1 ? now_ : held_[layer]; }
 
 LayerShape Prefill::Shape(int plan, int layer) const {
-  return model_->ShapeOf(layer, plan >= 0 && StoresQueryHeads(plans_[static_cast<size_t>(plan)]));
+  return model_->ShapeOf(layer, plan >= 0 && StoresQueryHeads(plans_[plan]));
 }
 
 void Prefill::StartObserver() {
@@ -86,14 +83,14 @@ void Prefill::StartObserver() {
   ObservedModel model;
   model.logit_scale = d.block.attention_scale;
   model.precision = d.products;
-  model.output = model_->layers[static_cast<size_t>(layer_)].o;
+  model.output = model_->layers[layer_].o;
   model.rope = model_->RopeOf(layer_, expected_);
   now_.observer = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model);
-  now_.tickets.clear();
+  now_.handles.clear();
   for (int i = 0; i < plan_count(); ++i)
-    now_.tickets.push_back(WantPlan(*now_.observer, Plan(i, layer_),
+    now_.handles.push_back(WantPlan(*now_.observer, Plan(i, layer_),
                                     Shape(i, layer_).stored_heads(),
-                                    plans_[static_cast<size_t>(i)].user_end.value_or(0)));
+                                    plans_[i].user_end.value_or(0)));
   if ((now_.observer->reads() & kReadKeysBefore) != 0)
     now_.keys_before.Ensure(model_->engine->device, now_.keys.bytes());
   if ((now_.observer->reads() & kReadReplay) != 0 && stream_.all() == tokens())
@@ -139,7 +136,7 @@ void Prefill::CheckAbort() const {
 
 void Prefill::RunLayer() {
   do {
-    EngineTurn turn(*model_->engine);
+    EngineLock lock(*model_->engine);
     Took(Step(*model_, {NextChunk()}).front());
   } while (!between_layers());
 }
@@ -219,7 +216,7 @@ void Prefill::Attend(const LayerRows& rows) {
   args.dim = d.head_dim;
   args.q_stride = rows.qkv.stride;
   args.capacity = stream_.rows();
-  args.window = d.layer[static_cast<size_t>(rows.layer)].window;
+  args.window = d.layer[rows.layer].window;
   args.scale = d.block.attention_scale;
   args.cap = d.block.attention_cap;
   args.precision = d.products;
@@ -261,7 +258,7 @@ std::vector<float> Prefill::AllLogits() {
     throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
   std::vector<float> out(static_cast<size_t>(tokens()) * d.vocab);
   for (int first = 0; first < tokens(); first += kChunkTokens) {
-    EngineTurn turn(*model_->engine);
+    EngineLock lock(*model_->engine);
     LogitsOf(first, std::min(kChunkTokens, tokens() - first),
              out.data() + static_cast<size_t>(first) * d.vocab, nullptr);
   }
@@ -283,7 +280,7 @@ void Prefill::LogitsOf(int first, int rows, float* all, float* last) {
 
 std::vector<std::shared_ptr<Context>> Prefill::Finish() {
   const ModelDescription& d = model_->description;
-  EngineTurn turn(*model_->engine);
+  EngineLock lock(*model_->engine);
   CheckBetweenLayers();
   for (size_t i = 0; i < caches_.size(); ++i)
     if (static_cast<int>(caches_[i].size()) != d.layers)

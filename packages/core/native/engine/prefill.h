@@ -44,19 +44,19 @@ class Prefill : public Sequence {
   std::vector<float> Scores(int plan);  // [stages, storedHeads, tokens] of the layer just run
   std::vector<float> Exact(Tensor tensor);
   // select_only: chooses tokens and stores nothing; a later call stores. Where all layers share
-  // places the last layer's call chooses and stores for all of them, and earlier ones return
+  // slots the last layer's call chooses and stores for all of them, and earlier ones return
   // nothing.
   std::vector<std::vector<int32_t>> CompressLayer(int plan, const Replacements& replacements,
                                                   bool select_only);
   using Kept = std::vector<std::vector<int32_t>>;  // [stored heads] positions
-  const std::vector<Kept>& kept(int plan) const { return kept_[static_cast<size_t>(plan)]; }
+  const std::vector<Kept>& kept(int plan) const { return kept_[plan]; }
   std::vector<float> AllLogits();
   std::vector<std::shared_ptr<Context>> Finish();  // nothing else may follow
 
   float* HiddenAt(int first) override;
   int RopePosition(int, int first) const override { return stream_.PositionOf(first); }
   RopeTable RopeAt(int layer) const override { return model_->RopeOf(layer, expected_); }
-  bool TurnsKeys(int) const override { return true; }
+  bool RotatesKeys(int) const override { return true; }
   void BeforeLayers(const Work& work) override;
   void BeforeRope(const LayerRows& rows) override;
   void Attend(const LayerRows& rows) override;
@@ -80,8 +80,8 @@ class Prefill : public Sequence {
     Buffer keys_before;  // the same before RoPE, where something reads them
     Buffer values;       // [kvHeads, rows, headDim]
     std::unique_ptr<Observer> observer;
-    std::vector<PlanTickets> tickets;  // per plan
-    // Scores of a TypeScript hook per plan, where all layers share places: they wait for the last.
+    std::vector<PlanHandles> handles;  // per plan
+    // Scores of a TypeScript hook per plan, where all layers share slots: they wait for the last.
     std::vector<std::vector<float>> replaced;
   };
   struct StageScores {
@@ -90,9 +90,7 @@ class Prefill : public Sequence {
   };
 
   LayerShape Shape(int plan, int layer) const;
-  const LayerPlan& Plan(int plan, int layer) const {
-    return plans_[static_cast<size_t>(plan)].layers[static_cast<size_t>(layer)];
-  }
+  const LayerPlan& Plan(int plan, int layer) const { return plans_[plan].layers[layer]; }
   void CheckUsable() const;         // throws where a step can no longer be right
   void CheckBetweenLayers() const;  // the same, and in the middle of a layer
   void CheckNextLayer() const;
@@ -101,7 +99,7 @@ class Prefill : public Sequence {
   void StartObserver();
   LayerTensors Tensors() const;  // of the layer that runs
   Passed& At(int layer);
-  bool Pooled(int plan) const;  // whether layers of it share places
+  bool Pooled(int plan) const;  // whether layers of it share slots
   StageScores ScoresOf(int plan, int layer, const std::vector<float>& given);
   std::vector<Kept> SelectTogether(int plan);
   std::unique_ptr<KvLayer> Store(int plan, int layer, const Kept& kept,
@@ -130,7 +128,7 @@ class Prefill : public Sequence {
   Buffer hidden_;                        // [tokens of the stream, hidden]
   Buffer queries_before_;     // [rows, queryHeads, headDim] of the running chunk, where observed
   Passed now_;                // the layer that runs, or has run last
-  std::vector<Passed> held_;  // earlier ones, where layers share places
+  std::vector<Passed> held_;  // earlier ones, where layers share slots
 };
 
 }  // namespace qpkv

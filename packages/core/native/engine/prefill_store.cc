@@ -14,14 +14,14 @@ Buffer Upload(Engine& engine, const std::vector<float>& from) {
 }  // namespace
 
 std::vector<float> Prefill::Scores(int plan) {
-  EngineTurn turn(*model_->engine);
+  EngineLock lock(*model_->engine);
   CheckBetweenLayers();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
-  const PlanTickets& tickets = now_.tickets[static_cast<size_t>(plan)];
-  if (tickets.stages.empty()) return {};
+  const PlanHandles& handles = now_.handles[plan];
+  if (handles.stages.empty()) return {};
   std::vector<float> all;
-  for (int ticket : tickets.stages) {
-    const std::vector<float> own = DownloadScores(now_.observer->Scores(ticket), plan);
+  for (int handle : handles.stages) {
+    const std::vector<float> own = DownloadScores(now_.observer->Scores(handle), plan);
     all.insert(all.end(), own.begin(), own.end());
   }
   return all;
@@ -34,7 +34,7 @@ std::vector<float> Prefill::DownloadScores(const float* scores, int plan) const 
 }
 
 std::vector<float> Prefill::Exact(Tensor tensor) {
-  EngineTurn turn(*model_->engine);
+  EngineLock lock(*model_->engine);
   CheckBetweenLayers();
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const Buffer& from = tensor == Tensor::kKey ? now_.keys : now_.values;
@@ -53,8 +53,7 @@ Prefill::StageScores Prefill::ScoresOf(int plan, int layer, const std::vector<fl
   StageScores scores;
   if (given.empty()) {
     Passed& at = At(layer);
-    for (int ticket : at.tickets[static_cast<size_t>(plan)].stages)
-      scores.stages.push_back(at.observer->Scores(ticket));
+    for (int handle : at.handles[plan].stages) scores.stages.push_back(at.observer->Scores(handle));
   } else {
     scores.replaced = Upload(*model_->engine, given);
     scores.stages = {scores.replaced.floats()};
@@ -84,20 +83,20 @@ std::unique_ptr<KvLayer> Prefill::Store(int plan, int layer, const Kept& kept,
                                           Shape(plan, layer), model_->RopeOf(layer, expected_),
                                           exact, kept, tokens(), false);
   if (!stored->by_score()) return stored;
-  const int ticket = at.tickets[static_cast<size_t>(plan)].evict;
+  const int handle = at.handles[plan].evict;
   const std::vector<float> start = !replacements.scores.empty() ? replacements.scores
-                                   : ticket >= 0 ? DownloadScores(at.observer->Scores(ticket), plan)
+                                   : handle >= 0 ? DownloadScores(at.observer->Scores(handle), plan)
                                                  : std::vector<float>();
   stored->StartScores(start, tokens());
   return stored;
 }
 
-// Layers that share places; the others of the plan choose for themselves.
+// Layers that share slots; the others of the plan choose for themselves.
 std::vector<Prefill::Kept> Prefill::SelectTogether(int plan) {
   std::vector<StageScores> scores;
   std::vector<LayerToSelect> layers;
   for (int l = 0; l < layer_; ++l) {
-    scores.push_back(ScoresOf(plan, l, At(l).replaced[static_cast<size_t>(plan)]));
+    scores.push_back(ScoresOf(plan, l, At(l).replaced[plan]));
     SelectionInput input;
     input.stages = scores.back().stages;
     input.heads = stored_heads(plan);
@@ -112,28 +111,27 @@ std::vector<Prefill::Kept> Prefill::SelectTogether(int plan) {
 std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replacements& replacements,
                                                          bool select_only) {
   Engine& engine = *model_->engine;
-  EngineTurn turn(engine);
+  EngineLock lock(engine);
   CheckBetweenLayers();
-  std::vector<std::unique_ptr<KvLayer>>& cache = caches_[static_cast<size_t>(plan)];
+  std::vector<std::unique_ptr<KvLayer>>& cache = caches_[plan];
   if (static_cast<int>(cache.size()) != layer_ - 1)
     throw Error("KV_BUSY", "Plan " + std::to_string(plan) +
                                " has compressed this layer already, or no layer has run.");
   const int layer = layer_ - 1;
-  std::vector<Kept>& kept = kept_[static_cast<size_t>(plan)];
+  std::vector<Kept>& kept = kept_[plan];
   if (Pooled(plan)) {
     if (!replacements.keys.empty() || select_only)
       throw Error("KV_UNSUPPORTED",
-                  "Layers that share places cannot be stored with values of a hook.");
-    now_.replaced[static_cast<size_t>(plan)] = replacements.scores;
+                  "Layers that share slots cannot be stored with values of a hook.");
+    now_.replaced[plan] = replacements.scores;
     if (layer_ < model_->description.layers) {
       cache.push_back(nullptr);
       return {};
     }
     kept = SelectTogether(plan);
     std::vector<std::unique_ptr<KvLayer>> stored;
-    for (int l = 0; l < layer_; ++l)
-      stored.push_back(Store(plan, l, kept[static_cast<size_t>(l)], {}));
-    turn.Finish();
+    for (int l = 0; l < layer_; ++l) stored.push_back(Store(plan, l, kept[l], {}));
+    lock.Finish();
     cache = std::move(stored);
     return kept.back();
   }
@@ -147,7 +145,7 @@ std::vector<std::vector<int32_t>> Prefill::CompressLayer(int plan, const Replace
   const Selection selection = SelectTokens(engine, Plan(plan, layer), input);
   if (select_only) return selection.kept;
   auto stored = Store(plan, layer, selection.kept, replacements);
-  turn.Finish();
+  lock.Finish();
   cache.push_back(std::move(stored));  // last: whatever failed above may be tried again
   kept.push_back(selection.kept);
   return selection.kept;

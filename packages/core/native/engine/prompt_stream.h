@@ -34,11 +34,9 @@ class PromptStream {
   std::vector<int32_t> prompt() const { return {ids_.begin(), ids_.begin() + tokens_}; }
 
   // The repetition that token `at` belongs to; null: the prompt.
-  const Replay* ReplayAt(int at) const {
-    return at < tokens_ ? nullptr : &replays_[static_cast<size_t>(IndexAt(at))];
-  }
+  const Replay* ReplayAt(int at) const { return at < tokens_ ? nullptr : &replays_[IndexAt(at)]; }
   // Where its repetition, or the prompt, begins and ends.
-  int BeginOf(int at) const { return at < tokens_ ? 0 : begins_[static_cast<size_t>(IndexAt(at))]; }
+  int BeginOf(int at) const { return at < tokens_ ? 0 : begins_[IndexAt(at)]; }
   int EndOf(int at) const {
     const Replay* replay = ReplayAt(at);
     return replay == nullptr ? tokens_ : BeginOf(at) + static_cast<int>(replay->ids.size());

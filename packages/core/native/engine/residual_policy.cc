@@ -18,21 +18,21 @@ int LaidOut(const TensorFormat& format, int tokens) {
 class Flush {
  public:
   Flush(const LayerPlan& plan, const std::vector<HeadTokens>& tokens, PartStore* store,
-        Recoder* recoder)
-      : plan_(plan), segments_(plan), tokens_(tokens), store_(*store), recoder_(*recoder) {}
+        Requantizer* requantizer)
+      : plan_(plan), segments_(plan), tokens_(tokens), store_(*store), requantizer_(*requantizer) {}
 
   bool Together();
   bool KeysByBlockValuesByToken();
 
  private:
-  int recent() const { return FixedTokens(plan_.segments[static_cast<size_t>(segments_.recent)]); }
+  int recent() const { return FixedTokens(plan_.segments[segments_.recent]); }
   const TensorFormat& packed(Tensor tensor) const {
     return store_.formats().Get(tensor, segments_.packed);
   }
   int Held(int head, Tensor tensor) const {
     return store_.list(head, tensor).TokensBehind(segments_.packed);
   }
-  // Heads may hold different numbers of tokens (shared places, sliding windows, eviction), so each
+  // Heads may hold different numbers of tokens (shared slots, sliding windows, eviction), so each
   // one is asked.
   std::vector<int> HeadsWith(Tensor tensor, int threshold) const {
     std::vector<int> found;
@@ -44,10 +44,10 @@ class Flush {
   void FlushValues(const std::vector<int>& heads);
   int FreeSlots(int head) const;
 
-  // Rows that the recoder reads, on their way into parts again.
+  // Rows that the requantizer reads, on their way into parts again.
   struct Rows {
     size_t part;  // where they were in the list
-    int row;      // the next one of the recoder
+    int row;      // the next one of the requantizer
     int first;    // its token in the list
     int left;
   };
@@ -59,7 +59,7 @@ class Flush {
   Segments segments_;
   const std::vector<HeadTokens>& tokens_;
   PartStore& store_;
-  Recoder& recoder_;
+  Requantizer& requantizer_;
 };
 
 bool Flush::Together() {
@@ -134,7 +134,7 @@ Flush::Rows Flush::Take(int head, Tensor tensor, int count) {
   rows.first = list.parts[rows.part].first;
   size_t end = rows.part;
   for (int read = 0; read < count; ++end) {
-    const int at = recoder_.Read(store_, tensor, list.parts[end]);
+    const int at = requantizer_.Read(store_, tensor, list.parts[end]);
     if (end == rows.part) rows.row = at;
     read += list.parts[end].tokens;
     rows.left = read;
@@ -145,17 +145,17 @@ Flush::Rows Flush::Take(int head, Tensor tensor, int count) {
 
 // The next `count` of them into the free slots of the part `index`.
 void Flush::Put(int head, Tensor tensor, size_t index, int count, Rows* rows) {
-  const HeadTokens& tokens = tokens_[static_cast<size_t>(head)];
+  const HeadTokens& tokens = tokens_[head];
   const StoredPart& part = store_.list(head, tensor).parts[index];
   const bool positions = store_.needs(tensor).positions;
-  recoder_.Write(store_, {tensor,
-                          &part,
-                          part.tokens,
-                          rows->row,
-                          count,
-                          {},
-                          positions ? tokens.stored_positions(rows->first) : nullptr,
-                          tensor == Tensor::kKey ? tokens.valid_from(rows->first) : nullptr});
+  requantizer_.Write(store_, {tensor,
+                              &part,
+                              part.tokens,
+                              rows->row,
+                              count,
+                              {},
+                              positions ? tokens.stored_positions(rows->first) : nullptr,
+                              tensor == Tensor::kKey ? tokens.valid_from(rows->first) : nullptr});
   store_.Extend(head, tensor, index, count);
   rows->row += count;
   rows->first += count;
@@ -173,25 +173,25 @@ void Flush::PutBack(int head, Tensor tensor, size_t index, Rows* rows) {
 // Exact segments without a limit grow their last part by doubling until it has 128 slots. Reading
 // an exact part back and storing it again changes no value.
 void GrowLast(const HeadTokens& tokens, int head, Tensor tensor, int wanted, PartStore* store,
-              Recoder* recoder) {
+              Requantizer* requantizer) {
   const PartList& list = store->list(head, tensor);
   const size_t last = list.parts.size() - 1;
   const StoredPart old = list.parts[last];
   const int doubled =
       std::max(2 * old.part_tokens,
                static_cast<int>(AlignUp(static_cast<size_t>(old.tokens + wanted), kLanes)));
-  const int row = recoder->Read(*store, tensor, old);
+  const int row = requantizer->Read(*store, tensor, old);
   store->Erase(head, tensor, last, last + 1);
   store->Open(head, tensor, last, old.segment, std::min(kTileTokens, doubled));
-  recoder->Write(*store,
-                 {tensor,
-                  &list.parts[last],
-                  0,
-                  row,
-                  old.tokens,
-                  {},
-                  store->needs(tensor).positions ? tokens.stored_positions(old.first) : nullptr,
-                  nullptr});
+  requantizer->Write(*store,
+                     {tensor,
+                      &list.parts[last],
+                      0,
+                      row,
+                      old.tokens,
+                      {},
+                      store->needs(tensor).positions ? tokens.stored_positions(old.first) : nullptr,
+                      nullptr});
   store->Extend(head, tensor, last, old.tokens);
 }
 
@@ -221,14 +221,14 @@ Segments::Segments(const LayerPlan& plan) {
 std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept, size_t head) {
   const Segments at(plan);
   std::vector<int> counts(plan.segments.size(), 0);
-  const auto count = [&](int segment) -> int& { return counts[static_cast<size_t>(segment)]; };
+  const auto count = [&](int segment) -> int& { return counts[segment]; };
   if (at.packed < 0) {
     count(at.recent) = kept;
     return counts;
   }
   int sinks = 0;
   if (at.sinks >= 0) {
-    const int wanted = FixedTokens(plan.segments[static_cast<size_t>(at.sinks)]);
+    const int wanted = FixedTokens(plan.segments[at.sinks]);
     sinks = wanted < 0 ? kept : std::min(wanted, kept);
     count(at.sinks) = sinks;
   }
@@ -244,7 +244,7 @@ std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept, s
 }
 
 int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored) {
-  const int window = FixedTokens(plan.segments[static_cast<size_t>(Segments(plan).recent)]);
+  const int window = FixedTokens(plan.segments[Segments(plan).recent]);
   if (window < 0) return stored;
   // Keys that leave by blocks: the newest that do not fill one stay.
   if (plan.residual.keys == KeysLeave::kBlock && tensor == Tensor::kKey && window > 0)
@@ -253,25 +253,25 @@ int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored) {
 }
 
 void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor tensor, int count,
-              PartStore* store, Recoder* recoder) {
+              PartStore* store, Requantizer* requantizer) {
   const int recent = Segments(plan).recent;
   // Tokens that will be coded soon lie in small parts; an exact cache grows its parts up to full
   // size.
-  const bool unlimited = (FixedTokens(plan.segments[static_cast<size_t>(recent)]) < 0 ||
-                          plan.residual.keys == KeysLeave::kNever) &&
-                         !store->needs(Tensor::kKey).mask;
+  const bool unlimited =
+      (FixedTokens(plan.segments[recent]) < 0 || plan.residual.keys == KeysLeave::kNever) &&
+      !store->needs(Tensor::kKey).mask;
   const PartList& list = store->list(head, tensor);
   for (int left = count; left > 0;) {
     const auto last = [&]() -> const StoredPart& { return list.parts.back(); };
     const bool has_part = !list.parts.empty() && last().segment == recent;
     const bool grows = has_part && unlimited && last().part_tokens < kTileTokens &&
                        last().tokens + left > last().part_tokens;
-    if (grows) GrowLast(tokens, head, tensor, left, store, recoder);
+    if (grows) GrowLast(tokens, head, tensor, left, store, requantizer);
     if (!has_part || last().tokens == last().part_tokens)
       store->Open(
           head, tensor, list.parts.size(), recent,
           std::min(kTileTokens, static_cast<int>(AlignUp(static_cast<size_t>(left), kLanes))));
-    else if (!grows)  // the recoder will write the part that has just been made
+    else if (!grows)  // the requantizer will write the part that has just been made
       store->Own(head, tensor, list.parts.size() - 1);
     const int room = std::min(left, last().part_tokens - last().tokens);
     store->Extend(head, tensor, list.parts.size() - 1, room);
@@ -280,11 +280,11 @@ void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor 
 }
 
 bool CodeOldTokens(const LayerPlan& plan, const std::vector<HeadTokens>& tokens, PartStore* store,
-                   Recoder* recoder) {
+                   Requantizer* requantizer) {
   const Segments segments(plan);
-  const int recent = FixedTokens(plan.segments[static_cast<size_t>(segments.recent)]);
+  const int recent = FixedTokens(plan.segments[segments.recent]);
   if (segments.packed < 0 || recent < 0 || plan.residual.keys == KeysLeave::kNever) return false;
-  Flush flush(plan, tokens, store, recoder);
+  Flush flush(plan, tokens, store, requantizer);
   return plan.residual.keys == KeysLeave::kBlock && recent > 0 ? flush.KeysByBlockValuesByToken()
                                                                : flush.Together();
 }

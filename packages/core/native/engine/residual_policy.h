@@ -13,7 +13,7 @@
 #include "engine/head_tokens.h"
 #include "engine/part_store.h"
 #include "engine/plan.h"
-#include "engine/recoder.h"
+#include "engine/requantizer.h"
 
 namespace qpkv {
 
@@ -31,12 +31,14 @@ std::vector<int> SegmentTokens(const LayerPlan& plan, Tensor tensor, int kept, s
 // Of `stored` tokens that no sink takes, those that stay in `recent` at the end of prefill.
 int RecentTokens(const LayerPlan& plan, Tensor tensor, int stored);
 
-// Room for `count` exact tokens at the end of a head's list, owned by it, once the recoder has run.
+// Room for `count` exact tokens at the end of a head's list, owned by it, once the requantizer has
+// run.
 void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor tensor, int count,
-              PartStore* store, Recoder* recoder);
+              PartStore* store, Requantizer* requantizer);
 
-// Codes what is due in all heads. True: something was, and when the recoder has run more may be.
+// Codes what is due in all heads. True: something was, and when the requantizer has run more may
+// be.
 bool CodeOldTokens(const LayerPlan& plan, const std::vector<HeadTokens>& tokens, PartStore* store,
-                   Recoder* recoder);
+                   Requantizer* requantizer);
 
 }  // namespace qpkv

@@ -1,15 +1,15 @@
-// What turns the queries and keys of a layer; see RopeArgs.
+// What rotates the queries and keys of a layer; see RopeArgs.
 #pragma once
 
 namespace qpkv {
 
 struct RopeTable {
-  const float* inv_freq = nullptr;  // device [turned / 2]
+  const float* inv_freq = nullptr;  // device [rotary_dim / 2]
   float scale = 1;
-  int turned = 0;  // channels of a head; 0: none
+  int rotary_dim = 0;  // channels of a head; 0: none
 
   bool operator==(const RopeTable& other) const {
-    return inv_freq == other.inv_freq && scale == other.scale && turned == other.turned;
+    return inv_freq == other.inv_freq && scale == other.scale && rotary_dim == other.rotary_dim;
   }
 };
 

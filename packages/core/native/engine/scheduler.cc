@@ -207,7 +207,7 @@ void Scheduler::AwaitMemory(Lock* lock) {
   Job* given_up = !blocked_.empty() ? blocked_.back() : prompts_.front().get();
   // Others still read a reply or look into a layer: they will go on, and end.
   if (given_up->OthersAtWork(static_cast<int>(blocked_.size()))) return;
-  Settle(given_up, Because(given_up->NoMemory()));
+  FinishJob(given_up, Because(given_up->NoMemory()));
   TakeOut(blocked_.empty() ? &prompts_ : &streams_, lock);
   last_unit_ = Clock::now();
 }
@@ -215,14 +215,14 @@ void Scheduler::AwaitMemory(Lock* lock) {
 void Scheduler::RunUnit(Job* job) {
   try {
     job->Run();
-    Settle(job, nullptr);
+    FinishJob(job, nullptr);
   } catch (...) {
-    Settle(job, std::current_exception());
+    FinishJob(job, std::current_exception());
   }
 }
 
 void Scheduler::StepTogether(const std::vector<Job*>& batch) {
-  EngineTurn turn(*engine_);
+  EngineLock lock(*engine_);
   std::vector<Work> work;
   std::vector<Job*> jobs;
   for (Job* job : batch) {
@@ -230,7 +230,7 @@ void Scheduler::StepTogether(const std::vector<Job*>& batch) {
       work.push_back(job->Next());
       jobs.push_back(job);
     } catch (...) {
-      Settle(job, std::current_exception());
+      FinishJob(job, std::current_exception());
     }
   }
   if (jobs.empty()) return;
@@ -238,34 +238,34 @@ void Scheduler::StepTogether(const std::vector<Job*>& batch) {
   try {
     outcomes = Step(*jobs[0]->model(), work);
   } catch (...) {
-    for (Job* job : jobs) Settle(job, std::current_exception());
+    for (Job* job : jobs) FinishJob(job, std::current_exception());
     return;
   }
   for (size_t i = 0; i < jobs.size(); ++i) {
     try {
       jobs[i]->Took(outcomes[i]);
-      Settle(jobs[i], nullptr);
+      FinishJob(jobs[i], nullptr);
     } catch (...) {
-      Settle(jobs[i], std::current_exception());
+      FinishJob(jobs[i], std::current_exception());
     }
   }
 }
 
-void Scheduler::Settle(Job* job, std::exception_ptr error) {
-  if (error != nullptr || job->done()) settled_.emplace_back(job, std::move(error));
+void Scheduler::FinishJob(Job* job, std::exception_ptr error) {
+  if (error != nullptr || job->done()) finished_.emplace_back(job, std::move(error));
 }
 
 // Those that have ended leave the queue and are told so.
 void Scheduler::TakeOut(Queue* queue, Lock* lock) {
   std::vector<End> ends;
-  for (auto& [job, error] : settled_) {
+  for (auto& [job, error] : finished_) {
     const auto at = std::find_if(queue->begin(), queue->end(),
                                  [&, job = job](const auto& held) { return held.get() == job; });
     if (error == nullptr && job->returns() != nullptr) returning_.insert(job->returns());
     ends.push_back({std::move(*at), std::move(error)});
     queue->erase(at);
   }
-  settled_.clear();
+  finished_.clear();
   if (ends.empty()) return;
   lock->unlock();
   Tell(std::move(ends));

@@ -67,7 +67,7 @@ class Scheduler {
   std::vector<Job*> NextBatch();
   void RunUnit(Job* job);
   void StepTogether(const std::vector<Job*>& batch);
-  void Settle(Job* job, std::exception_ptr error);
+  void FinishJob(Job* job, std::exception_ptr error);
   void TakeOut(Queue* queue, Lock* lock);
   static void Tell(std::vector<End> ends);
 
@@ -82,7 +82,7 @@ class Scheduler {
   size_t blocked_prompts_ = 0;
   bool stopping_ = false, woken_ = false;
   // Of the engine thread.
-  std::vector<std::pair<Job*, std::exception_ptr>> settled_;  // in the running unit
+  std::vector<std::pair<Job*, std::exception_ptr>> finished_;  // in the running unit
   Clock::duration last_step_{};
   Clock::time_point last_unit_ = Clock::now();
   std::thread thread_;  // last: it uses all the others

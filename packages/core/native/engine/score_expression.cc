@@ -71,9 +71,9 @@ int ScoreGraph::Add(const ScoreNode& score, const ScoreScope& scope) {
   if (score.statistic != nullptr) return AddStatistic(score, scope);
   std::vector<int> of;
   for (const auto& part : score.of) of.push_back(Add(*part, scope));
-  const int rows = nodes_[static_cast<size_t>(of.front())].rows;
+  const int rows = nodes_[of.front()].rows;
   for (int part : of)
-    if (nodes_[static_cast<size_t>(part)].rows != rows)
+    if (nodes_[part].rows != rows)
       throw Error("KV_METHOD", std::string("The operation '") +
                                    kScoreOperations[static_cast<size_t>(score.op)].name +
                                    "' mixes rows per query head with rows per stored head; group "
@@ -88,7 +88,7 @@ int ScoreGraph::Add(const ScoreNode& score, const ScoreScope& scope) {
 
 int ScoreGraph::Want(const ScoreNode& score, const ScoreScope& scope) {
   const int node = Add(score, scope);
-  if (nodes_[static_cast<size_t>(node)].rows != scope.stored_heads)
+  if (nodes_[node].rows != scope.stored_heads)
     throw Error("KV_METHOD",
                 "A score yields one row per query head; group it, so that it has one per stored "
                 "head.");
@@ -96,13 +96,13 @@ int ScoreGraph::Want(const ScoreNode& score, const ScoreScope& scope) {
 }
 
 const float* ScoreGraph::Evaluate(int index) {
-  Node& node = nodes_[static_cast<size_t>(index)];
+  Node& node = nodes_[index];
   if (node.measurement >= 0) return measurements_->result(node.measurement);
   if (node.value.data() != nullptr) return node.value.floats();
   ScoreOperationArgs args{};
   for (int part : node.of) args.of[args.count++] = Evaluate(part);
   args.op = node.op;
-  args.rows = nodes_[static_cast<size_t>(node.of.front())].rows;
+  args.rows = nodes_[node.of.front()].rows;
   args.out_rows = node.rows;
   args.tokens = tokens_;
   args.scored = node.scored;

@@ -44,15 +44,15 @@ std::vector<float> DownloadRows(Engine& engine, const float* scores, const Selec
                                 (nan ? "NaN." : "infinity, which cannot be weighed."));
 }
 
-// Places that a head keeps whatever its scores are, beside the protected tokens, which count too.
-int LeastOf(double floor, int places, int reserved) {
-  return std::max(0, static_cast<int>(floor * (places + reserved) + 1e-9) - reserved);
+// Slots that a head keeps whatever its scores are, beside the protected tokens, which count too.
+int LeastOf(double floor, int slots, int reserved) {
+  return std::max(0, static_cast<int>(floor * (slots + reserved) + 1e-9) - reserved);
 }
 
-// Places of each head where they share them, on the device.
+// Slots of each head where they share them, on the device.
 // total: of all heads, 0 for equal parts of select.keep_each; reserved: protected tokens of a head.
-Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& select, int layer,
-                    int64_t total, int reserved) {
+Buffer SharedSlots(Engine& engine, const LayerPlan& plan, const SelectArgs& select, int layer,
+                   int64_t total, int reserved) {
   Buffer keep(engine.device, sizeof(int32_t) * static_cast<size_t>(select.heads));
   int bad_head = -1;
   bool bad_is_nan = false;
@@ -65,10 +65,10 @@ Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& sel
   args.end = select.candidates_end;
   args.fixed = select.fixed;
   args.fixed_count = select.fixed_count;
-  args.places = select.keep_each;
+  args.slots = select.keep_each;
   args.total = total;
   const plan::TokenShare& tokens = plan.tokens;
-  args.least = tokens.guard ? LeastOf(tokens.floor, args.places, reserved) : -1;
+  args.least = tokens.guard ? LeastOf(tokens.floor, args.slots, reserved) : -1;
   args.floor = tokens.floor;
   args.weigh_top_share = tokens.weigh.has_value();
   args.round_each = tokens.rounding.has_value();
@@ -79,12 +79,12 @@ Buffer SharedPlaces(Engine& engine, const LayerPlan& plan, const SelectArgs& sel
   return keep;
 }
 
-// Places of each head where the plan counts them apart; protected ones left out.
-Buffer OwnPlaces(Engine& engine, const LayerPlan& plan, int reserved, int candidates) {
-  std::vector<int32_t> places;
-  for (int kept : *TokensByHead(plan)) places.push_back(std::clamp(kept - reserved, 0, candidates));
-  Buffer keep(engine.device, sizeof(int32_t) * places.size());
-  engine.Upload(keep.data(), places.data(), sizeof(int32_t) * places.size());
+// Slots of each head where the plan counts them apart; protected ones left out.
+Buffer OwnSlots(Engine& engine, const LayerPlan& plan, int reserved, int candidates) {
+  std::vector<int32_t> slots;
+  for (int kept : *TokensByHead(plan)) slots.push_back(std::clamp(kept - reserved, 0, candidates));
+  Buffer keep(engine.device, sizeof(int32_t) * slots.size());
+  engine.Upload(keep.data(), slots.data(), sizeof(int32_t) * slots.size());
   return keep;
 }
 
@@ -105,7 +105,7 @@ std::vector<std::vector<int32_t>> RunSelect(Engine& engine, SelectArgs args, int
   std::vector<std::vector<int32_t>> all;
   for (int head = 0; head < args.heads; ++head) {
     const int32_t* begin = kept.data() + static_cast<size_t>(head) * most;
-    all.emplace_back(begin, begin + counts[static_cast<size_t>(head)]);
+    all.emplace_back(begin, begin + counts[head]);
   }
   return all;
 }
@@ -185,11 +185,10 @@ void DropPartBlocks(const SelectArgs& args, int whole, std::vector<int32_t>* kep
     return t >= args.candidates_begin && t < args.candidates_end;
   };
   for (int32_t t : *kept)
-    if (competes(t)) ++found[static_cast<size_t>(t / whole)];
+    if (competes(t)) ++found[t / whole];
   kept->erase(std::remove_if(kept->begin(), kept->end(),
                              [&](int32_t t) {
-                               return competes(t) && found[static_cast<size_t>(t / whole)] <
-                                                         end_of(t) - begin_of(t);
+                               return competes(t) && found[t / whole] < end_of(t) - begin_of(t);
                              }),
               kept->end());
 }
@@ -243,9 +242,9 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
   args.keep_each = total - reserved;
   Buffer keep;
   if (TokensByHead(plan) != nullptr)
-    keep = OwnPlaces(engine, plan, reserved, visible - reserved);
-  else if (SharesPlaces(plan))
-    keep = SharedPlaces(engine, plan, args, input.layer, 0, reserved);
+    keep = OwnSlots(engine, plan, reserved, visible - reserved);
+  else if (SharesSlots(plan))
+    keep = SharedSlots(engine, plan, args, input.layer, 0, reserved);
   args.keep = static_cast<const int32_t*>(keep.data());
   result.kept = Choose(engine, plan, args, input.layer);
   AssignTiers(engine, plan, input, at, &result.kept);
@@ -272,20 +271,20 @@ void CopyCandidates(Engine& engine, const LayerToSelect& layer, const Candidates
   engine.ops.ScoreOperation(engine.stream, args);
 }
 
-// Places of a head are at most its candidates: others of the table may have been counted to it.
-void ClampPlaces(Engine& engine, int heads, int most, int32_t* keep) {
-  std::vector<int32_t> places(static_cast<size_t>(heads));
-  const size_t bytes = sizeof(int32_t) * places.size();
-  engine.Download(places.data(), keep, bytes);
-  for (int32_t& n : places) n = std::min(n, most);
-  engine.Upload(keep, places.data(), bytes);
+// Slots of a head are at most its candidates: others of the table may have been counted to it.
+void ClampSlots(Engine& engine, int heads, int most, int32_t* keep) {
+  std::vector<int32_t> slots(static_cast<size_t>(heads));
+  const size_t bytes = sizeof(int32_t) * slots.size();
+  engine.Download(slots.data(), keep, bytes);
+  for (int32_t& n : slots) n = std::min(n, most);
+  engine.Upload(keep, slots.data(), bytes);
 }
 
 int64_t PlacesOf(const LayerPlan& plan, int heads, int reserved, int visible) {
   int64_t total = 0;
   for (int head = 0; head < heads; ++head) {
     const std::vector<int>* heads_of_plan = TokensByHead(plan);
-    const int kept = heads_of_plan ? (*heads_of_plan)[static_cast<size_t>(head)] : MostTokens(plan);
+    const int kept = heads_of_plan ? (*heads_of_plan)[head] : MostTokens(plan);
     total += std::min(kept, visible) - reserved;
   }
   return total;
@@ -337,13 +336,13 @@ std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(
   rows.stages = {table.floats()};
   SelectArgs shared = ArgsOf(*first.plan, rows, all);
   shared.keep_each = static_cast<int>(total / rows.heads);
-  const Buffer keep = SharedPlaces(engine, *first.plan, shared, first.input.layer, total, reserved);
+  const Buffer keep = SharedSlots(engine, *first.plan, shared, first.input.layer, total, reserved);
   for (size_t i = 0; i < pool.size(); ++i) {
     const auto& [plan, input] = layers[pool[i]];
     SelectArgs own = ArgsOf(*plan, input, at[i]);
-    int32_t* const places = static_cast<int32_t*>(keep.data()) + static_cast<size_t>(heads) * i;
-    ClampPlaces(engine, heads, tokens - at[i].begin - ReservedOf(at[i]), places);
-    own.keep = places;
+    int32_t* const slots = static_cast<int32_t*>(keep.data()) + static_cast<size_t>(heads) * i;
+    ClampSlots(engine, heads, tokens - at[i].begin - ReservedOf(at[i]), slots);
+    own.keep = slots;
     kept[pool[i]] = Choose(engine, *plan, own, input.layer);
     AssignTiers(engine, *plan, input, at[i], &kept[pool[i]]);
   }

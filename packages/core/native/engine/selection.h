@@ -21,7 +21,7 @@ struct SelectionInput {
   bool want_scores = false;
 };
 
-// A layer of a plan whose layers share places.
+// A layer of a plan whose layers share slots.
 struct LayerToSelect {
   const LayerPlan* plan;
   SelectionInput input;
@@ -30,7 +30,7 @@ struct LayerToSelect {
 // Throws KV_NUMERIC for NaN scores, KV_BUDGET_TOO_SMALL where more is protected than may be kept.
 Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInput& input);
 
-// The same for all layers: those whose sharing is over layers compete for the places of all of them
+// The same for all layers: those whose sharing is over layers compete for the slots of all of them
 // (ties: lower layer, then head, then position), the others choose for themselves. [layers][heads]
 // positions. Throws KV_UNSUPPORTED where competing layers protect different tokens.
 std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(

@@ -29,17 +29,17 @@ class Sequence {
   virtual KvCache* cache() { return nullptr; }
   // Device [vocab]: how often each token has occurred, and where a step counts its own; or null.
   virtual int32_t* TokenCounts() { return nullptr; }
-  // What RoPE turns token `first` by; later ones follow.
+  // What RoPE rotates token `first` by; later ones follow.
   virtual int RopePosition(int layer, int first) const = 0;
   virtual RopeTable RopeAt(int layer) const = 0;
-  // False: the layer's cache holds keys before RoPE, and these rows' own keys are not turned.
-  virtual bool TurnsKeys(int layer) const = 0;
+  // False: the layer's cache holds keys before RoPE, and these rows' own keys are not rotated.
+  virtual bool RotatesKeys(int layer) const = 0;
 
   // Of a prompt, which passes one layer in each step:
   // [rows, hidden] on the device from token `first` on, kept between the steps; null: a step
   // carries the hidden states through all layers.
   virtual float* HiddenAt(int) { return nullptr; }
-  // Before queries and keys are turned.
+  // Before queries and keys are rotated.
   virtual void BeforeRope(const LayerRows&) {}
   // Stores the rows' keys and values and attends to them and all before. May throw: the rows' own
   // sequence fails then, the others of the step go on.

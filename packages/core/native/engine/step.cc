@@ -42,10 +42,10 @@ class StepRun {
       if (item.work->to > item.work->from)
         Guarded(&item,
                 [&] { item.work->sequence->AfterLayers(item.work->first + item.work->rows); });
-    caches_->Settle(nullptr);
+    caches_->FinishEviction(nullptr);
     state_->Read(engine_);
-    if (caches_->victims() > 0) {
-      caches_->Settle(state_->victims_read());
+    if (caches_->evicted() > 0) {
+      caches_->FinishEviction(state_->evicted_read());
       CheckDevice(engine_);
     }
     return Outcomes();
@@ -91,8 +91,8 @@ class StepRun {
   // What the host knows of this step goes to the device at once.
   void Send() {
     DeviceWrites writes;
-    state_->Send(engine_, caches_->victims(), &writes);
-    caches_->Sync(state_->victims(), &writes);
+    state_->Send(engine_, caches_->evicted(), &writes);
+    caches_->Sync(state_->evicted(), &writes);
     writes.Run(engine_);
   }
 
@@ -112,7 +112,7 @@ class StepRun {
       for (int l = 0; l < d_.layers && row; ++l) {
         const RopeTable rope = work.sequence->RopeAt(l);
         key = HashOf({key, reinterpret_cast<uintptr_t>(rope.inv_freq),
-                      static_cast<uint64_t>(work.sequence->TurnsKeys(l))});
+                      static_cast<uint64_t>(work.sequence->RotatesKeys(l))});
       }
     }
     return key | 1;
@@ -184,7 +184,7 @@ class StepRun {
     for (size_t i = 0; i < at_.items.size(); ++i)
       if (at_.items[i].own_hidden && at_.items[i].At(l) && !at_.items[i].error)
         at_.items[i].work->sequence->BeforeRope(parts[i]);
-    TurnBoth(l, qkv);
+    RotateBoth(l, qkv);
     // Rows of a sequence that failed go on as numbers without meaning.
     for (size_t i = 0; i < at_.items.size(); ++i)
       if (at_.items[i].own_hidden && at_.items[i].At(l))
@@ -197,8 +197,8 @@ class StepRun {
     if (copies) CopyPromptRows(true);
   }
 
-  // In runs of sequences that are turned alike: mostly all.
-  void TurnBoth(int l, const QkvRows& qkv) {
+  // In runs of sequences that are rotated alike: mostly all.
+  void RotateBoth(int l, const QkvRows& qkv) {
     struct Run {
       RopeTable rope;
       bool keys;
@@ -208,7 +208,7 @@ class StepRun {
     for (const StepItem* item : at_.InRowOrder()) {
       if (!item->At(l)) continue;
       const Sequence& sequence = *item->work->sequence;
-      const Run run{sequence.RopeAt(l), sequence.TurnsKeys(l), item->row,
+      const Run run{sequence.RopeAt(l), sequence.RotatesKeys(l), item->row,
                     item->row + item->work->rows};
       if (!runs.empty() && runs.back().rope == run.rope && runs.back().keys == run.keys)
         runs.back().end = run.end;
@@ -221,8 +221,8 @@ class StepRun {
       own.q += static_cast<size_t>(run.begin) * qkv.stride;
       own.k += static_cast<size_t>(run.begin) * qkv.stride;
       const int rows = run.end - run.begin;
-      TurnRows(model_, own, Turn::kQueries, run.rope, positions + run.begin, rows);
-      if (run.keys) TurnRows(model_, own, Turn::kKeys, run.rope, positions + run.begin, rows);
+      RotateRows(model_, own, Rotated::kQueries, run.rope, positions + run.begin, rows);
+      if (run.keys) RotateRows(model_, own, Rotated::kKeys, run.rope, positions + run.begin, rows);
     }
   }
 
@@ -277,8 +277,7 @@ class StepRun {
     for (const StepItem& item : at_.items) {
       Outcome outcome;
       outcome.error = item.error;
-      if (!outcome.error && item.cache >= 0)
-        outcome.error = (*caches_)[static_cast<size_t>(item.cache)].error;
+      if (!outcome.error && item.cache >= 0) outcome.error = (*caches_)[item.cache].error;
       if (!outcome.error) outcome.error = state_->NanError(item, d_.layers);
       if (item.work->sampling != nullptr) outcome.sampled = *sampled++;
       if (item.work->all_logits != nullptr && !outcome.error)
@@ -305,7 +304,7 @@ class StepRun {
 }  // namespace
 
 std::vector<Outcome> Step(const Model& model, const std::vector<Work>& work) {
-  QPKV_CHECK(InTurn());
+  QPKV_CHECK(HoldsEngine());
   const Depth depth;
   for (const Work& w : work) w.sequence->set_broken(true);
   std::vector<Outcome> outcomes = StepRun(model, work).Run();

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/engine_turn.h"
+#include "engine/engine_lock.h"
 #include "engine/sampling.h"
 #include "engine/sequence.h"
 
@@ -36,7 +36,7 @@ struct Outcome {
 
 // One outcome per work, in order. A sequence's own trouble is in its outcome; what concerns all (no
 // memory, a device that failed) is thrown, and all of them are broken. Call with the engine's mutex
-// held, through an EngineTurn.
+// held, through an EngineLock.
 std::vector<Outcome> Step(const Model& model, const std::vector<Work>& work);
 
 // Whether this thread is inside of Step.

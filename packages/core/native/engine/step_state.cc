@@ -66,7 +66,7 @@ StepState::StepState(const std::vector<StepItem>& items, int layers, int rows, i
   inputs_ = sampling_ + AlignUp(sizeof(SampleRow) * samples_, 64);
   notes_ = inputs_ + AlignUp(input_bytes_, 64);
   sampled_ = notes_ + AlignUp(sizeof(int32_t) * (rows + logits_rows), 64);
-  victims_ = sampled_ + AlignUp(sizeof(SampledToken) * samples_, 64);
+  evicted_ = sampled_ + AlignUp(sizeof(SampledToken) * samples_, 64);
   host_.resize(sampled_);
   FillRows(items, layers);
   std::memset(host_.data() + notes_, 0xff, sampled_ - notes_);  // -1
@@ -95,8 +95,8 @@ void StepState::FillRows(const std::vector<StepItem>& items, int layers) {
   }
 }
 
-void StepState::Send(Engine& engine, size_t victims, DeviceWrites* writes) {
-  bytes_ = victims_ + sizeof(int32_t) * victims;
+void StepState::Send(Engine& engine, size_t evicted, DeviceWrites* writes) {
+  bytes_ = evicted_ + sizeof(int32_t) * evicted;
   device_ = static_cast<uint8_t*>(engine.Bytes(Slot::kStepState, bytes_));
   auto* sampling = reinterpret_cast<SampleRow*>(host_.data() + sampling_);
   for (int i = 0; i < samples_; ++i) {

@@ -17,15 +17,15 @@ namespace qpkv {
 //   inputs     per sample what it points to: allowed, bias_ids, bias
 //   notes      [rows + logits rows]  the layer after which a row first held NaN, or -1
 //   sampled    [samples] SampledToken
-//   victims    int32, see cache_step.h
+//   evicted    int32, see cache_step.h
 class StepState {
  public:
   // As it is before the step. logits: [logits_rows, vocab] on the device.
   StepState(const std::vector<StepItem>& items, int layers, int rows, int logits_rows,
             const float* logits, int vocab);
 
-  // Adds it to what is uploaded, with room for so many victims.
-  void Send(Engine& engine, size_t victims, DeviceWrites* writes);
+  // Adds it to what is uploaded, with room for so many evicted slots.
+  void Send(Engine& engine, size_t evicted, DeviceWrites* writes);
   // Reads back what the device has to say; throws what went wrong on it.
   void Read(Engine& engine);
 
@@ -39,13 +39,13 @@ class StepState {
   const SampleRow* sampling() const { return At<const SampleRow>(sampling_); }
   int32_t* notes() const { return At<int32_t>(notes_); }
   SampledToken* sampled() const { return At<SampledToken>(sampled_); }
-  int32_t* victims() const { return At<int32_t>(victims_); }
+  int32_t* evicted() const { return At<int32_t>(evicted_); }
 
   // On the host, after Read().
   // The first layer that left NaN in any row of the item, if any did.
   std::optional<Error> NanError(const StepItem& item, int layers) const;
   const SampledToken* sampled_read() const { return Answer<SampledToken>(sampled_); }
-  const int32_t* victims_read() const { return Answer<int32_t>(victims_); }
+  const int32_t* evicted_read() const { return Answer<int32_t>(evicted_); }
 
  private:
   void FillRows(const std::vector<StepItem>& items, int layers);
@@ -64,9 +64,9 @@ class StepState {
   int rows_, samples_ = 0;
   bool per_layer_ = false;  // positions differ from layer to layer
   size_t input_bytes_ = 0;
-  size_t positions_ = 0, sampling_ = 0, inputs_ = 0, notes_ = 0, sampled_ = 0, victims_ = 0,
+  size_t positions_ = 0, sampling_ = 0, inputs_ = 0, notes_ = 0, sampled_ = 0, evicted_ = 0,
          bytes_ = 0;
-  std::vector<uint8_t> host_;  // up to the victims
+  std::vector<uint8_t> host_;  // up to `evicted`
   uint8_t* device_ = nullptr;
   std::vector<uint8_t> answer_;  // from the notes on
 };

@@ -46,7 +46,7 @@ static bool MarksFit(const TileView& v, PartNeeds needs) {
   return true;
 }
 
-static bool PartIsSound(const CheckItem& item, int dim, Carver c) {
+static bool PartIsSound(const CheckItem& item, int dim, BumpAllocator c) {
   const TileView v = ViewOf(item.shape, item.part, item.tokens, dim);
   if (!OutliersInOrder(v) || !ZeroPointsAreCodes(v) || !MarksFit(v, item.shape.needs)) return false;
   LevelTables* levels = c.Take<LevelTables>(1);
@@ -67,7 +67,7 @@ static void CheckParts(Stream& stream, const CheckPartsArgs& a) {
       sizeof(LevelTables) + 192;
   stream.ParallelFor(a.count, [&](int i, int thread) {
     sound[i] = PartIsSound(a.items.get()[i], a.dim,
-                           Carver{static_cast<uint8_t*>(stream.Scratch(thread, bytes))});
+                           BumpAllocator{static_cast<uint8_t*>(stream.Scratch(thread, bytes))});
   });
   *a.first_bad.get() = -1;
   for (int i = a.count - 1; i >= 0; --i)

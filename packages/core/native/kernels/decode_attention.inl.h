@@ -188,7 +188,7 @@ static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Ru
                       w.item->key_formats[head.keys[run.key_begin].segment].rope_before;
   if (w.item->key_transform.rotate) MakeRotation(a.dim, s.rotation);
   if (!w.item->key_transform.none()) TransformQueries(a, w, s, before);
-  const RopeTurns rope = {w.item->inv_freq, w.item->rope_scale, w.item->turned};
+  const RopeRotation rope = {w.item->inv_freq, w.item->rope_scale, w.item->rotary_dim};
   int first = 0;
   for (int i = run.key_begin; i < run.key_end; ++i) {
     const Part& part = head.keys[i];
@@ -295,7 +295,7 @@ struct DecodePlan {
 
 // Lays out shared memory; with a null base only counts (`plan` then gets counts and sizes).
 static size_t LayOutDecode(const DecodeAttentionArgs& a, uint8_t* base, DecodePlan* plan) {
-  Carver c{base};
+  BumpAllocator c{base};
   plan->runs = c.Take<Run>(plan->run_count);
   plan->heads = c.Take<HeadPlan>(plan->head_count);
   plan->run_count = plan->head_count = 0;
@@ -312,8 +312,8 @@ static size_t LayOutDecode(const DecodeAttentionArgs& a, uint8_t* base, DecodePl
         run.out = c.Take<float>(of.work.rows * RoundUp(a.dim, 16));
         run.largest = c.Take<float>(of.work.rows);
         run.sum = c.Take<float>(of.work.rows);
-        Carver unit{nullptr};
-        CarveUnit(&unit, of.work.rows, run.tokens, a.dim);
+        BumpAllocator unit{nullptr};
+        AllocateUnit(&unit, of.work.rows, run.tokens, a.dim);
         plan->scratch_bytes = unit.used > plan->scratch_bytes ? unit.used : plan->scratch_bytes;
         if (base) plan->runs[plan->run_count] = run;
         ++plan->run_count;
@@ -338,8 +338,8 @@ static void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
   stream.ParallelFor(plan.run_count, [&](int unit, int thread) {
     const Run& run = plan.runs[unit];
     const HeadPlan& of = plan.heads[run.work];
-    Carver c{static_cast<uint8_t*>(stream.Scratch(thread, plan.scratch_bytes))};
-    ComputeRun(a, of.work, run, CarveUnit(&c, of.work.rows, run.tokens, a.dim), of.mass_rows,
+    BumpAllocator c{static_cast<uint8_t*>(stream.Scratch(thread, plan.scratch_bytes))};
+    ComputeRun(a, of.work, run, AllocateUnit(&c, of.work.rows, run.tokens, a.dim), of.mass_rows,
                of.mass_stride);
     if (of.runs == 1) merge(of);
   });

@@ -274,7 +274,7 @@ static void KeyPart(const TileView& v, UnitScratch s, float* logits, const uint8
 }
 
 // Float32 throughout, any format, keys before RoPE included.
-static void KeyPartFloats(const TileView& v, const UnitScratch& s, const RopeTurns* rope,
+static void KeyPartFloats(const TileView& v, const UnitScratch& s, const RopeRotation* rope,
                           const Transform& transform, const float* means, float* logits) {
   LevelTables* levels = v.format->bits != 16 && v.format->levels ? s.levels : nullptr;
   if (levels) MakeLevelTables(*v.format, levels);

@@ -49,7 +49,7 @@ struct UnitScratch {
 };
 
 // Hands out 64-byte aligned pieces of one buffer; with a null base it only counts.
-struct Carver {
+struct BumpAllocator {
   uint8_t* base;
   size_t used = 0;
   template <class T>
@@ -60,7 +60,7 @@ struct Carver {
   }
 };
 
-static UnitScratch CarveUnit(Carver* c, int rows, int tokens, int dim) {
+static UnitScratch AllocateUnit(BumpAllocator* c, int rows, int tokens, int dim) {
   UnitScratch s;
   s.rows = rows;
   s.q_stride = RoundUp(dim, 32);

@@ -25,8 +25,8 @@ static void EvictHead(const CacheItem& item, int h) {
   const float* scores = s.scores + row;
   const int32_t* positions = s.positions + row;
   uint8_t* valid = s.valid + row;
-  int32_t* victims = s.victims + static_cast<size_t>(h) * s.victim_stride;
-  for (int i = 0; i < s.victim_stride; ++i) victims[i] = -1;
+  int32_t* evicted = s.evicted + static_cast<size_t>(h) * s.evicted_stride;
+  for (int i = 0; i < s.evicted_stride; ++i) evicted[i] = -1;
   int live = 0;
   for (int t = 0; t < tokens; ++t) live += valid[t];
   if (live <= s.capacity) return;
@@ -39,7 +39,7 @@ static void EvictHead(const CacheItem& item, int h) {
     if (newest < 0) return;
     end = newest;
   }
-  for (int n = 0; live > s.capacity && n < s.victim_stride; ++n, --live) {
+  for (int n = 0; live > s.capacity && n < s.evicted_stride; ++n, --live) {
     int lowest = -1;
     for (int t = 0; t < tokens; ++t) {
       if (!valid[t] || positions[t] < s.protect_first || positions[t] >= end) continue;
@@ -49,7 +49,7 @@ static void EvictHead(const CacheItem& item, int h) {
     }
     if (lowest < 0) return;
     valid[lowest] = 0;
-    victims[n] = lowest;
+    evicted[n] = lowest;
   }
 }
 

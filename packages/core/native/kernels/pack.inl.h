@@ -33,13 +33,13 @@ QPKV_INLINE bool FitsNorms(Solver solver) {
   return solver == Solver::kNorm || solver == Solver::kKeepNorm;
 }
 
-static BalanceAxis CarveAxis(Carver* c, int count) {
+static BalanceAxis AllocateAxis(BumpAllocator* c, int count) {
   const size_t padded = RoundUp(count, 16);
   return {c->Take<float>(padded), c->Take<float>(padded), c->Take<float>(padded),
           c->Take<float>(padded), count};
 }
 
-static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v) {
+static PackScratch AllocatePack(BumpAllocator* c, const PackItem& item, const TileView& v) {
   PackScratch s{};
   if (!item.transform.none()) {
     s.row = c->Take<float>(kMostChannels);
@@ -69,8 +69,8 @@ static PackScratch CarvePack(Carver* c, const PackItem& item, const TileView& v)
     s.inliers = c->Take<float>(cells);
   }
   if (v.balanced) {
-    s.balance.rows = CarveAxis(c, item.shape.tensor == Tensor::kKey ? v.dim : item.tokens);
-    s.balance.columns = CarveAxis(c, item.shape.tensor == Tensor::kKey ? item.tokens : v.dim);
+    s.balance.rows = AllocateAxis(c, item.shape.tensor == Tensor::kKey ? v.dim : item.tokens);
+    s.balance.columns = AllocateAxis(c, item.shape.tensor == Tensor::kKey ? item.tokens : v.dim);
   }
   return s;
 }
@@ -106,7 +106,7 @@ static void PackQuantized(const PackItem& item, const TileView& v, const PackScr
     FindScales(v, m, v.at.outlier_capacity > 0 ? s.inliers : m.x, s.tables);
   if (s.zeros) SolveProximal(v, m, s.tables, s.zeros);
   EncodePart(v, m, *s.book, s.tables);
-  if (FitsNorms(v.format->solver)) SettleNorms(v, m, s.tables);
+  if (FitsNorms(v.format->solver)) ScaleToNorms(v, m, s.tables);
   StoreScales(v, m, s.tables, item.out);
   WriteCodes(v, m, item.out);
 }
@@ -134,10 +134,10 @@ static void Pack(Stream& stream, const PackArgs& a) {
     const PackItem& item = a.items.get()[i];
     if (item.tokens == 0) return;
     const TileView v = ViewOf(item.shape, item.out, item.tokens, a.dim);
-    Carver count{nullptr};
-    CarvePack(&count, item, v);
-    Carver c{static_cast<uint8_t*>(stream.Scratch(thread, count.used + 64))};
-    PackOne(item, v, CarvePack(&c, item, v));
+    BumpAllocator count{nullptr};
+    AllocatePack(&count, item, v);
+    BumpAllocator c{static_cast<uint8_t*>(stream.Scratch(thread, count.used + 64))};
+    PackOne(item, v, AllocatePack(&c, item, v));
   });
 }
 

@@ -1,5 +1,5 @@
-// Rope: rotates channel pairs (i, i + turned / 2) by position * inv_freq[i]. The angle is a float32
-// product, as the models were trained.
+// Rope: rotates channel pairs (i, i + rotary_dim / 2) by position * inv_freq[i]. The angle is a
+// float32 product, as the models were trained.
 #pragma once
 #include <math.h>
 
@@ -7,7 +7,7 @@ namespace qpkv {
 namespace {
 
 void Rope(Stream& stream, const RopeArgs& args) {
-  const int half = args.turned / 2;
+  const int half = args.rotary_dim / 2;
   constexpr int kRowsPerUnit = 8;
   stream.ParallelFor(static_cast<int>(DivideUp(args.rows, kRowsPerUnit)), [&](int unit, int) {
     float cosines[128], sines[128];  // head dims up to 256

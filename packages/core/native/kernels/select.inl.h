@@ -63,13 +63,13 @@ void SortWords(uint64_t* a, int count) {
   }
 }
 
-// Places of one stage: its part, rounded down; the last stage takes what is left.
-QPKV_INLINE int StagePlaces(const SelectArgs& args, int stage, int keep, int left) {
+// Slots of one stage: its part, rounded down; the last stage takes what is left.
+QPKV_INLINE int StageSlots(const SelectArgs& args, int stage, int keep, int left) {
   if (stage + 1 == args.stage_count) return left;
-  // A share that was meant to be whole, such as 0.1 of 30, must not lose a place to its rounding.
+  // A share that was meant to be whole, such as 0.1 of 30, must not lose a slot to its rounding.
   const SelectStage& at = args.stages[stage];
-  const int places = static_cast<int>(at.share * (keep + at.reserved) + 1e-9) - at.reserved;
-  return places < 0 ? 0 : places < left ? places : left;
+  const int slots = static_cast<int>(at.share * (keep + at.reserved) + 1e-9) - at.reserved;
+  return slots < 0 ? 0 : slots < left ? slots : left;
 }
 
 // One stage of one head: marks what it takes, and writes its tokens to `kept` where they are stored
@@ -115,11 +115,11 @@ bool SelectHead(const SelectArgs& args, int head, uint8_t* taken, uint64_t* orde
   }
   int left = keep;
   for (int s = 0; s < args.stage_count && left > 0; ++s) {
-    const int places = StagePlaces(args, s, keep, left);
-    if (places <= 0) continue;
-    SelectStageOf(args, scores_of(s), count, places, taken, order, kept);
-    if (args.by_score) kept += places;
-    left -= places;
+    const int slots = StageSlots(args, s, keep, left);
+    if (slots <= 0) continue;
+    SelectStageOf(args, scores_of(s), count, slots, taken, order, kept);
+    if (args.by_score) kept += slots;
+    left -= slots;
   }
   if (!args.by_score)
     for (int i = 0; i < count; ++i)

@@ -1,4 +1,4 @@
-// ShareHeads: how many places each head of a layer gets where the heads share them.
+// ShareHeads: how many slots each head of a layer gets where the heads share them.
 //
 // A head's share is how many of the layer's best scores are its own. The score of the last one is
 // found by a radix search over doubles, in which scores that are weighed differ; ties go to the
@@ -17,10 +17,10 @@ QPKV_INLINE uint64_t SortKey64(double score) {
   return bits >> 63 ? ~bits : bits | (uint64_t{1} << 63);
 }
 
-// Sum of a head's `places` best scores over the sum of all, in double, best first; 0 where all are
-// 0. order: [places].
-double TopShare(const float* scores, int count, int places, uint64_t* order) {
-  const Threshold threshold = FindThreshold(scores, nullptr, count, places);
+// Sum of a head's `slots` best scores over the sum of all, in double, best first; 0 where all are
+// 0. order: [slots].
+double TopShare(const float* scores, int count, int slots, uint64_t* order) {
+  const Threshold threshold = FindThreshold(scores, nullptr, count, slots);
   double total = 0, best = 0;
   int equal = threshold.equal, found = 0;
   for (int i = 0; i < count; ++i) {
@@ -85,7 +85,7 @@ void BestShares(const ShareHeadsArgs& args, const double* weights, const uint8_t
   }
 }
 
-// Shares become places: floor * places + (1 - floor) * share, rounded head by head (half to even)
+// Shares become slots: floor * slots + (1 - floor) * share, rounded head by head (half to even)
 // or so that the sum is exact.
 void RoundShares(const ShareHeadsArgs& args, const int32_t* shares, double* rests) {
   const int count = args.end - args.begin;
@@ -94,7 +94,7 @@ void RoundShares(const ShareHeadsArgs& args, const int32_t* shares, double* rest
   for (int head = 0; head < args.heads; ++head) {
     if (args.round_each && args.least < 0) {
       const double wanted =
-          shares[head] * (1 - args.floor) + __builtin_trunc(args.places * args.floor);
+          shares[head] * (1 - args.floor) + __builtin_trunc(args.slots * args.floor);
       const int rounded = static_cast<int>(__builtin_nearbyint(wanted));
       args.keep[head] = rounded < count ? rounded : count;
       continue;
@@ -149,10 +149,10 @@ bool RefuseScores(const ShareHeadsArgs& args) {
 
 void ShareHeads(Stream& stream, const ShareHeadsArgs& given) {
   ShareHeadsArgs args = given;
-  if (args.total == 0) args.total = static_cast<int64_t>(args.heads) * args.places;
+  if (args.total == 0) args.total = static_cast<int64_t>(args.heads) * args.slots;
   const int count = args.end - args.begin - args.fixed_count;
   const bool all = args.total >= static_cast<int64_t>(args.heads) * count;
-  const int order_count = args.places > 0 && args.places < count ? args.places : 0;
+  const int order_count = args.slots > 0 && args.slots < count ? args.slots : 0;
   const size_t heads = static_cast<size_t>(args.heads);
   const size_t cells = heads * static_cast<size_t>(count);
   double* weights = static_cast<double*>(stream.SharedScratch(

@@ -33,7 +33,7 @@ static void FindNorms(const TileView& v, const PartMatrix& m, const ScaleTables&
 }
 
 // What is stored, once there are codes.
-static void SettleNorms(const TileView& v, const PartMatrix& m, const ScaleTables& tables) {
+static void ScaleToNorms(const TileView& v, const PartMatrix& m, const ScaleTables& tables) {
   ForEachGroup(v, m, tables, [&](size_t index, const auto& members) {
     float scale = tables.scale[index];
     if (v.format->solver == Solver::kKeepNorm && scale > 0) {

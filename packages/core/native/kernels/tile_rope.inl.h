@@ -1,15 +1,15 @@
-// Keys that are stored before the rotary embedding: turned by their own positions after decoding.
-// The query comes turned already.
+// Keys that are stored before the rotary embedding: rotated by their own positions after decoding.
+// The query comes rotated already.
 #pragma once
 #include "kernels/tile_view.inl.h"
 
 namespace qpkv {
 namespace {
 
-struct RopeTurns {
-  const float* inv_freq;  // [turned / 2]
+struct RopeRotation {
+  const float* inv_freq;  // [rotary_dim / 2]
   float scale;
-  int turned;  // channels, from the first on
+  int rotary_dim;  // channels, from the first on
 };
 
 // Sine and cosine for |x| up to about 1e6, to 2e-7: reduction by pi / 2 in three parts, then
@@ -33,19 +33,19 @@ QPKV_INLINE void SinCos(F32x16 x, F32x16* sine, F32x16* cosine) {
   const F32x16 odd = ToFloat(AndI(quadrant, SetI(1)));
   const Mask16 swap = Less(Zero(), odd);
   const Mask16 sine_negative = LessI(SetI(1), quadrant);  // quadrants 2 and 3
-  const F32x16 turned = ToFloat(AndI(AddI(quadrant, SetI(1)), SetI(3)));
-  const Mask16 cosine_negative = Less(Set(1.5f), turned);  // quadrants 1 and 2
+  const F32x16 next = ToFloat(AndI(AddI(quadrant, SetI(1)), SetI(3)));
+  const Mask16 cosine_negative = Less(Set(1.5f), next);  // quadrants 1 and 2
   const F32x16 s0 = Select(swap, c, s), c0 = Select(swap, s, c);
   *sine = Select(sine_negative, Sub(Zero(), s0), s0);
   *cosine = Select(cosine_negative, Sub(Zero(), c0), c0);
 }
 
 // Turns the first channels of one decoded block, [dim / 2][pair][lane] with lanes tokens, in place.
-static void RotateKeys(const TileView& v, int block, const RopeTurns& rope, float* x) {
+static void RotateKeys(const TileView& v, int block, const RopeRotation& rope, float* x) {
   const int32_t* positions =
       reinterpret_cast<const int32_t*>(v.data + v.at.positions) + block * kLanes;
   const F32x16 position = ToFloat(LoadI(positions));
-  const int half = rope.turned / 2;
+  const int half = rope.rotary_dim / 2;
   for (int c = 0; c < half; ++c) {
     F32x16 sine, cosine;
     SinCos(Mul(position, Set(rope.inv_freq[c])), &sine, &cosine);

@@ -25,7 +25,7 @@ static void UnpackValues(const TileView& v, const LevelTables* levels, float* fl
   }
 }
 
-static void UnpackPart(const UnpackItem& item, int dim, Carver c) {
+static void UnpackPart(const UnpackItem& item, int dim, BumpAllocator c) {
   const TileView v = ViewOf(item.shape, item.part, item.tokens, dim);
   LevelTables* levels = c.Take<LevelTables>(1);
   float* block = c.Take<float>(UnpackFloats(dim));
@@ -57,7 +57,7 @@ static void Unpack(Stream& stream, const UnpackArgs& a) {
   const size_t bytes = UnpackFloats(a.dim) * sizeof(float) + sizeof(LevelTables) + 128;
   stream.ParallelFor(a.count, [&](int i, int thread) {
     UnpackPart(a.items.get()[i], a.dim,
-               Carver{static_cast<uint8_t*>(stream.Scratch(thread, bytes))});
+               BumpAllocator{static_cast<uint8_t*>(stream.Scratch(thread, bytes))});
   });
 }
 

@@ -114,7 +114,7 @@ template <class Visitor>
 void VisitMemory(RopeArgs& a, Visitor& v) {
   v.at(a.x, Strided(a.rows, a.stride, a.heads * a.dim));
   v.at(a.positions, static_cast<size_t>(a.rows));
-  v.at(a.inv_freq, static_cast<size_t>(a.turned / 2));
+  v.at(a.inv_freq, static_cast<size_t>(a.rotary_dim / 2));
 }
 
 template <class Visitor>
@@ -237,7 +237,7 @@ void VisitMemory(StatisticArgs& a, const Statistic& statistic, Visitor& v) {
     if_read(kReadValues, a.v, keys);
   }
   if ((reads & kReadOutputWeight) != 0) VisitWeight(a.output, v);
-  if_read(kReadRope, a.inv_freq, static_cast<size_t>(a.turned / 2));
+  if_read(kReadRope, a.inv_freq, static_cast<size_t>(a.rotary_dim / 2));
   v.at(a.state,
        statistic.state_bytes != nullptr ? statistic.state_bytes(shape, a.options.get()) : 0);
   const int out_rows = statistic.about->rows == Rows::kQuery ? shape.q_heads : shape.kv_heads;

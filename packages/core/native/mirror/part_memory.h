@@ -54,7 +54,7 @@ void VisitRunningScores(CacheItem& item, int tokens, Visitor& v) {
   v.at(running.scores, cells);
   v.at(running.positions, cells);
   v.at(running.valid, cells);
-  v.at(running.victims, static_cast<size_t>(item.head_count) * running.victim_stride);
+  v.at(running.evicted, static_cast<size_t>(item.head_count) * running.evicted_stride);
 }
 
 template <class Visitor>
@@ -91,7 +91,7 @@ void VisitMemory(CacheItem& item, int dim, Visitor& v) {
   v.at(item.keys, Strided(item.rows, item.kv_stride, row));
   v.at(item.values, Strided(item.rows, item.kv_stride, row));
   v.at(item.hidden, static_cast<size_t>(item.head_count) * item.rows);
-  v.at(item.inv_freq, static_cast<size_t>(item.turned / 2));
+  v.at(item.inv_freq, static_cast<size_t>(item.rotary_dim / 2));
   const size_t means = static_cast<size_t>(item.head_count) * dim;
   VisitMemory(item.key_transform, means, static_cast<size_t>(dim), v);
   VisitMemory(item.value_transform, means, static_cast<size_t>(dim), v);

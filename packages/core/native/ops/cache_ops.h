@@ -27,7 +27,7 @@ struct HeadView {
   int32_t key_parts, value_parts;
   int32_t tokens;
   int32_t last_position;  // of the newest token in the text
-  int32_t last_index;     // what RoPE turns it by: the same, or its index in the cache
+  int32_t last_index;     // what RoPE rotates it by: the same, or its index in the cache
 };
 
 QPKV_DEVICE_CODE static inline int TokensOf(const Part* parts, int count, int i, int tokens) {
@@ -39,8 +39,8 @@ struct RunningScores {
   float* scores;       // [heads, stride]
   int32_t* positions;  // [heads, stride] in the text
   uint8_t* valid;      // [heads, stride] 0: evicted
-  int32_t* victims;    // [heads, victim_stride] slots that leave, in order; -1 behind the last
-  int32_t stride, victim_stride;
+  int32_t* evicted;    // [heads, evicted_stride] slots that leave, in order; -1 behind the last
+  int32_t stride, evicted_stride;
   int32_t capacity;  // tokens that a head keeps
   int32_t protect_first, protect_last;
   float factor;  // of the probabilities that are added: the mean or the sum over query heads
@@ -62,13 +62,13 @@ struct CacheItem {
                           // probabilities, or null
   RunningScores running;  // where the plan evicts by score
   // Of keys stored before RoPE, as in RopeArgs: sequences of different lengths may differ in it.
-  const float* inv_freq;  // [turned / 2]
+  const float* inv_freq;  // [rotary_dim / 2]
   float rope_scale;
-  int32_t turned;
+  int32_t rotary_dim;
   int32_t rows, head_count, group;
   int32_t q_stride, out_stride, kv_stride, kv_head_stride, heads_per_source, mass_stride;
   PartNeeds needs;
-  // How keys and values are stored. Keys stored before RoPE are taken back before they are turned;
+  // How keys and values are stored. Keys stored before RoPE are taken back before they are rotated;
   // else queries are rotated in their place, and means, the same for all keys of a head, matter
   // only under a soft cap. Outputs are rotated back.
   Transform key_transform, value_transform;
@@ -86,7 +86,7 @@ struct AppendTokensArgs {
 // Adds the mass to the running scores of the items that have them, then takes tokens out of every
 // head until `capacity` are left: the one with the lowest score, of equal ones the newer, among the
 // valid ones that neither lie before position protect_first nor are the newest protect_last.
-// `valid` and `victims` say which; tiles are not touched.
+// `valid` and `evicted` say which; tiles are not touched.
 struct EvictLowestArgs {
   const CacheItem* items;  // [count]
   int count;

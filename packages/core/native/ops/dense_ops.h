@@ -85,16 +85,16 @@ struct ScaleArgs {
   bool accumulate = false;
 };
 
-// Rotary embedding, rotate-half form: of the first `turned` channels of a head, channel i turns
-// with channel i + turned / 2 by positions[row] * inv_freq[i], times `scale`. The other channels
-// stay.
+// Rotary embedding, rotate-half form: of the first `rotary_dim` channels of a head, channel i is
+// rotated with channel i + rotary_dim / 2 by positions[row] * inv_freq[i], times `scale`. The other
+// channels stay.
 struct RopeArgs {
   float* x;                  // [rows, heads, dim] with row stride `stride`, in place
   const int32_t* positions;  // [rows]
-  const float* inv_freq;     // [turned / 2]
+  const float* inv_freq;     // [rotary_dim / 2]
   float scale;               // attention scaling of yarn; 1 otherwise
   int rows, heads, dim, stride;
-  int turned;  // even, at most dim
+  int rotary_dim;  // even, at most dim
 };
 
 // kGeluTanh: gelu in the form 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).

@@ -10,8 +10,8 @@ struct ObservingQueries {
 };
 
 // last: 0 for all.
-static inline ObservingQueries SettleQueries(const StatisticFacts& facts, double last,
-                                             double before_user_end) {
+static inline ObservingQueries ResolveQueries(const StatisticFacts& facts, double last,
+                                              double before_user_end) {
   const int tokens = facts.shape.tokens, count = static_cast<int>(last);
   if (count == 0) return {0, tokens};
   const bool user = before_user_end != 0 && facts.user_end > 0 && facts.user_end < tokens;

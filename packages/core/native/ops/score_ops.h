@@ -22,7 +22,7 @@ struct ScoreOperationArgs {
   double options[kMaxOptions];  // by the slots of score_operations.h
 };
 
-// How many places each head of a layer gets where they share them;
+// How many slots each head of a layer gets where they share them;
 // packages/reference/src/share-among-heads.ts is the rule. Sums in double in the order of tokens,
 // ties to the lower head.
 struct ShareHeadsArgs {
@@ -31,10 +31,10 @@ struct ShareHeadsArgs {
   int fixed_count;
   int32_t* keep;  // [heads]
   int heads, stride, begin, end;
-  int places;    // a head's equal part
+  int slots;     // a head's equal part
   double floor;  // part of the equal share that a head keeps whatever its scores are
   bool weigh_top_share, round_each;
-  // Places of all heads together; 0: heads * places. `places` is then their mean, rounded down.
+  // Slots of all heads together; 0: heads * slots. `slots` is then their mean, rounded down.
   int64_t total;
   // From 0 on: a head gets what it has of the best scores, and at least this many; `floor` and
   // `round_each` say nothing then. -1: they say it.
@@ -47,19 +47,19 @@ struct ShareHeadsArgs {
 
 // Keeps candidates [candidates_begin, candidates_end) of each head by their scores, plus all
 // protected tokens outside: [first_begin, candidates_begin) and [candidates_end, tokens), and
-// `fixed` ones among the candidates. Stages run in order: each fills its share of a head's places
+// `fixed` ones among the candidates. Stages run in order: each fills its share of a head's slots
 // with its best scores among what is left, the last one the rest. Ties go to the lower position;
 // NaN counts as an error.
 constexpr int kMaxStages = 4;
 struct SelectStage {
   const float* scores;  // [heads, stride]
-  double share;         // of the places, 0 to 1; the last stage's is not read
-  int reserved;         // places beside, of which the share is taken too and which fill it first
+  double share;         // of the slots, 0 to 1; the last stage's is not read
+  int reserved;         // slots beside, of which the share is taken too and which fill it first
 };
 struct SelectArgs {
   SelectStage stages[kMaxStages];
   int stage_count;
-  const int32_t* keep;        // [heads]: places of each head, without the protected ones; or null:
+  const int32_t* keep;        // [heads]: slots of each head, without the protected ones; or null:
   int keep_each;              // the same for all
   Host<const int32_t> fixed;  // [fixed_count]: protected candidates, ascending
   int fixed_count;

@@ -65,7 +65,7 @@ enum class StatisticStage : uint8_t { kChunk, kReplay, kFinish };
 struct StatisticArgs {
   StatisticStage stage;
   StatisticShape shape;
-  Host<const double> options;  // [kMaxOptions], settled
+  Host<const double> options;  // [kMaxOptions], resolved
   Precision precision;         // of products of queries and keys: that of the prefill
   float scale;                 // of their logits
 
@@ -86,23 +86,24 @@ struct StatisticArgs {
   const float* inputs;  // [rows, hidden]: what the layer's attention reads
   int hidden;
 
-  PackedWeight output;    // [hidden, q_heads * dim]
-  const float* inv_freq;  // [turned / 2]: the first `turned` channels turn, as in RopeArgs
+  PackedWeight output;  // [hidden, q_heads * dim]
+  const float*
+      inv_freq;  // [rotary_dim / 2]: the first `rotary_dim` channels are rotated, as in RopeArgs
   float rope_scale;
-  int turned;
+  int rotary_dim;
 
   void* state;  // of state_bytes, zeros before the first call
   float* out;   // [rows of the descriptor, tokens], zeros before the first call
 };
 
-// settle and state_bytes run on the host and look at no buffer.
+// resolve and state_bytes run on the host and look at no buffer.
 struct Statistic {
   const StatisticDescriptor* about;
   // Turns given options into those that `run` sees, so that wishes that come to the same are
   // measured once; returns a factor that the result is to be multiplied by. Null: as given.
-  double (*settle)(const StatisticFacts&, const double* given, double* settled);
-  size_t (*state_bytes)(const StatisticShape&, const double* settled);  // null: none
-  void (*run)(Stream&, const StatisticArgs&);                           // an op
+  double (*resolve)(const StatisticFacts&, const double* given, double* resolved);
+  size_t (*state_bytes)(const StatisticShape&, const double* resolved);  // null: none
+  void (*run)(Stream&, const StatisticArgs&);                            // an op
 };
 
 struct StatisticList {

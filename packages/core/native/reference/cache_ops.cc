@@ -44,13 +44,13 @@ void EvictFrom(const CacheItem& item, int h) {
   float* scores = s.scores + static_cast<size_t>(h) * s.stride;
   int32_t* positions = s.positions + static_cast<size_t>(h) * s.stride;
   uint8_t* valid = s.valid + static_cast<size_t>(h) * s.stride;
-  int32_t* victims = s.victims + static_cast<size_t>(h) * s.victim_stride;
-  std::fill(victims, victims + s.victim_stride, -1);
+  int32_t* evicted = s.evicted + static_cast<size_t>(h) * s.evicted_stride;
+  std::fill(evicted, evicted + s.evicted_stride, -1);
   for (int t = 0; t < head.tokens; ++t) {
     const float more = s.factor * item.token_mass[static_cast<size_t>(h) * item.mass_stride + t];
     scores[t] += more;
   }
-  for (int n = 0; n < s.victim_stride; ++n) {
+  for (int n = 0; n < s.evicted_stride; ++n) {
     std::vector<int> live;  // by position
     for (int t = 0; t < head.tokens; ++t)
       if (valid[t]) live.push_back(t);
@@ -63,7 +63,7 @@ void EvictFrom(const CacheItem& item, int h) {
         lowest = live[i];
     if (lowest < 0) return;
     valid[lowest] = 0;
-    victims[n] = lowest;
+    evicted[n] = lowest;
   }
 }
 

@@ -61,14 +61,14 @@ std::vector<bool> FinishKeys(const DecodeAttentionArgs& a, const CacheItem& item
       int32_t position;
       std::memcpy(&position, part.data + at.positions + static_cast<size_t>(t) * 4, 4);
       float* key = keys->data() + static_cast<size_t>(part.first + t) * a.dim;
-      for (int c = 0; c < item.turned / 2; ++c) {
+      for (int c = 0; c < item.rotary_dim / 2; ++c) {
         const float angle =
             static_cast<float>(position) * item.inv_freq[c];  // in float32, as the models do
         const double cosine = std::cos(static_cast<double>(angle)) * item.rope_scale;
         const double sine = std::sin(static_cast<double>(angle)) * item.rope_scale;
-        const double x = key[c], y = key[c + item.turned / 2];
+        const double x = key[c], y = key[c + item.rotary_dim / 2];
         key[c] = static_cast<float>(x * cosine - y * sine);
-        key[c + item.turned / 2] = static_cast<float>(y * cosine + x * sine);
+        key[c + item.rotary_dim / 2] = static_cast<float>(y * cosine + x * sine);
       }
     }
   }

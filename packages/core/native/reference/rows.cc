@@ -30,7 +30,7 @@ void Scale(Stream&, const ScaleArgs& args) {
 }
 
 void Rope(Stream&, const RopeArgs& args) {
-  const int half = args.turned / 2;
+  const int half = args.rotary_dim / 2;
   for (int row = 0; row < args.rows; ++row)
     for (int head = 0; head < args.heads; ++head) {
       float* x =

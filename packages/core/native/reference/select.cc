@@ -9,20 +9,20 @@ namespace qpkv {
 namespace reference {
 namespace {
 
-// Sum of a head's `places` best scores over the sum of all; 0 where all are 0.
-double TopShare(std::vector<double> scores, int places) {
+// Sum of a head's `slots` best scores over the sum of all; 0 where all are 0.
+double TopShare(std::vector<double> scores, int slots) {
   const double total = std::accumulate(scores.begin(), scores.end(), 0.0);
   std::sort(scores.begin(), scores.end(), std::greater<double>());
-  return total == 0 ? 0 : std::accumulate(scores.begin(), scores.begin() + places, 0.0) / total;
+  return total == 0 ? 0 : std::accumulate(scores.begin(), scores.begin() + slots, 0.0) / total;
 }
 
 // How many of the best `total` scores each head holds: equal ones in the order of heads and
 // positions.
-std::vector<int> BestShares(const std::vector<std::vector<double>>& scores, int places,
+std::vector<int> BestShares(const std::vector<std::vector<double>>& scores, int slots,
                             const ShareHeadsArgs& args) {
   std::vector<std::pair<double, int>> all;
   for (int head = 0; head < args.heads; ++head) {
-    const double weight = args.weigh_top_share ? TopShare(scores[head], places) : 1;
+    const double weight = args.weigh_top_share ? TopShare(scores[head], slots) : 1;
     std::vector<double> own = scores[head];
     // What a head keeps in any case counts more than anything else.
     std::vector<size_t> order(own.size());
@@ -45,7 +45,7 @@ std::vector<int> BestShares(const std::vector<std::vector<double>>& scores, int 
 
 void ShareHeads(Stream&, const ShareHeadsArgs& given) {
   ShareHeadsArgs args = given;
-  if (args.total == 0) args.total = static_cast<int64_t>(args.heads) * args.places;
+  if (args.total == 0) args.total = static_cast<int64_t>(args.heads) * args.slots;
   const int count = args.end - args.begin - args.fixed_count;
   const int32_t *fixed = args.fixed.get(), *fixed_end = fixed + args.fixed_count;
   std::vector<std::vector<double>> scores(static_cast<size_t>(args.heads));
@@ -65,7 +65,7 @@ void ShareHeads(Stream&, const ShareHeadsArgs& given) {
   const bool all = args.total >= static_cast<int64_t>(args.heads) * count;
   std::fill_n(args.keep, args.heads, all ? count : 0);
   if (args.total <= 0 || all) return;
-  const std::vector<int> shares = BestShares(scores, args.places, args);
+  const std::vector<int> shares = BestShares(scores, args.slots, args);
   std::vector<double> rests;
   int64_t missing = args.total;
   for (int head = 0; head < args.heads; ++head) {
@@ -74,7 +74,7 @@ void ShareHeads(Stream&, const ShareHeadsArgs& given) {
       continue;
     }
     if (args.round_each) {
-      const double wanted = shares[head] * (1 - args.floor) + std::trunc(args.places * args.floor);
+      const double wanted = shares[head] * (1 - args.floor) + std::trunc(args.slots * args.floor);
       args.keep[head] = std::min(count, static_cast<int>(std::nearbyint(wanted)));
       continue;
     }
@@ -104,7 +104,7 @@ std::vector<int32_t> TakeStages(const SelectArgs& args, int head) {
   for (int s = 0; s < args.stage_count; ++s) {
     const float* scores = args.stages[s].scores + static_cast<size_t>(head) * args.stride;
     const int rest = keep - static_cast<int>(taken.size());
-    const int places =
+    const int slots =
         s + 1 == args.stage_count
             ? rest
             : std::min(
@@ -115,7 +115,7 @@ std::vector<int32_t> TakeStages(const SelectArgs& args, int head) {
     std::vector<int32_t> order = left;
     std::stable_sort(order.begin(), order.end(),
                      [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });
-    order.resize(static_cast<size_t>(std::max(places, 0)));
+    order.resize(static_cast<size_t>(std::max(slots, 0)));
     for (int32_t t : order) left.erase(std::remove(left.begin(), left.end(), t), left.end());
     taken.insert(taken.end(), order.begin(), order.end());
   }

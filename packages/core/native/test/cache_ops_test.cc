@@ -97,7 +97,7 @@ QPKV_TEST(AppendTokensEqualsReference) {
 struct Scores {
   int heads, tokens, stride;
   std::vector<float> scores, mass;
-  std::vector<int32_t> positions, victims;
+  std::vector<int32_t> positions, evicted;
   std::vector<uint8_t> valid;
   std::vector<HeadView> views;
 };
@@ -114,7 +114,7 @@ Scores MakeScores(uint64_t seed, int heads, int tokens, bool ascending, int most
     const int slot = static_cast<int>(i) % s.stride;
     s.positions.push_back(ascending ? 3 * slot : 3 * ((slot * 7 + 3) % s.stride));
   }
-  s.victims.assign(static_cast<size_t>(heads) * static_cast<size_t>(most), 77);
+  s.evicted.assign(static_cast<size_t>(heads) * static_cast<size_t>(most), 77);
   s.views.resize(static_cast<size_t>(heads));
   for (HeadView& view : s.views) view.tokens = tokens;
   return s;
@@ -137,7 +137,7 @@ QPKV_TEST(EvictLowestEqualsReference) {
             item.head_count = s.heads;
             item.rows = item.group = 1;
             item.running = {s.scores.data(), s.positions.data(),
-                            s.valid.data(),  s.victims.data(),
+                            s.valid.data(),  s.evicted.data(),
                             s.stride,        most,
                             capacity,        9,
                             protect_last,    0.3f};
@@ -149,20 +149,20 @@ QPKV_TEST(EvictLowestEqualsReference) {
             const Scores got = evict(*ops);
             Expect(Label("%s tokens %d capacity %d protect %d", ops->name, tokens, capacity,
                          protect_last),
-                   got.victims == want.victims && got.valid == want.valid &&
+                   got.evicted == want.evicted && got.valid == want.valid &&
                        got.scores == want.scores && got.positions == want.positions);
           }
         }
 }
 
 // By hand: the lowest of those that may leave, of equal ones the newer, until the capacity is met.
-QPKV_TEST(EvictLowestKnownVictims) {
+QPKV_TEST(EvictLowestKnown) {
   std::vector<const Ops*> tables = Tables();
   tables.push_back(&Reference());
   for (const Ops* ops : tables) {
     std::vector<float> scores = {0, 5, 1, 3, 1, 0.5f, 0, 0};
     std::vector<float> mass = {0, 0, 2, 0, 2, 0, 0, 9};
-    std::vector<int32_t> positions = {0, 1, 2, 3, 4, 5, 6, 7}, victims(4, 77);
+    std::vector<int32_t> positions = {0, 1, 2, 3, 4, 5, 6, 7}, evicted(4, 77);
     std::vector<uint8_t> valid = {1, 1, 1, 1, 1, 0, 1, 1};
     HeadView view{};
     view.tokens = 8;
@@ -171,11 +171,11 @@ QPKV_TEST(EvictLowestKnownVictims) {
     item.token_mass = mass.data();
     item.mass_stride = 8;
     item.head_count = item.rows = item.group = 1;
-    item.running = {scores.data(), positions.data(), valid.data(), victims.data(), 8, 4, 4, 1, 2,
+    item.running = {scores.data(), positions.data(), valid.data(), evicted.data(), 8, 4, 4, 1, 2,
                     1.0f};
     ops->EvictLowest(TestStream(), {&item, 1, 1});
     // 0 is protected, 5 is gone, 6 and 7 are the newest two; 2, 3 and 4 hold 3 each.
-    Expect(Label("%s victims", ops->name), victims == std::vector<int32_t>({4, 3, 2, -1}));
+    Expect(Label("%s evicted", ops->name), evicted == std::vector<int32_t>({4, 3, 2, -1}));
   }
 }
 

@@ -110,7 +110,7 @@ Result Attend(const Ops& ops, Stream& stream, const Head& head, Precision precis
   const float scale = 1.0f / std::sqrt(static_cast<float>(head.dim));
   item.inv_freq = head.inv_freq.data();
   item.rope_scale = 1;
-  item.turned = 2 * static_cast<int>(head.inv_freq.size());
+  item.rotary_dim = 2 * static_cast<int>(head.inv_freq.size());
   ops.DecodeAttention(stream,
                       {&item, 1, head.dim, 1, item.rows, scale, precision, head.cap, head.group});
   return result;
@@ -264,7 +264,7 @@ QPKV_TEST(DecodeAttentionKeysBeforeRope) {
       Head head = MakeHead({{format, 300}, {Exact(Element::kBf16), 20}},
                            {{Exact(Element::kBf16), 320}}, dim, 4, 51, needs);
       Check(NameOf(format), head);
-      head.inv_freq.resize(dim / 4);  // half of the channels, or none, turn
+      head.inv_freq.resize(dim / 4);  // half of the channels, or none, are rotated
       Check(NameOf(format) + " partly", head);
       head.inv_freq.clear();
       Check(NameOf(format) + " not at all", head);

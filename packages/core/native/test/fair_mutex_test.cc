@@ -53,7 +53,7 @@ QPKV_TEST(PrefillStarvesNobody) {
     const Clock::time_point asked = Clock::now();
     context->Facts();
     slowest_facts = std::max(slowest_facts, Milliseconds(asked));
-    EngineTurn turn(*model->engine);
+    EngineLock lock(*model->engine);
     turns += !done;
   }
   worker.join();

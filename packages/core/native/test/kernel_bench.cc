@@ -154,7 +154,7 @@ void BenchObservation(const Bench& bench, const PrefillAttentionArgs& a, int row
   const int tokens = a.rows;
   std::vector<float> mass(static_cast<size_t>(a.q_heads) * tokens);
   double options[kMaxOptions] = {static_cast<double>(tokens - rows),
-                                 static_cast<double>(tokens)};  // settled: begin, end
+                                 static_cast<double>(tokens)};  // resolved: begin, end
   StatisticArgs observe{};
   observe.shape = {tokens, a.q_heads, a.kv_heads, a.dim, 0};
   observe.options = OnHost(static_cast<const double*>(options));

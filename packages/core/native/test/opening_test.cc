@@ -54,7 +54,7 @@ Kept KeptOf(const KvLayer& layer) {
 }
 
 std::vector<uint8_t> Save(Context* context, size_t layer) {
-  EngineTurn turn(*context->model().engine);
+  EngineLock lock(*context->model().engine);
   return WriteLayer(context->layer(layer), KeptOf(context->layer(layer)));
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/crc32c.h"
 #include "engine/part_file.h"
-#include "engine/recoder.h"
+#include "engine/requantizer.h"
 #include "test/harness.h"
 #include "test/tile_cases.h"
 
@@ -302,14 +302,15 @@ QPKV_TEST(PartStoreSurvivesForgedSums) {
       continue;
     }
     ++passed;
-    Recoder recoder;
+    Requantizer requantizer;
     for (int head = 0; head < heads; ++head)
       for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
         for (const StoredPart& part : store->list(head, tensor).parts)
-          recoder.Read(*store, tensor, part);
+          requantizer.Read(*store, tensor, part);
     const size_t index = store->list(0, Tensor::kKey).parts.size();
-    recoder.Write(*store, {Tensor::kKey, &store->Open(0, Tensor::kKey, index, 1, 16), 0, 0, 16});
-    recoder.Run(*made->engine, dim);
+    requantizer.Write(*store,
+                      {Tensor::kKey, &store->Open(0, Tensor::kKey, index, 1, 16), 0, 0, 16});
+    requantizer.Run(*made->engine, dim);
   }
   Expect(Label("%d passed, %d refused", passed, refused), passed > 100 && refused > 100);
 }

@@ -155,24 +155,25 @@ QPKV_TEST(Rope) {
   Random random(3);
   for (int dim : {4, 6, 8, 10, 20, 32, 40, 48, 64, 72, 80, 96, 100, 128, 256})
     for (int rows : {1, 7, 20})
-      for (int turned : {dim, dim / 4 * 2, 2}) {
+      for (int rotary_dim : {dim, dim / 4 * 2, 2}) {
         const int heads = 3, stride = heads * dim + 4;
         std::vector<float> inv_freq;
-        for (int i = 0; i < turned / 2; ++i)
-          inv_freq.push_back(std::pow(10000.0f, -2.0f * i / turned));
+        for (int i = 0; i < rotary_dim / 2; ++i)
+          inv_freq.push_back(std::pow(10000.0f, -2.0f * i / rotary_dim));
         std::vector<int32_t> positions;
         for (int r = 0; r < rows; ++r)
           positions.push_back(r == rows - 1 ? 131071 : random.Below(40000));
         const std::vector<float> x = random.Normals(static_cast<size_t>(rows) * stride);
         std::vector<float> want = x;
         Reference().Rope(TestStream(), {want.data(), positions.data(), inv_freq.data(), 1.25f, rows,
-                                        heads, dim, stride, turned});
+                                        heads, dim, stride, rotary_dim});
         for (const Ops* ops : Tables()) {
           std::vector<float> got = x;
           ops->Rope(TestStream(), {got.data(), positions.data(), inv_freq.data(), 1.25f, rows,
-                                   heads, dim, stride, turned});
-          ExpectNear(Label("%s rope dim %d rows %d turned %d", ops->name, dim, rows, turned),
-                     got.data(), want.data(), got.size(), 1e-6);
+                                   heads, dim, stride, rotary_dim});
+          ExpectNear(
+              Label("%s rope dim %d rows %d rotary_dim %d", ops->name, dim, rows, rotary_dim),
+              got.data(), want.data(), got.size(), 1e-6);
         }
       }
 }

@@ -60,9 +60,9 @@ class Layer {
     observer.AddChunk(chunk, tensors);
     observer.Finish(tensors);
   }
-  std::vector<float> Scores(int ticket, int heads) {
+  std::vector<float> Scores(int handle, int heads) {
     std::vector<float> out(static_cast<size_t>(heads) * kTokens);
-    TestEngine()->Download(out.data(), observer.Scores(ticket), out.size() * sizeof(float));
+    TestEngine()->Download(out.data(), observer.Scores(handle), out.size() * sizeof(float));
     return out;
   }
 
@@ -131,9 +131,9 @@ QPKV_TEST(ScoreOfSeveralOperations) {
   const Node score = Operation(ScoreOp::kAdd, {Operation(ScoreOp::kScale, {norms}, factor),
                                                Operation(ScoreOp::kMultiply, {norms, norms}),
                                                Operation(ScoreOp::kPool, {norms}, pool)});
-  const int ticket = layer.observer.Want(*score, kKv), plain = layer.observer.Want(*norms, kKv);
+  const int handle = layer.observer.Want(*score, kKv), plain = layer.observer.Want(*norms, kKv);
   layer.Run();
-  const std::vector<float> x = layer.Scores(plain, kKvHeads), got = layer.Scores(ticket, kKvHeads);
+  const std::vector<float> x = layer.Scores(plain, kKvHeads), got = layer.Scores(handle, kKvHeads);
   for (int head = 0; head < kKvHeads; ++head)
     for (int t = 0; t < kTokens; ++t) {
       const float* row = x.data() + head * kTokens;

@@ -189,11 +189,11 @@ QPKV_TEST(ShareHeads) {
     std::vector<int32_t> fixed;
     for (int t = args.begin; t < args.end; ++t)
       if (round % 3 == 1 && random.Below(4) == 0) fixed.push_back(t);
-    args.places = random.Below(args.end - args.begin - static_cast<int>(fixed.size()) + 3) - 1;
+    args.slots = random.Below(args.end - args.begin - static_cast<int>(fixed.size()) + 3) - 1;
     args.floor = random.Below(3) * 0.35;
-    args.least = round % 4 == 0 ? random.Below(args.places + 3) : -1;
-    if (round % 5 == 0 && args.places > 0)
-      args.total = static_cast<int64_t>(args.heads) * args.places + random.Below(args.heads);
+    args.least = round % 4 == 0 ? random.Below(args.slots + 3) : -1;
+    if (round % 5 == 0 && args.slots > 0)
+      args.total = static_cast<int64_t>(args.heads) * args.slots + random.Below(args.heads);
     args.weigh_top_share = random.Below(2);
     args.round_each = random.Below(2);
     std::vector<float> scores = random.Normals(static_cast<size_t>(args.heads) * args.stride);
@@ -209,7 +209,7 @@ QPKV_TEST(ShareHeads) {
     const Shares want = Share(Reference(), args, scores, fixed);
     for (const Ops* ops : Tables()) {
       const Shares got = Share(*ops, args, scores, fixed);
-      Expect(Label("%s share round %d places %d", ops->name, round, args.places),
+      Expect(Label("%s share round %d slots %d", ops->name, round, args.slots),
              got.bad_head == want.bad_head &&
                  (want.bad_head >= 0 ? got.bad_is_nan == want.bad_is_nan : got.keep == want.keep));
     }
@@ -254,10 +254,10 @@ QPKV_TEST(Select) {
     std::vector<int32_t> fixed, keep;
     for (int t = args.candidates_begin; t < args.candidates_end; ++t)
       if (round % 3 == 0 && random.Below(4) == 0) fixed.push_back(t);
-    const int places = args.candidates_end - args.candidates_begin - static_cast<int>(fixed.size());
-    args.keep_each = random.Below(places + 1);
+    const int slots = args.candidates_end - args.candidates_begin - static_cast<int>(fixed.size());
+    args.keep_each = random.Below(slots + 1);
     for (int head = 0; head < args.heads && round % 2 == 0; ++head)
-      keep.push_back(random.Below(places + 1));
+      keep.push_back(random.Below(slots + 1));
     std::vector<std::vector<float>> scores;
     const int kind = random.Below(4), stages = 1 + random.Below(kMaxStages);
     for (int s = 0; s < stages; ++s) {

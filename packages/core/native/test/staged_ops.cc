@@ -87,9 +87,9 @@ class Pieces {
 };
 
 // Second pass: pointers are replaced, in the arguments and in copies of what they lead to.
-class Placer {
+class DeviceCopies {
  public:
-  Placer(Stream& stream, Pieces& pieces) : stream_(stream), pieces_(pieces) {
+  DeviceCopies(Stream& stream, Pieces& pieces) : stream_(stream), pieces_(pieces) {
     for (auto& [begin, piece] : pieces.all()) {
       const size_t bytes = static_cast<size_t>(piece.end - piece.begin);
       const size_t off = reinterpret_cast<uintptr_t>(begin) % 64;
@@ -102,7 +102,7 @@ class Placer {
       piece.device = piece.allocated + off;
     }
   }
-  ~Placer() {
+  ~DeviceCopies() {
     for (auto& [begin, piece] : pieces_.all())
       inner->ops->Release(stream_, piece.allocated,
                           static_cast<size_t>(piece.end - piece.begin) +
@@ -171,12 +171,12 @@ void Stage(Stream& stream, const Args& args, const Visit& visit, const Run& run)
   Pieces pieces;
   Args seen = args;
   visit(seen, pieces);
-  Placer placer(stream, pieces);
+  DeviceCopies copies(stream, pieces);
   Args placed = args;
-  visit(placed, placer);
-  placer.Upload();
+  visit(placed, copies);
+  copies.Upload();
   run(placed);
-  placer.Download();
+  copies.Download();
   const StreamStatus status = inner->ops->Check(stream);
   if (status.trouble == Trouble::kMemory) throw std::bad_alloc();
   if (status.trouble == Trouble::kDevice) {

@@ -58,18 +58,19 @@ class Measurement {
 
   std::vector<float> Run(const double* given, int user_end, int protect_last) {
     const StatisticShape& shape = layer_.shape;
-    double settled[kMaxOptions] = {}, factor = 1;
-    if (statistic_.settle)
-      factor = statistic_.settle({shape, user_end, protect_last}, given, settled);
+    double resolved[kMaxOptions] = {}, factor = 1;
+    if (statistic_.resolve)
+      factor = statistic_.resolve({shape, user_end, protect_last}, given, resolved);
     else
-      std::copy_n(given, kMaxOptions, settled);
+      std::copy_n(given, kMaxOptions, resolved);
     const int rows = statistic_.about->rows == Rows::kQuery ? shape.q_heads : shape.kv_heads;
     std::vector<float> out(static_cast<size_t>(rows) * shape.tokens);
-    std::vector<double> state(
-        statistic_.state_bytes ? statistic_.state_bytes(shape, settled) / sizeof(double) + 16 : 16);
+    std::vector<double> state(statistic_.state_bytes
+                                  ? statistic_.state_bytes(shape, resolved) / sizeof(double) + 16
+                                  : 16);
     StatisticArgs args{};
     args.shape = shape;
-    args.options = OnHost(static_cast<const double*>(settled));
+    args.options = OnHost(static_cast<const double*>(resolved));
     args.precision = precision_;
     args.scale = 1 / std::sqrt(static_cast<float>(shape.dim));
     args.capacity = shape.tokens;
@@ -79,7 +80,7 @@ class Measurement {
     args.output = packed_;
     args.inv_freq = layer_.inv_freq.data();
     args.rope_scale = 1.1f;
-    args.turned = shape.dim > 16 ? shape.dim - 8 : shape.dim;  // some channels stay
+    args.rotary_dim = shape.dim > 16 ? shape.dim - 8 : shape.dim;  // some channels stay
     const size_t off = (64 - reinterpret_cast<uintptr_t>(state.data()) % 64) % 64;
     args.state = reinterpret_cast<uint8_t*>(state.data()) + off;
     args.out = out.data();

@@ -41,7 +41,7 @@ QPKV_TEST(StepTogetherAsAlone) {
       got[static_cast<size_t>(i)] = {together[static_cast<size_t>(i)]->Sample(kGreedy).id};
     }
     for (int step = 0; step < 11; ++step) {
-      EngineTurn turn(*model->engine);
+      EngineLock lock(*model->engine);
       std::vector<Work> work;
       for (size_t i = 0; i < 4; ++i) {
         Work w;
@@ -64,7 +64,7 @@ QPKV_TEST(StepTogetherAsAlone) {
       Expect(Label("%s sequence %zu", table.ops->name, i), got[i] == want[i]);
       std::vector<float> shared(static_cast<size_t>(vocab));
       {
-        EngineTurn turn(*model->engine);
+        EngineLock lock(*model->engine);
         model->engine->Download(shared.data(), logits[i].data(), logits[i].bytes());
       }
       const std::vector<float> own = alone[i]->Logits();
@@ -120,7 +120,7 @@ QPKV_TEST(StepReadsWeightsOnceForAll) {
       w.sampling = &kGreedy;
     }
     const uint64_t before = watched.counts().products;
-    EngineTurn turn(*model->engine);
+    EngineLock lock(*model->engine);
     for (const Outcome& outcome : Step(*model, work)) Expect("sound", !outcome.error);
     return watched.counts().products - before;
   };
@@ -165,7 +165,7 @@ QPKV_TEST(StepTransfersWhereTokensLeave) {
   }
 }
 
-// Forward passes run inside of Step, everything else in a turn of its own.
+// Forward passes run inside of Step, everything else under a lock of its own.
 QPKV_TEST(NothingRunsOutsideOfStep) {
   WatchedOps watched(EngineTables().front());
   const auto model = TinyModel(watched.table(), 2);
@@ -179,7 +179,7 @@ QPKV_TEST(NothingRunsOutsideOfStep) {
   context.Logits();
   Expect("ops were watched", watched.counts().ops > 100);
   Expect("forward passes only inside of Step", watched.counts().forward_outside == 0);
-  Expect("nothing outside of a turn", watched.counts().outside == 0);
+  Expect("nothing outside of a lock", watched.counts().outside == 0);
 }
 
 // NaN of one sequence leaves its neighbour alone.
@@ -190,7 +190,7 @@ QPKV_TEST(StepNamesTheRowsWithNan) {
   const auto bad = PrefillAll(model, TinyPrompt(20, vocab, 2), {FullPlan(*model)})[0];
   const int32_t spoilt = 17, sound = 3;
   {
-    EngineTurn turn(*model->engine);
+    EngineLock lock(*model->engine);
     auto* embed = static_cast<float*>(model->embed.data);  // [vocab / 64][hidden][64]
     const float nan = NAN;
     for (int i = 0; i < model->description.hidden; ++i)
@@ -207,7 +207,7 @@ QPKV_TEST(StepNamesTheRowsWithNan) {
     work[i].last_logits = logits.floats() + i * vocab;
     work[i].sampling = &kGreedy;
   }
-  EngineTurn turn(*model->engine);
+  EngineLock lock(*model->engine);
   const std::vector<Outcome> outcomes = Step(*model, work);
   Expect("the first layer is named",
          outcomes[0].error && std::strstr(outcomes[0].error->what(), "layer 0") != nullptr);

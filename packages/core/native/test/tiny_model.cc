@@ -78,7 +78,7 @@ std::shared_ptr<Model> TinyModel(const Table& table, int threads, const TinyShap
   }
   d.files = {weights.path()};
   const auto engine = std::make_shared<Engine>(table, threads);
-  EngineTurn turn(*engine);
+  EngineLock lock(*engine);
   return std::make_shared<Model>(engine, d);
 }
 

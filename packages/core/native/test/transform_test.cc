@@ -207,7 +207,7 @@ Attended Ask(const Ops& ops, const Ops& store, const Question& a, Precision prec
   args.scale = 1.0f / std::sqrt(static_cast<float>(a.dim));
   item.inv_freq = inv_freq.data();
   item.rope_scale = 1.0f;
-  item.turned = a.dim / 2 * 2;
+  item.rotary_dim = a.dim / 2 * 2;
   args.precision = precision;
   args.cap = a.cap;
   args.most_group = item.group;

@@ -10,7 +10,7 @@ WatchedCounts watched;
 
 void Note(bool forward) {
   ++watched.ops;
-  if (!InTurn()) ++watched.outside;
+  if (!HoldsEngine()) ++watched.outside;
   if (forward && !InStep()) ++watched.forward_outside;
 }
 

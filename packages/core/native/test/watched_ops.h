@@ -9,7 +9,7 @@ namespace qpkv {
 struct WatchedCounts {
   uint64_t ops = 0, uploads = 0, downloads = 0;
   uint64_t products = 0;         // Matmul
-  uint64_t outside = 0;          // of any op outside of an EngineTurn
+  uint64_t outside = 0;          // of any op outside of an EngineLock
   uint64_t forward_outside = 0;  // of an op of the forward pass outside of Step
 };
 

@@ -13,7 +13,7 @@ export interface CanaryOptions {
 }
 
 /** Filled in and checked; undefined where none is wanted. @throws KV_INVALID_OPTION */
-export function settleCanary(given: unknown): Required<CanaryOptions> | undefined {
+export function resolveCanary(given: unknown): Required<CanaryOptions> | undefined {
   if (given === undefined || given === false) return undefined
   if (given !== true && !isPlainObject(given)) throw expected('true or an object of options', 'canary', given)
   const options = given === true ? {} : (given as CanaryOptions)

@@ -8,7 +8,7 @@ import type { Tokenizer } from '../model/tokenizer.ts'
 import type { NativeSampling, NativeToken } from '../native/addon.ts'
 import { nextMask, type Constraint } from './constraint.ts'
 import type { RunControl, RunResult, TokenLogprob } from './run.ts'
-import { settleSampling, type SamplingOptions } from './sampling.ts'
+import { resolveSampling, type SamplingOptions } from './sampling.ts'
 import { StopStrings } from './stop-strings.ts'
 
 /** How a reply is chosen and where it ends; what is left out comes from the model's generation_config.json. */
@@ -37,7 +37,7 @@ export interface GenerateSettings {
   readonly signal: AbortSignal | undefined
 }
 
-export function settleGenerate(
+export function resolveGenerate(
   options: GenerateOptions,
   { generation: defaults, config: { vocabSize } }: Pick<ModelParts, 'generation' | 'config'>,
 ): GenerateSettings {
@@ -56,7 +56,7 @@ export function settleGenerate(
   if (constraint !== undefined && !isConstraint(constraint))
     throw expected('an object with allowed() and accept()', 'constraint', constraint)
   return {
-    sampling: settleSampling(options, defaults, vocabSize),
+    sampling: resolveSampling(options, defaults, vocabSize),
     maxTokens,
     stop: stops as readonly string[],
     stopTokens: new Set(stopTokens as readonly number[]),

@@ -30,7 +30,7 @@ export interface SamplingOptions {
 const MOST_LOGPROBS = 20
 
 /** Options over defaults, checked. */
-export function settleSampling(
+export function resolveSampling(
   options: SamplingOptions,
   defaults: GenerationDefaults,
   vocabSize: number,

@@ -125,9 +125,9 @@ function orderOf(name: string, { architecture, rule }: GgufContents['model'], he
   const { layer } = architecture.tensors
   const role = (one: string | undefined) =>
     one !== undefined && name.replace(/\.(weight|bias)$/, '').replace(/\.\d+\./, '.#.') === one
-  const turned = rule.pairedRows === true && (role(layer.q) || role(layer.k))
+  const rotary = rule.pairedRows === true && (role(layer.q) || role(layer.k))
   return {
-    headDim: turned ? headDim : 0,
+    headDim: rotary ? headDim : 0,
     subtract: rule.wholeNorms === true && name.endsWith('norm.weight') ? 1 : 0,
   }
 }

@@ -31,14 +31,14 @@ export async function readModelFile(path: string): Promise<ModelSource> {
   }
 }
 
-const turned = /\.(q|k|qBias|kBias)$/
+const rotary = /\.(q|k|qBias|kBias)$/
 
 /** Marks the tensors whose rows stand in pairs of rotated channels. */
 function withPairedRows(tensors: ModelSource['tensors'], headDim: number): ModelSource['tensors'] {
   return Object.fromEntries(
     Object.entries(tensors).map(([role, tensor]) => [
       role,
-      turned.test(role) ? { ...tensor, pairedRows: headDim } : tensor,
+      rotary.test(role) ? { ...tensor, pairedRows: headDim } : tensor,
     ]),
   )
 }

@@ -26,7 +26,7 @@ export const prefillPeakBytes = (config: Widths, tokens: number, held: Held = {}
 export interface Held {
   /** Keys before the rotary embedding; left out: they count. */
   readonly keysBefore?: boolean
-  /** Layers whose keys and values wait for the last one, as those that share places do; left out: the one that runs. */
+  /** Layers whose keys and values wait for the last one, as those that share slots do; left out: the one that runs. */
   readonly heldLayers?: number
   /** Whether the prompt is repeated: as many tokens again. */
   readonly replays?: boolean

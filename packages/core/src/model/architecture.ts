@@ -69,14 +69,14 @@ export type WindowRule = { readonly ifUsed?: true } & (
   | { readonly layers: 'all-but-every'; readonly n: number; readonly field?: string }
 )
 
-/** How rotary embeddings differ; left out: theta 10000, all layers alike, heads turned whole. */
+/** How rotary embeddings differ; left out: theta 10000, all layers alike, whole heads rotated. */
 export interface RopeRule {
   readonly theta?: number
   /** Layers with a window have an embedding of their own: its theta by this field. */
   readonly windowed?: { readonly thetaField: string; readonly theta: number }
   /** `partial_rotary_factor` turns only the first channels. */
   readonly partial?: true
-  /** Layers that are not turned: 0 in a list field, else every n-th. */
+  /** Layers that are not rotated: 0 in a list field, else every n-th. */
   readonly without?: { readonly listField: string; readonly everyField: string; readonly every: number }
   /** Types that are computed, where transformers takes fewer than the engine knows. */
   readonly types?: readonly string[]

@@ -6,7 +6,7 @@ import { Template, TemplateError, TemplateSyntaxError } from '../jinja/template.
 import { readJsonObject } from './read-json.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
-/** A stretch of a message's text, as OpenAI's format has it. */
+/** A span of a message's text, as OpenAI's format has it. */
 export interface TextPart {
   readonly type: 'text'
   readonly text: string

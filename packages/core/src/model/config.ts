@@ -6,7 +6,7 @@ import { architectures } from './architectures.ts'
 import { readBlock, type BlockConfig } from './block.ts'
 import { ConfigReader } from './config-reader.ts'
 import { refuseForeignFields } from './foreign-fields.ts'
-import { layerRopes, turnedLayers } from './layer-rope.ts'
+import { layerRopes, rotatedLayers } from './layer-rope.ts'
 import type { RopeFrequencies } from './rope.ts'
 import { slidingWindows } from './sliding-window.ts'
 
@@ -31,7 +31,7 @@ export interface ModelConfig {
   readonly rope: RopeFrequencies
   /** Rotary embeddings; the first is that of the layers that see everything. */
   readonly ropes: readonly [RopeFrequencies, ...RopeFrequencies[]]
-  /** Per layer: index into `ropes`, -1 where positions are not turned. */
+  /** Per layer: index into `ropes`, -1 where positions are not rotated. */
   readonly layerRope: readonly number[]
   /** Per layer: visible tokens, 0 for all. */
   readonly slidingWindow: readonly number[]
@@ -67,12 +67,12 @@ export function readConfig(values: Readonly<Record<string, unknown>>, path: stri
     defaults.contextTokens,
   )
   const headDim = readHeadDim(config, defaults.headDim ?? hiddenSize / queryHeads)
-  const turned = turnedLayers(config, architecture, layers)
-  const slidingWindow = slidingWindows(config, architecture, turned)
+  const rotated = rotatedLayers(config, architecture, layers)
+  const slidingWindow = slidingWindows(config, architecture, rotated)
   const { ropes, layerRope } = layerRopes(config, architecture, {
     headDim,
     maxPositions,
-    turned,
+    rotated,
     slidingWindow,
   })
   return {

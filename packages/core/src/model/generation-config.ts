@@ -20,12 +20,12 @@ const MAX_TOP_K = 2 ** 31 - 1
 export function readGenerationConfig(values: unknown, path: string): GenerationDefaults {
   const config = isPlainObject(values) ? values : {}
   const odd: string[] = []
-  const read = <T>(name: string, fallback: T, settle: (value: unknown) => T | undefined): T => {
+  const read = <T>(name: string, fallback: T, accept: (value: unknown) => T | undefined): T => {
     const value = config[name] ?? undefined
     if (value === undefined) return fallback
-    const settled = settle(value)
-    if (settled === undefined) odd.push(`${name} = ${describeValue(value)}`)
-    return settled ?? fallback
+    const accepted = accept(value)
+    if (accepted === undefined) odd.push(`${name} = ${describeValue(value)}`)
+    return accepted ?? fallback
   }
   const number = (name: string, fallback: number, valid: (value: number) => boolean) =>
     read(name, fallback, (value) => (isNumber(value) && valid(value) ? value : undefined))

@@ -7,12 +7,12 @@ import { ropeFrequencies, type RopeFrequencies } from './rope.ts'
 export interface LayerRopes {
   /** The first is that of the layers that see everything. */
   readonly ropes: readonly [RopeFrequencies, ...RopeFrequencies[]]
-  /** Per layer: index into `ropes`, or -1 where positions are not turned. */
+  /** Per layer: index into `ropes`, or -1 where positions are not rotated. */
   readonly layerRope: readonly number[]
 }
 
-/** Per layer: whether it is turned, by `no_rope_layers` (1: turned) or each n-th not. */
-export function turnedLayers(config: ConfigReader, architecture: Architecture, layers: number): boolean[] {
+/** Per layer: whether it is rotated, by `no_rope_layers` (1: rotated) or each n-th not. */
+export function rotatedLayers(config: ConfigReader, architecture: Architecture, layers: number): boolean[] {
   const rule = architecture.rope?.without
   if (!rule) return Array.from({ length: layers }, () => true)
   const list = config.raw(rule.listField)
@@ -32,17 +32,18 @@ export function layerRopes(
   at: {
     headDim: number
     maxPositions: number
-    turned: readonly boolean[]
+    rotated: readonly boolean[]
     slidingWindow: readonly number[]
   },
 ): LayerRopes {
   const rule = architecture.rope ?? {}
   const read = (reader: ConfigReader) => ropeFrequencies(reader, at.headDim, at.maxPositions, rule)
   const windowed = at.slidingWindow.map((window) => window > 0)
-  if (!rule.windowed) return { ropes: [read(config)], layerRope: at.turned.map((turns) => (turns ? 0 : -1)) }
+  if (!rule.windowed)
+    return { ropes: [read(config)], layerRope: at.rotated.map((rotates) => (rotates ? 0 : -1)) }
   return {
     ropes: [read(fullLayers(config, rule)), read(windowedLayers(config, rule.windowed))],
-    layerRope: at.turned.map((turns, layer) => (turns ? Number(windowed[layer]) : -1)),
+    layerRope: at.rotated.map((rotates, layer) => (rotates ? Number(windowed[layer]) : -1)),
   }
 }
 

@@ -5,7 +5,7 @@ import { readConfig, type ModelConfig } from './config.ts'
 import { notAModelFolder } from './foreign-model.ts'
 import { readGenerationConfig, type GenerationDefaults } from './generation-config.ts'
 import { readJsonObject } from './read-json.ts'
-import { settleTiedHead } from './tied-head.ts'
+import { detectTiedHead } from './tied-head.ts'
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
 import { readWeightFiles } from './weight-files.ts'
 import { mapWeights } from './weight-map.ts'
@@ -61,7 +61,7 @@ export async function readModelHeaders(
   // What config.json rules out is said before what is missing beside it.
   const stated = readConfig(values, configPath)
   const weights = await readWeightFiles(folder)
-  const config = await settleTiedHead(stated, weights)
+  const config = await detectTiedHead(stated, weights)
   return { config, files: weights.files, tensors: mapWeights(config, weights, folder) }
 }
 

@@ -7,7 +7,7 @@ export interface RopeFrequencies {
   /** `rope_type`, for messages and reports. */
   readonly type: string
   readonly theta: number
-  /** [turned / 2] inverse frequencies in radians per token, scaling applied; the first `turned` channels of a head turn. */
+  /** [rotaryDim / 2] inverse frequencies in radians per token, scaling applied; the first `rotaryDim` channels of a head are rotated. */
   readonly inverse: Float32Array
   /** Factor on cos and sin. */
   readonly attentionFactor: number
@@ -28,7 +28,7 @@ interface RopeSetting {
   readonly scaling: ConfigReader
   readonly theta: number
   /** Channels that turn. */
-  readonly turned: number
+  readonly rotaryDim: number
   /** `max_position_embeddings`. */
   readonly maxPositions: number
   /** Tokens before the scaling, where the file says it. */
@@ -50,8 +50,8 @@ export function ropeFrequencies(
   rule: RopeRule = {},
 ): RopeFrequencies {
   const { type, theta, part, scaling, originalTokens } = readRopeFields(config, rule)
-  const turned = Math.trunc(headDim * part)
-  if (turned < 2 || turned % 2 !== 0)
+  const rotaryDim = Math.trunc(headDim * part)
+  if (rotaryDim < 2 || rotaryDim % 2 !== 0)
     throw config.wrong(
       `a part of ${headDim} channels that is an even number of them`,
       'partial_rotary_factor',
@@ -60,15 +60,15 @@ export function ropeFrequencies(
   const apply = scalings[type] ?? unscaled
   const scaledTokens =
     config.raw('max_sequence_length') === undefined ? undefined : config.positive('max_sequence_length')
-  const setting = { scaling, theta, turned, maxPositions, originalTokens, scaledTokens }
-  return { type, theta, ...apply(plainFrequencies(theta, turned), setting) }
+  const setting = { scaling, theta, rotaryDim, maxPositions, originalTokens, scaledTokens }
+  return { type, theta, ...apply(plainFrequencies(theta, rotaryDim), setting) }
 }
 
-/** theta^(2i / turned). */
-const period = (theta: number, turned: number, i: number) => f32(theta ** f32((2 * i) / turned))
+/** theta^(2i / rotaryDim). */
+const period = (theta: number, rotaryDim: number, i: number) => f32(theta ** f32((2 * i) / rotaryDim))
 
-function plainFrequencies(theta: number, turned: number): Float32Array {
-  return Float32Array.from({ length: turned / 2 }, (_, i) => f32(1 / period(theta, turned, i)))
+function plainFrequencies(theta: number, rotaryDim: number): Float32Array {
+  return Float32Array.from({ length: rotaryDim / 2 }, (_, i) => f32(1 / period(theta, rotaryDim, i)))
 }
 
 function unscaled(inverse: Float32Array, { maxPositions }: RopeSetting) {
@@ -101,18 +101,21 @@ function llama3(inverse: Float32Array, { scaling, maxPositions, originalTokens }
 }
 
 /** YaRN (arXiv 2309.00071): channels that turn often keep their frequency, slow ones shrink, and attention is sharpened. */
-function yarn(inverse: Float32Array, { scaling, theta, turned, maxPositions, originalTokens }: RopeSetting) {
+function yarn(
+  inverse: Float32Array,
+  { scaling, theta, rotaryDim, maxPositions, originalTokens }: RopeSetting,
+) {
   const original = originalTokens ?? maxPositions
   const factor = scaling.positive('factor', maxPositions / original)
   const contextTokens = Math.max(maxPositions, Math.floor(original * factor))
   /** Channel pair that turns `rotations` times over the original context. */
   const pairOf = (rotations: number) =>
-    (turned * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
+    (rotaryDim * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
   const truncate = scaling.boolean('truncate', true)
   const fast = pairOf(scaling.positive('beta_fast', 32))
   const slow = pairOf(scaling.positive('beta_slow', 1))
   const low = Math.max(truncate ? Math.floor(fast) : fast, 0)
-  let high = Math.min(truncate ? Math.ceil(slow) : slow, turned - 1)
+  let high = Math.min(truncate ? Math.ceil(slow) : slow, rotaryDim - 1)
   if (low === high) high += 0.001 // as the original: no division by zero
   const blended = inverse.map((f, i) => {
     const shrink = Math.min(Math.max((i - low) / (high - low), 0), 1)
@@ -122,7 +125,7 @@ function yarn(inverse: Float32Array, { scaling, theta, turned, maxPositions, ori
 }
 
 /** LongRoPE (arXiv 2402.13753): a factor per channel pair, one list for texts up to the original context and one beyond. */
-function longrope(_: Float32Array, { scaling, theta, turned, maxPositions, originalTokens }: RopeSetting) {
+function longrope(_: Float32Array, { scaling, theta, rotaryDim, maxPositions, originalTokens }: RopeSetting) {
   const original = originalTokens ?? maxPositions
   const factor = scaling.positive('factor', maxPositions / original)
   const sharpened = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
@@ -130,9 +133,11 @@ function longrope(_: Float32Array, { scaling, theta, turned, maxPositions, origi
   const divided = (name: string) => {
     const factors = scaling.raw(name)
     const valid = (x: unknown) => typeof x === 'number' && Number.isFinite(x) && x > 0
-    if (!Array.isArray(factors) || factors.length !== turned / 2 || !factors.every(valid))
-      throw scaling.wrong(`a list of ${turned / 2} numbers above 0`, name, factors)
-    return Float32Array.from(factors as number[], (x, i) => f32(1 / f32(f32(x) * period(theta, turned, i))))
+    if (!Array.isArray(factors) || factors.length !== rotaryDim / 2 || !factors.every(valid))
+      throw scaling.wrong(`a list of ${rotaryDim / 2} numbers above 0`, name, factors)
+    return Float32Array.from(factors as number[], (x, i) =>
+      f32(1 / f32(f32(x) * period(theta, rotaryDim, i))),
+    )
   }
   return {
     inverse: divided('short_factor'),

@@ -3,14 +3,14 @@ import type { ConfigReader } from './config-reader.ts'
 
 /**
  * Visible tokens per layer, 0 for all. A query at position i sees the keys at j with i - j < window.
- * @param turned per layer: whether the rotary embedding turns it.
+ * @param rotated per layer: whether the rotary embedding rotates it.
  */
 export function slidingWindows(
   config: ConfigReader,
   { windows: rule, defaults }: Architecture,
-  turned: readonly boolean[],
+  rotated: readonly boolean[],
 ): number[] {
-  const off = turned.map(() => 0)
+  const off = rotated.map(() => 0)
   if (rule.layers === 'none' || (rule.ifUsed && !config.boolean('use_sliding_window', false))) return off
   // An explicit null means no window; only an absent key takes the family's value.
   // Layers of two kinds differ in more than the window.
@@ -20,21 +20,21 @@ export function slidingWindows(
   if (absent && (config.isNull('sliding_window') || defaults.slidingWindow === null)) return off
   const fallback = defaults.slidingWindow ?? undefined
   const window = config.integer('sliding_window', { min: 1, max: 2 ** 31 - 1 }, fallback)
-  return windowedLayers(config, rule, turned).map((windowed) => (windowed ? window : 0))
+  return windowedLayers(config, rule, rotated).map((windowed) => (windowed ? window : 0))
 }
 
-function windowedLayers(config: ConfigReader, rule: WindowRule, turned: readonly boolean[]): boolean[] {
-  if (rule.layers === 'every') return turned.map(() => true)
-  const types = layerTypes(config, turned.length)
+function windowedLayers(config: ConfigReader, rule: WindowRule, rotated: readonly boolean[]): boolean[] {
+  if (rule.layers === 'every') return rotated.map(() => true)
+  const types = layerTypes(config, rotated.length)
   if (types) return types.map((type) => type === 'sliding_attention')
-  if (rule.layers === 'without-rope') return turned.map((turns) => !turns)
+  if (rule.layers === 'without-rope') return rotated.map((rotates) => !rotates)
   if (rule.layers === 'later') {
     const first = config.integer('max_window_layers', { min: 0, max: 2 ** 31 - 1 }, rule.first)
-    return turned.map((_, layer) => layer >= first)
+    return rotated.map((_, layer) => layer >= first)
   }
   const { n, field } = rule as Extract<WindowRule, { layers: 'all-but-every' }>
   const every = field === undefined ? n : config.integer(field, { min: 1, max: 4096 }, n)
-  return turned.map((_, layer) => (layer + 1) % every !== 0)
+  return rotated.map((_, layer) => (layer + 1) % every !== 0)
 }
 
 /** `layer_types`, where a config lists them. */

@@ -8,7 +8,7 @@ const CHUNK_BYTES = 4 << 20
  * The configuration with a `tiedHead` that the weights bear out. Where config.json ties the head to the embedding but
  * the files hold a head of its own, with other values, they are right: it is what the model was trained with.
  */
-export async function settleTiedHead(config: ModelConfig, weights: WeightFiles): Promise<ModelConfig> {
+export async function detectTiedHead(config: ModelConfig, weights: WeightFiles): Promise<ModelConfig> {
   if (!config.tiedHead) return config
   const [embed, head] = ['embed', 'head'].map((part) =>
     weights.tensors.get(`${config.architecture.tensors[part as 'embed' | 'head']}.weight`),

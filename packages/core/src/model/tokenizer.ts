@@ -14,7 +14,7 @@ export interface EncodeOptions {
   readonly special?: boolean
   /** The tokens before: the text goes on where they end, and no space is put before its first word. */
   readonly after?: readonly number[]
-  /** Stretches `[from, to)` of the text in which special tokens are plain text, in order. */
+  /** Spans `[from, to)` of the text in which special tokens are plain text, in order. */
   readonly plain?: readonly (readonly [number, number])[]
 }
 

@@ -73,7 +73,7 @@ export interface NativeModelDescription {
   rmsEpsilon: number
   block: NativeBlock
   ropes: NativeRope[]
-  /** Per layer: index into `ropes`, -1 where positions are not turned. */
+  /** Per layer: index into `ropes`, -1 where positions are not rotated. */
   layerRope: number[]
   /** Per layer: sliding window in tokens, 0 for none. */
   slidingWindow: number[]
@@ -86,10 +86,10 @@ export interface NativeModelDescription {
   /** How matrices are packed, by the role of their first tensor (src/weights/packed-matrices.ts). */
   formats: Record<string, WeightFormat>
   /** Where the packed matrices are kept as a file and mapped; left out: in memory. */
-  packed?: NativePackedPlace
+  packed?: NativePackedLocation
 }
 
-export interface NativePackedPlace {
+export interface NativePackedLocation {
   path: string
   /** JSON for the file's header; a file with another text is another model's. */
   info: string
@@ -111,7 +111,7 @@ export interface NativeBlock {
   experts?: { count: number; chosen: number; intermediateSize: number; normalize: boolean }
 }
 
-/** A rotary embedding: [turned / 2] inverse frequencies, scaling applied, and a factor on cos and sin. */
+/** A rotary embedding: [rotaryDim / 2] inverse frequencies, scaling applied, and a factor on cos and sin. */
 export interface NativeRope {
   inverse: Float32Array
   scale: number
@@ -163,7 +163,7 @@ export interface NativeModel {
   readonly packed: 'memory' | 'written' | 'mapped'
   /** What was wrong with a packed file, continuing its path; empty when all is well. */
   readonly packedNote: string
-  /** `expected`: tokens that the contexts will hold; it settles which rotary frequencies they keep. Default: those of the prompt. */
+  /** `expected`: tokens that the contexts will hold; it decides which rotary frequencies they keep. Default: those of the prompt. */
   startPrefill(
     ids: Int32Array,
     contexts: readonly CompressionPlan[],
@@ -225,7 +225,7 @@ export interface NativePrefill {
    * of the one stage; `replacement` stores these values instead of the exact ones
    * (simulated quantizers), [storedHeads, tokens, headDim] each, indexed by prompt position.
    * `selectOnly` chooses tokens and stores nothing: a second call with the same scores then stores.
-   * Returns the kept positions per stored head, in storage order. Where layers share places the last layer's call
+   * Returns the kept positions per stored head, in storage order. Where layers share slots the last layer's call
    * chooses for all of them; earlier ones return nothing.
    */
   compressLayer(
@@ -236,7 +236,7 @@ export interface NativePrefill {
       selectOnly?: boolean
     },
   ): Promise<Int32Array[]>
-  /** Kept positions so far, [plans][layers][stored heads]; of plans whose layers share places only after the last one. */
+  /** Kept positions so far, [plans][layers][stored heads]; of plans whose layers share slots only after the last one. */
   kept(): Int32Array[][][]
   /** After the last layer: final norm and logits of the last token. Returns one context per plan; the prefill is spent. */
   finish(): Promise<NativeContext[]>
@@ -254,10 +254,10 @@ export interface NativeBytes {
   /** Handed out since, for later tokens. */
   grown: number
   /** Mapped but not handed out: ends of arenas. */
-  tails: number
+  unused: number
 }
 
-/** How the next token is chosen; all fields are settled. */
+/** How the next token is chosen; all fields are set. */
 export interface NativeSampling {
   /** 0 = greedy. */
   temperature: number

@@ -5,7 +5,7 @@ import type { Tokenizer } from '../model/tokenizer.ts'
 const OPEN = '\u{F0000}'
 const CLOSE = '\u{F0001}'
 
-/** A rendered text, and the stretches in which control tokens are plain text. */
+/** A rendered text, and the spans in which control tokens are plain text. */
 export interface MarkedText {
   readonly text: string
   /** `[from, to)` in order. */

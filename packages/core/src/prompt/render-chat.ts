@@ -38,12 +38,13 @@ async function render(
   template: ChatTemplate,
   options: TemplateOptions,
 ): Promise<MarkedText> {
-  const settled = options.continueFinalMessage === true ? { ...options, addGenerationPrompt: false } : options
-  if (options.controlTokens !== 'text') return { text: await template.render(messages, settled), plain: [] }
+  const resolved =
+    options.continueFinalMessage === true ? { ...options, addGenerationPrompt: false } : options
+  if (options.controlTokens !== 'text') return { text: await template.render(messages, resolved), plain: [] }
   const marks = new ControlTokenMarks(tokenizer, template.source(options.template))
   const marked = marks.mark(messages)
   return marks.restore(
-    await template.render(marked, { ...settled, variables: marks.mark(options.variables ?? {}) }),
+    await template.render(marked, { ...resolved, variables: marks.mark(options.variables ?? {}) }),
   )
 }
 

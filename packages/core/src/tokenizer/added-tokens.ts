@@ -15,7 +15,7 @@ export interface AddedToken {
   readonly singleWord: boolean
 }
 
-/** A stretch of a text: plain, or an added token. */
+/** A span of a text: plain, or an added token. */
 export interface Section {
   readonly from: number
   readonly to: number

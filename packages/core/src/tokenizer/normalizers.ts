@@ -1,7 +1,7 @@
 import { readPattern } from './pattern.ts'
 import type { Part } from './part.ts'
 
-/** How a stretch of text stands in the whole: a continued one follows text that is there already, and begins no word. */
+/** How a span of text stands in the whole: a continued one follows text that is there already, and begins no word. */
 export type Place = 'start' | 'continued' | 'inside'
 
 /** Rewrites a text before it is cut. */

@@ -34,14 +34,14 @@ const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}²³¹¼-¾'
 const wordClass = (escape: string) =>
   escape === '\\w' ? `[${WORD}]` : escape === '\\W' ? `[^${WORD}]` : escape
 
-/** A stretch of a text that a pattern matches, or that lies between its matches. */
-export interface Stretch {
+/** A span of a text that a pattern matches, or that lies between its matches. */
+export interface Span {
   readonly text: string
   readonly match: boolean
 }
 
 /** Cuts a text at the matches of a pattern. */
-function* stretches(text: string, pattern: Pattern): Generator<Stretch, void, void> {
+function* spans(text: string, pattern: Pattern): Generator<Span, void, void> {
   let from = 0
   for (const { index, 0: found } of text.matchAll(pattern)) {
     if (index > from) yield { text: text.slice(from, index), match: false }
@@ -73,26 +73,26 @@ export function* split(
   behavior: SplitBehavior,
   invert = false,
 ): Generator<Cut, void, void> {
-  let held: Stretch | undefined
+  let held: Span | undefined
   let from = 0
-  for (const { text: next, match: matched } of stretches(text, pattern)) {
-    const stretch: Stretch = { text: next, match: matched !== invert }
-    if (held && joins(behavior, held, stretch)) {
+  for (const { text: next, match: matched } of spans(text, pattern)) {
+    const span: Span = { text: next, match: matched !== invert }
+    if (held && joins(behavior, held, span)) {
       // What a match was merged with is no match any more for the one that follows, and the other way round.
-      held = { text: held.text + next, match: stretch.match }
+      held = { text: held.text + next, match: span.match }
       continue
     }
     if (held) {
       if (held.text !== '' && !(behavior === 'Removed' && held.match)) yield { text: held.text, from }
       from += held.text.length
     }
-    held = stretch
+    held = span
   }
   if (held && held.text !== '' && !(behavior === 'Removed' && held.match)) yield { text: held.text, from }
 }
 
-/** Whether a stretch belongs to the piece that the one before it began. */
-function joins(behavior: SplitBehavior, before: Stretch, after: Stretch): boolean {
+/** Whether a span belongs to the piece that the one before it began. */
+function joins(behavior: SplitBehavior, before: Span, after: Span): boolean {
   if (behavior === 'Contiguous') return before.match === after.match
   if (behavior === 'MergedWithPrevious') return !before.match && after.match
   return behavior === 'MergedWithNext' && before.match && !after.match

@@ -2,7 +2,7 @@ import { toByteCharacters, type Place } from './normalizers.ts'
 import type { Part } from './part.ts'
 import { readPattern, split, splitBehaviors, type Pattern, type SplitBehavior } from './pattern.ts'
 
-/** A stretch of normalized text. */
+/** A span of normalized text. */
 export interface Piece {
   readonly text: string
   readonly place: Place

@@ -30,7 +30,7 @@ export function packedMatrices(
     if (shape.length !== 2 || roles[0] !== role) return []
     const parts = roles.flatMap((name) => tensors[name] ?? [])
     const rows = parts.reduce((sum, part) => sum + (part.shape[0] ?? 0), 0)
-    const format = settle(
+    const format = chooseFormat(
       role,
       parts.map(({ element }) => element),
       precision,
@@ -47,7 +47,7 @@ export function stackOf(role: string): string[] {
   return stack ? stack.map((other) => prefix + other + bias) : [role]
 }
 
-function settle(
+function chooseFormat(
   role: string,
   elements: readonly NativeTensor['element'][],
   precision: ModelPrecision,

@@ -102,12 +102,12 @@ test.each(Object.keys(plans))('the allocator hands out what the plan says, to th
           stored * headBytes(options.plan, tokens, shape.headDim) +
             meanBytes(options.plan, stored, shape.headDim),
         )
-        expect(bytes).toMatchObject({ grown: 0, tails: 0 })
+        expect(bytes).toMatchObject({ grown: 0, unused: 0 })
         cache.dispose()
       }
 })
 
-test('later tokens are counted as grown, and tails say what is mapped beside them', async () => {
+test('later tokens are counted as grown, and unused says what is mapped beside them', async () => {
   const options = layerCase({ tokens: 300, plan: plans['keys 4 bit per channel, values per token'] ?? {} })
   const cache = await engine.createLayerCache(options)
   const before = cache.bytes()
@@ -123,5 +123,5 @@ test('later tokens are counted as grown, and tails say what is mapped beside the
   )
   const blockOf16 = 2 * 16 * 64 * 4
   expect(after.grown).toBe(2 * (6 * group + blockOf16))
-  expect(after.tails).toBeGreaterThanOrEqual(0)
+  expect(after.unused).toBeGreaterThanOrEqual(0)
 })

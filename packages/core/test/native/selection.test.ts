@@ -31,7 +31,7 @@ test.each(tables)('kept tokens equal those of the reference selection, ties incl
         }
 })
 
-test.each(tables)('heads that share places keep what the reference selection keeps (%s)', async (table) => {
+test.each(tables)('heads that share slots keep what the reference selection keeps (%s)', async (table) => {
   const engine = addon.createEngine({ threads: 2, table })
   // Few different values, the first head's larger: many ties, and different numbers of tokens.
   const scores = randomValues(600, 8).map((x, i) => Math.round((Math.abs(x) + (i < 150 ? 0.25 : 0)) * 8) / 8)
@@ -60,7 +60,7 @@ test.each(tables)('heads that share places keep what the reference selection kee
           }
 })
 
-test('an infinite score is one like others where heads share places, but cannot be weighed', async () => {
+test('an infinite score is one like others where heads share slots, but cannot be weighed', async () => {
   const engine = addon.createEngine({ threads: 1 })
   const scores = randomValues(600, 9).map((x, i) => (i % 151 === 3 ? Infinity : Math.abs(x)))
   const create = (sharing: { weigh?: 'top-share' }) =>

@@ -47,7 +47,7 @@ test.each(tables)('stages fill their share with what is left (%s)', async (table
   const second = await scoresOf(table, norms)
   const want = first.map((scores, head) => {
     const candidates = range(0, tokens - last)
-    const taken = best(scores, 12, candidates) // 0.4 of 32 places, rounded down
+    const taken = best(scores, 12, candidates) // 0.4 of 32 slots, rounded down
     const rest = best(
       second[head]!,
       20,
@@ -66,16 +66,16 @@ test.each(tables)('a number per head, and protected positions (%s)', async (tabl
     stages: [{ score: norms, share: 1 }],
     protect: { first: 2, last, positions },
   }
-  const want = [20, 61].map((places, head) => {
+  const want = [20, 61].map((slots, head) => {
     const fixed = positions.filter((t) => t >= 2 && t < tokens - last)
     const candidates = range(2, tokens - last).filter((t) => !fixed.includes(t))
-    const taken = best(scores[head]!, places - 2 - last - fixed.length, candidates)
+    const taken = best(scores[head]!, slots - 2 - last - fixed.length, candidates)
     return [0, 1, ...ascending([...fixed, ...taken]), ...tail]
   })
   expect(await keptOf(table, layer(plan))).toEqual(want)
 })
 
-test('nothing observed fills the places with the lowest positions', async () => {
+test('nothing observed fills the slots with the lowest positions', async () => {
   const kept = await keptOf(tables[0]!, layer({}))
   expect(kept).toEqual([0, 1].map(() => [...range(0, 32), ...tail]))
 })

@@ -177,7 +177,7 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
         0,
       ),
       grown: 64 * (ids.length - plan.promptTokens),
-      tails: 0,
+      unused: 0,
     }),
     kept: () => plan.layers.map((at) => Int32Array.from(countsOf(at))),
     seed: () => undefined,

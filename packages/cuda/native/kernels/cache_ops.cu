@@ -80,12 +80,13 @@ __global__ void AppendKernel(AppendTokensArgs a) {
 }
 
 // A candidate to leave: the lowest score goes first, of equal ones the newer.
-struct Victim {
+struct EvictionCandidate {
   float score;
   int position, slot;  // slot -1: none
 };
 struct First {
-  QPKV_ON_DEVICE Victim operator()(const Victim& a, const Victim& b) const {
+  QPKV_ON_DEVICE EvictionCandidate operator()(const EvictionCandidate& a,
+                                              const EvictionCandidate& b) const {
     if (a.slot < 0 || b.slot < 0) return a.slot < 0 ? b : a;
     if (a.score != b.score) return a.score < b.score ? a : b;
     return a.position > b.position ? a : b;
@@ -119,9 +120,9 @@ __global__ void EvictKernel(EvictLowestArgs a) {
   float* scores = s.scores + static_cast<size_t>(h) * s.stride;
   const int32_t* positions = s.positions + static_cast<size_t>(h) * s.stride;
   uint8_t* valid = s.valid + static_cast<size_t>(h) * s.stride;
-  int32_t* victims = s.victims + static_cast<size_t>(h) * s.victim_stride;
+  int32_t* evicted = s.evicted + static_cast<size_t>(h) * s.evicted_stride;
   const float* mass = item.token_mass + static_cast<size_t>(h) * item.mass_stride;
-  for (int n = me; n < s.victim_stride; n += kThreads) victims[n] = -1;
+  for (int n = me; n < s.evicted_stride; n += kThreads) evicted[n] = -1;
   int live = 0;
   for (int t = me; t < tokens; t += kThreads) {
     const float more = s.factor * mass[t];
@@ -131,16 +132,16 @@ __global__ void EvictKernel(EvictLowestArgs a) {
   live = BlockSum(live);
   // The newest never leave, so they stay the newest.
   const int newest = NewestFrom(positions, valid, tokens, s.protect_last);
-  for (int n = 0; n < s.victim_stride && live > s.capacity; ++n, --live) {
-    Victim victim = {0, 0, -1};
+  for (int n = 0; n < s.evicted_stride && live > s.capacity; ++n, --live) {
+    EvictionCandidate lowest = {0, 0, -1};
     for (int t = me; t < tokens; t += kThreads)
       if (valid[t] != 0 && positions[t] >= s.protect_first && positions[t] < newest)
-        victim = First{}(victim, {scores[t], positions[t], t});
-    victim = BlockJoin(victim, First{});
-    if (victim.slot < 0) return;
+        lowest = First{}(lowest, {scores[t], positions[t], t});
+    lowest = BlockJoin(lowest, First{});
+    if (lowest.slot < 0) return;
     if (me == 0) {
-      valid[victim.slot] = 0;
-      victims[n] = victim.slot;
+      valid[lowest.slot] = 0;
+      evicted[n] = lowest.slot;
     }
     __syncthreads();
   }

@@ -113,13 +113,13 @@ QPKV_DEVICE void TurnAndAdd(const CacheItem& item, int dim, int position, int c,
   const float angle = static_cast<float>(position) * item.inv_freq[c];
   const float cosine = cosf(angle) * item.rope_scale, sine = sinf(angle) * item.rope_scale;
   AddValue(x * cosine - y * sine, q, dim, c, sums);
-  AddValue(y * cosine + x * sine, q, dim, c + item.turned / 2, sums);
+  AddValue(y * cosine + x * sine, q, dim, c + item.rotary_dim / 2, sums);
 }
 
-// Keys stored before the rotary embedding: turned here by the token's position.
-QPKV_DEVICE void AddTurned(const CacheItem& item, const DecodeAttentionArgs& a,
-                           const ReadPart& part, const StagedBlocks& staged, int slot, int slice,
-                           int slices, const float* q, float* sums) {
+// Keys stored before the rotary embedding: rotated here by the token's position.
+QPKV_DEVICE void AddRotated(const CacheItem& item, const DecodeAttentionArgs& a,
+                            const ReadPart& part, const StagedBlocks& staged, int slot, int slice,
+                            int slices, const float* q, float* sums) {
   const int32_t position = reinterpret_cast<const int32_t*>(part.data + part.at.positions)[slot];
   const auto value = [&](int c) {
     float x = StagedValue(part, staged, Tensor::kKey, a.dim, slot, c);
@@ -129,10 +129,11 @@ QPKV_DEVICE void AddTurned(const CacheItem& item, const DecodeAttentionArgs& a,
     }
     return x;
   };
-  const int half = item.turned / 2;
+  const int half = item.rotary_dim / 2;
   for (int c = slice; c < half; c += slices)
     TurnAndAdd(item, a.dim, position, c, value(c), value(c + half), q, sums);
-  for (int c = item.turned + slice; c < a.dim; c += slices) AddValue(value(c), q, a.dim, c, sums);
+  for (int c = item.rotary_dim + slice; c < a.dim; c += slices)
+    AddValue(value(c), q, a.dim, c, sums);
 }
 
 // The same where keys were also transformed: one thread takes the whole key back first.
@@ -148,10 +149,10 @@ QPKV_DEVICE void AddRestored(const DecodeRows& rows, const DecodeAttentionArgs& 
     if (outlier.token == slot && outlier.channel < a.dim) key[outlier.channel] = outlier.value;
   }
   RestoreAlone(item.key_transform, rows.index, a.dim, key);
-  const int half = item.turned / 2;
+  const int half = item.rotary_dim / 2;
   for (int c = 0; c < half; ++c)
     TurnAndAdd(item, a.dim, position, c, key[c], key[c + half], q, sums);
-  for (int c = item.turned; c < a.dim; ++c) AddValue(key[c], q, a.dim, c, sums);
+  for (int c = item.rotary_dim; c < a.dim; ++c) AddValue(key[c], q, a.dim, c, sums);
 }
 
 // What outliers of one token differ from their codes.
@@ -174,7 +175,7 @@ QPKV_DEVICE void AddToken(const DecodeRows& rows, const DecodeAttentionArgs& a,
     return;
   }
   if (part.format.rope_before)
-    return AddTurned(*rows.item, a, part, staged, slot, slice, slices, q, sums);
+    return AddRotated(*rows.item, a, part, staged, slot, slice, slices, q, sums);
   const int vectors = part.at.vectors, each = (vectors + slices - 1) / slices;
   const int begin = slice * each, end = begin + each < vectors ? begin + each : vectors;
   switch (part.format.bits) {

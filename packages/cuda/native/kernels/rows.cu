@@ -41,7 +41,7 @@ __global__ void ScaleKernel(ScaleArgs a) {
 
 // A thread per pair of channels; blocks (pairs of a row, row).
 __global__ void RopeKernel(RopeArgs a) {
-  const int half = a.turned / 2, pair = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  const int half = a.rotary_dim / 2, pair = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (pair >= a.heads * half) return;
   const int i = pair % half;
   float* x =
@@ -100,7 +100,7 @@ void Scale(Stream& stream, const ScaleArgs& a) {
 }
 
 void Rope(Stream& stream, const RopeArgs& a) {
-  const size_t pairs = static_cast<size_t>(a.heads) * (a.turned / 2);
+  const size_t pairs = static_cast<size_t>(a.heads) * (a.rotary_dim / 2);
   ForRows(a.rows, [&](int first, int rows) {
     RopeArgs part = a;
     part.x += static_cast<size_t>(first) * a.stride;

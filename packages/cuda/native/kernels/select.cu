@@ -44,17 +44,17 @@ __global__ void SelectKernel(Work w) {
   const int keep = a.keep != nullptr ? a.keep[head] : a.keep_each;
   int left = keep;
   for (int s = 0; s < a.stage_count && left > 0; ++s) {
-    // A share that was meant to be whole must not lose a place to its rounding.
+    // A share that was meant to be whole must not lose a slot to its rounding.
     const int share = static_cast<int>(a.stages[s].share * (keep + a.stages[s].reserved) + 1e-9) -
                       a.stages[s].reserved;
-    const int places = s + 1 == a.stage_count ? left : share < left ? share : left;
-    if (places <= 0) continue;
+    const int slots = s + 1 == a.stage_count ? left : share < left ? share : left;
+    if (slots <= 0) continue;
     const float* scores = scores_of(s);
     const auto key_of = [&](int i, uint32_t* key) {
       *key = SortKey(scores[i]);
       return taken[i] == 0;
     };
-    const Threshold<uint32_t> threshold = FindThreshold<uint32_t>(count, places, key_of);
+    const Threshold<uint32_t> threshold = FindThreshold<uint32_t>(count, slots, key_of);
     const int found = VisitKept(count, threshold, key_of, [&](int i, int place) {
       taken[i] = static_cast<uint8_t>(1 + s);
       order[keep - left + place] = a.candidates_begin + i;

@@ -23,8 +23,8 @@ __global__ void HeadWeightsKernel(ShareHeadsArgs a, double* weights) {
     *key = SortKey(scores[i]);
     return true;
   };
-  Threshold<uint32_t> threshold = {0xffffffffu, 0};  // nothing is best of no places
-  if (a.places > 0) threshold = FindThreshold<uint32_t>(count, a.places, key_of);
+  Threshold<uint32_t> threshold = {0xffffffffu, 0};  // nothing is best of no slots
+  if (a.slots > 0) threshold = FindThreshold<uint32_t>(count, a.slots, key_of);
   if (threadIdx.x != 0) return;
   double total = 0, best = 0;
   int equal = threshold.equal;
@@ -58,7 +58,7 @@ __global__ void FindBadKernel(ShareHeadsArgs a, int32_t* bad) {
            IsNan(a.scores[static_cast<size_t>(at / count) * a.stride + a.begin + at % count]);
 }
 
-// Shares become places, rounded head by head (half to even) or so that the sum is exact.
+// Shares become slots, rounded head by head (half to even) or so that the sum is exact.
 QPKV_DEVICE void RoundShares(const ShareHeadsArgs& a, const int32_t* shares, double* rests) {
   const int count = a.end - a.begin;
   const double equal = static_cast<double>(a.total) / a.heads;
@@ -69,7 +69,7 @@ QPKV_DEVICE void RoundShares(const ShareHeadsArgs& a, const int32_t* shares, dou
       continue;
     }
     if (a.round_each) {
-      const double wanted = shares[head] * (1 - a.floor) + trunc(a.places * a.floor);
+      const double wanted = shares[head] * (1 - a.floor) + trunc(a.slots * a.floor);
       const int rounded = static_cast<int>(rint(wanted));
       a.keep[head] = rounded < count ? rounded : count;
       continue;
@@ -193,7 +193,7 @@ void ShareHeads(Stream& stream, const ShareHeadsArgs& given) {
     *a.bad_is_nan.get() = found[1] != 0;
     return;
   }
-  if (a.total == 0) a.total = static_cast<int64_t>(a.heads) * a.places;
+  if (a.total == 0) a.total = static_cast<int64_t>(a.heads) * a.slots;
   const bool everything = a.total >= static_cast<int64_t>(a.heads) * count;
   if (a.total <= 0 || everything) {
     QPKV_LAUNCH(on.queue, FillKernel, BlocksFor(heads, kThreads), kThreads, 0, a.keep, a.heads,

@@ -17,20 +17,20 @@ export interface PlanQuestion {
   readonly text: string
 }
 
-/** A stretch of text, [tokens + follow], and what is hidden in it. */
-export interface Stretch {
+/** An excerpt of text, [tokens + follow], and what is hidden in it. */
+export interface Excerpt {
   readonly ids: Int32Array
   readonly tokens: number
   readonly seed: number
 }
 
 /**
- * The prompts of one stretch. Asked later: the text with its needles is compressed once, asked for each and followed as it goes on. Asked in
+ * The prompts of one excerpt. Asked later: the text with its needles is compressed once, asked for each and followed as it goes on. Asked in
  * the prompt: a prompt per question, and one without any that is followed.
  */
 export async function casePrompts(
   model: Pick<BenchModel, 'chatTemplate'> & { readonly tokenizer: Tokenizer },
-  { ids, tokens, seed }: Stretch,
+  { ids, tokens, seed }: Excerpt,
   protocol: RecipeProtocol,
   questions: number,
 ): Promise<PlanPrompt[]> {

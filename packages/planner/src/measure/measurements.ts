@@ -1,15 +1,15 @@
 import { specIdOf } from '@qpkv/bench-kit'
 import { availableMemory, type Model, type Tokenizer } from '@qpkv/core'
 import { checkSpec, type CompressionSpec, type RecipeProtocol } from '@qpkv/spec'
-import { casePrompts, type Stretch } from '../cases/plan-case.ts'
+import { casePrompts, type Excerpt } from '../cases/plan-case.ts'
 import { askPrompt } from './ask-prompt.ts'
 import { Tally, type Baseline, type Outcome } from './outcome.ts'
 import { answersQuestions, qualityOf, type Quality } from './quality.ts'
 
 export interface MeasureSettings {
   readonly protocols: readonly RecipeProtocol[]
-  readonly stretches: readonly Stretch[]
-  /** Per stretch and protocol. */
+  readonly excerpts: readonly Excerpt[]
+  /** Per excerpt and protocol. */
   readonly questions: number
   /** Length that is measured / length that is planned for: budgets shrink with it. */
   readonly scale: number
@@ -20,12 +20,12 @@ const BATCH = 48
 /** Part of the free memory that their caches may take. */
 const MEMORY = 0.5
 
-/** What was measured of every spec on every stretch; nothing is measured twice. */
+/** What was measured of every spec on every excerpt; nothing is measured twice. */
 export class Measurements {
   private readonly model: Model
   private readonly tokenizer: Tokenizer
   private readonly settings: MeasureSettings
-  /** By spec, then by stretch; undefined where the spec failed there. */
+  /** By spec, then by excerpt; undefined where the spec failed there. */
   private readonly outcomes = new Map<string, Map<number, readonly Outcome[] | undefined>>()
   private readonly baselines = new Map<number, Baseline>()
 
@@ -48,15 +48,15 @@ export class Measurements {
     return answersQuestions([...this.baselines.values()])
   }
 
-  /** Measures what is missing of some specs on a stretch. */
+  /** Measures what is missing of some specs on an excerpt. */
   async measure(specs: readonly CompressionSpec[], at: number, signal: AbortSignal): Promise<void> {
     const missing = specs.filter((spec) => !this.of(spec).has(at))
     for (const batch of this.batches(missing)) await this.measureBatch(batch, at, signal)
   }
 
-  /** Over these stretches; undefined for a spec that failed on one of them. */
-  quality(spec: CompressionSpec, stretches: readonly number[]): Quality | undefined {
-    const mine = stretches.map((at) => this.of(spec).get(at))
+  /** Over these excerpts; undefined for a spec that failed on one of them. */
+  quality(spec: CompressionSpec, excerpts: readonly number[]): Quality | undefined {
+    const mine = excerpts.map((at) => this.of(spec).get(at))
     const outcomes = mine.flatMap((one) => one ?? [])
     if (outcomes.length === 0 || mine.some((one) => one === undefined)) return undefined
     return qualityOf(outcomes, this.byAnswers)
@@ -68,7 +68,7 @@ export class Measurements {
     signal: AbortSignal,
   ): Promise<void> {
     const { model, tokenizer } = this
-    const { protocols, stretches, questions } = this.settings
+    const { protocols, excerpts, questions } = this.settings
     const scaled = specs.map((spec) => this.scaled(spec))
     const results: (Outcome[] | undefined)[] = specs.map(() => [])
     let asked = 0
@@ -76,7 +76,7 @@ export class Measurements {
     for (const protocol of protocols) {
       const tallies: (Tally | undefined)[] = specs.map(() => new Tally())
       const reading = { tokenizer, chatTemplate: model.chatTemplate }
-      for (const prompt of await casePrompts(reading, stretches[at]!, protocol, questions)) {
+      for (const prompt of await casePrompts(reading, excerpts[at]!, protocol, questions)) {
         asked += prompt.questions.length
         found += await askPrompt(model, prompt, scaled, tallies, signal)
       }
@@ -96,7 +96,7 @@ export class Measurements {
   }
 
   private *batches(specs: readonly CompressionSpec[]): Generator<readonly CompressionSpec[]> {
-    const tokens = this.settings.stretches[0]?.tokens ?? 1
+    const tokens = this.settings.excerpts[0]?.tokens ?? 1
     const limit = MEMORY * availableMemory()
     let batch: CompressionSpec[] = []
     let bytes = 0

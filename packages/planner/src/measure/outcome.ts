@@ -1,4 +1,4 @@
-/** What a spec made of one stretch of text under one protocol. */
+/** What a spec made of one excerpt of text under one protocol. */
 export interface Outcome {
   /** Per question that the full cache answers: 1 where the compressed one gives the same answer, token for token. */
   readonly kept: readonly number[]

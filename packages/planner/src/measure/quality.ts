@@ -12,7 +12,7 @@ export interface Quality {
   readonly kl: number
   /** Answers that `points` counts; 0 where it counts next tokens. */
   readonly answers: number
-  /** Stretches of text. */
+  /** Excerpts of text. */
   readonly cases: number
 }
 

@@ -1,13 +1,13 @@
 import { contentHash } from '@qpkv/bench-kit'
 import { loadRecipe, RECIPE_VERSION, type Recipe, type RecipeModel } from '@qpkv/spec'
-import type { SettledPlanOptions } from '../plan-options.ts'
+import type { ResolvedPlanOptions } from '../plan-options.ts'
 import type { CompressionPlanning, JudgedSpec } from '../plan-result.ts'
 
 /** The recommended spec with what it holds for. Under a budget of bytes a shorter prompt keeps more of itself, so there is no least length. */
 export const makeRecipe = (
   model: RecipeModel,
   { spec, bytes, quality }: JudgedSpec,
-  { context, measure, protocols, seed, text }: SettledPlanOptions,
+  { context, measure, protocols, seed, text }: ResolvedPlanOptions,
   points: CompressionPlanning['points'],
 ): Recipe =>
   loadRecipe({

@@ -2,7 +2,7 @@ import type { Candidate } from '../candidates/fit-spec.ts'
 import type { Measurements } from '../measure/measurements.ts'
 import { betterFirst } from '../measure/quality.ts'
 
-/** One round: how many stretches everybody is measured on, and how many stay. */
+/** One round: how many excerpts everybody is measured on, and how many stay. */
 export interface Round {
   readonly cases: number
   readonly keep: number
@@ -12,15 +12,15 @@ export interface Round {
 export interface Search {
   readonly measurements: Measurements
   readonly signal: AbortSignal
-  /** Called before a stretch is measured. */
+  /** Called before an excerpt is measured. */
   readonly onCase: (specs: number, what: string) => void
   readonly onMeasured: (candidates: readonly Candidate[]) => void
-  /** Whether there is no time for a further stretch. */
+  /** Whether there is no time for a further excerpt. */
   readonly late: () => boolean
 }
 
 /**
- * Successive halving: all are measured on few stretches, the best on more. A round for which there is no time is left out; those that came
+ * Successive halving: all are measured on few excerpts, the best on more. A round for which there is no time is left out; those that came
  * best out of the last one stand.
  * K. Jamieson, A. Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", 2016.
  */
@@ -48,12 +48,12 @@ export async function halve(
   return left
 }
 
-/** Best first, by the first `cases` stretches; those that failed there are left out. */
+/** Best first, by the first `cases` excerpts; those that failed there are left out. */
 function ranked(candidates: readonly Candidate[], measurements: Measurements, cases: number): Candidate[] {
-  const stretches = Array.from({ length: cases }, (_, at) => at)
+  const excerpts = Array.from({ length: cases }, (_, at) => at)
   return candidates
     .flatMap((candidate) => {
-      const quality = measurements.quality(candidate.spec, stretches)
+      const quality = measurements.quality(candidate.spec, excerpts)
       return quality ? [{ candidate, quality }] : []
     })
     .sort((a, b) => betterFirst(a.quality, b.quality) || a.candidate.bytes - b.candidate.bytes)

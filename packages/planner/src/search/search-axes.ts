@@ -3,7 +3,7 @@ import { fitSpecs, type Candidate, type Frame } from '../candidates/fit-spec.ts'
 import type { MethodChoices } from '../candidates/method-choices.ts'
 import { halve, type Search } from './halve.ts'
 
-/** Stretches that the search looks at; what is judged in the end is measured on others. */
+/** Excerpts that the search looks at; what is judged in the end is measured on others. */
 export const SEARCH_CASES = 4
 
 /**

@@ -1,7 +1,7 @@
 import { mean } from '@qpkv/bench-kit'
 import type { Model, Tokenizer } from '@qpkv/core'
 import type { CompressionSpec } from '@qpkv/spec'
-import type { Stretch } from '../cases/plan-case.ts'
+import type { Excerpt } from '../cases/plan-case.ts'
 import { askPrompt } from '../measure/ask-prompt.ts'
 import { Tally, type Outcome } from '../measure/outcome.ts'
 
@@ -9,19 +9,19 @@ import { Tally, type Outcome } from '../measure/outcome.ts'
 const BATCH = 32
 
 /**
- * How far each spec's next-token distribution lies from the full cache's on some stretches of text.
- * @returns per spec, then per stretch
+ * How far each spec's next-token distribution lies from the full cache's on some excerpts of text.
+ * @returns per spec, then per excerpt
  */
 export async function textOutcomes(
   model: Model,
   tokenizer: Tokenizer,
   specs: readonly CompressionSpec[],
-  stretches: readonly Stretch[],
+  excerpts: readonly Excerpt[],
   signal: AbortSignal,
 ): Promise<Outcome[][]> {
   const outcomes: Outcome[][] = specs.map(() => [])
   const begin = tokenizer.encode('')
-  for (const { ids, tokens } of stretches) {
+  for (const { ids, tokens } of excerpts) {
     const prompt = {
       ids: [...begin, ...ids.subarray(0, tokens)],
       questions: [],

@@ -2,12 +2,12 @@ import { setMaxListeners } from 'node:events'
 import { contentHash, stratifiedMean } from '@qpkv/bench-kit'
 import type { Model, Tokenizer } from '@qpkv/core'
 import { KvError, loadRecipe, RECIPE_VERSION, resolve, type CompressionSpec, type Recipe } from '@qpkv/spec'
-import { cutStretches } from '../cases/stretches.ts'
+import { cutExcerpts } from '../cases/excerpts.ts'
 import type { Outcome } from '../measure/outcome.ts'
 import { chooseBits, type Choice } from './choose-bits.ts'
 import { specOfBits, type LayerBits, type Width } from './layer-bits.ts'
 import { meanKl, textOutcomes } from './text-divergence.ts'
-import { settleTuneOptions, type SettledTuneOptions, type TuneOptions } from './tune-options.ts'
+import { resolveTuneOptions, type ResolvedTuneOptions, type TuneOptions } from './tune-options.ts'
 
 /** Layer by layer bits, and what they are worth against one width for all. */
 export interface BitTuning {
@@ -46,7 +46,7 @@ const TENSORS = ['key', 'value'] as const
  * @throws KV_INVALID_OPTION, KV_TOKENIZER, KV_DATA for a text that is too short, what resolving a method throws that knows no bits by layer
  */
 export async function tuneBits(model: Model, given: TuneOptions): Promise<BitTuning> {
-  const options = settleTuneOptions(model, given)
+  const options = resolveTuneOptions(model, given)
   const { quantize, bits, context, measure, onProgress } = options
   const signal = AbortSignal.any([options.signal])
   setMaxListeners(0, signal)
@@ -57,7 +57,7 @@ export async function tuneBits(model: Model, given: TuneOptions): Promise<BitTun
     })
   const uniform = specOfBits(quantize, everywhere(model, { keyBits: bits, valueBits: bits }))
   const budget = bytesOf(model, uniform, options)
-  const { calibration, judging } = stretchesOf(tokenizer, options)
+  const { calibration, judging } = excerptsOf(tokenizer, options)
   const errors = await layerErrors(model, tokenizer, options, calibration, signal)
   const tuned = chosenSpec(model, options, errors, budget)
   onProgress?.({ stage: 'judging', specs: 2 })
@@ -99,12 +99,12 @@ const everywhere = ({ facts }: Model, one: LayerBits): LayerBits[] =>
 const bytesOf = (
   { facts }: Model,
   spec: CompressionSpec,
-  { registry, context }: SettledTuneOptions,
+  { registry, context }: ResolvedTuneOptions,
 ): number => resolve(spec, registry, facts, { tokens: context }).bytes
 
-/** Errors are measured on the first stretches, what comes of them on the last. */
-function stretchesOf(tokenizer: Tokenizer, { text, measure, calibrated, judged }: SettledTuneOptions) {
-  const [calibration, judging] = cutStretches(tokenizer, {
+/** Errors are measured on the first excerpts, what comes of them on the last. */
+function excerptsOf(tokenizer: Tokenizer, { text, measure, calibrated, judged }: ResolvedTuneOptions) {
+  const [calibration, judging] = cutExcerpts(tokenizer, {
     text,
     tokens: measure,
     counts: [calibrated, judged],
@@ -118,8 +118,8 @@ function stretchesOf(tokenizer: Tokenizer, { text, measure, calibrated, judged }
 async function layerErrors(
   model: Model,
   tokenizer: Tokenizer,
-  { quantize, widths, onProgress }: SettledTuneOptions,
-  stretches: Parameters<typeof textOutcomes>[3],
+  { quantize, widths, onProgress }: ResolvedTuneOptions,
+  excerpts: Parameters<typeof textOutcomes>[3],
   signal: AbortSignal,
 ): Promise<BitTuning['errors']> {
   const trials = Array.from({ length: model.facts.layers }, (_, layer) =>
@@ -131,9 +131,9 @@ async function layerErrors(
     return specOfBits(quantize, all)
   })
   const outcomes: Outcome[][] = specs.map(() => [])
-  for (const stretch of stretches) {
+  for (const excerpt of excerpts) {
     onProgress?.({ stage: 'errors by layer', specs: specs.length })
-    const some = await textOutcomes(model, tokenizer, specs, [stretch], signal)
+    const some = await textOutcomes(model, tokenizer, specs, [excerpt], signal)
     for (const [i, own] of some.entries()) outcomes[i]?.push(...own)
   }
   return trials.map((trial, i) => ({ ...trial, kl: meanKl(outcomes[i] ?? []) }))
@@ -142,7 +142,7 @@ async function layerErrors(
 /** The widths with the least sum of errors within the budget. Bytes of a tensor are what its width adds to the smallest. */
 function chosenSpec(
   model: Model,
-  options: SettledTuneOptions,
+  options: ResolvedTuneOptions,
   errors: BitTuning['errors'],
   budget: number,
 ): CompressionSpec {

@@ -17,14 +17,14 @@ export interface TuneOptions {
   readonly context?: number
   /** Tokens of the prompts that are measured; default 512. */
   readonly measure?: number
-  /** Stretches that errors are measured on, and that the result is judged on; default 8 each. */
+  /** Excerpts that errors are measured on, and that the result is judged on; default 8 each. */
   readonly calibrated?: number
   readonly judged?: number
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: PlanProgress) => void
 }
 
-export type SettledTuneOptions = Required<Omit<TuneOptions, 'registry' | 'onProgress'>> &
+export type ResolvedTuneOptions = Required<Omit<TuneOptions, 'registry' | 'onProgress'>> &
   Pick<TuneOptions, 'registry' | 'onProgress'>
 
 const names = {
@@ -35,7 +35,7 @@ const names = {
 const known: readonly unknown[] = [8, 4, 3, 2]
 
 /** Filled in and checked. @throws KV_INVALID_OPTION */
-export function settleTuneOptions(model: Model, given: TuneOptions): SettledTuneOptions {
+export function resolveTuneOptions(model: Model, given: TuneOptions): ResolvedTuneOptions {
   if (!isPlainObject(given)) throw expected('an object of options', 'the options of tuneBits()', given)
   refuseUnknown(given, Object.keys(names), 'tuneBits()')
   const { bits = 3, widths = [8, 4, 3, 2], text } = given as TuneOptions

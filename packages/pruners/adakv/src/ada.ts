@@ -17,11 +17,11 @@ export const adaOptions = {
   }),
   rounding: oneOf(['exact', 'each'], {
     default: 'exact',
-    doc: 'each: places are rounded head by head, so that their sum may differ from the budget.',
+    doc: 'each: slots are rounded head by head, so that their sum may differ from the budget.',
   }),
 }
 
-/** The heads of a layer share its places by where the layer's best scores lie. */
+/** The heads of a layer share its slots by where the layer's best scores lie. */
 export const ada = defineSharing({
   name: 'ada',
   paper: 'https://arxiv.org/abs/2407.11550',

@@ -2,7 +2,7 @@ import { definePruner, windowAttention, windowAttentionOptions } from '@qpkv/spe
 import { ada, adaOptions } from './ada.ts'
 
 /**
- * Ada-KV: SnapKV's scores, but the heads of a layer share its places: a head whose attention is spread keeps more tokens, one that looks
+ * Ada-KV: SnapKV's scores, but the heads of a layer share its slots: a head whose attention is spread keeps more tokens, one that looks
  * at few tokens keeps less. The sum over the heads is what SnapKV keeps.
  * Feng et al., "Ada-KV: Optimizing KV Cache Eviction by Adaptive Budget Allocation for Efficient LLM Inference", https://arxiv.org/abs/2407.11550
  */

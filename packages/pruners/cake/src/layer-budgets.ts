@@ -11,7 +11,7 @@ export const preferenceOf = ({ entropy, variance }: LayerPreference, tau1: numbe
   Math.max(0, entropy) ** (1 / tau1) * Math.max(0, variance) ** (1 / tau2)
 
 /**
- * Places of each layer beside the window, whose sum is `total`, in proportion to the layers' preferences and at most
+ * Slots of each layer beside the window, whose sum is `total`, in proportion to the layers' preferences and at most
  * `most` in each, or each its own. What a layer cannot take is spread evenly over those that can take more, what does not
  * divide evenly goes to the first of them. `once`: as the released code does it, in two rounds, so that what the second hands out beyond
  * `most` is lost.
@@ -23,7 +23,7 @@ export function layerBudgets(
   once = false,
 ): number[] {
   const limits = typeof most === 'number' ? preferences.map(() => most) : most
-  const limited = (places: readonly number[]) => places.map((n, l) => Math.min(n, limits[l]!))
+  const limited = (slots: readonly number[]) => slots.map((n, l) => Math.min(n, limits[l]!))
   const sum = preferences.reduce((all, x) => all + x, 0)
   const share = (x: number) => (sum > 0 ? (x / sum) * total : total / preferences.length)
   const wanted = preferences.map((x) => Math.trunc(share(x)))
@@ -40,10 +40,10 @@ export function layerBudgets(
   return limited(budgets)
 }
 
-/** Spreads places over the layers that have less than their limit, which they may exceed by it. */
-function handOut(budgets: number[], places: number, limits: readonly number[]): void {
+/** Spreads slots over the layers that have less than their limit, which they may exceed by it. */
+function handOut(budgets: number[], slots: number, limits: readonly number[]): void {
   const open = [...budgets.keys()].filter((l) => budgets[l]! < limits[l]!)
-  if (places <= 0 || open.length === 0) return
-  const each = Math.floor(places / open.length)
-  for (const [i, l] of open.entries()) budgets[l]! += each + (i < places % open.length ? 1 : 0)
+  if (slots <= 0 || open.length === 0) return
+  const each = Math.floor(slots / open.length)
+  for (const [i, l] of open.entries()) budgets[l]! += each + (i < slots % open.length ? 1 : 0)
 }

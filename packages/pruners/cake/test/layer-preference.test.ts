@@ -49,8 +49,8 @@ test('both are measured over the window, which takes no part', () => {
   )
 })
 
-test('places beside the window go by entropy^(1/tau1) variance^(1/tau2)', () => {
-  // 270 places: 1, 4 and 2 of 7; then 1, 2 and 2 of about 5. What rounding leaves goes to the first.
+test('slots beside the window go by entropy^(1/tau1) variance^(1/tau2)', () => {
+  // 270 slots: 1, 4 and 2 of 7; then 1, 2 and 2 of about 5. What rounding leaves goes to the first.
   expect(kept({ tokens: 100 }, { tau1: 1, tau2: 1 })).toEqual([10 + 39, 10 + 154, 10 + 77])
   expect(kept({ tokens: 100 }, { tau1: 2, tau2: 100 })).toEqual([10 + 55, 10 + 108, 10 + 107])
 })

@@ -1,6 +1,6 @@
 import { defineSharing, number, oneOf } from '@qpkv/spec'
 
-/** The heads of a layer share its places by the scores of the first stage; within a head both stages choose. */
+/** The heads of a layer share its slots by the scores of the first stage; within a head both stages choose. */
 export const criticalAda = defineSharing({
   name: 'critical-ada',
   paper: 'https://arxiv.org/abs/2502.03805',

@@ -14,7 +14,7 @@ import {
 const { window, kernel, pool, group } = windowAttentionOptions({ window: 32 })
 
 /**
- * CriticalKV: half of the places go to the tokens with most attention, the others to those whose attention times the
+ * CriticalKV: half of the slots go to the tokens with most attention, the others to those whose attention times the
  * size of what their value adds to the hidden state is largest, which bounds the change of the output.
  * Feng et al., "Identify Critical KV Cache in LLM Inference from an Output Perturbation Perspective",
  * https://arxiv.org/abs/2502.03805
@@ -31,10 +31,10 @@ export const criticalkv = definePruner({
       default: 0.5,
       min: 0,
       max: 1,
-      doc: 'Part of the places that go by attention alone.',
+      doc: 'Part of the slots that go by attention alone.',
     }),
-    counted: oneOf(['places', 'kept'], {
-      default: 'places',
+    counted: oneOf(['slots', 'kept'], {
+      default: 'slots',
       doc: 'What the first part is a part of. kept: all kept tokens; protected ones fill it first, as in a released code.',
     }),
     epsilon: number({ default: 1e-4, min: 0, max: 1, doc: 'Added to the attention in the second stage.' }),

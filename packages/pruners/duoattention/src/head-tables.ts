@@ -12,7 +12,7 @@ export interface HeadTable {
 
 /**
  * A table from what a context kept: the part of the prompt that each head of each layer keeps where all of them share
- * places, as under kvzip. `kept` is `context.report.kept`. Written to a file as JSON it serves other texts without a replay.
+ * slots, as under kvzip. `kept` is `context.report.kept`. Written to a file as JSON it serves other texts without a replay.
  */
 export const headTableOf = (
   kept: readonly (readonly number[])[],

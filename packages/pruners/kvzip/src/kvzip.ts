@@ -2,7 +2,7 @@ import { boolean, closingTokens, definePruner, integer, oneOf, type ScoreInput }
 import { modelWide } from './model-wide.ts'
 
 /**
- * KVzip: keeps the tokens that the model looks at while it repeats the prompt; heads of all layers share the places.
+ * KVzip: keeps the tokens that the model looks at while it repeats the prompt; heads of all layers share the slots.
  * Needs no question. Kim et al., "KVzip: Query-Agnostic KV Cache Compression with Context Reconstruction",
  * https://arxiv.org/abs/2505.23416
  */

@@ -1,6 +1,6 @@
 import { defineSharing, number, oneOf } from '@qpkv/spec'
 
-/** All heads of all layers share the places by where the model's best scores lie. */
+/** All heads of all layers share the slots by where the model's best scores lie. */
 export const modelWide = defineSharing({
   name: 'model-wide',
   paper: 'https://arxiv.org/abs/2505.23416',

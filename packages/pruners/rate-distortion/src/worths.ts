@@ -1,6 +1,6 @@
 import type { AllocationLayer } from '@qpkv/spec'
 
-/** What the tokens of a head are worth that compete for places. */
+/** What the tokens of a head are worth that compete for slots. */
 export interface Worths {
   /** Descending. */
   readonly sorted: Float64Array

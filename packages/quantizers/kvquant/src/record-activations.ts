@@ -41,7 +41,7 @@ export function recordActivations(): ActivationRecorder {
 
 /**
  * Turns keys back to what they were before the rotary embedding, rotate-half form: channel i and
- * channel i + n were turned by position x inverseFrequencies[i] and scaled by `scale`, n being the number
+ * channel i + n were rotated by position x inverseFrequencies[i] and scaled by `scale`, n being the number
  * of frequencies; the channels from 2n on were left.
  * `key` [heads, tokens, headDim], positions from 0.
  */

@@ -11,7 +11,7 @@ export function expectedAttention(
 ): Float64Array[] {
   const { k, queryHeads, kvHeads, tokens, headDim } = tensors
   const before = needed(tensors, 'qBefore')
-  const turn = meanTurn(needed(tensors, 'ropeInvFreq'), headDim, tokens, node.future)
+  const rotation = meanRotation(needed(tensors, 'ropeInvFreq'), headDim, tokens, node.future)
   return Array.from({ length: queryHeads }, (_, head) => {
     const queries = Array.from({ length: tokens - node.sinks }, (_, i) =>
       rowOf(before, tensors, head, node.sinks + i),
@@ -20,12 +20,12 @@ export function expectedAttention(
       { length: headDim },
       (_, i) => queries.reduce((sum, q) => sum + q[i]!, 0) / queries.length,
     )
-    const turned = times(turn, mean)
-    const spread = node.covariance ? spreadOf(queries, mean, turn) : undefined
+    const rotated = times(rotation, mean)
+    const spread = node.covariance ? spreadOf(queries, mean, rotation) : undefined
     return Float64Array.from({ length: tokens }, (_, t) => {
       const key = rowOf(k, tensors, Math.floor(head / (queryHeads / kvHeads)), t)
       const half = spread ? dot(key, times(spread, key)) / headDim / 2 : 0
-      return dot(key, turned) / Math.sqrt(headDim) + half
+      return dot(key, rotated) / Math.sqrt(headDim) + half
     })
   })
 }
@@ -35,21 +35,21 @@ const product = (a: Matrix, b: Matrix): Matrix =>
   a.map((row) => b[0]!.map((_, j) => row.reduce((sum, x, i) => sum + x * b[i]![j]!, 0)))
 const transposed = (m: Matrix): Matrix => m.map((_, i) => Float64Array.from(m, (row) => row[i]!))
 
-/** Covariance of the queries, turned. */
-function spreadOf(queries: readonly Float32Array[], mean: Float64Array, turn: Matrix): Matrix {
+/** Covariance of the queries, rotated. */
+function spreadOf(queries: readonly Float32Array[], mean: Float64Array, rotation: Matrix): Matrix {
   const covariance = Array.from(mean, (m, i) =>
     Float64Array.from(
       mean,
       (n, j) => queries.reduce((sum, q) => sum + (q[i]! - m) * (q[j]! - n), 0) / queries.length,
     ),
   )
-  return product(product(turn, covariance), transposed(turn))
+  return product(product(rotation, covariance), transposed(rotation))
 }
 
-/** The mean of the matrices that turn a vector to the `future` positions behind the prompt. */
-function meanTurn(inverse: Float32Array, headDim: number, tokens: number, future: number): Matrix {
+/** The mean of the matrices that rotate a vector to the `future` positions behind the prompt. */
+function meanRotation(inverse: Float32Array, headDim: number, tokens: number, future: number): Matrix {
   const half = inverse.length
-  const turn = Array.from({ length: headDim }, (_, i) => {
+  const rotation = Array.from({ length: headDim }, (_, i) => {
     const row = new Float64Array(headDim)
     if (i >= 2 * half) row[i] = 1
     return row
@@ -57,10 +57,10 @@ function meanTurn(inverse: Float32Array, headDim: number, tokens: number, future
   for (let p = tokens; p < tokens + future; p++)
     for (let i = 0; i < half; i++) {
       const [c, s] = [Math.cos(p * inverse[i]!) / future, Math.sin(p * inverse[i]!) / future]
-      turn[i]![i]! += c
-      turn[i + half]![i + half]! += c
-      turn[i]![i + half]! -= s
-      turn[i + half]![i]! += s
+      rotation[i]![i]! += c
+      rotation[i + half]![i + half]! += c
+      rotation[i]![i + half]! -= s
+      rotation[i + half]![i]! += s
     }
-  return turn
+  return rotation
 }

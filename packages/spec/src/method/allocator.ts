@@ -90,7 +90,7 @@ export interface Allocation {
   readonly layers: readonly AllocationLayer[]
 }
 
-/** An allocator with its options settled. */
+/** An allocator with its options resolved. */
 export interface BoundAllocator {
   /**
    * Tokens per stored head for every layer. Left out, or undefined: every layer's `capacity`, which for a budget of

@@ -4,7 +4,7 @@ import type { AnySharing, SharingContext, SharingRule } from './sharing.ts'
 
 /** What an author writes; see docs of each field in {@link SharingRule}. */
 export interface SharingDefinition<S extends OptionShape, P extends string> extends MethodDefinition<S, P> {
-  /** Who competes for the places of a layer, as data. */
+  /** Who competes for the slots of a layer, as data. */
   readonly share: (options: OptionValues<S>, at: SharingContext) => SharingRule
 }
 

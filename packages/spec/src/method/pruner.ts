@@ -4,7 +4,7 @@ import type { MethodFacts } from './method.ts'
 import type { MethodRef } from './method-ref.ts'
 import type { ScoreInput } from './score-input.ts'
 
-/** What a pruner knows of a layer. How many tokens it will keep is settled later, and is not its business. */
+/** What a pruner knows of a layer. How many tokens it will keep is decided later, and is not its business. */
 export interface LayerContext {
   readonly model: ModelFacts
   readonly prompt: PromptFacts
@@ -43,9 +43,9 @@ export interface StageInput {
 
 /** Which tokens a layer keeps, as data that every backend runs natively. See LayerPlan for the fields. */
 export interface Selection {
-  /** What a token is worth, higher is kept; null: nothing is observed, only protected places are filled. */
+  /** What a token is worth, higher is kept; null: nothing is observed, only protected slots are filled. */
   readonly score?: ScoreInput | null
-  /** Instead of `score`: several scores, each for a share of the places. */
+  /** Instead of `score`: several scores, each for a share of the slots. */
   readonly stages?: readonly StageInput[]
   /** Say it even where nothing is protected: `{}`. */
   readonly protect: ProtectionRule
@@ -71,14 +71,14 @@ export interface Observed {
   readonly tokens: number
   /** [tokens], the prompt. */
   readonly tokenIds: Int32Array
-  /** [heads]: tokens that each head will keep, protected ones included; where heads share places, on average. */
-  readonly places: readonly number[]
+  /** [heads]: tokens that each head will keep, protected ones included; where heads share slots, on average. */
+  readonly slots: readonly number[]
   readonly protect: LayerPlan['protect']
   /** [heads, tokens], what the layer's score gives, measured natively; higher is kept. */
   readonly scores: Float32Array
 }
 
-/** A pruner with its options settled. */
+/** A pruner with its options resolved. */
 export interface BoundPruner {
   readonly layer: (at: LayerContext) => Selection
   /** Escape hatch: replaces the scores of a layer with one score, [heads, tokens]. */

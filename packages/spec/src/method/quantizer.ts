@@ -52,7 +52,7 @@ export interface RoundTrip {
   readonly bytes: number
 }
 
-/** A quantizer with its options settled. */
+/** A quantizer with its options resolved. */
 export interface BoundQuantizer {
   readonly format: (at: FormatContext) => LayerStorage
   /** Escape hatch: true quality and counted memory without a kernel; results are marked `simulated`. */

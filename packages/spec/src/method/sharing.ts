@@ -2,7 +2,7 @@ import type { ModelFacts } from '../facts.ts'
 import type { TokenShare } from '../plan/layer-plan.ts'
 import type { MethodFacts } from './method.ts'
 
-/** Who competes for the places of a layer, as data. See TokenShare for the fields. */
+/** Who competes for the slots of a layer, as data. See TokenShare for the fields. */
 export interface SharingRule {
   readonly pool: TokenShare['pool']
   /** 0 if left out. */
@@ -18,7 +18,7 @@ export interface SharingContext {
   readonly layer: number
 }
 
-/** A sharing with its options settled. */
+/** A sharing with its options resolved. */
 export interface BoundSharing {
   readonly share: (at: SharingContext) => SharingRule
 }

@@ -5,7 +5,7 @@ import { refuseUnknown } from './refuse-unknown.ts'
 
 /** The options of a method by name. */
 export type OptionShape = { readonly [name: string]: Option<unknown> }
-/** The settled values of a shape: every option has one, those without a default maybe undefined. */
+/** The resolved values of a shape: every option has one, those without a default maybe undefined. */
 export type OptionValues<S extends OptionShape> = {
   readonly [K in keyof S]: S[K] extends Option<infer T> ? T : never
 }

@@ -39,13 +39,13 @@ export interface LayerPlan {
   readonly segments: readonly SegmentPlan[]
   readonly residual: Residual
   /**
-   * How tokens are chosen: each stage fills its share of the places beside the protected ones with its best
-   * scores among the tokens that are left. None: nothing is observed, the lowest positions fill the places.
+   * How tokens are chosen: each stage fills its share of the slots beside the protected ones with its best
+   * scores among the tokens that are left. None: nothing is observed, the lowest positions fill the slots.
    */
   readonly stages: readonly SelectionStage[]
   readonly protect: Protection
   /**
-   * Blocks of this many consecutive tokens, counted from the prompt's first, are kept whole or not at all: places that no
+   * Blocks of this many consecutive tokens, counted from the prompt's first, are kept whole or not at all: slots that no
    * whole block fills stay empty. Left out: a block may be cut.
    */
   readonly whole?: Integer
@@ -70,7 +70,7 @@ export interface TokenShare {
    * [storedHeads]. With the pool `layer`: the mean of its heads; with the pool `model` what heads bring into it.
    */
   readonly perHead: Integer | readonly Integer[]
-  /** Who shares places: nobody, the heads of a layer by where its best scores lie, or all layers. */
+  /** Who shares slots: nobody, the heads of a layer by where its best scores lie, or all layers. */
   readonly pool: 'head' | 'layer' | 'model'
   /** With a pool: the part, 0 to 1, of its equal share that a head keeps whatever its scores are. */
   readonly floor: number
@@ -91,7 +91,7 @@ export interface TokenShare {
 export interface SelectionStage {
   /** [storedHeads, tokens], higher is kept; ties break to the lower position. */
   readonly score: ScoreNode
-  /** Part of the places, above 0 and at most 1; a plan's shares add up to 1, the last stage takes what rounding leaves. */
+  /** Part of the slots, above 0 and at most 1; a plan's shares add up to 1, the last stage takes what rounding leaves. */
   readonly share: number
   /** `kept`: a part of all tokens that a head keeps; protected ones fill it first. */
   readonly of?: 'kept'

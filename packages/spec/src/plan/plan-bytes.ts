@@ -122,10 +122,10 @@ export function layerBytes(
     layer.residual.keys === 'block' && typeof block === 'number' && block > 0
       ? (TILE_TOKENS * block) / greatestCommonDivisor(TILE_TOKENS, block)
       : TILE_TOKENS
-  const settled = Math.ceil(exact / period) * period + period
-  const slope = (headBytes(layer, settled + period, headDim) - headBytes(layer, settled, headDim)) / period
+  const steady = Math.ceil(exact / period) * period + period
+  const slope = (headBytes(layer, steady + period, headDim) - headBytes(layer, steady, headDim)) / period
   let excess = 0
-  for (let n = 1; n <= settled + period; n++)
+  for (let n = 1; n <= steady + period; n++)
     excess = Math.max(excess, headBytes(layer, n, headDim) - slope * n)
   return (tokens) => Math.ceil(heads * (slope * (tokens + (rounding === 'each' ? 1 : 0)) + excess)) + means
 }

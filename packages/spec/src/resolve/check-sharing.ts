@@ -8,7 +8,7 @@ import type { Statistic } from '../plan/statistic.ts'
 import { statistics } from '../plan/statistics.ts'
 import type { CheckedSelection } from './check-selection.ts'
 
-/** Who competes for a layer's places, as its plan says it. */
+/** Who competes for a layer's slots, as its plan says it. */
 export type CheckedSharing = Omit<TokenShare, 'perHead' | 'capacity'>
 
 /** Every head for itself. */
@@ -45,13 +45,13 @@ export function checkSharing(rule: SharingRule, selection: CheckedSelection, lay
   if (problem)
     throw new KvError(
       'KV_UNSUPPORTED',
-      `prune (layer ${layer}).${problem} while heads share places; no engine runs that.`,
+      `prune (layer ${layer}).${problem} while heads share slots; no engine runs that.`,
       { hint: 'Leave one of the two out: share=none keeps every head for itself.' },
     )
   return { pool, floor, ...(guard && { guard }), ...(weigh && { weigh }), ...(rounding && { rounding }) }
 }
 
-/** Heads that share places need scores to compare, and decode has no rule for who gives one up. */
+/** Heads that share slots need scores to compare, and decode has no rule for who gives one up. */
 function conflict(
   { weigh }: SharingRule,
   { evict, positions, stages }: CheckedSelection,

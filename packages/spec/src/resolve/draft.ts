@@ -24,16 +24,21 @@ import { apart, checkSharing, type CheckedSharing } from './check-sharing.ts'
 import { allocatedSegments, isAllocated } from './allocated-segments.ts'
 import { isTiered, meanTokens } from './layer-tokens.ts'
 import { namedPositions, protectedTokens, protectionAt } from './protect-tokens.ts'
-import { fillPaidSlots, settleStorage, type SettledStorage, type StoragePrecision } from './settle-storage.ts'
+import {
+  padExactSegments,
+  resolveStorage,
+  type ResolvedStorage,
+  type StoragePrecision,
+} from './resolve-storage.ts'
 import { keepsItsWindow } from './windowed-layers.ts'
 
 /** What a layer that keeps its window has in place of a pruner. */
 const everything = noMethods.pruner.bind({}, 'prune')
 
-/** One layer before its tokens are settled: all that its methods say without knowing how many there are. */
+/** One layer before its tokens are counted: all that its methods say without knowing how many there are. */
 export interface LayerDraft {
   readonly layer: number
-  readonly storage: SettledStorage
+  readonly storage: ResolvedStorage
   readonly selection: CheckedSelection
   readonly sharing: CheckedSharing
   /** Positions that are protected by name. */
@@ -61,7 +66,7 @@ export interface LayerDraft {
   readonly tables: number
 }
 
-/** The methods of a spec with their options settled. */
+/** The methods of a spec with their options resolved. */
 export interface BoundMethods {
   readonly pruner: BoundPruner
   readonly allocator: BoundAllocator
@@ -101,7 +106,7 @@ export function makeDraft(
   return { ...draft, layers: withPooledBytes(layers) }
 }
 
-/** Where layers share places, each counts as if it took the most that any of them takes. */
+/** Where layers share slots, each counts as if it took the most that any of them takes. */
 function withPooledBytes(layers: readonly LayerDraft[]): readonly LayerDraft[] {
   const pooled = layers.filter(({ sharing }) => sharing.pool === 'model')
   if (pooled.length === 0) return layers
@@ -130,8 +135,8 @@ function draftLayer(
   const window = model.slidingWindow?.[layer]
   const candidates = Math.min(prompt.tokens, window && window > 0 ? window : prompt.tokens)
   const at = { layer, model, heads: spec.heads ?? 'kv', override, tiers: spec.tiers } as const
-  const asked = settleStorage(quantizer, at, precision)
-  const settled = budget && readBudget(budget).kind.measure === 'bytes' ? fillPaidSlots(asked) : asked
+  const asked = resolveStorage(quantizer, at, precision)
+  const resolved = budget && readBudget(budget).kind.measure === 'bytes' ? padExactSegments(asked) : asked
   const windowed = override.tokens === undefined && keepsItsWindow(model, layer)
   const chooser = windowed ? everything : pruner
   const selection = checkSelection(chooser.layer({ model, prompt, layer, candidates }), layer)
@@ -142,14 +147,14 @@ function draftLayer(
       `${names.pruner} has a score() but its layer() asks for ${selection.stages.length} scores (layer ${layer}); it replaces one.`,
       { hint: 'Name a statistic in `score` of what layer() returns, such as { stat: "key-norm" }.' },
     )
-  if (sharing.pool !== 'head' && settled.simulated)
+  if (sharing.pool !== 'head' && resolved.simulated)
     throw new KvError(
       'KV_CONFLICT',
-      `The heads of a layer share places and keep different numbers of tokens; a simulated quantizer needs equally many.`,
+      `The heads of a layer share slots and keep different numbers of tokens; a simulated quantizer needs equally many.`,
       { hint: 'Choose share=none, or a storage of the quantizer that is not simulated.' },
     )
-  refuseTiers(settled, selection, window, layer)
-  if (settled.segments.some(isAllocated) && !allocator.countsTiers)
+  refuseTiers(resolved, selection, window, layer)
+  if (resolved.segments.some(isAllocated) && !allocator.countsTiers)
     throw new KvError(
       'KV_CONFLICT',
       `tiers: ${names.allocator} does not say how many tokens each tier holds.`,
@@ -157,7 +162,7 @@ function draftLayer(
         hint: 'Give the shares, such as #tiers=8:0.1,4:0.3,2, or choose an allocator that does: rate-distortion.',
       },
     )
-  const storage = selection.positions === 'cache' ? storedBeforeRope(settled) : settled
+  const storage = selection.positions === 'cache' ? storedBeforeRope(resolved) : resolved
   const named = namedPositions(selection.protect, prompt, layer)
   return {
     layer,
@@ -176,7 +181,7 @@ function draftLayer(
 
 /** Tiers are assigned by score, and their tokens do not lie in the order of positions. */
 function refuseTiers(
-  { segments }: SettledStorage,
+  { segments }: ResolvedStorage,
   { stages, order }: CheckedSelection,
   window: number | null | undefined,
   layer: number,
@@ -192,7 +197,7 @@ function refuseTiers(
 }
 
 /** Cache-relative positions: keys are stored before RoPE and rotated when they are read. */
-const storedBeforeRope = (storage: SettledStorage): SettledStorage => ({
+const storedBeforeRope = (storage: ResolvedStorage): ResolvedStorage => ({
   ...storage,
   keys: { ...storage.keys, rope: 'before' },
 })
@@ -226,7 +231,7 @@ function leastTokens(
 }
 
 interface Stored {
-  readonly storage: SettledStorage
+  readonly storage: ResolvedStorage
   readonly selection: CheckedSelection
   readonly sharing: CheckedSharing
   readonly quantizer: BoundQuantizer

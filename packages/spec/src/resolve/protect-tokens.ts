@@ -45,13 +45,13 @@ export function protectionAt(
       last: Math.min(last as number, candidates),
       ...others,
     }
-  const settled =
+  const resolved =
     last === 'rest'
       ? Math.min(candidates, Math.max(1, tokens - first))
       : typeof last === 'number'
         ? last
         : Math.max(1, Math.floor((tokens - last.beside) * last.share)) + last.beside
-  return { first, last: settled, ...others }
+  return { first, last: resolved, ...others }
 }
 
 /** How many of `promptTokens` a protection keeps among the last `candidates`. */

@@ -17,7 +17,7 @@ import { clampTokens, leastOf, meanTokens } from './layer-tokens.ts'
 import { makePlan } from './make-plan.ts'
 import { checkMeasured, measuringPlan } from './measuring-plan.ts'
 import { refuseNotYet } from './not-yet.ts'
-import type { StoragePrecision } from './settle-storage.ts'
+import type { StoragePrecision } from './resolve-storage.ts'
 import { shareBudget } from './share-budget.ts'
 import { spentShares, type SpentShares } from './spent-shares.ts'
 import { warningsOf, type KvWarning } from './warnings.ts'
@@ -79,10 +79,10 @@ export function resolve(
   const draft = { ...makeDraft(spec, methods, model, prompt, options.precision ?? 'bf16'), measured }
   checkMeasured(measured, draft)
   const measuring = measured === undefined ? measuringPlan(draft) : undefined
-  const settled = settleTokens(draft, spec.budget)
-  if ('short' in settled)
-    throw budgetTooSmall(draft, settled.short, (budget) => !('short' in settleTokens(draft, budget)))
-  const { asked } = settled
+  const allocated = allocateTokens(draft, spec.budget)
+  if ('short' in allocated)
+    throw budgetTooSmall(draft, allocated.short, (budget) => !('short' in allocateTokens(draft, budget)))
+  const { asked } = allocated
   const plan = makePlan(draft, asked)
   for (const [l, layer] of plan.layers.entries()) refuseNotYet(layer, `layer ${l}`)
   const tokens = asked.map((n, l) => clampTokens(n, draft.layers[l]!.candidates))
@@ -124,10 +124,10 @@ export function bindMethods(spec: CompressionSpec, registry?: Registry): BoundMe
   }
 }
 
-type Settled = { readonly asked: readonly AllocatedTokens[] } | { readonly short: Shortfall }
+type Allocated = { readonly asked: readonly AllocatedTokens[] } | { readonly short: Shortfall }
 
 /** Steps 2 to 4 for one budget; `short` where it is too small. */
-function settleTokens(draft: Draft, budget: Budget | undefined): Settled {
+function allocateTokens(draft: Draft, budget: Budget | undefined): Allocated {
   const shares = shareBudget(draft, budget)
   if ('tooMuch' in shares) return { short: shares }
   for (const [l, layer] of draft.layers.entries()) {

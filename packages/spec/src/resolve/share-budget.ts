@@ -21,7 +21,7 @@ export function shareBudget(draft: Draft, budget: Budget | undefined): Shares {
   const { layers, prompt, model } = draft
   if (budget === undefined) {
     const everything = layers.map(() => prompt.tokens)
-    return { asked: allocate(draft, everything) ?? settle(draft, everything) }
+    return { asked: allocate(draft, everything) ?? withOverrides(draft, everything) }
   }
   const { kind, amount } = readBudget(budget)
   const average = kind.amount(amount, fullCache(model, prompt.tokens))
@@ -34,11 +34,11 @@ export function shareBudget(draft: Draft, budget: Budget | undefined): Shares {
   if (rest < -1e-9) return { tooMuch: 'overrides' }
   // Equal memory for every layer that is left, so that a layer with fewer bits keeps more tokens.
   const equal = layers.map((layer) => floor(rest / Math.max(1, free.length) / cost(layer)))
-  return { asked: allocate(draft, equal) ?? settle(draft, equal) }
+  return { asked: allocate(draft, equal) ?? withOverrides(draft, equal) }
 }
 
-/** Overridden layers set. */
-const settle = ({ layers }: Draft, shares: readonly AllocatedTokens[]): AllocatedTokens[] =>
+/** Overridden layers keep what the spec says. */
+const withOverrides = ({ layers }: Draft, shares: readonly AllocatedTokens[]): AllocatedTokens[] =>
   layers.map((layer, l) => layer.fixed?.tokens ?? shares[l]!)
 
 /** The allocator's tokens per layer, overridden layers set; undefined where it leaves equal shares. `capacities` of free layers are these. */
@@ -77,7 +77,7 @@ function allocate(
       'KV_METHOD',
       `${methods.names.allocator}.allocate() returned ${JSON.stringify(asked)?.slice(0, 120)}; expected ${layers.length} whole numbers from 0, or for a layer a list of ${storedHeads}, one per stored head, or { perHead, tiers }.`,
     )
-  return settle(draft, asked)
+  return withOverrides(draft, asked)
 }
 
 /** The most tokens of 0..`most` for which `bytes` stays within `limit`; `bytes` never falls. */
@@ -126,7 +126,7 @@ function shareBytes(draft: Draft, budget: number): Shares {
     return tokens
   }
   return {
-    asked: settle(
+    asked: withOverrides(
       draft,
       layers.map((layer) => (layer.fixed ? 0 : tokensOf(layer))),
     ),

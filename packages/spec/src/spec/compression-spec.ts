@@ -21,7 +21,7 @@ export interface CompressionSpec {
   readonly prune: MethodRef
   /** How the budget is shared out over the layers; left out: as the pruner does. */
   readonly allocate?: MethodRef
-  /** Whether the heads of a layer compete for places; left out: as the pruner does. */
+  /** Whether the heads of a layer compete for slots; left out: as the pruner does. */
   readonly share?: MethodRef
   readonly quantize: MethodRef
   /** Widths by score, the widest first; the quantizer gives each of them. Left out: one width. */

@@ -18,33 +18,33 @@ namespace attention {
 using statistics::attention::Mask;
 using statistics::attention::Reduce;
 
-// Settled options; kBlock is 1 more than the masked block's side, 0 for a causal mask.
-enum Settled { kBegin, kEnd, kBlock, kReduceBy };
+// Resolved options; kBlock is 1 more than the masked block's side, 0 for a causal mask.
+enum Resolved { kBegin, kEnd, kBlock, kReduceBy };
 
-double Settle(const StatisticFacts& facts, const double* given, double* settled) {
+double Resolve(const StatisticFacts& facts, const double* given, double* resolved) {
   using namespace statistics::attention;
   const ObservingQueries queries =
-      SettleQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
-  settled[kBegin] = queries.begin;
-  settled[kEnd] = queries.end;
+      ResolveQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
+  resolved[kBegin] = queries.begin;
+  resolved[kEnd] = queries.end;
   // Queries inside the masked block are causal under either mask.
   if (static_cast<Mask>(given[kMask]) == Mask::kWindowBlock &&
       queries.begin < facts.shape.tokens - facts.protect_last)
-    settled[kBlock] = facts.protect_last + 1;
+    resolved[kBlock] = facts.protect_last + 1;
   const Reduce reduce = static_cast<Reduce>(given[statistics::attention::kReduce]);
   const bool mean = reduce == Reduce::kMean;
-  settled[kReduceBy] = static_cast<double>(mean ? Reduce::kSum : reduce);
+  resolved[kReduceBy] = static_cast<double>(mean ? Reduce::kSum : reduce);
   return mean ? 1.0 / (queries.end - queries.begin) : 1.0;
 }
 
-size_t DeviationBytes(const StatisticShape& shape, const double* settled) {
-  const bool variance = static_cast<Reduce>(settled[kReduceBy]) == Reduce::kVariance;
+size_t DeviationBytes(const StatisticShape& shape, const double* resolved) {
+  const bool variance = static_cast<Reduce>(resolved[kReduceBy]) == Reduce::kVariance;
   return variance ? AlignUp(sizeof(float) * shape.q_heads * shape.tokens, 64) : 0;
 }
 
 // [q_heads, tokens] squared distances, then [tokens, q_heads, dim] kept queries.
-size_t StateBytes(const StatisticShape& shape, const double* settled) {
-  return DeviationBytes(shape, settled) + (settled[kBlock] != 0 ? KeptQueriesBytes(shape) : 0);
+size_t StateBytes(const StatisticShape& shape, const double* resolved) {
+  return DeviationBytes(shape, resolved) + (resolved[kBlock] != 0 ? KeptQueriesBytes(shape) : 0);
 }
 
 // One reduction of the rows of a block: four vectors of 16 keys.
@@ -209,7 +209,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
   for (size_t i = 0; i < count; ++i) args.out[i] = squares[i] / static_cast<float>(end - begin);
 }
 
-constexpr Statistic kStatistic = {&statistics::attention::kAbout, Settle, StateBytes, Run};
+constexpr Statistic kStatistic = {&statistics::attention::kAbout, Resolve, StateBytes, Run};
 
 }  // namespace attention
 }  // namespace

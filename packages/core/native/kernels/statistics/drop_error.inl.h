@@ -14,11 +14,11 @@ using namespace statistics::drop_error;
 
 constexpr float kMost = 0.999f;  // a probability counts as at most this
 
-double Settle(const StatisticFacts& facts, const double* given, double* settled) {
+double Resolve(const StatisticFacts& facts, const double* given, double* resolved) {
   const ObservingQueries queries =
-      SettleQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
-  settled[0] = queries.begin;
-  settled[1] = queries.end;
+      ResolveQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
+  resolved[0] = queries.begin;
+  resolved[1] = queries.end;
   return 1;
 }
 
@@ -143,7 +143,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
     AddRows<F32Step>(stream, args, rows);
 }
 
-constexpr Statistic kStatistic = {&kAbout, Settle, nullptr, Run};
+constexpr Statistic kStatistic = {&kAbout, Resolve, nullptr, Run};
 
 }  // namespace drop_error
 }  // namespace

@@ -1,4 +1,4 @@
-// expected-attention: mean and covariance of the queries before RoPE, turned to later positions on
+// expected-attention: mean and covariance of the queries before RoPE, rotated to later positions on
 // average, against each key: k mu / sqrt(d) + k^T C k / (2 d).
 //
 // Moments are summed in double per 64 rows of a chunk. The products with the covariance are those
@@ -54,10 +54,10 @@ void AddMoments(Stream& stream, const StatisticArgs& args) {
   });
 }
 
-// Mean cosines and sines of later positions, [turned / 2] each.
-void MeanTurns(const StatisticArgs& args, double* cosines, double* sines) {
+// Mean cosines and sines of later positions, [rotary_dim / 2] each.
+void MeanRotations(const StatisticArgs& args, double* cosines, double* sines) {
   const int future = static_cast<int>(args.options.get()[kFuture]);
-  for (int i = 0; i < args.turned / 2; ++i) {
+  for (int i = 0; i < args.rotary_dim / 2; ++i) {
     cosines[i] = sines[i] = 0;
     for (int p = args.shape.tokens; p < args.shape.tokens + future; ++p) {
       const double angle = static_cast<double>(p) * args.inv_freq[i];
@@ -69,17 +69,17 @@ void MeanTurns(const StatisticArgs& args, double* cosines, double* sines) {
   }
 }
 
-// Turns channels i and i + turned / 2 of a vector with elements `stride` apart.
-QPKV_INLINE void TurnVector(double* x, size_t stride, int turned, const double* cosines,
-                            const double* sines) {
-  for (int i = 0; i < turned / 2; ++i) {
-    const double a = x[i * stride], b = x[(i + turned / 2) * stride];
+// Rotates channels i and i + rotary_dim / 2 of a vector with elements `stride` apart.
+QPKV_INLINE void RotateVector(double* x, size_t stride, int rotary_dim, const double* cosines,
+                              const double* sines) {
+  for (int i = 0; i < rotary_dim / 2; ++i) {
+    const double a = x[i * stride], b = x[(i + rotary_dim / 2) * stride];
     x[i * stride] = cosines[i] * a - sines[i] * b;
-    x[(i + turned / 2) * stride] = cosines[i] * b + sines[i] * a;
+    x[(i + rotary_dim / 2) * stride] = cosines[i] * b + sines[i] * a;
   }
 }
 
-// Sums of one head become its turned mean times the logit scale, and its turned covariance times
+// Sums of one head become its rotated mean times the logit scale, and its rotated covariance times
 // half the squared scale.
 void FinishMoments(const StatisticArgs& args, const double* cosines, const double* sines,
                    double* mean) {
@@ -93,11 +93,11 @@ void FinishMoments(const StatisticArgs& args, const double* cosines, const doubl
       double& c = covariance[static_cast<size_t>(i) * dim + j];
       c = args.options.get()[kCovariance] != 0 ? c * inverse - mean[i] * mean[j] : 0.0;
     }
-  TurnVector(mean, 1, args.turned, cosines, sines);
+  RotateVector(mean, 1, args.rotary_dim, cosines, sines);
   for (int i = 0; i < dim; ++i)
-    TurnVector(covariance + static_cast<size_t>(i) * dim, 1, args.turned, cosines, sines);
+    RotateVector(covariance + static_cast<size_t>(i) * dim, 1, args.rotary_dim, cosines, sines);
   for (int j = 0; j < dim; ++j)
-    TurnVector(covariance + j, static_cast<size_t>(dim), args.turned, cosines, sines);
+    RotateVector(covariance + j, static_cast<size_t>(dim), args.rotary_dim, cosines, sines);
   for (int i = 0; i < dim; ++i) mean[i] *= args.scale;
   for (int i = 0; i < dim * dim; ++i) covariance[i] *= 0.5 * args.scale * args.scale;
 }
@@ -154,7 +154,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
   if (args.stage == StatisticStage::kChunk) return AddMoments(stream, args);
   const int dim = args.shape.dim, heads = args.shape.q_heads;
   double cosines[128], sines[128];
-  MeanTurns(args, cosines, sines);
+  MeanRotations(args, cosines, sines);
   stream.ParallelFor(heads, [&](int head, int) {
     FinishMoments(args, cosines, sines,
                   static_cast<double*>(args.state) + static_cast<size_t>(head) * (dim + 1) * dim);

@@ -13,12 +13,12 @@ using namespace statistics::joined_attention;
 
 constexpr int kJoinSlot = 2;  // behind the first observing query and the end
 
-double Settle(const StatisticFacts& facts, const double* given, double* settled) {
+double Resolve(const StatisticFacts& facts, const double* given, double* resolved) {
   const ObservingQueries queries =
-      SettleQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
-  settled[0] = queries.begin;
-  settled[1] = queries.end;
-  settled[kJoinSlot] = given[kJoin];
+      ResolveQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
+  resolved[0] = queries.begin;
+  resolved[1] = queries.end;
+  resolved[kJoinSlot] = given[kJoin];
   return queries.end > queries.begin ? 1.0 / (queries.end - queries.begin) : 1.0;
 }
 
@@ -79,7 +79,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
   });
 }
 
-constexpr Statistic kStatistic = {&kAbout, Settle, nullptr, Run};
+constexpr Statistic kStatistic = {&kAbout, Resolve, nullptr, Run};
 
 }  // namespace joined_attention
 }  // namespace

@@ -12,15 +12,15 @@ namespace {
 using statistics::attention::Mask;
 using statistics::attention::Reduce;
 
-// Settled options: begin, end, block or -1, reduction.
-double Settle(const StatisticFacts& facts, const double* given, double* settled) {
+// Resolved options: begin, end, block or -1, reduction.
+double Resolve(const StatisticFacts& facts, const double* given, double* resolved) {
   using namespace statistics::attention;
   const ObservingQueries queries =
-      SettleQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
-  settled[0] = queries.begin;
-  settled[1] = queries.end;
-  settled[2] = static_cast<Mask>(given[kMask]) == Mask::kWindowBlock ? facts.protect_last : -1;
-  settled[3] = given[kReduce];
+      ResolveQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
+  resolved[0] = queries.begin;
+  resolved[1] = queries.end;
+  resolved[2] = static_cast<Mask>(given[kMask]) == Mask::kWindowBlock ? facts.protect_last : -1;
+  resolved[3] = given[kReduce];
   return 1;
 }
 
@@ -80,7 +80,7 @@ void Run(Stream&, const StatisticArgs& args) {
 }  // namespace
 
 extern const Statistic kStatistic;
-const Statistic kStatistic = {&statistics::attention::kAbout, Settle, StateBytes, Run};
+const Statistic kStatistic = {&statistics::attention::kAbout, Resolve, StateBytes, Run};
 
 }  // namespace attention
 }  // namespace reference

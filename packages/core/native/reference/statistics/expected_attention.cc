@@ -1,4 +1,5 @@
-// Reference expected-attention: the queries are kept; then moments, turns and logits one by one.
+// Reference expected-attention: the queries are kept; then moments, rotations and logits one by
+// one.
 #include "ops/statistics/expected_attention.h"
 
 #include <algorithm>
@@ -17,23 +18,23 @@ size_t StateBytes(const StatisticShape& shape, const double*) {
   return sizeof(float) * shape.tokens * shape.q_heads * shape.dim;
 }
 
-// The mean over later positions of the matrix that turns a vector, [dim, dim].
-Matrix MeanTurn(const StatisticArgs& args) {
+// The mean over later positions of the matrix that rotates a vector, [dim, dim].
+Matrix MeanRotation(const StatisticArgs& args) {
   const int dim = args.shape.dim, future = static_cast<int>(args.options.get()[kFuture]);
-  Matrix turn(static_cast<size_t>(dim), std::vector<double>(static_cast<size_t>(dim), 0.0));
-  const int half = args.turned / 2;
-  for (int i = args.turned; i < dim; ++i) turn[i][i] = 1;  // these do not turn
+  Matrix rotation(static_cast<size_t>(dim), std::vector<double>(static_cast<size_t>(dim), 0.0));
+  const int half = args.rotary_dim / 2;
+  for (int i = args.rotary_dim; i < dim; ++i) rotation[i][i] = 1;  // these are not rotated
   for (int p = args.shape.tokens; p < args.shape.tokens + future; ++p)
     for (int i = 0; i < half; ++i) {
       const double angle = static_cast<double>(p) * args.inv_freq[i];
       const double c = std::cos(angle) * args.rope_scale / future,
                    s = std::sin(angle) * args.rope_scale / future;
-      turn[i][i] += c;
-      turn[i + half][i + half] += c;
-      turn[i][i + half] -= s;
-      turn[i + half][i] += s;
+      rotation[i][i] += c;
+      rotation[i + half][i + half] += c;
+      rotation[i][i + half] -= s;
+      rotation[i + half][i] += s;
     }
-  return turn;
+  return rotation;
 }
 
 std::vector<double> Times(const Matrix& m, const std::vector<double>& x) {
@@ -56,7 +57,8 @@ Matrix TimesTransposed(const Matrix& a, const Matrix& b) {
   return out;
 }
 
-void FinishHead(const StatisticArgs& args, const Matrix& turn, int head, const Matrix& queries) {
+void FinishHead(const StatisticArgs& args, const Matrix& rotation, int head,
+                const Matrix& queries) {
   const size_t dim = static_cast<size_t>(args.shape.dim);
   std::vector<double> mean(dim, 0.0);
   Matrix covariance(dim, std::vector<double>(dim, 0.0));
@@ -67,13 +69,14 @@ void FinishHead(const StatisticArgs& args, const Matrix& turn, int head, const M
       for (size_t j = 0; j < dim; ++j)
         covariance[i][j] +=
             (q[i] - mean[i]) * (q[j] - mean[j]) / static_cast<double>(queries.size());
-  const std::vector<double> turned = Times(turn, mean);
-  // turn C turn^T
-  const Matrix spread = TimesTransposed(TimesTransposed(turn, Transposed(covariance)), turn);
+  const std::vector<double> rotated = Times(rotation, mean);
+  // rotation C rotation^T
+  const Matrix spread =
+      TimesTransposed(TimesTransposed(rotation, Transposed(covariance)), rotation);
   const int group = args.shape.q_heads / args.shape.kv_heads;
   for (int t = 0; t < args.shape.tokens; ++t) {
     const std::vector<double> key = RowOf(args, args.k, head / group, t);
-    double logit = Inner(key, turned) * args.scale;
+    double logit = Inner(key, rotated) * args.scale;
     if (args.options.get()[kCovariance] != 0)
       logit += Inner(key, Times(spread, key)) * args.scale * args.scale / 2;
     args.out[static_cast<size_t>(head) * args.shape.tokens + t] = static_cast<float>(logit);
@@ -88,14 +91,14 @@ void Run(Stream&, const StatisticArgs& args) {
     std::copy_n(args.q_before, args.rows * width, kept + args.first * width);
     return;
   }
-  const Matrix turn = MeanTurn(args);
+  const Matrix rotation = MeanRotation(args);
   for (int head = 0; head < args.shape.q_heads; ++head) {
     Matrix queries;
     for (int t = static_cast<int>(args.options.get()[kSinks]); t < args.shape.tokens; ++t) {
       const float* q = kept + t * width + static_cast<size_t>(head) * dim;
       queries.emplace_back(q, q + dim);
     }
-    FinishHead(args, turn, head, queries);
+    FinishHead(args, rotation, head, queries);
   }
 }
 

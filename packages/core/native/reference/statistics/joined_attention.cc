@@ -12,12 +12,12 @@ namespace {
 
 using namespace statistics::joined_attention;
 
-double Settle(const StatisticFacts& facts, const double* given, double* settled) {
+double Resolve(const StatisticFacts& facts, const double* given, double* resolved) {
   const ObservingQueries queries =
-      SettleQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
-  settled[0] = queries.begin;
-  settled[1] = queries.end;
-  settled[2] = given[kJoin];
+      ResolveQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
+  resolved[0] = queries.begin;
+  resolved[1] = queries.end;
+  resolved[2] = given[kJoin];
   return queries.end > queries.begin ? 1.0 / (queries.end - queries.begin) : 1.0;
 }
 
@@ -61,7 +61,7 @@ void Run(Stream&, const StatisticArgs& args) {
 }  // namespace
 
 extern const Statistic kStatistic;
-const Statistic kStatistic = {&kAbout, Settle, nullptr, Run};
+const Statistic kStatistic = {&kAbout, Resolve, nullptr, Run};
 
 }  // namespace joined_attention
 }  // namespace reference

@@ -53,8 +53,8 @@ const contexts: NativeContext[] = []
 while (contexts.length < Number(count)) contexts.push(...(await make(batch)))
 const full = resident()
 const counted = contexts.reduce((sum, context) => {
-  const { planned, grown, tails } = context.bytes()
-  return sum + planned + grown + tails
+  const { planned, grown, unused } = context.bytes()
+  return sum + planned + grown + unused
 }, 0)
 for (const context of contexts) context.dispose()
 const end = resident()

@@ -18,37 +18,37 @@ using statistics::attention::Reduce;
 
 constexpr int kThreads = 64;
 
-// Settled options; kBlock is 1 more than the masked block's side, 0 for a causal mask.
-enum Settled { kBegin, kEnd, kBlock, kReduceBy };
+// Resolved options; kBlock is 1 more than the masked block's side, 0 for a causal mask.
+enum Resolved { kBegin, kEnd, kBlock, kReduceBy };
 
-double Settle(const StatisticFacts& facts, const double* given, double* settled) {
+double Resolve(const StatisticFacts& facts, const double* given, double* resolved) {
   using namespace statistics::attention;
   const ObservingQueries queries =
-      SettleQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
-  settled[kBegin] = queries.begin;
-  settled[kEnd] = queries.end;
+      ResolveQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
+  resolved[kBegin] = queries.begin;
+  resolved[kEnd] = queries.end;
   // Queries inside the masked block are causal under either mask.
   if (static_cast<Mask>(static_cast<int>(given[kMask])) == Mask::kWindowBlock &&
       queries.begin < facts.shape.tokens - facts.protect_last)
-    settled[kBlock] = facts.protect_last + 1;
+    resolved[kBlock] = facts.protect_last + 1;
   const Reduce reduce =
       static_cast<Reduce>(static_cast<int>(given[statistics::attention::kReduce]));
-  settled[kReduceBy] = static_cast<double>(reduce == Reduce::kMean ? Reduce::kSum : reduce);
+  resolved[kReduceBy] = static_cast<double>(reduce == Reduce::kMean ? Reduce::kSum : reduce);
   return reduce == Reduce::kMean ? 1.0 / (queries.end - queries.begin) : 1.0;
 }
 
-Reduce ReduceOf(const double* settled) {
-  return static_cast<Reduce>(static_cast<int>(settled[kReduceBy]));
+Reduce ReduceOf(const double* resolved) {
+  return static_cast<Reduce>(static_cast<int>(resolved[kReduceBy]));
 }
 
 // [2, q_heads, tokens] sums and squares in double, where a variance is wanted.
-size_t MomentBytes(const StatisticShape& shape, const double* settled) {
-  return ReduceOf(settled) == Reduce::kVariance
+size_t MomentBytes(const StatisticShape& shape, const double* resolved) {
+  return ReduceOf(resolved) == Reduce::kVariance
              ? AlignUp(2 * sizeof(double) * shape.q_heads * static_cast<size_t>(shape.tokens), 64)
              : 0;
 }
-size_t StateBytes(const StatisticShape& shape, const double* settled) {
-  return MomentBytes(shape, settled) + (settled[kBlock] != 0 ? KeptQueriesBytes(shape) : 0);
+size_t StateBytes(const StatisticShape& shape, const double* resolved) {
+  return MomentBytes(shape, resolved) + (resolved[kBlock] != 0 ? KeptQueriesBytes(shape) : 0);
 }
 
 // Blocks (tokens, head).
@@ -128,7 +128,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
 }  // namespace
 
 extern const Statistic kStatistic;
-const Statistic kStatistic = {&statistics::attention::kAbout, Settle, StateBytes, Run};
+const Statistic kStatistic = {&statistics::attention::kAbout, Resolve, StateBytes, Run};
 
 }  // namespace attention
 }  // namespace cuda

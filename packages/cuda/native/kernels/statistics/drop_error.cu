@@ -13,11 +13,11 @@ using namespace statistics::drop_error;
 
 constexpr int kThreads = 64;
 
-double Settle(const StatisticFacts& facts, const double* given, double* settled) {
+double Resolve(const StatisticFacts& facts, const double* given, double* resolved) {
   const ObservingQueries queries =
-      SettleQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
-  settled[0] = queries.begin;
-  settled[1] = queries.end;
+      ResolveQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
+  resolved[0] = queries.begin;
+  resolved[1] = queries.end;
   return 1;
 }
 
@@ -57,7 +57,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
 }  // namespace
 
 extern const Statistic kStatistic;
-const Statistic kStatistic = {&kAbout, Settle, nullptr, Run};
+const Statistic kStatistic = {&kAbout, Resolve, nullptr, Run};
 
 }  // namespace drop_error
 }  // namespace cuda

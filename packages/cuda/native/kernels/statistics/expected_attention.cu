@@ -1,6 +1,6 @@
 // expected-attention: the logit that queries of later positions are expected to give a key. Sums of
 // the queries before RoPE and of their products, in double, chunk by chunk; at the end mean and
-// covariance are turned by the mean turn of the later positions.
+// covariance are rotated by the mean rotation of the later positions.
 #include "kernels/statistics/rows.h"
 #include "ops/statistics/expected_attention.h"
 
@@ -22,22 +22,24 @@ struct Work {
   double* products;
   const float* inv_freq;
   double rope_scale;
-  int turned, sinks, future;
-  double* turns;  // [turned / 2, 2]: mean cosine and sine
-  float* mean;    // [q_heads, dim] turned
-  float* spread;  // [q_heads, dim, dim] turned covariance
+  int rotary_dim, sinks, future;
+  double* rotations;  // [rotary_dim / 2, 2]: mean cosine and sine
+  float* mean;        // [q_heads, dim] rotated
+  float* spread;      // [q_heads, dim, dim] rotated covariance
 
-  // The channel that c turns with, or c.
+  // The channel that c rotations with, or c.
   QPKV_ON_DEVICE int Partner(int c) const {
-    const int half = turned / 2;
-    return c >= turned ? c : c < half ? c + half : c - half;
+    const int half = rotary_dim / 2;
+    return c >= rotary_dim ? c : c < half ? c + half : c - half;
   }
-  // What channel c and its partner weigh in the turned channel c.
-  QPKV_ON_DEVICE double Own(int c) const { return c >= turned ? 1 : turns[2 * (c % (turned / 2))]; }
+  // What channel c and its partner weigh in the rotated channel c.
+  QPKV_ON_DEVICE double Own(int c) const {
+    return c >= rotary_dim ? 1 : rotations[2 * (c % (rotary_dim / 2))];
+  }
   QPKV_ON_DEVICE double Other(int c) const {
-    if (c >= turned) return 0;
-    const double sine = turns[2 * (c % (turned / 2)) + 1];
-    return c < turned / 2 ? -sine : sine;
+    if (c >= rotary_dim) return 0;
+    const double sine = rotations[2 * (c % (rotary_dim / 2)) + 1];
+    return c < rotary_dim / 2 ? -sine : sine;
   }
 };
 
@@ -60,7 +62,7 @@ __global__ void AddKernel(Work w, const float* q, int first, int rows) {
 }
 
 // A block per pair of channels.
-__global__ void TurnsKernel(Work w) {
+__global__ void RotationsKernel(Work w) {
   const int i = static_cast<int>(blockIdx.x);
   double cosines = 0, sines = 0;
   for (int p = static_cast<int>(threadIdx.x); p < w.future; p += kRowThreads) {
@@ -71,8 +73,8 @@ __global__ void TurnsKernel(Work w) {
   cosines = BlockSum(cosines);
   sines = BlockSum(sines);
   if (threadIdx.x != 0) return;
-  w.turns[2 * i] = cosines * w.rope_scale / w.future;
-  w.turns[2 * i + 1] = sines * w.rope_scale / w.future;
+  w.rotations[2 * i] = cosines * w.rope_scale / w.future;
+  w.rotations[2 * i + 1] = sines * w.rope_scale / w.future;
 }
 
 // Blocks (i, head): a thread per j.
@@ -130,7 +132,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
             nullptr,
             args.inv_freq,
             args.rope_scale,
-            args.turned,
+            args.rotary_dim,
             static_cast<int>(options[kSinks]),
             static_cast<int>(options[kFuture]),
             nullptr,
@@ -142,14 +144,15 @@ void Run(Stream& stream, const StatisticArgs& args) {
     QPKV_LAUNCH(on.queue, AddKernel, grid, kRowThreads, 0, w, args.q_before, args.first, args.rows);
     return;
   }
-  w.turns = static_cast<double*>(on.Scratch(
-      Slot::kPartial,
-      sizeof(double) * static_cast<size_t>(args.turned) + sizeof(float) * heads * dim * (dim + 1)));
-  if (w.turns == nullptr) return;
-  w.mean = reinterpret_cast<float*>(w.turns + args.turned);
+  w.rotations = static_cast<double*>(
+      on.Scratch(Slot::kPartial, sizeof(double) * static_cast<size_t>(args.rotary_dim) +
+                                     sizeof(float) * heads * dim * (dim + 1)));
+  if (w.rotations == nullptr) return;
+  w.mean = reinterpret_cast<float*>(w.rotations + args.rotary_dim);
   w.spread = w.mean + heads * dim;
-  if (args.turned > 0)
-    QPKV_LAUNCH(on.queue, TurnsKernel, static_cast<unsigned>(args.turned / 2), kRowThreads, 0, w);
+  if (args.rotary_dim > 0)
+    QPKV_LAUNCH(on.queue, RotationsKernel, static_cast<unsigned>(args.rotary_dim / 2), kRowThreads,
+                0, w);
   QPKV_LAUNCH(on.queue, TurnKernel, grid, kRowThreads, 0, w);
   QPKV_LAUNCH(on.queue, LogitKernel,
               dim3(static_cast<unsigned>(shape.tokens), static_cast<unsigned>(heads)), kRowThreads,

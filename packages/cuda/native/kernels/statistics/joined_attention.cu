@@ -13,12 +13,12 @@ using namespace statistics::joined_attention;
 
 constexpr int kThreads = 64;
 
-double Settle(const StatisticFacts& facts, const double* given, double* settled) {
+double Resolve(const StatisticFacts& facts, const double* given, double* resolved) {
   const ObservingQueries queries =
-      SettleQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
-  settled[0] = queries.begin;
-  settled[1] = queries.end;
-  settled[2] = given[kJoin];
+      ResolveQueries(facts, given[kQueriesLast], given[kQueriesBeforeUserEnd]);
+  resolved[0] = queries.begin;
+  resolved[1] = queries.end;
+  resolved[2] = given[kJoin];
   return queries.end > queries.begin ? 1.0 / (queries.end - queries.begin) : 1.0;
 }
 
@@ -80,7 +80,7 @@ void Run(Stream& stream, const StatisticArgs& args) {
 }  // namespace
 
 extern const Statistic kStatistic;
-const Statistic kStatistic = {&kAbout, Settle, nullptr, Run};
+const Statistic kStatistic = {&kAbout, Resolve, nullptr, Run};
 
 }  // namespace joined_attention
 }  // namespace cuda

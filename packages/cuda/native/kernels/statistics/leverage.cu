@@ -19,10 +19,10 @@ struct Work {
   int sketch;                // channels of the projection, 0: none
   uint64_t seed;
   double ridge;
-  double* x;        // [kv_heads, tokens, width] centred
-  double* turns;    // [kv_heads, dim, sketch]
-  double* gram;     // [kv_heads, width, width], then its Cholesky factor (lower)
-  double* inverse;  // [kv_heads, width, width] of the factor
+  double* x;           // [kv_heads, tokens, width] centred
+  double* projection;  // [kv_heads, dim, sketch]
+  double* gram;        // [kv_heads, width, width], then its Cholesky factor (lower)
+  double* inverse;     // [kv_heads, width, width] of the factor
 
   QPKV_ON_DEVICE int Width() const { return sketch > 0 ? sketch : shape.dim; }
   QPKV_ON_DEVICE double* Row(int head, int token) const {
@@ -34,22 +34,23 @@ struct Work {
 };
 
 // Blocks (entries, head).
-__global__ void TurnsKernel(Work w) {
+__global__ void ProjectionKernel(Work w) {
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x),
             count = w.shape.dim * w.sketch;
   if (i >= count) return;
   const uint64_t at = static_cast<uint64_t>(blockIdx.y) * count + i;
-  w.turns[at] = NormalNumber(w.seed, at) / sqrt(static_cast<double>(w.sketch));
+  w.projection[at] = NormalNumber(w.seed, at) / sqrt(static_cast<double>(w.sketch));
 }
 
 // Blocks (token, head).
 __global__ void ProjectKernel(Work w) {
   const int token = w.first + static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y);
   const float* key = RowOf(w.k, w.capacity, w.shape.dim, head, token);
-  const double* turns = w.turns + static_cast<size_t>(head) * w.shape.dim * w.sketch;
+  const double* projection = w.projection + static_cast<size_t>(head) * w.shape.dim * w.sketch;
   for (int j = static_cast<int>(threadIdx.x); j < w.Width(); j += kRowThreads) {
     double sum = 0;
-    for (int i = 0; w.sketch > 0 && i < w.shape.dim; ++i) sum += key[i] * turns[i * w.sketch + j];
+    for (int i = 0; w.sketch > 0 && i < w.shape.dim; ++i)
+      sum += key[i] * projection[i * w.sketch + j];
     w.Row(head, token)[j] = w.sketch > 0 ? sum : key[j];
   }
 }
@@ -134,19 +135,19 @@ void Run(Stream& stream, const StatisticArgs& args) {
   const size_t heads = static_cast<size_t>(w.shape.kv_heads),
                width = static_cast<size_t>(w.sketch > 0 ? w.sketch : w.shape.dim);
   const size_t rows = heads * w.shape.tokens * width, square = heads * width * width,
-               turns = heads * w.shape.dim * static_cast<size_t>(w.sketch);
+               projection = heads * w.shape.dim * static_cast<size_t>(w.sketch);
   w.x = static_cast<double*>(
-      on.Scratch(Slot::kPartial, sizeof(double) * (rows + 2 * square + turns)));
+      on.Scratch(Slot::kPartial, sizeof(double) * (rows + 2 * square + projection)));
   if (w.x == nullptr) return;
   w.gram = w.x + rows;
   w.inverse = w.gram + square;
-  w.turns = w.inverse + square;
+  w.projection = w.inverse + square;
   const unsigned across = static_cast<unsigned>(heads),
                  tokens = static_cast<unsigned>(w.end - w.first),
                  columns = static_cast<unsigned>(width);
   if (w.sketch > 0)
-    QPKV_LAUNCH(on.queue, TurnsKernel, dim3(BlocksFor(turns / heads, kRowThreads), across),
-                kRowThreads, 0, w);
+    QPKV_LAUNCH(on.queue, ProjectionKernel,
+                dim3(BlocksFor(projection / heads, kRowThreads), across), kRowThreads, 0, w);
   QPKV_LAUNCH(on.queue, ProjectKernel, dim3(tokens, across), kRowThreads, 0, w);
   QPKV_LAUNCH(on.queue, CentreKernel, dim3(columns, across), kRowThreads, 0, w);
   QPKV_LAUNCH(on.queue, GramKernel, dim3(columns, across), kRowThreads, 0, w);

@@ -1,9 +1,9 @@
-// See recoder.h.
-#include "engine/recoder.h"
+// See requantizer.h.
+#include "engine/requantizer.h"
 
 namespace qpkv {
 
-int Recoder::Read(const PartStore& store, Tensor tensor, const StoredPart& part) {
+int Requantizer::Read(const PartStore& store, Tensor tensor, const StoredPart& part) {
   UnpackItem item{};
   item.shape = store.ShapeOf(tensor, part);
   item.part = part.block->data;
@@ -15,7 +15,7 @@ int Recoder::Read(const PartStore& store, Tensor tensor, const StoredPart& part)
   return row;
 }
 
-void Recoder::Write(const PartStore& store, Target target) {
+void Requantizer::Write(const PartStore& store, Target target) {
   PackItem item{};
   item.shape = store.ShapeOf(target.tensor, *target.part);
   item.out = target.part->block->data;
@@ -30,7 +30,7 @@ void Recoder::Write(const PartStore& store, Target target) {
   indices_.push_back(std::move(target.rows));
 }
 
-void Recoder::Run(Engine& engine, int head_dim) {
+void Requantizer::Run(Engine& engine, int head_dim) {
   if (writes_.empty()) return;
   float* values = engine.Floats(Slot::kUnpacked, static_cast<size_t>(rows_) * head_dim);
   int row = 0;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, realpath, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { NativeModelDescription, NativePackedPlace } from '../native/addon.ts'
+import type { NativeModelDescription, NativePackedLocation } from '../native/addon.ts'
 import type { PackedMatrix } from '../weights/packed-matrices.ts'
 import { packedBytes } from '../weights/weight-bytes.ts'
 import type { WeightsMode } from '../weights/weights-mode.ts'
@@ -25,7 +25,7 @@ export interface PackedRequest {
 }
 
 /** Where a model's packed weights stand or will stand; undefined where they are kept nowhere. */
-export async function packedPlace(request: PackedRequest): Promise<NativePackedPlace | undefined> {
+export async function packedLocation(request: PackedRequest): Promise<NativePackedLocation | undefined> {
   const { path, description, matrices, weights, cache } = request
   if (cache === false) return undefined
   const bytes = matrices.reduce((sum, matrix) => sum + alignUp(packedBytes(matrix)), 0)
@@ -34,14 +34,14 @@ export async function packedPlace(request: PackedRequest): Promise<NativePackedP
   if (folder === undefined) return undefined
   const key = await keyOf(description)
   const info: PackedInfo = { key, model: await realpath(path), precision: description.precision, weights }
-  const place = { path: join(folder, packedName(key)), info: JSON.stringify(info), bytes }
-  if (await touch(place.path)) return place
+  const location = { path: join(folder, packedName(key)), info: JSON.stringify(info), bytes }
+  if (await touch(location.path)) return location
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
   } catch {
     return undefined // nothing can be kept there: the weights are packed into memory
   }
-  return (await makeRoom(folder, bytes, limit)) ? place : undefined
+  return (await makeRoom(folder, bytes, limit)) ? location : undefined
 }
 
 const alignUp = (bytes: number): number => Math.ceil(bytes / MATRIX_ALIGN) * MATRIX_ALIGN

@@ -16,13 +16,13 @@ import type { LayerSettings } from '../spec/layer-override.ts'
 export type StoragePrecision = Element
 
 /** The storage of a layer as the plan will hold it. */
-export type SettledStorage = Pick<LayerPlan, 'segments' | 'residual' | 'simulated' | 'keys' | 'values'>
+export type ResolvedStorage = Pick<LayerPlan, 'segments' | 'residual' | 'simulated' | 'keys' | 'values'>
 
 const fields = ['key', 'value', 'keys', 'values', 'tiers', 'recent', 'sinks', 'residual', 'simulated']
 const groups: Residual = { keys: 'group', values: 'group' }
 
 /** Step 1 of resolve(): the quantizer speaks, then layer overrides of bits, then the precision. */
-export function settleStorage(
+export function resolveStorage(
   quantizer: BoundQuantizer,
   at: {
     layer: number
@@ -32,11 +32,11 @@ export function settleStorage(
     tiers?: readonly Tier[] | undefined
   },
   precision: StoragePrecision,
-): SettledStorage {
+): ResolvedStorage {
   const { tiers: widths, ...one } = at
   // An override of bits is about the whole layer.
   const overridden = at.override.keyBits !== undefined || at.override.valueBits !== undefined
-  if (widths !== undefined && !overridden) return settleTiers(quantizer, one, widths, precision)
+  if (widths !== undefined && !overridden) return resolveTiers(quantizer, one, widths, precision)
   const { layer, model, heads, override } = at
   const { keyBits, valueBits } = override
   const path = `quantize (layer ${layer})`
@@ -55,38 +55,38 @@ export function settleStorage(
     values: checkValues(storage.values ?? {}, model.headDim, `${path}.values`),
     residual: checkResidual(storage.residual ?? groups, `${path}.residual`),
   }
-  if (storage.simulated) return settleSimulated(storage, override, precision, path)
+  if (storage.simulated) return resolveSimulated(storage, override, precision, path)
   if (quantizer.roundTrip)
     throw new KvError('KV_METHOD', `${path} is coded by roundTrip() and does not say so.`, {
       hint: 'Add simulated: { keyBits, valueBits } to what format() returns, or let simulation.used() return false.',
     })
-  const settle = (format: TensorFormat, bits: Bits | undefined, field: 'key' | 'value', at: string) =>
+  const resolveFormat = (format: TensorFormat, bits: Bits | undefined, field: 'key' | 'value', at: string) =>
     checkFormat(withPrecision(withBits(format, bits, layer, `${field}Bits`), precision), model.headDim, at)
   const tiers = [...(storage.tiers ?? []), { key: storage.key, value: storage.value }].map((tier, i, all) => {
     const at = i < all.length - 1 ? `${path}.tiers[${i}]` : path
     return {
       tokens: 'share' in tier ? ({ share: checkShare(tier.share, at) } as const) : ('rest' as const),
-      key: settle(tier.key, keyBits, 'key', `${at}.key`),
-      value: settle(tier.value, valueBits, 'value', `${at}.value`),
+      key: resolveFormat(tier.key, keyBits, 'key', `${at}.key`),
+      value: resolveFormat(tier.value, valueBits, 'value', `${at}.value`),
     }
   })
   return { ...kept, segments: makeSegments(tiers, storage, precision) }
 }
 
 /** The same with several widths, each as the quantizer stores a layer of that width. */
-function settleTiers(
+function resolveTiers(
   quantizer: BoundQuantizer,
   at: { layer: number; model: ModelFacts; heads: 'kv' | 'query'; override: LayerSettings },
   tiers: readonly Tier[],
   precision: StoragePrecision,
-): SettledStorage {
-  const settled = tiers.map(({ bits }) =>
-    settleStorage(quantizer, { ...at, override: { keyBits: bits, valueBits: bits } }, precision),
+): ResolvedStorage {
+  const resolved = tiers.map(({ bits }) =>
+    resolveStorage(quantizer, { ...at, override: { keyBits: bits, valueBits: bits } }, precision),
   )
   const refuse = (what: string, hint: string) =>
     new KvError('KV_CONFLICT', `tiers: ${what} (layer ${at.layer}).`, { hint })
-  const last = settled.at(-1)!
-  const beside = ({ keys, values, residual, segments }: SettledStorage) =>
+  const last = resolved.at(-1)!
+  const beside = ({ keys, values, residual, segments }: ResolvedStorage) =>
     JSON.stringify({ keys, values, residual, beside: segments.filter(({ role }) => role !== 'packed') })
   if (last.simulated) throw refuse('the quantizer is simulated', 'Choose a storage that is packed.')
   if (last.residual.keys === 'block')
@@ -94,7 +94,7 @@ function settleTiers(
       'keys and values leave the window by different rules, so that a token has no one tier',
       'Leave residual out.',
     )
-  const packed = settled.flatMap((storage, i) => {
+  const packed = resolved.flatMap((storage, i) => {
     const { share, bits } = tiers[i]!
     const found = storage.segments.filter(({ role }) => role === 'packed')
     // A layer of 16 bits has no packed segment at all.
@@ -121,12 +121,12 @@ const exactPacked = (element: StoragePrecision) => ({
   value: exactFormat({ element }),
 })
 
-function settleSimulated(
+function resolveSimulated(
   storage: LayerStorage,
   override: LayerSettings,
   precision: StoragePrecision,
   path: string,
-): SettledStorage {
+): ResolvedStorage {
   const { keyBits, valueBits } = storage.simulated!
   refuseIgnored(storage, path)
   const exact = withPrecision(exactFormat(), precision)
@@ -235,11 +235,11 @@ function makeSegments(
 }
 
 /**
- * Exact segments take whole blocks of 16 slots, whatever they hold. Under a budget of real bytes the slots
- * that are paid for are used: `recent` and `sinks` are rounded up to a multiple of 16. (The block residual
+ * Exact segments take whole blocks of 16 slots, whatever they hold. Under a budget of real bytes
+ * they are filled: `recent` and `sinks` are rounded up to a multiple of 16. (The block residual
  * rule counts tokens by itself and stays as asked.)
  */
-export function fillPaidSlots(storage: SettledStorage): SettledStorage {
+export function padExactSegments(storage: ResolvedStorage): ResolvedStorage {
   if (storage.residual.keys === 'block' || storage.simulated) return storage
   const segments = storage.segments.map((segment) =>
     segment.role !== 'packed' && typeof segment.tokens === 'number'

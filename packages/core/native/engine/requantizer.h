@@ -8,7 +8,7 @@
 
 namespace qpkv {
 
-class Recoder {
+class Requantizer {
  public:
   // All tokens of a part, which may be dropped before Run(). Returns the row of its first token.
   int Read(const PartStore& store, Tensor tensor, const StoredPart& part);

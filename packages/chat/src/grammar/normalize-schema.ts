@@ -25,7 +25,7 @@ const fail = (where: string, what: string) =>
  * an object that names its properties has no others, unless it says so.
  * @throws KV_INVALID_OPTION for a schema that the grammar would not obey, or that asks too much.
  */
-export function settleSchema(given: unknown): Record<string, unknown> {
+export function normalizeSchema(given: unknown): Record<string, unknown> {
   if (!isPlainObject(given)) throw fail('it', 'is not an object')
   const text = JSON.stringify(given)
   if (Buffer.byteLength(text) > MAX_BYTES) throw fail('it', `has more than ${MAX_BYTES} bytes`)
@@ -37,7 +37,7 @@ export function settleSchema(given: unknown): Record<string, unknown> {
 const BOUNDS = ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum'] as const
 
 /** Bounds that every exact whole number meets say nothing; other ranges are listed, if they are small. */
-function settleBounds(schema: Record<string, unknown>, where: string): void {
+function normalizeBounds(schema: Record<string, unknown>, where: string): void {
   const bounds = BOUNDS.filter((name) => schema[name] !== undefined)
   if (bounds.length === 0) return
   for (const name of bounds)
@@ -85,7 +85,7 @@ function check(schema: unknown, root: Readonly<Record<string, unknown>>, where: 
   }
   if (reference !== undefined && !resolves(reference, root))
     throw fail(`${where}/$ref`, `names nothing in the schema: ${JSON.stringify(reference)}`)
-  settleBounds(schema, where)
+  normalizeBounds(schema, where)
   if (isPlainObject(schema['properties']) && schema['patternProperties'] === undefined)
     schema['additionalProperties'] ??= false
   if (schema['pattern'] !== undefined) checkPattern(schema['pattern'], `${where}/pattern`)

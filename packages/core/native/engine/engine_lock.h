@@ -7,12 +7,12 @@
 
 namespace qpkv {
 
-class EngineTurn {
+class EngineLock {
  public:
-  explicit EngineTurn(Engine& engine);
-  ~EngineTurn();
-  EngineTurn(const EngineTurn&) = delete;
-  EngineTurn& operator=(const EngineTurn&) = delete;
+  explicit EngineLock(Engine& engine);
+  ~EngineLock();
+  EngineLock(const EngineLock&) = delete;
+  EngineLock& operator=(const EngineLock&) = delete;
   // Throws what went wrong on the device.
   void Finish() { CheckDevice(engine_); }
 
@@ -21,7 +21,7 @@ class EngineTurn {
   std::lock_guard<FairMutex> lock_;
 };
 
-// Whether this thread has one.
-bool InTurn();
+// Whether this thread holds one.
+bool HoldsEngine();
 
 }  // namespace qpkv

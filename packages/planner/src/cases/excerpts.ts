@@ -1,16 +1,16 @@
 import type { Tokenizer } from '@qpkv/core'
 import { sentence, WorldRandom } from '@qpkv/reference-model'
 import { KvError } from '@qpkv/spec'
-import type { Stretch } from './plan-case.ts'
+import type { Excerpt } from './plan-case.ts'
 
 /** Tokens of the text behind a prompt that are judged, and the one that is given. */
 const FOLLOW = 33
 
-export interface StretchOptions {
+export interface ExcerptOptions {
   /** The user's text; left out: sentences of the bundled model's world. */
   readonly text?: string | undefined
   readonly tokens: number
-  /** Stretches to choose by, and stretches to judge by; the two share no token. */
+  /** Excerpts to choose by, and excerpts to judge by; the two share no token. */
   readonly counts: readonly [number, number]
   /** Tokens behind each that follow; the first of them is given. */
   readonly follow?: number
@@ -18,14 +18,14 @@ export interface StretchOptions {
 }
 
 /**
- * Stretches of a text: those to choose by from its beginning, those to judge by from its end, each spread evenly over its part; within a part they
+ * Excerpts of a text: those to choose by from its beginning, those to judge by from its end, each spread evenly over its part; within a part they
  * overlap where the text is short.
  * @throws KV_DATA for a text without room for one of each
  */
-export function cutStretches(
+export function cutExcerpts(
   tokenizer: Tokenizer,
-  { text, tokens, counts, seed, follow = FOLLOW }: StretchOptions,
-): [Stretch[], Stretch[]] {
+  { text, tokens, counts, seed, follow = FOLLOW }: ExcerptOptions,
+): [Excerpt[], Excerpt[]] {
   const size = tokens + follow
   const count = counts[0] + counts[1]
   const source = text ?? worldText(seed, count * size, tokenizer)
@@ -39,7 +39,7 @@ export function cutStretches(
       },
     )
   const split = Math.min(ids.length - size, Math.max(size, Math.floor((ids.length * counts[0]) / count)))
-  const cut = (part: Int32Array, many: number, first: number): Stretch[] => {
+  const cut = (part: Int32Array, many: number, first: number): Excerpt[] => {
     const step = (part.length - size) / Math.max(1, many - 1)
     return Array.from({ length: many }, (_, i) => {
       const from = Math.floor(i * step)
