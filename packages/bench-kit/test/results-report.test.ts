@@ -20,7 +20,9 @@ import {
   specKind,
   summarizeSpecs,
 } from '../src/index.ts'
+import { againstFull } from '../src/report/against-full.ts'
 import { sectionFigures } from '../src/report/section-figures.ts'
+import { resultsOf } from './results-of.ts'
 import { answer, identity, rows, samples, versions } from './run-data.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { wellFormed } from './well-formed.ts'
@@ -44,10 +46,11 @@ describe('the report of result files', () => {
       'b, needle',
     ])
     expect(report.sections[1]?.figures).toHaveLength(2)
-    expect(report.sections[1]?.tables?.[0]?.rows[1]?.cells.slice(0, 4)).toEqual([
+    expect(report.sections[1]?.tables?.[0]?.rows[1]?.cells.slice(0, 5)).toEqual([
       '4 bit',
       { text: '0.500', share: 0.5 },
       '0.237 to 0.763',
+      '0.063', // 5 answers lost, none gained
       '10',
     ])
     wellFormed(
@@ -287,6 +290,16 @@ describe('the report of result files', () => {
     expect(both.map(({ name }) => name)).toEqual(['snapkv', 'snapkv-nominal', 'heatmaps'])
     expect(both[0]?.svg).toBe(only[0]?.svg)
     expect(points(both[1]?.svg)).toBe(points(both[0]?.svg) - 1)
+  })
+
+  it('adjusts the tests of a table for each other', async () => {
+    const more = ['2 bit', '1 bit'].map((label, i) => ({ label, spec: parseSpec(`none+kivi:bits=${2 - i}`) }))
+    const file = await resultsOf(20, [...rows, ...more])
+    const compared = againstFull(file, summarizeSpecs(file, 'exact'), 'exact')
+    expect([...compared.values()].map(({ p }) => p)).toEqual([2 ** -9, 2 ** -9, 2 ** -9])
+    expect([...compared.values()].map(({ pHolm }) => pHolm)).toEqual([3 * 2 ** -9, 3 * 2 ** -9, 3 * 2 ** -9])
+    const alone = await resultsOf(4, rows.slice(1))
+    expect(againstFull(alone, summarizeSpecs(alone, 'exact'), 'exact').size).toBe(0)
   })
 
   it('tells what a spec changes', () => {

@@ -75,7 +75,10 @@ describe('statistics', () => {
       mean: 3,
       low: expect.closeTo(3 - half, 2) as number,
       high: expect.closeTo(3 + half, 2) as number,
+      p: expect.closeTo(0.0132, 4) as number, // t = 4.243 with 4 degrees of freedom
     })
+    expect(stratifiedMean([[0, 0, 0]]).p).toBe(1)
+    expect(stratifiedMean([[1, -1, 2, -2]]).p).toBeCloseTo(1, 10)
     expect(stratifiedMean([[0, 0, 0, 0], [1]]).mean).toBe(0.5)
     expect(stratifiedMean([[1]]).low).toBeNaN()
     expect(designEffect([[1], [0], [1]])).toBe(1)

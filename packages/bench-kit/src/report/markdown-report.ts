@@ -1,3 +1,4 @@
+import { againstFull } from './against-full.ts'
 import { budgetTables } from './budget-tables.ts'
 import type { Cell, Table } from './html-report.ts'
 import { overviewSection } from './overview.ts'
@@ -33,7 +34,9 @@ function partText(part: ReportPart, link: MarkdownOptions['pictureLink']): strin
     `## ${title}`,
     `${samples} samples, ${summaries[0]?.answers ?? 0} answers a row, score \`${metric}\`.${typeof notice === 'string' ? ` These samples are ${notice}.` : ''}`,
     ...pictures,
-    ...(unpruned.length === 0 ? [] : [markdownTable(withoutSpeed(summaryTable(unpruned, metric)))]),
+    ...(unpruned.length === 0
+      ? []
+      : [markdownTable(withoutSpeed(summaryTable(unpruned, metric, againstFull(results, summaries, metric))))]),
     ...budgetTables(summaries, metric).map((table) => markdownTable(table)),
   ]
 }

@@ -2,6 +2,7 @@ import { isPlainObject, KvError, type Json, type JsonObject } from '@qpkv/spec'
 import { canonicalJson } from '../content-hash.ts'
 import type { Results } from '../result/read-results.ts'
 import type { Report, ReportSection, Table } from './html-report.ts'
+import { againstFull } from './against-full.ts'
 import { budgetTables } from './budget-tables.ts'
 import { overviewSection } from './overview.ts'
 import { sectionFigures, type NamedFigure } from './section-figures.ts'
@@ -152,7 +153,7 @@ function sectionOf({ title, metric, summaries, figures, results }: ReportPart): 
     figuresFirst: true,
     tables: [
       ...budgetTables(summaries, metric),
-      summaryTable(summaries, metric),
+      summaryTable(summaries, metric, againstFull(results, summaries, metric)),
       ...facetTables(results, summaries, metric),
       ...specTable(summaries),
     ].map((table) => fold(table)),

@@ -1,4 +1,5 @@
 import { formatBytes, printSpec } from '@qpkv/spec'
+import type { Comparison } from '../stats/compare.ts'
 import type { Results } from '../result/read-results.ts'
 import { mean } from '../stats/intervals.ts'
 import type { Table } from './html-report.ts'
@@ -7,14 +8,20 @@ import type { SpecSummary } from './spec-summary.ts'
 const right = (title: string) => ({ title, align: 'right' }) as const
 const whole = (value: number) => Math.round(value).toLocaleString('en-US')
 
-/** Quality and cost, a row per spec. */
-export function summaryTable(summaries: readonly SpecSummary[], metric: string): Table {
+/** Quality and cost, a row per spec; with what `againstFull` gives, also how sure each row's distance from the full cache is. */
+export function summaryTable(
+  summaries: readonly SpecSummary[],
+  metric: string,
+  against: ReadonlyMap<string, Comparison>,
+): Table {
+  const compares = against.size > 0
   const fastest = Math.max(1, ...summaries.map(({ decodeTokensPerSecond }) => decodeTokensPerSecond))
   return {
     columns: [
       { title: 'row' },
       { title: metric },
       right('95 % interval'),
+      ...(compares ? [right('p against full (Holm)')] : []),
       right('answers'),
       right('tokens kept'),
       right('bits'),
@@ -31,6 +38,7 @@ export function summaryTable(summaries: readonly SpecSummary[], metric: string):
         summary.spec.label,
         { text: summary.score.toFixed(3), share: summary.score },
         `${summary.interval.low.toFixed(3)} to ${summary.interval.high.toFixed(3)}`,
+        ...(compares ? [chance(against.get(summary.spec.id))] : []),
         whole(summary.answers),
         whole(summary.tokensKept),
         summary.bits ? String(Number(summary.bits.nominal.toFixed(1))) : '',
@@ -45,6 +53,12 @@ export function summaryTable(summaries: readonly SpecSummary[], metric: string):
       ...(i > 0 && methodOf(summary) !== methodOf(summaries[i - 1]) ? { begins: true } : {}),
     })),
   }
+}
+
+function chance(compared: Comparison | undefined): string {
+  const p = compared?.pHolm ?? compared?.p
+  if (p === undefined || Number.isNaN(p)) return ''
+  return p < 0.001 ? '< 0.001' : p.toFixed(3)
 }
 
 const methodOf = (summary: SpecSummary | undefined) => summary?.spec.spec.prune.method

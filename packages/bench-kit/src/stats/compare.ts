@@ -32,7 +32,9 @@ export interface Comparison {
   readonly interval: Interval
   /** Exact McNemar over answers; only for metrics that are 0 or 1. Answers of one text are taken as independent. */
   readonly mcnemar?: { readonly onlyA: number; readonly onlyB: number; readonly p: number }
-  /** p of the test after Holm, where several rows are compared at once. */
+  /** Two-sided: McNemar's where the interval is `pairedShareInterval`, else Student's over samples. NaN where one sample says nothing of the spread. */
+  readonly p: number
+  /** The same after Holm, where several rows are compared at once. */
   readonly pHolm?: number
   readonly answers: number
   /** See `designEffect`; of the differences. */
@@ -83,7 +85,7 @@ export function compareRecords(
   const strata = strataOf(pairs.map((pair) => pair.a)).map((members) =>
     members.map(({ sample }) => bySampleId.get(sample) ?? 0),
   )
-  const { mean: delta, ...student } = stratifiedMean(strata)
+  const { mean: delta, p, ...student } = stratifiedMean(strata)
   const mcnemar = pairedSplit(pairs, metric)
   const answers = pairs.reduce((sum, pair) => sum + pair.a.answers.length, 0)
   const exact = mcnemar !== undefined && strata.length === 1 && answers === pairs.length
@@ -96,6 +98,7 @@ export function compareRecords(
     meanA: mean(deltas.map((sample) => sample.a)),
     meanB: mean(deltas.map((sample) => sample.b)),
     delta,
+    p: exact ? mcnemar.p : p,
     interval: exact ? pairedShareInterval(mcnemar.onlyA, mcnemar.onlyB, pairs.length) : student,
     designEffect: designEffect(pairs.map((pair) => differencesOf(pair, metric))),
     ...(mcnemar ? { mcnemar } : {}),
@@ -145,10 +148,13 @@ export function compareResults(a: Results, b: Results, options: CompareOptions):
   })
 }
 
-/** Adjusts the tests of several rows for each other. */
-function withHolm(comparisons: readonly Comparison[]): Comparison[] {
-  const tested = comparisons.flatMap(({ mcnemar }) => mcnemar?.p ?? [])
-  if (comparisons.length < 2 || tested.length < comparisons.length) return [...comparisons]
-  const adjusted = holm(tested)
-  return comparisons.map((one, i) => ({ ...one, pHolm: adjusted[i] ?? 1 }))
+/** Adjusts the tests of several rows for each other; rows without a test count for nothing. */
+export function withHolm(comparisons: readonly Comparison[]): Comparison[] {
+  const tested = comparisons.filter(({ p }) => !Number.isNaN(p))
+  if (tested.length < 2) return [...comparisons]
+  const adjusted = holm(tested.map(({ p }) => p))
+  return comparisons.map((one) => {
+    const at = tested.indexOf(one)
+    return at < 0 ? one : { ...one, pHolm: adjusted[at] ?? 1 }
+  })
 }

@@ -27,21 +27,26 @@ const variance = (values: readonly number[]): number => {
  * Mean over strata (datasets, tasks) of the mean within each, with Student's 95 % interval, which holds for few values; degrees of freedom
  * by Satterthwaite. Of one stratum it is the usual interval of a mean. A stratum of one value has no spread of its own and takes the others'.
  */
-export function stratifiedMean(strata: readonly (readonly number[])[]): Interval & { readonly mean: number } {
+export function stratifiedMean(strata: readonly (readonly number[])[]): Interval & {
+  readonly mean: number
+  /** Two-sided p of a mean of 0. */
+  readonly p: number
+} {
   const groups = strata.filter((values) => values.length > 0)
   const whole = mean(groups.map(mean))
   const spreads = groups.filter((values) => values.length > 1)
-  if (spreads.length === 0) return { mean: whole, low: NaN, high: NaN }
+  if (spreads.length === 0) return { mean: whole, low: NaN, high: NaN, p: NaN }
   const typical = mean(spreads.map(variance))
   const parts = groups.map((values) => ({
     share: (values.length > 1 ? variance(values) : typical) / values.length / groups.length ** 2,
     degrees: Math.max(1, values.length - 1),
   }))
   const total = parts.reduce((sum, { share }) => sum + share, 0)
-  if (total === 0) return { mean: whole, low: whole, high: whole }
+  if (total === 0) return { mean: whole, low: whole, high: whole, p: whole === 0 ? 1 : 0 }
   const degrees = total ** 2 / parts.reduce((sum, part) => sum + part.share ** 2 / part.degrees, 0)
   const half = studentQuantile(degrees) * Math.sqrt(total)
-  return { mean: whole, low: whole - half, high: whole + half }
+  const p = Math.min(1, 2 * (1 - studentCdf(Math.abs(whole) / Math.sqrt(total), degrees)))
+  return { mean: whole, low: whole - half, high: whole + half, p }
 }
 
 /**

@@ -63,12 +63,19 @@ function rowOf({ path, specs, records }: Results, text = '') {
 
 const signed = (value: number) => `${value >= 0 ? '+' : ''}${value.toFixed(4)}`
 
+/** How sure the difference is; of many rows only what Holm leaves counts. */
+function testText({ mcnemar, p, pHolm }: Comparison): string {
+  const split = mcnemar ? `, only A right ${mcnemar.onlyA}, only B right ${mcnemar.onlyB}` : ''
+  const tests = [
+    ...(mcnemar ? [`exact McNemar p = ${mcnemar.p.toPrecision(2)}`] : []),
+    ...(mcnemar?.p === p || Number.isNaN(p) ? [] : [`Student's p over samples = ${p.toPrecision(2)}`]),
+    ...(pHolm === undefined ? [] : [`${pHolm.toPrecision(2)} by Holm over all rows`]),
+  ]
+  return `${split}${tests.length === 0 ? '' : ` (${tests.join(', ')})`}`
+}
+
 function comparisonText(one: Comparison): string {
-  const { delta, interval, mcnemar, worst, pHolm, designEffect, answers } = one
-  const test =
-    mcnemar === undefined
-      ? ''
-      : `, only A right ${mcnemar.onlyA}, only B right ${mcnemar.onlyB} (exact McNemar p = ${mcnemar.p.toPrecision(2)}${pHolm === undefined ? '' : `, ${pHolm.toPrecision(2)} by Holm over all rows`})`
+  const { delta, interval, worst, designEffect, answers } = one
   const lost = worst.filter((sample) => sample.delta < 0)
   const list =
     lost.length === 0
@@ -85,7 +92,7 @@ function comparisonText(one: Comparison): string {
   return [
     `A: ${one.a}\nB: ${one.b}\n`,
     `${one.metric} on ${one.samples} samples${answers === one.samples ? '' : ` (${answers} answers, design effect ${designEffect.toFixed(1)})`}: A ${one.meanA.toFixed(4)}, B ${one.meanB.toFixed(4)}, `,
-    `B - A ${signed(delta)} (95 % ${signed(interval.low)} to ${signed(interval.high)})${test}\n`,
+    `B - A ${signed(delta)} (95 % ${signed(interval.low)} to ${signed(interval.high)})${testText(one)}\n`,
     `${list}\n`,
   ].join('')
 }
