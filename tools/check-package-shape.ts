@@ -1,11 +1,14 @@
 // Every published package has the same shape: manifest fields, README headings, an explicit index, a conformance call in methods.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { conclude, root, workspacePackages } from './workspace.ts'
+import { conclude, filesUnder, root, workspacePackages } from './workspace.ts'
 
 const headings = ['What', 'When', 'Install', 'Use', 'Options', 'Cost']
-/** Packages that carry out what a paper describes say where they differ from it. */
-const ofPapers = /^@qpkv\/(pruner|quantizer|bench-(needle|ruler|longbench))/
+const deviations = 'Deviations from the paper'
+/** Packages that carry out what a paper describes, and no others, say where they differ from it. */
+const ofPapers = (name: string, folder: string) =>
+  /^@qpkv\/bench-(needle|ruler|longbench)$/.test(name) ||
+  filesUnder(join(folder, 'src'), (path) => /^ *paper: '\w/m.test(readFileSync(join(root, path), 'utf8'))).length > 0
 /** What a package is for may need a newer Node. */
 const needsNewerNode = new Map([['@qpkv/ai-sdk', '>=22']])
 const problems: string[] = []
@@ -37,8 +40,10 @@ for (const { name, folder, manifest } of workspacePackages()) {
     index !== undefined && !/export \*/.test(index) && /export/.test(index),
   )
   const readme = read(folder, 'README.md') ?? ''
-  for (const heading of ofPapers.test(name) ? [...headings, 'Deviations from the paper'] : headings)
-    expect(`README.md with the heading "## ${heading}"`, new RegExp(`^## ${heading}`, 'm').test(readme))
+  const has = (heading: string) => new RegExp(`^## ${heading}`, 'm').test(readme)
+  for (const heading of headings) expect(`README.md with the heading "## ${heading}"`, has(heading))
+  if (ofPapers(name, folder)) expect(`README.md with the heading "## ${deviations}"`, has(deviations))
+  else expect(`README.md without the heading "## ${deviations}", as no source names a paper`, !has(deviations))
   const method = /^@qpkv\/(pruner|quantizer)-/.exec(name)?.[1]
   if (method) {
     expect(`the keyword kv-${method}`, manifest.keywords?.includes(`kv-${method}`) === true)
