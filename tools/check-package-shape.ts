@@ -8,7 +8,8 @@ const deviations = 'Deviations from the paper'
 /** Packages that carry out what a paper describes, and no others, say where they differ from it. */
 const ofPapers = (name: string, folder: string) =>
   /^@qpkv\/bench-(needle|ruler|longbench)$/.test(name) ||
-  filesUnder(join(folder, 'src'), (path) => /^ *paper: '\w/m.test(readFileSync(join(root, path), 'utf8'))).length > 0
+  filesUnder(join(folder, 'src'), (path) => /^ *paper: '\w/m.test(readFileSync(join(root, path), 'utf8')))
+    .length > 0
 /** What a package is for may need a newer Node. */
 const needsNewerNode = new Map([['@qpkv/ai-sdk', '>=22']])
 const problems: string[] = []
@@ -43,7 +44,8 @@ for (const { name, folder, manifest } of workspacePackages()) {
   const has = (heading: string) => new RegExp(`^## ${heading}`, 'm').test(readme)
   for (const heading of headings) expect(`README.md with the heading "## ${heading}"`, has(heading))
   if (ofPapers(name, folder)) expect(`README.md with the heading "## ${deviations}"`, has(deviations))
-  else expect(`README.md without the heading "## ${deviations}", as no source names a paper`, !has(deviations))
+  else
+    expect(`README.md without the heading "## ${deviations}", as no source names a paper`, !has(deviations))
   const method = /^@qpkv\/(pruner|quantizer)-/.exec(name)?.[1]
   if (method) {
     expect(`the keyword kv-${method}`, manifest.keywords?.includes(`kv-${method}`) === true)

@@ -20,9 +20,12 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const work = mkdtempSync(join(fileURLToPath(new URL('.', import.meta.url)), '.new-'))
 afterAll(() => rmSync(work, { recursive: true, force: true }))
 
-test.each(['allocator', 'quantizer', 'benchmark', 'statistic', 'backend'])('there is a recipe for a %s', (what) => {
-  expect(recipes.filter((text) => (text.split('\n')[0] ?? '').includes(what))).toHaveLength(1)
-})
+test.each(['allocator', 'quantizer', 'benchmark', 'statistic', 'backend'])(
+  'there is a recipe for a %s',
+  (what) => {
+    expect(recipes.filter((text) => (text.split('\n')[0] ?? '').includes(what))).toHaveLength(1)
+  },
+)
 
 describe.each(recipes.map((text) => [text.split('\n')[0] ?? '', text] as const))('%s', (_, text) => {
   const codes = [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
@@ -118,6 +121,8 @@ test('a new statistic needs its own files and "pnpm generate"', async () => {
     Float64Array.of(5, 3),
   ])
   const native = 'packages/core/native'
-  expect(readFileSync(join(copy, native, 'ops/statistics/key_largest.h'), 'utf8')).toContain('"key-largest", 1')
+  expect(readFileSync(join(copy, native, 'ops/statistics/key_largest.h'), 'utf8')).toContain(
+    '"key-largest", 1',
+  )
   run('c++', '-std=c++17', '-fsyntax-only', '-I', native, join(native, 'reference/statistics/key_largest.cc'))
 }, 60_000)

@@ -36,7 +36,11 @@ function partText(part: ReportPart, link: MarkdownOptions['pictureLink']): strin
     ...pictures,
     ...(unpruned.length === 0
       ? []
-      : [markdownTable(withoutSpeed(summaryTable(unpruned, metric, againstFull(results, summaries, metric))))]),
+      : [
+          markdownTable(
+            withoutSpeed(summaryTable(unpruned, metric, againstFull(results, summaries, metric))),
+          ),
+        ]),
     ...budgetTables(summaries, metric).map((table) => markdownTable(table)),
   ]
 }
