@@ -117,12 +117,11 @@ test('a new statistic needs its own files and "pnpm generate"', async () => {
   expect(statistics?.['keyLargest']).toMatchObject({ name: 'key-largest', reads: ['keys'] })
   const { measured } = await load('packages/reference/src/measured.ts')
   const tensors = { k: Float32Array.of(1, 5, -2, 3), tokens: 2, kvHeads: 1, headDim: 2 }
-  expect((measured?.['key-largest'] as (node: object, of: object) => unknown)({}, tensors)).toEqual([
-    Float64Array.of(5, 3),
-  ])
+  const measure = measured?.['key-largest'] as ((node: object, of: object) => unknown) | undefined
+  expect(measure?.({}, tensors)).toEqual([Float64Array.of(5, 3)])
   const native = 'packages/core/native'
   expect(readFileSync(join(copy, native, 'ops/statistics/key_largest.h'), 'utf8')).toContain(
     '"key-largest", 1',
   )
   run('c++', '-std=c++17', '-fsyntax-only', '-I', native, join(native, 'reference/statistics/key_largest.cc'))
-}, 60_000)
+}, 240_000)
