@@ -1,126 +1,32 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { loadModel, type Context, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
-import { modelFolder, needleCases, type NeedleCase } from '@qpkv/reference-model'
-import { bindMethods, parseSpec, planBytes, printSpec, resolve, type CompressionSpec } from '@qpkv/spec'
-import { coverPairs, fullProduct } from './covering-design.ts'
+import { modelFolder } from '@qpkv/reference-model'
+import { parseSpec, planBytes, printSpec, resolve, type CompressionSpec } from '@qpkv/spec'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { coverPairs } from './covering-design.ts'
+import {
+  allocators,
+  BUDGET_TOKENS,
+  designCells,
+  overspends,
+  probe,
+  pruners,
+  quantizers,
+  sharings,
+  textsWith,
+  withOptions,
+} from './matrix-cells.ts'
 
 /*
  * Score x allocator x sharing x quantizer x {kv, query} heads x {uniform, layer overrides}, generated from the registry, on
  * the reference model. Every pair of levels of two of these stands in some cell (covering-design.ts), and tiers of both kinds
- * beside every level of every other factor that goes with them; `MATRIX=full` runs the
- * whole product, as .ci/nightly does. How many of 20 needles each cell of the design finds is recorded in
+ * beside every level of every other factor that goes with them; the whole product is
+ * matrix-product.test.ts. How many of 20 needles each cell of the design finds is recorded in
  * matrix-needles.json; `RECORD_MATRIX=1` writes it anew.
  */
 
-const BUDGET_TOKENS = 160
-/** Options that suit prompts of 400 tokens. */
-const options: Record<string, string> = {
-  snapkv: ':window=16',
-  layerquant: ':window=16',
-  keydiff: ':last=8',
-  lagkv: ':lag=64',
-  dropkv: ':window=16',
-  criticalkv: ':window=16',
-  chunkkv: ':window=16',
-  cake: ':window=16',
-  'whole-first': ':layers=1',
-  'layer-preference': ':queries=16',
-}
-const withOptions = (name: string) => `${name}${options[name] ?? ''}`
-
-interface Cell {
-  readonly text: string
-  readonly pruner: string
-  readonly quantizer: string
-  /** Without allocator, sharing, query heads and overrides of its own. */
-  readonly plain: boolean
-}
-
-const named = (methods: ReadonlyMap<string, unknown>) => [...new Set(['none', ...methods.keys()])]
-const pruners = named(registry.pruners)
-const quantizers = named(registry.quantizers)
-/** An empty level leaves the axis to the pruner. */
-// layer-range refuses what its released code cannot store; its own tests have the storage that it goes with.
-const allocators = ['', ...named(registry.allocators)].filter((name) => name !== 'layer-range')
-const sharings = ['', ...named(registry.sharings)]
-const heads = ['', '#heads=query']
-const overrides = ['', '#0-1:keyBits=8,valueBits=8']
-/** Shares of the packed tokens; or counted by the one allocator that does, in bytes. */
-const tiers = ['#tiers=4:0.25,2', '#tiers=8,4,2']
-const counting = 'rate-distortion'
-/** What packs one width or is simulated has no tiers, what has no score or evicts by it cannot assign them. */
-const tierQuantizers = ['hadamard', 'kivi', 'kvarn', 'kvquant', 'turboquant']
-const untiered = ['none', 'streamingllm']
-const full = process.env['MATRIX'] === 'full'
-
-function cellOf(row: readonly string[]): Cell {
-  const [pruner, quantizer, given, sharing, head, override, tier = ''] = row as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string?,
-  ]
-  const counted = tier !== '' && !tier.includes(':')
-  const allocator = counted ? counting : given
-  // layerquant shares out memory; what keeps everything takes no budget.
-  const inMemory = allocator === '' && pruner === 'layerquant'
-  const budget = counted
-    ? '@25%B'
-    : pruner === 'none'
-      ? ''
-      : inMemory
-        ? `@${BUDGET_TOKENS / 4}x16`
-        : `@${BUDGET_TOKENS}t`
-  // Widths of a layer override need a quantizer that has them.
-  const layers = quantizer === 'none' && override !== '' ? '#0-1:keyBits=16,valueBits=16' : override
-  const axes =
-    sharing !== ''
-      ? `~${withOptions(allocator)}~${sharing}`
-      : allocator !== ''
-        ? `~${withOptions(allocator)}`
-        : ''
-  return {
-    text: `${withOptions(pruner)}${axes}+${quantizer}${budget}${head}${tier}${layers}`,
-    pruner,
-    quantizer,
-    plain: axes === '' && head === '' && override === '' && tier === '',
-  }
-}
-
-function cells(): Cell[] {
-  const factors = [pruners, quantizers, allocators, sharings, heads, overrides]
-  const rows = full ? fullProduct(factors) : coverPairs(factors)
-  // Beside the design: every pruner and every quantizer alone, whose cells are compared with one another.
-  const alone = [
-    ...pruners.map((pruner) => [pruner, 'none', '', '', '', '']),
-    ...quantizers.map((quantizer) => ['none', quantizer, '', '', '', '']),
-  ]
-  const scoring = pruners.filter((name) => !untiered.includes(name))
-  const tiered = coverPairs([scoring, tierQuantizers, allocators, sharings, heads, overrides, tiers], 6)
-  const known = new Map([...alone, ...rows, ...tiered].map((row) => [cellOf(row).text, cellOf(row)]))
-  return [...known.values()]
-}
-
-const all = cells()
-const textsWith = (model: Model, samples: number, from = 0): NeedleCase[] =>
-  needleCases({
-    seed: 'matrix',
-    tokens: 400,
-    keys: 4,
-    samples,
-    from,
-    protocol: 'query-aware',
-    countTokens: (text) => model.tokenizer?.encode(text, { special: false }).length ?? 0,
-  })
-
-/** Whether the cell's allocator keeps more than the budget, as the released code does. */
-const overspends = (text: string) => bindMethods(parseSpec(text), registry).allocator.overspends
-
+const all = designCells()
 /** Probing a context that a query-aware pruner made is meant here. */
 const quiet = () => {}
 
@@ -134,15 +40,6 @@ afterAll(async () => {
   await model.dispose()
   await single.dispose()
 })
-
-/** The logits after two more tokens: they have passed the compressed cache. */
-async function probe(context: Context): Promise<Float32Array> {
-  const fork = context.fork()
-  await fork.append(Int32Array.of(220, 18))
-  const logits = await fork.logits()
-  await fork.dispose()
-  return logits
-}
 
 test('the matrix has a cell for every pair of levels', () => {
   const rows = coverPairs([pruners, quantizers, allocators, sharings])
@@ -271,32 +168,28 @@ const recordFile = new URL('matrix-needles.json', import.meta.url)
 /** Rounding of another op table moves single answers. */
 const MOVED_ANSWERS = 3
 
-test.skipIf(full)(
-  'every cell is asked 20 needles and finds as many as recorded',
-  async () => {
-    const right = Object.fromEntries(all.map(({ text }) => [text, 0]))
-    for (const { prompt, questions } of textsWith(model, 20, 1)) {
-      const list = await model.prefill(prompt, { compression: all.map(({ text }) => text), onWarning: quiet })
-      for (const [index, { text }] of all.entries()) {
-        const context = list[index] as Context
-        const { text: reply } = await context.generate({ maxTokens: 10, temperature: 0 }).result
-        if (reply.startsWith(` ${questions[0]?.answer}.`)) right[text] = (right[text] ?? 0) + 1
-        await context.dispose()
-      }
+test('every cell is asked 20 needles and finds as many as recorded', async () => {
+  const right = Object.fromEntries(all.map(({ text }) => [text, 0]))
+  for (const { prompt, questions } of textsWith(model, 20, 1)) {
+    const list = await model.prefill(prompt, { compression: all.map(({ text }) => text), onWarning: quiet })
+    for (const [index, { text }] of all.entries()) {
+      const context = list[index] as Context
+      const { text: reply } = await context.generate({ maxTokens: 10, temperature: 0 }).result
+      if (reply.startsWith(` ${questions[0]?.answer}.`)) right[text] = (right[text] ?? 0) + 1
+      await context.dispose()
     }
-    if (process.env['RECORD_MATRIX'] !== undefined)
-      writeFileSync(recordFile, `${JSON.stringify({ asked: 20, right }, null, 2)}\n`)
-    const recorded = JSON.parse(readFileSync(recordFile, 'utf8')) as { right: Record<string, number> }
-    // Every recorded cell is still there; a method that was just made has no record yet.
-    expect(Object.keys(right)).toEqual(expect.arrayContaining(Object.keys(recorded.right)))
-    const moved = all.filter(
-      ({ text }) => Math.abs((right[text] ?? 0) - (recorded.right[text] ?? right[text] ?? 0)) > MOVED_ANSWERS,
-    )
-    expect(moved.map(({ text }) => `${text}: ${right[text]}, recorded ${recorded.right[text]}`)).toEqual([])
-    // The full cache answers; a cache without pruning at 8 or 4 bit too.
-    expect(right['none+none']).toBeGreaterThanOrEqual(19)
-    expect(right['none+int8']).toBeGreaterThanOrEqual(19)
-    expect(right['none+kivi']).toBeGreaterThanOrEqual(18)
-  },
-  600_000,
-)
+  }
+  if (process.env['RECORD_MATRIX'] !== undefined)
+    writeFileSync(recordFile, `${JSON.stringify({ asked: 20, right }, null, 2)}\n`)
+  const recorded = JSON.parse(readFileSync(recordFile, 'utf8')) as { right: Record<string, number> }
+  // Every recorded cell is still there; a method that was just made has no record yet.
+  expect(Object.keys(right)).toEqual(expect.arrayContaining(Object.keys(recorded.right)))
+  const moved = all.filter(
+    ({ text }) => Math.abs((right[text] ?? 0) - (recorded.right[text] ?? right[text] ?? 0)) > MOVED_ANSWERS,
+  )
+  expect(moved.map(({ text }) => `${text}: ${right[text]}, recorded ${recorded.right[text]}`)).toEqual([])
+  // The full cache answers; a cache without pruning at 8 or 4 bit too.
+  expect(right['none+none']).toBeGreaterThanOrEqual(19)
+  expect(right['none+int8']).toBeGreaterThanOrEqual(19)
+  expect(right['none+kivi']).toBeGreaterThanOrEqual(18)
+}, 600_000)

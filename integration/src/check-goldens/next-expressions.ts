@@ -61,23 +61,21 @@ export function expectedAttention(params: Params): ScoreNode {
   }
 }
 
-/** Ranks within partitions; sinks, the last full partition and what is behind it count 1. */
+/** Ranks within partitions, or the scores themselves; sinks, the last full partition and what is behind it count 1. */
 export function lagScore(params: Params, tokens: number): ScoreNode {
   const [sinks, lag] = [numberOf(params, 'n_sink'), numberOf(params, 'lag_size')]
   const spread = (of: 'keys' | 'values'): ScoreNode => ({ stat: 'partition-spread', of, sinks, lag })
   const partitions = Math.floor((tokens - sinks) / lag)
+  const mean = scale({ op: 'add', of: [spread('keys'), spread('values')] }, 0.5)
   return {
     op: 'constant',
     first: sinks,
     last: Math.max(0, tokens - sinks - (partitions - 1) * lag),
     value: 1,
     of: [
-      {
-        op: 'rank-in-blocks',
-        block: lag,
-        skipFirst: sinks,
-        of: [scale({ op: 'add', of: [spread('keys'), spread('values')] }, 0.5)],
-      },
+      params['cross_scoring'] === true
+        ? mean
+        : { op: 'rank-in-blocks', block: lag, skipFirst: sinks, of: [mean] },
     ],
   }
 }

@@ -48,3 +48,21 @@ test('an equal share is already uniform under tokens and equal memory under bits
     expect(tokens({ budget, allocate: equalMemory() })).toEqual(tokens({ budget }))
   expect(tokens({ allocate: equalMemory() })).toEqual([5000, 5000, 5000, 5000])
 })
+
+test("a released code's count holds where it leaves fewer tokens than are protected: the newest stay", () => {
+  const ends = definePruner({
+    name: 'ends',
+    paper: '',
+    options: {},
+    layer: () => ({ score: { stat: 'key-norm' }, protect: { first: 4, last: 8 } }),
+  })
+  const plan = (fraction: number, allocate: SpecInput['allocate']) =>
+    resolve({ prune: ends(), budget: { fraction }, ...(allocate && { allocate }) }, undefined, model, {
+      tokens: 100,
+    }).plan.layers[0]!
+  const kvpress = uniform({ profile: 'kvpress' })
+  expect(plan(0.001, kvpress)).toMatchObject({ tokens: { perHead: 1 }, protect: { first: 0, last: 1 } })
+  expect(plan(0.1, kvpress)).toMatchObject({ tokens: { perHead: 10 }, protect: { first: 2, last: 8 } })
+  expect(plan(0.2, kvpress)).toMatchObject({ tokens: { perHead: 20 }, protect: { first: 4, last: 8 } })
+  expect(() => plan(0.1, undefined)).toThrow('must keep at least 12')
+})

@@ -1,5 +1,5 @@
 import type { AllocatedTokens } from '../method/allocator.ts'
-import type { CompressionPlan, LayerPlan } from '../plan/layer-plan.ts'
+import type { CompressionPlan, LayerPlan, Protection } from '../plan/layer-plan.ts'
 import { tierCount } from '../plan/plan-bytes.ts'
 import { apart } from './check-sharing.ts'
 import type { Draft, LayerDraft } from './draft.ts'
@@ -19,11 +19,21 @@ export function makePlan(draft: Draft, asked: readonly AllocatedTokens[]): Compr
     ...(userEnd < prompt.tokens && { userEnd }),
     ...(calibration !== undefined && { calibration }),
     ...(notes.length > 0 && { notes }),
-    layers: draft.layers.map((layer, l) => layerPlan(layer, asked[l]!)),
+    layers: draft.layers.map((layer, l) => layerPlan(layer, asked[l]!, yields(draft, layer))),
   }
 }
 
-function layerPlan(draft: LayerDraft, asked: AllocatedTokens): LayerPlan {
+/** Whether a released code's count holds in a layer even where it leaves fewer tokens than the pruner protects. */
+export const yields = ({ methods }: Draft, { sharing, named }: LayerDraft): boolean =>
+  methods.allocator.overspends && sharing.pool === 'head' && named.length === 0
+
+/** The newest of the protected tokens, where no more are kept. */
+function atMost(tokens: number, { first, last, ...others }: Protection): Protection {
+  const newest = Math.min(last, tokens)
+  return { first: Math.min(first, tokens - newest), last: newest, ...others }
+}
+
+function layerPlan(draft: LayerDraft, asked: AllocatedTokens, yielding: boolean): LayerPlan {
   const { storage, selection, candidates, named } = draft
   const { order, positions } = selection
   const allocated = clampTokens(asked, candidates)
@@ -39,6 +49,7 @@ function layerPlan(draft: LayerDraft, asked: AllocatedTokens): LayerPlan {
   const common = isTiered(allocated) ? leastOf(tokens) : Math.floor(meanTokens(tokens))
   const { keys, values, residual, simulated } = storage
   const segments = allocatedSegments(storage.segments, allocated)
+  const protect = protectionAt(selection.protect, common, candidates, named)
   return {
     tokens: {
       perHead: tokens,
@@ -51,7 +62,7 @@ function layerPlan(draft: LayerDraft, asked: AllocatedTokens): LayerPlan {
     segments,
     residual,
     stages: whole ? [] : selection.stages,
-    protect: whole ? { first: 0, last: 0 } : protectionAt(selection.protect, common, candidates, named),
+    protect: whole ? { first: 0, last: 0 } : yielding ? atMost(common, protect) : protect,
     ...(!whole && selection.whole !== undefined && { whole: selection.whole }),
     order: whole ? 'position' : order,
     evict:

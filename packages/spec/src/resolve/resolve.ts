@@ -14,7 +14,7 @@ import { budgetTooSmall, type Shortfall } from './budget-too-small.ts'
 import { checkFacts } from './check-facts.ts'
 import { makeDraft, type BoundMethods, type Draft } from './draft.ts'
 import { clampTokens, leastOf, meanTokens } from './layer-tokens.ts'
-import { makePlan } from './make-plan.ts'
+import { makePlan, yields } from './make-plan.ts'
 import { checkMeasured, measuringPlan } from './measuring-plan.ts'
 import { refuseNotYet } from './not-yet.ts'
 import type { StoragePrecision } from './resolve-storage.ts'
@@ -132,7 +132,8 @@ function allocateTokens(draft: Draft, budget: Budget | undefined): Allocated {
   if ('tooMuch' in shares) return { short: shares }
   for (const [l, layer] of draft.layers.entries()) {
     const tokens = leastOf(clampTokens(shares.asked[l]!, layer.candidates))
-    if (tokens < layer.least) return { short: { layer, tokens, needed: layer.least } }
+    if (tokens < layer.least && !yields(draft, layer))
+      return { short: { layer, tokens, needed: layer.least } }
   }
   return shares
 }
