@@ -21,6 +21,7 @@ export const uniform = defineAllocator({
     return layers.map((layer) => (layer.fixed ? layer.capacity : tokens))
   },
   overspends: ({ count }) => count !== 'exact',
+  belowProtected: ({ count }) => count === 'binary',
 })
 
 function released(

@@ -102,11 +102,10 @@ export interface BoundAllocator {
    * layer of which nothing is to be measured.
    */
   readonly measure?: (at: MeasureContext) => Measure | undefined
-  /**
-   * True for a profile of an original, whose count holds: more than the budget, or fewer tokens than the pruner protects, of
-   * which the newest are kept then.
-   */
+  /** True for a profile of an original that keeps more than its budget. */
   readonly overspends: boolean
+  /** True for a profile of an original that may keep fewer tokens than the pruner protects: the newest of them. */
+  readonly belowProtected: boolean
   /** Whether it says how many tokens each tier of a head holds, see {@link TieredTokens}. */
   readonly countsTiers: boolean
 }

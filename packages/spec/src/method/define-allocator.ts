@@ -16,6 +16,8 @@ export interface AllocatorDefinition<S extends OptionShape, P extends string> ex
   readonly measure?: (options: OptionValues<S>, at: MeasureContext) => Measure | undefined
   /** True where a profile keeps more than the budget, as the code that it follows does. */
   readonly overspends?: (options: OptionValues<S>) => boolean
+  /** True where a profile may keep fewer tokens than the pruner protects, as the code that it follows does. */
+  readonly belowProtected?: (options: OptionValues<S>) => boolean
   /** True where `allocate` answers with {@link TieredTokens}; only then may a spec leave the shares of its tiers out. */
   readonly countsTiers?: boolean
 }
@@ -31,13 +33,14 @@ export const defineAllocator = <S extends OptionShape, P extends string = never>
   makeMethod(
     'allocator',
     definition,
-    { required: ['allocate'], optional: ['measure', 'overspends', 'countsTiers'] },
+    { required: ['allocate'], optional: ['measure', 'overspends', 'belowProtected', 'countsTiers'] },
     (options) => {
       const { measure } = definition
       return Object.freeze({
         allocate: (at: Allocation) => definition.allocate(options, at),
         ...(measure && { measure: (at: MeasureContext) => measure(options, at) }),
         overspends: definition.overspends?.(options) ?? false,
+        belowProtected: definition.belowProtected?.(options) ?? false,
         countsTiers: definition.countsTiers ?? false,
       })
     },

@@ -25,7 +25,7 @@ export function makePlan(draft: Draft, asked: readonly AllocatedTokens[]): Compr
 
 /** Whether a released code's count holds in a layer even where it leaves fewer tokens than the pruner protects. */
 export const yields = ({ methods }: Draft, { sharing, named }: LayerDraft): boolean =>
-  methods.allocator.overspends && sharing.pool === 'head' && named.length === 0
+  methods.allocator.belowProtected && sharing.pool === 'head' && named.length === 0
 
 /** The newest of the protected tokens, where no more are kept. */
 function atMost(tokens: number, { first, last, ...others }: Protection): Protection {
