@@ -2,14 +2,16 @@
 // right answers, their difference, and the divergence of the distributions of the answer's tokens, both
 // with 95 % intervals. Two protocols: the question inside the compressed prompt, or asked afterwards on
 // a fork. Prints one Markdown table per protocol; p values of exact McNemar tests against the full cache are adjusted by
-// Holm for the rows of the table.
+// Holm for the rows of the table. `--pairs` adds a table of every two specs of the same budget against each other, by the same tests, adjusted for
+// all of its rows.
 //
-//   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1] [--threads N] [--protocol …] [--specs TEXT]…
+//   node --conditions=@qpkv/source --import tsx integration/src/bench/measure-methods.ts [--samples 100] [--tokens 1024] [--seed 1] [--threads N] [--protocol …] [--specs TEXT]… [--pairs]
 import { parseArgs } from 'node:util'
 import { bootstrapMean, divergence, holm, mcnemarExact, mean } from '@qpkv/bench-kit'
 import { loadModel, type Context } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder, needleCases, type NeedleProtocol } from '@qpkv/reference-model'
+import { parseSpec } from '@qpkv/spec'
 
 const { values: flags } = parseArgs({
   options: {
@@ -19,6 +21,7 @@ const { values: flags } = parseArgs({
     specs: { type: 'string', multiple: true },
     protocol: { type: 'string' },
     threads: { type: 'string' },
+    pairs: { type: 'boolean', default: false },
   },
 })
 
@@ -180,6 +183,26 @@ async function measure(protocol: NeedleProtocol): Promise<void> {
       i === 0 ? '' : meanDivergence(perText),
     ]
     console.log(`| ${cells.join(' | ')} |`)
+  }
+  if (flags.pairs) printPairs(all.slice(1), tallies.slice(1))
+}
+
+const budgetOf = (spec: string) => JSON.stringify(parseSpec(spec).budget)
+
+/** Every two rows of the same budget against each other. */
+function printPairs(names: readonly string[], tallies: readonly Tally[]): void {
+  const pairs = names
+    .flatMap((_, b) => names.slice(0, b).map((__, a) => [a, b] as const))
+    .filter(([a, b]) => budgetOf(names[a]!) === budgetOf(names[b]!))
+  const rightOf = (row: number) => tallies[row]!.right
+  const adjusted = holm(pairs.map(([a, b]) => mcnemarExact(...discordant(rightOf(a), rightOf(b)))))
+  console.log('\n| first | second | right | second minus first, in points (95 %) | p (Holm) |')
+  console.log('| --- | --- | --- | --- | --- |')
+  for (const [i, [a, b]] of pairs.entries()) {
+    const right = [a, b].map((row) => rightOf(row).filter(Boolean).length).join(' and ')
+    console.log(
+      `| \`${names[a]}\` | \`${names[b]}\` | ${right} | ${difference(rightOf(a), rightOf(b))} | ${shortP(adjusted[i]!)} |`,
+    )
   }
 }
 

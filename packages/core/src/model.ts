@@ -206,7 +206,7 @@ export class Model {
     prompt: PromptFacts,
     element: StoragePrecision,
     available: number,
-    { signal }: PrefillOptions,
+    { signal, onWarning }: PrefillOptions,
   ): Promise<readonly ResolvedSpec[]> {
     const plans = resolved.flatMap(({ measuring }) => measuring ?? [])
     if (plans.length === 0) return resolved
@@ -219,7 +219,11 @@ export class Model {
       available,
     })
     const measured = await measureLayers(this.parts, ids, plans, memory, { signal, expected: ids.length })
-    return resolveMeasured(resolved, measured, registry, facts, prompt, element)
+    const shared = resolveMeasured(resolved, measured, registry, facts, prompt, element)
+    for (const [i, { warnings }] of shared.entries())
+      for (const warning of warnings)
+        if (!resolved[i]!.warnings.some(({ code }) => code === warning.code)) warn(warning, onWarning)
+    return shared
   }
 
   /**

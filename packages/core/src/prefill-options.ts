@@ -36,6 +36,6 @@ export interface PrefillOptions extends TemplateOptions {
   readonly userEnd?: number
   /** What 16 bit means in the cache; default bf16, f32 in the float32 mode. */
   readonly element?: 'bf16' | 'f16'
-  /** Receives warnings (KV_QUERY_AWARE, KV_NO_BUDGET) instead of process.emitWarning. */
+  /** Receives warnings (KV_QUERY_AWARE, KV_NO_BUDGET, KV_EQUAL_SHARES) instead of process.emitWarning. */
   readonly onWarning?: WarningHandler
 }

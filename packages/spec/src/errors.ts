@@ -16,6 +16,7 @@ export const errorCodes = {
   KV_DISPOSED: 'The model or context was disposed.',
   KV_DOWNLOAD:
     'A model could not be fetched: not found, not allowed, offline, cut off or broken; the message says which.',
+  KV_EQUAL_SHARES: 'Warning: an allocator that measures found nothing to go by; all layers get equal shares.',
   KV_INVALID_OPTION:
     'An option is unknown, has the wrong type or is out of range; the message names its path.',
   KV_INVALID_SPEC:

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defineAllocator, integer, resolve, type KvError, type ResolveOptions } from '../src/index.ts'
+import { defineAllocator, definePruner, integer, resolve, type KvError, type ResolveOptions } from '../src/index.ts'
 import { model, prompt, window } from './resolve-support.ts'
 
 const bySum = defineAllocator({
@@ -56,4 +56,34 @@ test('measurements of another shape are refused', () => {
   const shapes = [measured.slice(1), measured.map((x) => x.subarray(1))]
   for (const wrong of shapes) expect(refusal({ measured: wrong }).code).toBe('KV_METHOD')
   expect(String(refusal({ mesured: measured } as never))).toMatch(/mesured/)
+})
+
+test('equal shares where there was nothing to go by are said aloud, a plan before measuring is not', () => {
+  const codes = (resolved: { readonly warnings: readonly { readonly code: string }[] }) =>
+    resolved.warnings.map(({ code }) => code)
+  const nothing = defineAllocator({
+    name: 'nothing',
+    paper: '',
+    options: {},
+    measure: (_, { score, last }) => score && { score, last },
+    allocate: () => undefined,
+  })
+  const under = (prune: ReturnType<typeof window>, options?: ResolveOptions) =>
+    resolve({ budget: { tokens: 100 }, prune, allocate: nothing() }, undefined, model, prompt, options)
+  expect(codes(under(window()))).toEqual([])
+  expect(codes(under(window(), { measured }))).toEqual(['KV_EQUAL_SHARES'])
+  expect(codes(run({ tokens: 100 }, { measured }))).toEqual([])
+  const ends = definePruner({
+    name: 'ends',
+    paper: '',
+    options: {},
+    layer: () => ({ score: null, protect: { last: 'rest' } }),
+  })
+  const { warnings } = resolve(
+    { budget: { tokens: 100 }, prune: ends(), allocate: nothing() },
+    undefined,
+    model,
+    prompt,
+  )
+  expect(warnings[0]!.message).toBe('nothing gives all layers equal shares here: ends scores nothing.')
 })

@@ -66,7 +66,7 @@ void CheckLayer(Napi::Env env, const std::string& path, const LayerPlan& plan) {
   }
   CheckResidual(env, path, plan.residual);
   const plan::ScoreEviction* by_score = EvictionByScore(plan);
-  if (by_score != nullptr && by_score->every != 1)
+  if (by_score != nullptr && by_score->every != 1 && !MeasuresAnew(plan))
     Unsupported(env, path + ".evict.every", std::to_string(by_score->every));
   CheckTogether(env, path, plan);
 }

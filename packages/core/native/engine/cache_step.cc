@@ -66,6 +66,9 @@ void CacheStep::Sync(int32_t* evicted, DeviceWrites* writes) {
     most_heads_ = std::max(most_heads_, one.cache->layer(0).shape().stored_heads());
     most_group_ = std::max(most_group_, one.cache->layer(0).shape().group());
   }
+  ForEach([&](CacheRows& one) {
+    for (int l = 0; l < layers_; ++l) keeps_queries_ |= one.cache->layer(l).keeps_queries();
+  });
   by_score_.assign(static_cast<size_t>(layers_), false);
   if (count_ == 0) return;
   std::vector<CacheItem> items(static_cast<size_t>(layers_ * count_));
@@ -113,6 +116,14 @@ void CacheStep::Attend(int layer, Precision precision, float logit_scale) const 
 void CacheStep::Evict(int layer) const {
   if (count_ > 0 && by_score_[layer])
     engine_.ops.EvictLowest(engine_.stream, {ItemsOf(layer), count_, most_heads_});
+}
+
+void CacheStep::KeepQueries(int layer, float logit_scale) {
+  if (!keeps_queries_) return;
+  ForEach([&](CacheRows& one) {
+    if (one.cache->layer(layer).keeps_queries())
+      one.cache->layer(layer).KeepQueries(one.rows, logit_scale);
+  });
 }
 
 uint64_t CacheStep::Key() const {

@@ -38,6 +38,9 @@ class CacheStep {
   void Append(int layer) const;
   void Attend(int layer, Precision precision, float logit_scale) const;
   void Evict(int layer) const;
+  // Queries of the caches that evict by scores which are measured anew; not to be replayed.
+  void KeepQueries(int layer, float logit_scale);
+  bool keeps_queries() const { return keeps_queries_; }
   uint64_t Key() const;
 
   // Behind the layer loop. First with null: the layers that know who leaves. Then, if there
@@ -62,6 +65,7 @@ class CacheStep {
   int count_ = 0;                     // of the caches that go on
   int most_heads_ = 0, most_rows_ = 0, most_group_ = 1;
   std::vector<bool> by_score_;  // [layers] whether any cache evicts so
+  bool keeps_queries_ = false;
 };
 
 }  // namespace qpkv

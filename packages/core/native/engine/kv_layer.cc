@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/lowest_anew.h"
 #include "engine/pack_survivors.h"
 
 namespace qpkv {
@@ -38,6 +39,23 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
     engine_->ops.Pack(engine_->stream, {OnHost<const PackItem>(items.data()),
                                         static_cast<int>(items.size()), shape_.head_dim});
   planned_ = store_.bytes();
+  OpenQueries();
+}
+
+void KvLayer::OpenQueries() {
+  if (!MeasuresAnew(*plan_)) return;
+  const plan::ScoreEviction& evict = *EvictionByScore(*plan_);
+  const int queries = QueriesOf(*evict.by);
+  if (shape_.window > 0 || shape_.per_query_head || queries > evict.every)
+    throw Error("KV_UNSUPPORTED",
+                "evict.measure 'anew' needs layers without a sliding window, lists per KV head, "
+                "and at least as many tokens between evictions as queries observe.");
+  newest_.emplace(engine_, queries, shape_.query_heads * shape_.head_dim);
+}
+
+void KvLayer::KeepQueries(const StepRows& rows, float logit_scale) {
+  newest_->Add(rows);
+  logit_scale_ = logit_scale;
 }
 
 // Means of the keys that are kept, by which all keys of a head are stored from now on.
@@ -207,6 +225,8 @@ void KvLayer::TakeOut(const int32_t* evicted, std::vector<MarkItem>* marks) {
   if (shape_.window > 0 && !NeedsOf(*plan_).mask)
     FreeHidden(next_position_, shape_.window, &tokens_, &store_);
   std::vector<std::vector<int>> leaving(tokens_.size());
+  if (newest_)
+    leaving = LowestAnew(engine_, *plan_, {shape_, store_, tokens_, *newest_, logit_scale_});
   const int stride = evicted_stride();
   for (size_t h = 0; h < tokens_.size(); ++h) {
     if (EvictsOldest(*plan_)) leaving[h] = OldestTokens(*plan_, tokens_[h]);

@@ -8,12 +8,14 @@
 // that one op does it for all layers.
 #pragma once
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/attention_view.h"
 #include "engine/byte_stream.h"
 #include "engine/eviction_policy.h"
 #include "engine/layer_shape.h"
+#include "engine/newest_queries.h"
 #include "engine/part_export.h"
 #include "engine/part_store.h"
 #include "engine/plan.h"
@@ -87,12 +89,16 @@ class KvLayer {
   const LayerPlan& plan() const { return *plan_; }
   const RopeTable& rope() const { return rope_; }
   const PartStore& store() const { return store_; }
-  bool by_score() const { return EvictionByScore(*plan_) != nullptr; }
+  bool by_score() const { return EvictionByScore(*plan_) != nullptr && !MeasuresAnew(*plan_); }
+  // Evicts by a score that is measured anew: wants each step's queries.
+  bool keeps_queries() const { return newest_.has_value(); }
+  void KeepQueries(const StepRows& rows, float logit_scale);
   PartBytes Bytes() const;
   std::vector<PartExport> Export(int head, Tensor tensor) const;
   void Scramble(uint64_t seed);
 
  private:
+  void OpenQueries();
   int evicted_stride() const;  // of each head, at most
   void BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
                  std::vector<PackItem>* items);
@@ -112,9 +118,11 @@ class KvLayer {
   Segments segments_;
   bool track_positions_;
   PartStore store_;
-  std::vector<HeadTokens> tokens_;  // [heads]
-  RunningState running_;            // with eviction by score
-  struct StepBuffer : Buffer {      // a copy of the layer gets its own
+  std::vector<HeadTokens> tokens_;       // [heads]
+  RunningState running_;                 // with eviction by running scores
+  std::optional<NewestQueries> newest_;  // with eviction by scores that are measured anew
+  float logit_scale_ = 0;                // of those queries
+  struct StepBuffer : Buffer {           // a copy of the layer gets its own
     StepBuffer() = default;
     StepBuffer(const StepBuffer&) : Buffer() {}
   };

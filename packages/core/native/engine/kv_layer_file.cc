@@ -3,6 +3,7 @@
 //
 //   planned bytes, next position and index
 //   per head: positions, indices, which are valid, running scores   as far as the layer has them
+//   the newest queries and the scale of their logits              with eviction that measures anew
 //   CRC-32C of these
 #include "base/crc32c.h"
 #include "engine/kv_layer.h"
@@ -44,6 +45,10 @@ void KvLayer::Write(ByteWriter* out) const {
     WritePositions(tokens_[h].indices, out);
     out->PutList(BitsOf(tokens_[h].valid));
     out->PutList(scores[h]);
+  }
+  if (newest_) {
+    out->PutList(newest_->Get());
+    out->Put(logit_scale_);
   }
   out->Put(Crc32c(out->data() + begin, out->size() - begin));
 }
@@ -87,6 +92,16 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
     fits(of.positions.size(), track_positions_);
     fits(of.indices.size(), CachePositions(*plan_));
     fits(scores.back().size(), by_score());
+  }
+  OpenQueries();
+  if (newest_) {
+    const std::vector<float> queries = in->GetList<float>();
+    const size_t width = static_cast<size_t>(newest_->width());
+    if (queries.size() % width != 0 ||
+        queries.size() / width > static_cast<size_t>(newest_->most()))
+      ByteReader::Refuse("its newest queries are no queries of its layer");
+    newest_->Set(queries);
+    logit_scale_ = in->Get<float>();
   }
   const uint32_t sum = Crc32c(start, in->at() - begin);
   if (in->Get<uint32_t>() != sum) ByteReader::Refuse("its list of tokens is damaged");

@@ -121,7 +121,7 @@ void LayerCache::Append(const std::vector<float>& k, const std::vector<float>& v
   rows.kv_head_stride = count * dim;
   // Running scores know the new tokens only after their queries: attend() evicts then, as
   // generation does.
-  Run(count, rows, !layer().by_score(), [](const CacheStep& step) { step.Append(0); });
+  Run(count, rows, !EvictionByScore(layer().plan()), [](CacheStep& step) { step.Append(0); });
 }
 
 std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
@@ -139,7 +139,8 @@ std::vector<float> LayerCache::Attend(const std::vector<float>& q) {
   rows.out = out.floats();
   rows.q_stride = rows.out_stride = shape.query_heads * shape.head_dim;
   std::vector<float> result(q.size());
-  Run(0, rows, layer().by_score(), [&](const CacheStep& step) {
+  Run(0, rows, EvictionByScore(layer().plan()) != nullptr, [&](CacheStep& step) {
+    step.KeepQueries(0, scale_);
     step.Attend(0, precision_, scale_);
     step.Evict(0);
     engine_->Download(result.data(), out.data(), q.size() * sizeof(float));

@@ -36,6 +36,10 @@ PackedWeight PackOutput(Engine& engine, const LayerInput& input, Buffer* storage
   return packed;
 }
 
+float ScaleOf(const LayerInput& input) {
+  return input.logit_scale > 0 ? input.logit_scale : LogitScale(input.shape.head_dim);
+}
+
 }  // namespace
 
 float LogitScale(int head_dim) {
@@ -52,7 +56,7 @@ ObservedLayer::ObservedLayer(std::shared_ptr<Engine> engine, const LayerInput& i
       values_(Upload(*engine_, input.v)),
       inv_freq_(Upload(*engine_, input.inv_freq)) {
   ObservedModel model;
-  model.logit_scale = LogitScale(input.shape.head_dim);
+  model.logit_scale = ScaleOf(input);
   model.precision = input.precision;
   model.output = PackOutput(*engine_, input, &output_);
   model.rope = {inv_freq_.floats(), 1, input.inv_freq.empty() ? 0 : input.shape.head_dim};
@@ -81,7 +85,7 @@ void ObservedLayer::RunChunk(int first, const LayerTensors& tensors) {
   const int width = shape.query_heads * shape.head_dim;
   const int rows = std::min(kChunkTokens, input_.tokens - first);
   PrefillAttentionArgs args{};
-  args.q = queries_.floats() + static_cast<size_t>(first) * width;
+  args.q = queries_.floats() + static_cast<size_t>(first - input_.first_query) * width;
   args.k = keys_.floats();
   // Without values only the log-sum-exps are wanted.
   args.v = values_.data() != nullptr ? values_.floats() : keys_.floats();
@@ -96,7 +100,7 @@ void ObservedLayer::RunChunk(int first, const LayerTensors& tensors) {
   args.capacity = input_.tokens;
   args.window = shape.window;
   args.cap = shape.cap;
-  args.scale = LogitScale(shape.head_dim);
+  args.scale = ScaleOf(input_);
   args.precision = input_.precision;
   engine_->ops.PrefillAttention(engine_->stream, args);
   QueryChunk chunk{};
@@ -146,8 +150,8 @@ void ObservedLayer::Run() {
   const LayerTensors tensors = {keys_.floats(), keys_before_.floats(), values_.floats(),
                                 input_.tokens};
   constexpr uint32_t kOfQueries = kReadQueries | kReadQueriesBefore | kReadOutputs;
-  for (int first = 0; first < input_.tokens && (observer_->reads() & kOfQueries) != 0;
-       first += kChunkTokens)
+  for (int first = input_.first_query;
+       first < input_.tokens && (observer_->reads() & kOfQueries) != 0; first += kChunkTokens)
     RunChunk(first, tensors);
   if ((observer_->reads() & kReadReplay) != 0)
     for (const ReplayInput& replay : input_.replays) RunReplay(replay);

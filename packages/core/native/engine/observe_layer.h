@@ -17,7 +17,7 @@ struct ReplayInput {
 };
 
 struct LayerInput {
-  std::vector<float> q;         // [tokens, queryHeads, headDim] after RoPE
+  std::vector<float> q;         // [tokens - first_query, queryHeads, headDim] after RoPE
   std::vector<float> k, v;      // [kvHeads, tokens, headDim]; v may be empty
   std::vector<float> q_before;  // like q before RoPE, or empty
   std::vector<float> k_before;  // like k before RoPE, or empty
@@ -26,7 +26,9 @@ struct LayerInput {
   std::vector<ReplayInput> replays;
   std::vector<float> scores;  // [storedHeads, tokens] instead of observed ones, or empty
   int tokens = 0;
+  int first_query = 0;  // queries begin with this token's
   int user_end = 0;
+  float logit_scale = 0;  // 0: 1 / sqrt(headDim)
   LayerShape shape;
   Precision precision = Precision::kF32;
   std::shared_ptr<const ScoreNode> score;  // for ObserveLayer

@@ -48,8 +48,8 @@ inline PlanHandles WantPlan(Observer& observer, const LayerPlan& plan, int store
   PlanHandles handles;
   for (const plan::SelectionStage& stage : plan.stages)
     handles.stages.push_back(observer.Want(*stage.score, scope));
-  if (const plan::ScoreEviction* eviction = EvictionByScore(plan))
-    handles.evict = observer.Want(*eviction->by, scope);
+  if (EvictionByScore(plan) != nullptr && !MeasuresAnew(plan))
+    handles.evict = observer.Want(*EvictionByScore(plan)->by, scope);
   return handles;
 }
 

@@ -64,5 +64,10 @@ bool EvictsOldest(const LayerPlan& plan);
 inline const plan::ScoreEviction* EvictionByScore(const LayerPlan& plan) {
   return std::get_if<plan::ScoreEviction>(&plan.evict);
 }
+// Whether that score is measured anew each time tokens leave; else it runs on.
+inline bool MeasuresAnew(const LayerPlan& plan) {
+  const plan::ScoreEviction* by_score = EvictionByScore(plan);
+  return by_score != nullptr && by_score->measure.has_value();
+}
 
 }  // namespace qpkv

@@ -105,22 +105,30 @@ void Fields(Visit& visit, Protection& it) {
 
 // See Eviction.
 struct ScoreEviction {
+  enum class Measure : uint8_t { kAnew };
   std::shared_ptr<const ScoreNode> by{};
   // Tokens that gather before some leave.
   int every{};
+  // `anew`: `by` is measured again each time tokens leave, over what the cache holds in the order
+  // of positions, by the newest queries; at least as many tokens gather as queries observe. Left
+  // out: the scores run on.
+  std::optional<Measure> measure{};
   // Tokens per stored head that decode keeps.
   int capacity{};
 };
+constexpr std::array<const char*, 1> NamesOf(ScoreEviction::Measure) { return {"anew"}; }
 template <class Visit>
 void Fields(Visit& visit, ScoreEviction& it) {
   visit("by", it.by);
   visit("every", it.every);
+  visit("measure", it.measure);
   visit("capacity", it.capacity);
 }
 
 // `fifo`: the oldest token behind the first protected ones leaves. By score: when `every` tokens
-// more than `capacity` are there, those with the lowest running scores leave. The score is that of
-// prefill; attention of later queries is added to it.
+// more than `capacity` are there, those with the lowest scores leave: running ones, which begin as
+// those of prefill and to which attention of later queries is added, or ones that are measured
+// anew.
 enum class EvictionName : uint8_t { kNever, kFifo };
 constexpr std::array<const char*, 2> NamesOf(EvictionName) { return {"never", "fifo"}; }
 using Eviction = std::variant<EvictionName, ScoreEviction>;

@@ -99,6 +99,7 @@ class StepRun {
   // Decode alone is replayed: one row each, whose ops are called with the same arguments token
   // after token, whoever the sequences are. 0 where they are not.
   uint64_t Key() const {
+    if (caches_->keeps_queries()) return 0;
     uint64_t key = HashOf(
         {engine_.moves(), reinterpret_cast<uintptr_t>(&model_), static_cast<uint64_t>(at_.rows),
          static_cast<uint64_t>(state_->samples()), static_cast<uint64_t>(state_->input_bytes()),
@@ -189,6 +190,7 @@ class StepRun {
     for (size_t i = 0; i < at_.items.size(); ++i)
       if (at_.items[i].own_hidden && at_.items[i].At(l))
         Guarded(&at_.items[i], [&] { at_.items[i].work->sequence->Attend(parts[i]); });
+    caches_->KeepQueries(l, d_.block.attention_scale);
     caches_->Append(l);
     caches_->Attend(l, d_.decode, d_.block.attention_scale);
     caches_->Evict(l);

@@ -32,24 +32,36 @@ export const rkv = definePruner({
       doc: 'What does not count for a key without a near-duplicate: nothing, or the first key, as in the released code.',
     }),
     order: oneOf(['position', 'score'], { default: 'position', doc: 'Storage order of the kept tokens.' }),
+    decode: oneOf(['keep', 'evict'], {
+      default: 'keep',
+      doc: 'evict: while text is generated the score is measured again every `buffer` tokens, and what exceeds the budget leaves.',
+    }),
+    buffer: integer({
+      default: 128,
+      min: 1,
+      max: 65536,
+      doc: 'With decode=evict: tokens beyond the budget that gather before some leave; at least as many as `window`.',
+    }),
   },
-  profiles: { original: { lambda: 0.07, alone: 'first', order: 'score' } },
-  layer: ({ window, lambda, kernel, threshold, alone, order }, { prompt }) => {
+  profiles: { original: { lambda: 0.07, alone: 'first', order: 'score', decode: 'evict' } },
+  layer: ({ window, lambda, kernel, threshold, alone, order, decode, buffer }, { prompt }) => {
     const closing = closingTokens(prompt)
     const queries = { last: window, before: closing > 0 ? 'user-end' : 'prompt-end' } as const
     const observed: ScoreInput = { stat: 'joined-attention', queries, join: 'max' }
     const important: ScoreInput =
       kernel > 1 ? { op: 'pool', pool: 'max', kernel, padding: 'valid', of: [observed] } : observed
+    const score: ScoreInput = {
+      op: 'add',
+      of: [
+        { op: 'scale', factor: lambda, of: [important] },
+        { op: 'scale', factor: lambda - 1, of: [{ stat: 'redundancy', threshold, alone }] },
+      ],
+    }
     return {
-      score: {
-        op: 'add',
-        of: [
-          { op: 'scale', factor: lambda, of: [important] },
-          { op: 'scale', factor: lambda - 1, of: [{ stat: 'redundancy', threshold, alone }] },
-        ],
-      },
+      score,
       protect: { last: window + closing },
       order,
+      evict: decode === 'evict' ? { by: score, every: buffer, measure: 'anew' } : 'never',
     }
   },
 })

@@ -62,6 +62,8 @@ export interface ScoreEvictionInput {
   /** Tokens that gather before some leave; 1 if left out. */
   readonly every?: number
   readonly capacity?: number
+  /** `anew`: the score is measured again each time tokens leave; left out: it runs on. See the plan's ScoreEviction. */
+  readonly measure?: 'anew'
 }
 
 /** Scores of one layer on their way through a TypeScript hook. */

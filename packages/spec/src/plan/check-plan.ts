@@ -134,7 +134,8 @@ function checkEviction(evict: LayerPlan['evict'], path: string): void {
     oneOf(evict, ['never', 'fifo'], path)
     return
   }
-  const { by, every, capacity } = object(evict, path)
+  const { by, every, capacity, measure } = object(evict, path)
+  if (measure !== undefined) oneOf(measure, ['anew'], `${path}.measure`)
   checkScore(by, `${path}.by`)
   count(every, `${path}.every`, 1)
   count(capacity, `${path}.capacity`, 1)

@@ -109,8 +109,8 @@ export interface Protection {
 
 /**
  * `fifo`: the oldest token behind the first protected ones leaves. By score: when `every` tokens more than
- * `capacity` are there, those with the lowest running scores leave. The score is that of prefill; attention of later
- * queries is added to it.
+ * `capacity` are there, those with the lowest scores leave: running ones, which begin as those of prefill and to which attention of
+ * later queries is added, or ones that are measured anew.
  */
 export type Eviction = 'never' | 'fifo' | ScoreEviction
 
@@ -119,6 +119,11 @@ export interface ScoreEviction {
   readonly by: ScoreNode
   /** Tokens that gather before some leave. */
   readonly every: Integer
+  /**
+   * `anew`: `by` is measured again each time tokens leave, over what the cache holds in the order of positions, by the newest
+   * queries; at least as many tokens gather as queries observe. Left out: the scores run on.
+   */
+  readonly measure?: 'anew'
   /** Tokens per stored head that decode keeps. */
   readonly capacity: Integer
 }

@@ -3,6 +3,7 @@ import { isPlainObject } from '../json.ts'
 import type { ProtectionRule, ScoreEvictionInput, Selection, StageInput } from '../method/pruner.ts'
 import { refuseUnknown } from '../options/refuse-unknown.ts'
 import { checkScore } from '../plan/check-score.ts'
+import { newestQueries } from './newest-queries.ts'
 import type { LayerPlan, ScoreEviction } from '../plan/layer-plan.ts'
 
 /** A pruner's answer for a layer, checked and with nothing left out. */
@@ -131,14 +132,29 @@ function checkEviction(evict: Selection['evict'] = 'never', path: string): Check
     refuseOthers(evict, ['never', 'fifo'], path)
     return evict
   }
-  requireObject(evict, '{ by, every, capacity }', path)
-  const { by, every = 1, capacity } = evict
-  refuseUnknown(evict, ['by', 'every', 'capacity'], path, 'KV_METHOD', 'field')
+  requireObject(evict, '{ by, every, capacity, measure }', path)
+  const { by, every = 1, capacity, measure } = evict
+  refuseUnknown(evict, ['by', 'every', 'capacity', 'measure'], path, 'KV_METHOD', 'field')
   for (const [name, value] of [
     ['every', every],
     ['capacity', capacity ?? 1],
   ] as const)
     if (!isCount(value) || value === 0)
       throw expected('a whole number from 1', `${path}.${name}`, value, 'KV_METHOD')
-  return { by: checkScore(by, `${path}.by`), every, ...(capacity !== undefined && { capacity }) }
+  if (measure !== undefined) refuseOthers(measure, ['anew'], `${path}.measure`)
+  const checked = checkScore(by, `${path}.by`)
+  const observing = measure === 'anew' ? newestQueries(checked, `${path}.by`) : 0
+  if (observing > every)
+    throw expected(
+      `at least ${observing}, as many tokens as queries observe,`,
+      `${path}.every`,
+      every,
+      'KV_METHOD',
+    )
+  return {
+    by: checked,
+    every,
+    ...(capacity !== undefined && { capacity }),
+    ...(measure !== undefined && { measure }),
+  }
 }

@@ -154,6 +154,7 @@ function draftLayer(
       { hint: 'Choose share=none, or a storage of the quantizer that is not simulated.' },
     )
   refuseTiers(resolved, selection, window, layer)
+  refuseMeasuring(selection, spec.heads ?? 'kv', window, layer)
   if (resolved.segments.some(isAllocated) && !allocator.countsTiers)
     throw new KvError(
       'KV_CONFLICT',
@@ -194,6 +195,24 @@ function refuseTiers(
   if (stages.length === 0) throw refuse('the pruner has none', 'Choose one that scores, such as keydiff.')
   if (order === 'score')
     throw refuse("the pruner's order 'score' stores all of them so", 'Leave its profile out.')
+}
+
+/** Scores that are measured anew in decode are those of KV heads that see all they hold. */
+function refuseMeasuring(
+  { evict }: CheckedSelection,
+  heads: 'kv' | 'query',
+  window: number | null | undefined,
+  layer: number,
+): void {
+  if (typeof evict !== 'object' || evict.measure === undefined) return
+  const refuse = (what: string) =>
+    new KvError(
+      'KV_UNSUPPORTED',
+      `The pruner measures scores again in decode, which no engine does ${what} (layer ${layer}).`,
+      { hint: "Leave eviction in decode out, such as with rkv's decode=keep." },
+    )
+  if (heads === 'query') throw refuse('for lists per query head')
+  if (window !== undefined && window !== null && window > 0) throw refuse('under a sliding window')
 }
 
 /** Cache-relative positions: keys are stored before RoPE and rotated when they are read. */

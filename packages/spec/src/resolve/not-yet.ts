@@ -30,7 +30,11 @@ const notYet: readonly (readonly [field: string, what: string, asks: (layer: Lay
     'a proximal one with other numbers than those of the two releases that quantizers name',
     ({ segments }) => segments.some(({ key, value }) => otherSolver(key) || otherSolver(value)),
   ],
-  ['evict.every', 'above 1', ({ evict }) => typeof evict === 'object' && evict.every > 1],
+  [
+    'evict.every',
+    'above 1 with scores that run on',
+    ({ evict }) => typeof evict === 'object' && evict.every > 1 && evict.measure === undefined,
+  ],
 ]
 
 /** Throws KV_UNSUPPORTED for a plan that is right and that no engine runs yet, naming the field. */

@@ -20,7 +20,7 @@ import { refuseNotYet } from './not-yet.ts'
 import type { StoragePrecision } from './resolve-storage.ts'
 import { shareBudget } from './share-budget.ts'
 import { spentShares, type SpentShares } from './spent-shares.ts'
-import { warningsOf, type KvWarning } from './warnings.ts'
+import { fallbackWarnings, warningsOf, type KvWarning } from './warnings.ts'
 
 /** TypeScript parts of the methods that the engine must call; empty for most. */
 export interface Hooks {
@@ -82,7 +82,7 @@ export function resolve(
   const allocated = allocateTokens(draft, spec.budget)
   if ('short' in allocated)
     throw budgetTooSmall(draft, allocated.short, (budget) => !('short' in allocateTokens(draft, budget)))
-  const { asked } = allocated
+  const { asked, equal } = allocated
   const plan = makePlan(draft, asked)
   for (const [l, layer] of plan.layers.entries()) refuseNotYet(layer, `layer ${l}`)
   const tokens = asked.map((n, l) => clampTokens(n, draft.layers[l]!.candidates))
@@ -98,7 +98,11 @@ export function resolve(
     hooks: { ...(score && { score }), ...(roundTrip && { roundTrip }) },
     windowedLayers: draft.layers.flatMap(({ windowed, layer }) => (windowed ? [layer] : [])),
     promptPasses: methods.allocator.measure ? 2 : 1,
-    warnings: warningsOf(draft, plan),
+    warnings: [
+      ...warningsOf(draft, plan),
+      // Before anything is measured an allocator that measures has nothing to go by.
+      ...(equal && measuring === undefined ? fallbackWarnings(draft) : []),
+    ],
     ...(measuring && { measuring }),
   }
 }
@@ -124,7 +128,8 @@ export function bindMethods(spec: CompressionSpec, registry?: Registry): BoundMe
   }
 }
 
-type Allocated = { readonly asked: readonly AllocatedTokens[] } | { readonly short: Shortfall }
+type Allocated =
+  { readonly asked: readonly AllocatedTokens[]; readonly equal: boolean } | { readonly short: Shortfall }
 
 /** Steps 2 to 4 for one budget; `short` where it is too small. */
 function allocateTokens(draft: Draft, budget: Budget | undefined): Allocated {

@@ -11,8 +11,9 @@ const floor = (value: number) => Math.floor(value + 1e-9)
 /** What exceeds a budget whatever the shares are. */
 export type TooMuch = 'overrides' | 'windows' | 'least allocation'
 
-/** Tokens per layer that the allocator wants; may exceed the prompt. `tooMuch`: what exceeds the budget whatever the shares are. */
-export type Shares = { readonly asked: readonly AllocatedTokens[] } | { readonly tooMuch: TooMuch }
+/** Tokens per layer; may exceed the prompt. `equal`: no allocator, or it left equal shares. `tooMuch`: what exceeds the budget whatever the shares are. */
+export type Shares =
+  { readonly asked: readonly AllocatedTokens[]; readonly equal: boolean } | { readonly tooMuch: TooMuch }
 
 const fixedTokens = (layer: LayerDraft) => clampTokens(layer.fixed!.tokens, layer.candidates)
 
@@ -21,7 +22,7 @@ export function shareBudget(draft: Draft, budget: Budget | undefined): Shares {
   const { layers, prompt, model } = draft
   if (budget === undefined) {
     const everything = layers.map(() => prompt.tokens)
-    return { asked: allocate(draft, everything) ?? withOverrides(draft, everything) }
+    return sharesOf(allocate(draft, everything), withOverrides(draft, everything))
   }
   const { kind, amount } = readBudget(budget)
   const average = kind.amount(amount, fullCache(model, prompt.tokens))
@@ -34,10 +35,15 @@ export function shareBudget(draft: Draft, budget: Budget | undefined): Shares {
   if (rest < -1e-9) return { tooMuch: 'overrides' }
   // Equal memory for every layer that is left, so that a layer with fewer bits keeps more tokens.
   const equal = layers.map((layer) => floor(rest / Math.max(1, free.length) / cost(layer)))
-  return { asked: allocate(draft, equal) ?? withOverrides(draft, equal) }
+  return sharesOf(allocate(draft, equal), withOverrides(draft, equal))
 }
 
-/** Overridden layers keep what the spec says. */
+const sharesOf = (asked: AllocatedTokens[] | undefined, equal: readonly AllocatedTokens[]): Shares => ({
+  asked: asked ?? equal,
+  equal: asked === undefined,
+})
+
+/** Overridden layers set. */
 const withOverrides = ({ layers }: Draft, shares: readonly AllocatedTokens[]): AllocatedTokens[] =>
   layers.map((layer, l) => layer.fixed?.tokens ?? shares[l]!)
 
@@ -130,6 +136,7 @@ function shareBytes(draft: Draft, budget: number): Shares {
       draft,
       layers.map((layer) => (layer.fixed ? 0 : tokensOf(layer))),
     ),
+    equal: true,
   }
 }
 
@@ -159,7 +166,7 @@ function searchShares(
   let high = Math.max(...free.map((layer) => Math.ceil(((layer.candidates + 1) * layer.bits) / step)))
   const most = asked(high)
   if (most === undefined) return undefined
-  if (fits(most)) return { asked: most }
+  if (fits(most)) return { asked: most, equal: false }
   // An allocator may hand out tokens whatever the shares are.
   const least = asked(low)
   if (least === undefined || !fits(least)) return { tooMuch: 'least allocation' }
@@ -176,5 +183,5 @@ function searchShares(
     else high = middle
   }
   for (let steps = low + 2; steps <= low + stepsBeyond; steps++) attempt(steps)
-  return { asked: best }
+  return { asked: best, equal: false }
 }

@@ -23,3 +23,21 @@ export function warningsOf({ budget, methods, layers }: Draft, plan: Compression
     },
   ]
 }
+
+/** An allocator that measures and was left without anything to go by: what it cannot do is not to look as if it had been done. */
+export function fallbackWarnings({ budget, methods, layers, measured }: Draft): readonly KvWarning[] {
+  if (!methods.allocator.measure || budget === undefined) return []
+  const free = layers.filter(({ fixed }) => !fixed)
+  const unscored = measured === undefined || free.every(({ layer }) => measured[layer]!.length === 0)
+  const why = unscored
+    ? `${methods.names.pruner} scores nothing`
+    : free.some(({ heads }) => heads === undefined)
+      ? 'heads cannot keep numbers of tokens of their own beside eviction in decode, positions in the cache or a simulated quantizer'
+      : 'the budget holds no more than the exact tokens'
+  return [
+    {
+      code: 'KV_EQUAL_SHARES',
+      message: `${methods.names.allocator} gives all layers equal shares here: ${why}.`,
+    },
+  ]
+}
