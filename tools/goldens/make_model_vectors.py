@@ -75,7 +75,9 @@ def main(folder, out):
                 clear = True
                 if own and len(row) < layer.tokens:
                     best = scores[head].sort(descending=True).values
-                    clear = bool(best[len(row) - 1] - best[len(row)] > 1e-3 * best[len(row) - 1].abs())
+                    last, next_one = best[len(row) - 1], best[len(row)]
+                    # Below lie numbers that lose digits or are 0, on one side or the other.
+                    clear = bool(last - next_one > 1e-3 * last.abs()) and bool(last.abs() > 1e-30)
                 bits = set(row)
                 kept.append("".join("1" if t in bits else "0" for t in range(layer.tokens)) if clear else None)
         cases.append(dict(method=method, params=dict(params, compression_ratio=ratio), kept=kept))

@@ -137,8 +137,8 @@ function allocateTokens(draft: Draft, budget: Budget | undefined): Allocated {
   if ('tooMuch' in shares) return { short: shares }
   for (const [l, layer] of draft.layers.entries()) {
     const tokens = leastOf(clampTokens(shares.asked[l]!, layer.candidates))
-    if (tokens < layer.least && !yields(draft, layer))
-      return { short: { layer, tokens, needed: layer.least } }
+    const needed = yields(draft, layer) ? 1 : layer.least
+    if (tokens < needed) return { short: { layer, tokens, needed } }
   }
   return shares
 }
