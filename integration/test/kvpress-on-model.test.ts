@@ -36,7 +36,7 @@ test.each(cases)('$method $params keeps what kvpress keeps', async ({ method, pa
   for (const [i, row] of kept.entries()) {
     if (row === null) continue
     const own = new Set(context.positions(Math.floor(i / kvHeads), i % kvHeads))
-    const differing = [...row].filter((bit, t) => (bit === '1') !== own.has(t)).length
+    const differing = row.split('').filter((bit, t) => (bit === '1') !== own.has(t)).length
     expect(differing, `layer ${Math.floor(i / kvHeads)}, head ${i % kvHeads}`).toBeLessThanOrEqual(
       compete.includes(method) ? 2 * NEAR_TIES : 0,
     )

@@ -54,7 +54,7 @@ async function look(model: Model, batch: readonly Cell[], prompt: string) {
       printSpec(parseSpec(printSpec(parseSpec(text)))) !== printSpec(parseSpec(text)) &&
         'another spec when read again',
     ]
-    seen.push({ logits, problem: problems.find((one) => one !== false) as string | undefined })
+    seen.push({ logits, problem: problems.find((one) => typeof one === 'string') })
     await context.dispose()
   }
   return seen
