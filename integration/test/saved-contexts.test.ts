@@ -45,7 +45,7 @@ const specs = [
   ...names(registry.sharings).map((sharing) => `snapkv:window=16~~${sharing}+kivi:bits=2,recent=8@120t`),
   'h2o:decode=evict+kivi:bits=4,recent=8@90t',
   'rkv:decode=evict,buffer=16+kivi:bits=4,recent=8@90t',
-  'tova+turboquant:bits=4@90t',
+  'tova:decode=evict+turboquant:bits=4@90t',
   'keydiff:last=8+turboquant@6%B#tiers=8:0.1,4:0.3,2',
   'keydiff:last=8+hadamard:bits=4@120t#heads=query#0-1:keyBits=8,valueBits=8',
 ]

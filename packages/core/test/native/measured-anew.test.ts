@@ -46,6 +46,12 @@ const scores: Record<string, ScoreNode> = {
   'r-kv': redundancyAware,
   'window attention': attentionScore({ queries: last }),
   'key difference': { op: 'scale', factor: -1, of: [{ stat: 'key-similarity' }] },
+  tova: {
+    op: 'group',
+    by: 'mean',
+    over: 'layer',
+    of: [{ stat: 'attention', queries: { last: 1, before: 'prompt-end' }, mask: 'causal', reduce: 'sum' }],
+  },
   'value norms': { stat: 'value-norm', norm: 2 },
 }
 const planFor = (by: ScoreNode): Partial<LayerPlan> => ({
