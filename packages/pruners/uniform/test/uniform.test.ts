@@ -63,6 +63,6 @@ test("a released code's count holds where it leaves fewer tokens than are protec
   const kvpress = uniform({ profile: 'kvpress' })
   expect(plan(0.001, kvpress)).toMatchObject({ tokens: { perHead: 1 }, protect: { first: 0, last: 1 } })
   expect(plan(0.105, kvpress)).toMatchObject({ tokens: { perHead: 10 }, protect: { first: 2, last: 8 } })
-  expect(plan(0.2, kvpress)).toMatchObject({ tokens: { perHead: 20 }, protect: { first: 4, last: 8 } })
+  expect(plan(0.205, kvpress)).toMatchObject({ tokens: { perHead: 20 }, protect: { first: 4, last: 8 } })
   expect(() => plan(0.1, undefined)).toThrow('must keep at least 12')
 })
