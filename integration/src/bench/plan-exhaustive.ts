@@ -38,7 +38,7 @@ const model = await loadModel(flags.model, {
   ...(flags.threads !== undefined && { threads: Number(flags.threads) }),
 })
 const options: PlanOptions = {
-  budget: flags.budget as `${number}KiB`,
+  budget: flags.budget,
   context: Number(flags.context),
   judged: Number(flags.judged),
   questions: Number(flags.questions),
