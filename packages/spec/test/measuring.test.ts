@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { defineAllocator, definePruner, integer, resolve, type KvError, type ResolveOptions } from '../src/index.ts'
+import {
+  defineAllocator,
+  definePruner,
+  integer,
+  resolve,
+  type KvError,
+  type ResolveOptions,
+} from '../src/index.ts'
 import { model, prompt, window } from './resolve-support.ts'
 
 const bySum = defineAllocator({
