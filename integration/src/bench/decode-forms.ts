@@ -121,21 +121,29 @@ const same = ratioInterval(values.get('kivi, 4 bit again')!, values.get(plain(4)
 console.log(
   `${engine.table}, ${flags.threads} threads, ${queryHeads} query heads, ${kvHeads} KV heads of ${headDim} channels, ${rounds} rounds; A/A ${text(same)}${holdsOne(same) ? '' : ': not equal, so nothing here is measured'}\n`,
 )
-console.log('| form | MiB | tokens per head | CPU ms | beside | time over it at equal bytes (95 %) |')
-console.log('| --- | --- | --- | --- | --- | --- |')
+console.log(
+  '| form | MiB | tokens per head | CPU ms | beside | time over it at equal bytes (95 %) | per token |',
+)
+console.log('| --- | --- | --- | --- | --- | --- | --- |')
+const tokensOf = (name: string) => stored.find(({ form }) => form.name === name)!.tokens
 const bytesOf = (name: string) => stored.find(({ form }) => form.name === name)!.bytes
 for (const { form, bytes: own, tokens } of stored) {
   // What differs in bytes, by blocks, is taken out.
   const scale = bytesOf(form.plain) / own
   const times = values.get(form.name)!
   const [mine, theirs] = [times.map((ms) => ms * scale), values.get(form.plain)!]
-  const ratio =
-    form.plain === form.name
-      ? ''
-      : `${(median(mine) / median(theirs)).toFixed(2)} (${text(ratioInterval(mine, theirs))})`
-  console.log(
-    `| ${form.name} | ${(own / 2 ** 20).toFixed(2)} | ${tokens} | ${median(times).toFixed(2)} | ${ratio && form.plain} | ${ratio} |`,
-  )
+  const itself = form.plain === form.name
+  const ratio = median(mine) / median(theirs)
+  const cells = [
+    form.name,
+    (own / 2 ** 20).toFixed(2),
+    tokens,
+    median(times).toFixed(2),
+    itself ? '' : form.plain,
+    itself ? '' : `${ratio.toFixed(2)} (${text(ratioInterval(mine, theirs))})`,
+    itself ? '' : ((ratio * tokensOf(form.plain)) / tokens).toFixed(2),
+  ]
+  console.log(`| ${cells.join(' | ')} |`)
 }
 for (const { cache } of stored) cache.dispose()
 engine.dispose()
