@@ -30,7 +30,8 @@ async function* eventsOf(response) {
 }
 
 async function reply() {
-  running = new AbortController()
+  const own = (running = new AbortController())
+  const chat = messages
   send.textContent = 'Stop'
   const element = add('turn assistant', '')
   const started = performance.now()
@@ -42,12 +43,12 @@ async function reply() {
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({
         model,
-        messages,
+        messages: chat,
         compression: byId('compression').value,
         stream: true,
         stream_options: { include_usage: true },
       }),
-      signal: running.signal,
+      signal: own.signal,
     })
     if (!response.ok) throw new Error((await response.json()).error.message)
     for await (const event of eventsOf(response)) {
@@ -61,14 +62,15 @@ async function reply() {
   } catch (error) {
     if (error.name !== 'AbortError') {
       add('turn wrong', error.message)
-      ended = 'error'
     }
   }
-  // A message that was not answered is not sent again with the next one.
-  if (ended === 'error' && element.textContent === '') {
-    messages.pop()
+  // "New chat" has ended it.
+  if (chat !== messages) return
+  // A message that was not answered, stopped or failed, is not sent again with the next one.
+  if (ended === undefined && element.textContent === '') {
+    chat.pop()
     element.remove()
-  } else messages.push({ role: 'assistant', content: element.textContent })
+  } else chat.push({ role: 'assistant', content: element.textContent })
   if (usage) {
     const rate = (usage.completion_tokens / (performance.now() - started)) * 1000
     const kept = usage.prompt_tokens_details.cached_tokens
@@ -103,6 +105,8 @@ text.addEventListener('keydown', (event) => {
 })
 byId('reset').addEventListener('click', () => {
   running?.abort()
+  running = undefined
+  send.textContent = 'Send'
   messages = []
   turns.replaceChildren()
   text.focus()

@@ -1,12 +1,13 @@
 import type { CompressionInput, Context, Message, Model } from '@qpkv/core'
-import { expected, KvError, type KvWarning } from '@qpkv/spec'
+import { expected, KvError, type KvWarning, type SpecInput } from '@qpkv/spec'
 import { JsonGrammars, type OpenConstraint } from './grammar/json-grammars.ts'
 import { templateMessages } from './messages.ts'
 import { PrefixFiles } from './prefix-files.ts'
 import { PrefixStore, type PrefixStats } from './prefix-store.ts'
 import { readReply } from './reply.ts'
 import type { Replies, ReplyRequest } from './request.ts'
-import { forcedCall } from './tools/forced-call.ts'
+import { chooseTool } from './tools/choose-tool.ts'
+import { forcedCall, type ForcedCall } from './tools/forced-call.ts'
 import { learnToolFormat } from './tools/learn-format.ts'
 import type { ToolFormat } from './tools/tool-format.ts'
 import { templateTools, type Tool } from './tools/tool.ts'
@@ -14,6 +15,8 @@ import { templateTools, type Tool } from './tools/tool.ts'
 export interface ChatOptions {
   /** How prompts are compressed; default: not at all. */
   readonly compression?: CompressionInput
+  /** How contexts are compressed in place when others find no memory, as `whenFull` of prefill(); default: not at all. */
+  readonly whenFull?: SpecInput | string
   /** Bytes of caches kept for prompts that begin like earlier ones; default 0, which keeps none. */
   readonly prefixBytes?: number
   /** A folder for those that `prefixBytes` has no room for, and for all when the chat is disposed: they serve later processes, too. */
@@ -30,7 +33,7 @@ interface Reading {
   readonly userEnd?: number
   readonly format: ToolFormat | undefined
   /** The reply has to be a call; its beginning is in `ids`. */
-  readonly forced: { readonly begin: string; readonly schema: unknown } | undefined
+  readonly forced: ForcedCall | undefined
 }
 
 /** Tokens in which an open thought at a prompt's end is looked for. */
@@ -52,10 +55,12 @@ export class Chat {
   constructor(model: Model, options: ChatOptions = {}) {
     this.model = model
     this.options = options
-    const { prefixFolder, prefixFileBytes = PREFIX_FILE_BYTES } = options
+    const { prefixFolder, prefixFileBytes = PREFIX_FILE_BYTES, whenFull } = options
     this.prefixes = new PrefixStore(
       options.prefixBytes ?? 0,
-      prefixFolder === undefined ? undefined : new PrefixFiles(model, prefixFolder, prefixFileBytes),
+      prefixFolder === undefined
+        ? undefined
+        : new PrefixFiles(model, prefixFolder, prefixFileBytes, whenFull),
     )
     this.grammars = new JsonGrammars(model)
   }
@@ -88,13 +93,16 @@ export class Chat {
     }
     try {
       // First what can be refused at once.
-      if (schema !== undefined)
-        for (let i = 0; i < choices; i++) constraints.push(await this.grammars.constraint(schema))
-      const { prefixBytes = 0, prefixFolder } = this.options
+      for (let i = 0; i < choices; i++) {
+        if (reading.forced?.tools) constraints.push(await this.chosen(reading.ids, reading.forced.tools))
+        else if (schema !== undefined) constraints.push(await this.grammars.constraint(schema))
+      }
+      const { prefixBytes = 0, prefixFolder, whenFull = null } = this.options
       const reuse = request.reuse ?? (prefixBytes > 0 || prefixFolder !== undefined)
-      const key = JSON.stringify(request.compression ?? this.options.compression ?? null)
+      // Memory may have been short: what is kept then is what `whenFull` left.
+      const key = JSON.stringify([request.compression ?? this.options.compression ?? null, whenFull])
       const kept = reuse ? await this.prefixes.find(reading.ids, key) : undefined
-      const context = kept?.context ?? (await this.prefill(request, reading))
+      const context = kept?.context ?? (await this.prefillWithRoom(request, reading))
       contexts.push(context)
       if (kept) await context.append(reading.ids.subarray(kept.tokens), { ...(signal && { signal }) })
       if (reuse) await this.prefixes.put(reading.ids, key, context.fork())
@@ -136,8 +144,22 @@ export class Chat {
     await this.grammars.dispose()
   }
 
+  /** What is kept for later prompts gives way to this one. */
+  private async prefillWithRoom(request: ReplyRequest, reading: Reading): Promise<Context> {
+    for (;;)
+      try {
+        return await this.prefill(request, reading)
+      } catch (cause) {
+        // The engine's own error: it waited for others. What would not fit alone is refused without one.
+        const full = KvError.isInstance(cause) && cause.code === 'KV_MEMORY' && cause.cause !== undefined
+        if (!full || !(await this.prefixes.giveUpOldest())) throw cause
+      }
+  }
+
   private async prefill(request: ReplyRequest, { ids, userEnd }: Reading): Promise<Context> {
+    const { whenFull } = this.options
     const options = {
+      ...(whenFull !== undefined && { whenFull }),
       ...(userEnd !== undefined && { userEnd }),
       ...(request.signal && { signal: request.signal }),
       // A request cannot be asked twice whether it means it; docs say what a pruned context may have lost. Whoever wants a canary hears it.
@@ -193,6 +215,19 @@ export class Chat {
     const thought = openThought(tokenizer.decode([...base.ids.subarray(-TAIL)], { special: true }))
     const begin = tokenizer.encode(thought + forced.begin, { special: false, after: [...base.ids] })
     return { ...base, ids: Int32Array.from([...base.ids, ...begin]), format, forced }
+  }
+
+  /** Holds a reply to one of several calls, whose beginning is in `ids`. */
+  private async chosen(ids: Int32Array, tools: NonNullable<ForcedCall['tools']>): Promise<OpenConstraint> {
+    const { tokenizer, config } = this.model
+    const after = [...ids.subarray(-TAIL)]
+    const paths = []
+    for (const { text, schema } of tools)
+      paths.push({
+        tokens: tokenizer?.encode(text, { special: false, after }) ?? [],
+        rest: schema && (await this.grammars.constraint(schema)),
+      })
+    return chooseTool(paths, config.vocabSize)
   }
 
   /** How calls are written, where there are tools or earlier calls; the latter alone may be in a form that cannot be read. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Context, Model } from '@qpkv/core'
-import { KvError } from '@qpkv/spec'
+import type { Context, Model, OpenOptions } from '@qpkv/core'
+import { KvError, type SpecInput } from '@qpkv/spec'
 
 /** `KEY-TOKENS-IDS.context`: hashes of what has to agree and of the token ids. */
 const NAME = /^([0-9a-f]{24})-(\d+)-([0-9a-f]{24})\.context$/
@@ -15,11 +15,14 @@ export class PrefixFiles {
   private readonly folder: string
   private readonly limit: number
   private readonly model: Model
+  private readonly opening: OpenOptions
 
-  constructor(model: Model, folder: string, limitBytes: number) {
+  /** whenFull: of the contexts that are opened, see prefill(). */
+  constructor(model: Model, folder: string, limitBytes: number, whenFull?: SpecInput | string) {
     this.model = model
     this.folder = folder
     this.limit = limitBytes
+    this.opening = { onWarning: () => undefined, ...(whenFull !== undefined && { whenFull }) }
   }
 
   /** The saved context with most tokens that begins the prompt and has more than `least`; a file that is not sound is removed. */
@@ -40,7 +43,7 @@ export class PrefixFiles {
       if (hashOf(ids.subarray(0, tokens)) !== hash) continue
       const path = join(this.folder, name)
       try {
-        const context = await this.model.open(path, { onWarning: () => undefined })
+        const context = await this.model.open(path, this.opening)
         const now = new Date()
         await utimes(path, now, now).catch(() => undefined)
         return { context, tokens }

@@ -7,7 +7,6 @@ interface Entry {
   /** What else has to agree: the spec. */
   readonly key: string
   readonly context: Context
-  readonly bytes: number
 }
 
 /** What a store has done so far, and holds. */
@@ -29,7 +28,6 @@ export class PrefixStore {
   private readonly limit: number
   /** From the one used least lately on. */
   private entries: Entry[] = []
-  private bytes = 0
   private readonly counts = { hits: 0, opened: 0, misses: 0, evictions: 0 }
   private readonly files: PrefixFiles | undefined
 
@@ -40,6 +38,11 @@ export class PrefixStore {
 
   get stats(): PrefixStats {
     return { ...this.counts, bytes: this.bytes, contexts: this.entries.length }
+  }
+
+  /** As they are now: contexts may be compressed in place. */
+  private get bytes(): number {
+    return this.entries.reduce((sum, { context }) => sum + context.bytes, 0)
   }
 
   /** A fork of the context that covers most of the prompt, and how many tokens that is. */
@@ -75,15 +78,20 @@ export class PrefixStore {
       return
     }
     if (bytes > this.limit) {
-      await this.giveUp({ ids, key, context, bytes })
+      await this.giveUp({ ids, key, context })
       return
     }
-    this.entries.push({ ids, key, context, bytes })
-    this.bytes += bytes
-    while (this.bytes > this.limit) {
-      if (!this.files) this.counts.evictions++
-      await this.drop(this.entries[0] as Entry)
-    }
+    this.entries.push({ ids, key, context })
+    while (this.bytes > this.limit) await this.giveUpOldest()
+  }
+
+  /** Gives the one up that was not used for longest, for its memory; false: there is none. */
+  async giveUpOldest(): Promise<boolean> {
+    const [oldest] = this.entries
+    if (!oldest) return false
+    if (!this.files) this.counts.evictions++
+    await this.drop(oldest)
+    return true
   }
 
   async dispose(): Promise<void> {
@@ -92,7 +100,6 @@ export class PrefixStore {
 
   private async drop(entry: Entry): Promise<void> {
     this.entries = this.entries.filter((other) => other !== entry)
-    this.bytes -= entry.bytes
     await this.giveUp(entry)
   }
 

@@ -161,6 +161,48 @@ describe('kept prefixes', () => {
   })
 })
 
+describe('a chat with little memory', () => {
+  const whenFull = 'keydiff:last=16+kivi:bits=4,recent=16@25%'
+  const prompts = ['ant', 'bee', 'cow', 'dog'].map((word) => [user(`${`${word} `.repeat(700)}What is it?`)])
+  const generate = { maxTokens: 4, temperature: 0 }
+
+  /** Room for the prompt in work and about one and a half idle ones beside it. */
+  async function small(): Promise<Model> {
+    const context = await model.prefill(prompts[0]!)
+    const { prefillPeak } = model.estimate(context.tokens)
+    // With the 512 later tokens that each is granted.
+    const each = context.bytes * (1 + (512 / context.tokens) * (9 / 8))
+    const memoryLimit = model.weightBytes + prefillPeak + Math.ceil(2.4 * each)
+    await context.dispose()
+    return loadModel(modelFolder, { threads: 1, methods: registry, memoryLimit })
+  }
+
+  it('compresses idle contexts in place, in whole requests, and still goes on from them', async () => {
+    await using tight = await small()
+    const chat = new Chat(tight, { prefixBytes: 1e9, whenFull })
+    const said = []
+    for (const prompt of prompts) said.push(await text(chat, { prompt, generate }))
+    expect(tight.stats().compressedInPlace).toBeGreaterThan(0)
+    expect(chat.prefixStats).toMatchObject({ misses: 4, evictions: 0 })
+    const again = await text(chat, {
+      prompt: [...prompts[0]!, { role: 'assistant', content: said[0]!.said } as const, user('Sure?')],
+      generate,
+    })
+    expect(again.cached).toBeGreaterThan(600)
+    expect(again.said).not.toBe('')
+    await chat.dispose()
+    expect(tight.stats().bytes.granted).toBeLessThan(tight.estimate(1000).prefillPeak)
+  })
+
+  it('refuses a spec that needs the prompt again with the first request', async () => {
+    const chat = new Chat(model, { whenFull: 'snapkv+none@25%' })
+    await expect(text(chat, { prompt: prompts[0]!, generate })).rejects.toMatchObject({
+      code: 'KV_UNSUPPORTED',
+    })
+    await chat.dispose()
+  })
+})
+
 describe('prefixes in a folder', () => {
   const generate = { maxTokens: 12, temperature: 0 }
   const folders: string[] = []

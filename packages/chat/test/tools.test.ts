@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Chat, type ReplyEvent, type ReplyRequest, type Tool } from '../src/index.ts'
+import { chooseTool } from '../src/tools/choose-tool.ts'
 import { CallGate } from '../src/tools/call-gate.ts'
 import { templateMessages } from '../src/messages.ts'
 import { parseCalls } from '../src/tools/parse-calls.ts'
@@ -96,6 +97,71 @@ describe.each(Object.entries(callTemplates))('calls as the template "%s" writes 
     expect(['UTC', 'CET']).toContain((JSON.parse(call!.arguments) as { zone: string }).zone)
     expect(all.at(-1)).toMatchObject({ type: 'finish', reason: 'tool-calls' })
     expect(all.filter(({ type }) => type === 'text')).toEqual([])
+  })
+})
+
+describe.each(Object.entries(callTemplates))('a call that is required, as "%s" writes it', (name, source) => {
+  it('is one of several tools', async () => {
+    const chat = new Chat(await modelWithTemplate(source))
+    const prompt = [{ role: 'user', content: 'What time is it?' } as const]
+    // Names of which one begins the other.
+    const clocks = ['clock', 'clock_now', 'get_clock'].map((of) => ({ ...clock, name: of }))
+    for (const seed of [1, 2, 3]) {
+      const generate = { maxTokens: 120, temperature: 1.5, seed }
+      const all = await events(chat, { prompt, tools: clocks, toolChoice: 'required', generate })
+      if (freeArguments.includes(name)) continue
+      const call = all.find((event) => event.type === 'call')?.call
+      expect(clocks.map((tool) => tool.name)).toContain(call?.name)
+      expect(['UTC', 'CET']).toContain((JSON.parse(call!.arguments) as { zone: string }).zone)
+      expect(all.filter(({ type }) => type === 'text')).toEqual([])
+    }
+    await chat.dispose()
+  })
+})
+
+describe('the choice between tools', () => {
+  const bits = (mask: Int32Array | undefined) =>
+    mask && Array.from({ length: 64 }, (_, id) => id).filter((id) => (mask[id >> 5]! >> (id & 31)) & 1)
+  const after = (id: number) => {
+    const said: number[] = []
+    const mask = new Int32Array(2)
+    mask[id >> 5] = 1 << (id & 31)
+    return {
+      said,
+      allowed: () => mask,
+      accept: (token: number) => void said.push(token),
+      end: async () => undefined,
+    }
+  }
+  it('goes along the names, and then by the tool of the name', async () => {
+    const [first, second] = [after(40), after(41)]
+    const choice = chooseTool(
+      [
+        { tokens: [5, 6], rest: first },
+        { tokens: [5, 6, 7], rest: second },
+        { tokens: [33], rest: undefined },
+      ],
+      64,
+    )
+    expect(bits(await choice.allowed())).toEqual([5, 33])
+    await choice.accept(5)
+    expect(bits(await choice.allowed())).toEqual([6])
+    await choice.accept(6)
+    // The shorter name is whole: its arguments, or the longer name.
+    expect(bits(await choice.allowed())).toEqual([7, 40])
+    await choice.accept(7)
+    expect(bits(await choice.allowed())).toEqual([41])
+    await choice.accept(41)
+    expect([first.said, second.said]).toEqual([[], [41]])
+    const other = chooseTool(
+      [
+        { tokens: [5, 6], rest: first },
+        { tokens: [33], rest: undefined },
+      ],
+      64,
+    )
+    await other.accept(33)
+    expect(await other.allowed()).toBeUndefined()
   })
 })
 

@@ -1,12 +1,14 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { modelFolder } from '@qpkv/reference-model'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from './free-port.ts'
-import { startCommand } from './result-lines.ts'
+import { samplesOf, startCommand } from './result-lines.ts'
 import { run } from './run.ts'
 import { sameRecords } from './same-records.ts'
 
@@ -30,6 +32,13 @@ it('a queue without a server, or with another address, is refused with what to t
   expect((await run(args)).stderr).toMatch(/Which Redis server\?.*\n.*--redis redis:/)
   expect((await run([...args, '--redis', 'localhost'])).stderr).toMatch(/localhost is no address.*\n/)
 })
+
+/** Whether BullMQ's list of waiting parts is there, in Redis' own words. */
+async function waiting(queue: Socket): Promise<boolean> {
+  queue.write('LLEN bull:qpkv:wait\r\n')
+  const [reply] = (await once(queue, 'data')) as [Buffer]
+  return Number(reply.toString().slice(1)) >= 6
+}
 
 const hasRedis = spawnSync('sh', ['-c', 'command -v redis-server']).status === 0
 
@@ -139,5 +148,39 @@ describe.skipIf(!hasRedis)('a sweep over a Redis queue', () => {
     expect(stderr).toMatch(/no-such-model/)
     worker.kill('SIGINT')
     expect(await once(worker, 'exit')).toEqual([0, null])
+  })
+
+  it('loses nothing to parts that fail on every worker', { timeout: 180_000 }, async () => {
+    const model = file('model')
+    cpSync(modelFolder, model, { recursive: true, dereference: true })
+    const task = { bench: 'needle', options: { lengths: [256], samples: 3, keys: 2 } }
+    const two = { tasks: [task], models: ['reference', model], specs: ['none+none'] }
+    writeFileSync(file('two.json'), JSON.stringify(two))
+    const args = ['sweep', file('two.json'), '--out', file('two'), '--threads', '1']
+    const elsewhere = [...args, '--executor', 'bullmq', '--redis', redis]
+    const child = startCommand(elsewhere)
+    let said = ''
+    child.stderr?.on('data', (chunk) => (said += String(chunk)))
+    const ended = once(child, 'exit')
+    const queue = createConnection(Number(new URL(redis).port), '127.0.0.1')
+    while (!existsSync(file('two')) || !(await waiting(queue))) await setTimeout(50)
+    queue.end()
+    // The sweep has seen the model; no worker will.
+    renameSync(model, `${model} away`)
+    startWorker()
+    startWorker()
+    expect(await ended, said).toEqual([1, null])
+    expect(said).toMatch(
+      /3 parts failed 3 times: needle samples 0 to 0: .*model[\s\S]*run the same command again/,
+    )
+    const held = () =>
+      readdirSync(file('two'))
+        .filter((name) => name.endsWith('.jsonl'))
+        .map((name) => samplesOf(join(file('two'), name)).length)
+        .sort((a, b) => a - b)
+    expect(held()).toEqual([0, 3])
+    renameSync(`${model} away`, model)
+    expect(await once(startCommand(elsewhere), 'exit')).toEqual([0, null])
+    expect(held()).toEqual([3, 3])
   })
 })

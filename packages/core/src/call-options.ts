@@ -1,11 +1,12 @@
 import { expected, isPlainObject, refuseUnknown } from '@qpkv/spec'
 import type { GenerateOptions } from './generate/generate.ts'
 import type { CompressionInput } from './compression-input.ts'
-import type { AppendOptions } from './context.ts'
+import type { AppendOptions } from './append-options.ts'
 import type { EstimateOptions } from './memory/estimate-model.ts'
 import type { LoadModelOptions } from './load-model.ts'
 import type { TemplateOptions } from './model/chat-template.ts'
 import type { PrefillOptions } from './prefill-options.ts'
+import type { RecompressOptions } from './recompress/recompress-context.ts'
 import type { OpenOptions } from './saved/open-context.ts'
 import type { SaveOptions } from './saved/save-context.ts'
 
@@ -34,9 +35,15 @@ const prefill: Names<PrefillOptions & { compression: CompressionInput }> = {
   special: true,
   userEnd: true,
   element: true,
+  whenFull: true,
   onWarning: true,
 }
-const append: Names<AppendOptions> = { ...template, signal: true, allowLongPrompt: true }
+const appendLogits: Names<Omit<AppendOptions, 'compress'>> = {
+  ...template,
+  signal: true,
+  allowLongPrompt: true,
+}
+const append: Names<AppendOptions> = { ...appendLogits, compress: true }
 const tokenize: Names<TemplateOptions & { special: boolean }> = { ...template, special: true }
 const generate: Names<GenerateOptions> = {
   maxTokens: true,
@@ -78,10 +85,22 @@ const estimateModel: Names<EstimateOptions> = {
   signal: true,
 }
 
-const open: Names<OpenOptions> = { signal: true, onWarning: true }
+const open: Names<OpenOptions> = { signal: true, whenFull: true, onWarning: true }
 const save: Names<SaveOptions> = { signal: true }
+const recompress: Names<RecompressOptions> = { signal: true }
 
-const calls = { estimateModel, prefill, open, save, append, tokenize, generate, loadModel }
+const calls = {
+  estimateModel,
+  prefill,
+  open,
+  save,
+  recompress,
+  append,
+  appendLogits,
+  tokenize,
+  generate,
+  loadModel,
+}
 
 /** Throws KV_INVALID_OPTION for an option that the call does not read. */
 export function checkCallOptions(options: unknown, call: keyof typeof calls): void {

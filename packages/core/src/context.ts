@@ -1,51 +1,26 @@
 import { performance } from 'node:perf_hooks'
-import { requireRecipe, type CompressionPlan } from '@qpkv/spec'
+import { requireRecipe, type SpecInput } from '@qpkv/spec'
 import { abortedBy, endedBy, throwIfAborted } from './aborted.ts'
 import { fromNative, kvError } from './errors.ts'
 import { generate, resolveGenerate, type GenerateOptions } from './generate/generate.ts'
 import { Run } from './generate/run.ts'
-import type { TemplateOptions } from './model/chat-template.ts'
-import type { ModelParts } from './model-parts.ts'
-import type { NativeContext, NativeSampling, NativeTileExport, NativeToken } from './native/addon.ts'
-import type { TokenizedPrompt } from './prompt/tokenize-prompt.ts'
+import type { AppendOptions } from './append-options.ts'
+import type { ContextParts } from './context-parts.ts'
+import type { NativeSampling, NativeTileExport, NativeToken } from './native/addon.ts'
 import { tokenizeAppended, type Appended, type ContextEnd } from './prompt/tokenize-appended.ts'
 import { requireRoom } from './prompt/context-limit.ts'
 import { QueryAwareWarning } from './query-aware.ts'
 import { checkCallOptions } from './call-options.ts'
-import type { WarningHandler } from './warnings.ts'
+import { makeRoomForTokens } from './memory/make-room.ts'
 import { makeReport, type ContextReport } from './report.ts'
 import { heldPositions } from './held-positions.ts'
 import { saveContext, type SaveOptions } from './saved/save-context.ts'
-import type { ResolvedSpec } from './resolve-all.ts'
-
-/** How messages are rendered, and how to stop. */
-export interface AppendOptions extends TemplateOptions {
-  readonly signal?: AbortSignal
-  /** Let the context grow beyond what the model was made for; default: as its prefill was told. */
-  readonly allowLongPrompt?: boolean
-}
-
-/** What a context is made of; internal. */
-export interface ContextParts {
-  readonly model: ModelParts
-  readonly native: NativeContext
-  readonly spec: Pick<
-    ResolvedSpec,
-    'spec' | 'plan' | 'spentNominal' | 'spentBytes' | 'windowedLayers' | 'promptPasses' | 'recipe' | 'canary'
-  >
-  readonly plan: CompressionPlan
-  readonly kept: readonly (readonly number[])[]
-  /** [layers][storedHeads]: positions that prefill kept, in storage order. */
-  readonly keptPositions: readonly (readonly Int32Array[])[]
-  readonly simulatedBytes: number | undefined
-  readonly prompt: TokenizedPrompt
-  readonly prefillMs: number
-  readonly onWarning: WarningHandler | undefined
-  /** Tokens that the prefill was told to expect, at least those of the prompt. */
-  readonly expected: number
-  /** Tokens at most; Infinity where the prompt was allowed to be longer than the model was made for. */
-  readonly limit: number
-}
+import {
+  compressAppended,
+  readAppended,
+  recompressContext,
+  type RecompressOptions,
+} from './recompress/recompress-context.ts'
 
 /** State that a fork or an opened context starts from. */
 interface ContextState {
@@ -59,7 +34,7 @@ export const RECENT_IDS = 8
 
 /** A prompt's compressed cache and what came after it. One thing at a time: a second use meanwhile is KV_BUSY. */
 export class Context {
-  private readonly parts: ContextParts
+  private parts: ContextParts
   private readonly warning: QueryAwareWarning
   private recentIds: number[]
   /** Chosen, but not yet fed to the model: the next step feeds it. */
@@ -74,6 +49,7 @@ export class Context {
     this.warning = state?.warning ?? new QueryAwareWarning(parts.plan, parts.onWarning)
     this.recentIds = [...(state?.recentIds ?? parts.prompt.ids.slice(-RECENT_IDS))]
     this.pending = state?.pending
+    this.used()
   }
 
   /** Tokens so far: prompt, appended and generated. */
@@ -111,6 +87,7 @@ export class Context {
         weights: model.weights,
       },
       canary: spec.canary,
+      recompressed: this.parts.recompressed,
       prefillMs,
       promptPasses: spec.promptPasses,
       decode: this.decode,
@@ -166,8 +143,8 @@ export class Context {
   }
 
   /**
-   * Adds text, token ids, or messages that continue the conversation. They follow at the true positions and are never pruned.
-   * Cancelled in the middle, the beginning stays in the cache.
+   * Adds text, token ids, or messages that continue the conversation. They follow at the true positions, stored by the context's
+   * plan and never pruned, unless `compress` says how. Cancelled in the middle, the beginning stays in the cache, as it is then.
    * @throws KV_BUSY, KV_ABORTED, KV_TOKENIZER, KV_RECIPE, KV_PROMPT_TOO_LONG beyond the model's context; warns KV_QUERY_AWARE once where the pruner had another question in mind.
    */
   async append(input: Appended, options: AppendOptions = {}): Promise<void> {
@@ -182,15 +159,20 @@ export class Context {
       if (ids.length === 0) return
       throwIfAborted(options.signal)
       const fed = pending === undefined ? ids : Int32Array.of(pending, ...ids)
-      const before = this.parts.native.tokens
+      const { native } = this.parts
+      const before = native.tokens
+      const plan = options.compress && (await readAppended(this.parts, options.compress, fed))
       try {
+        if (plan) native.hold(true)
         await this.expecting(fed.length, () => this.appendNative(fed, options.signal))
       } finally {
+        if (plan && !this.disposing) native.hold(false)
         // A cancelled append may have fed the beginning; what is in the cache stays there.
-        const count = this.parts.native.tokens - before
+        const count = native.tokens - before
         if (count > 0) this.pending = undefined
         this.remember(fed.subarray(0, count))
       }
+      if (plan) this.parts = await compressAppended(this.parts, plan, options.signal)
     })
   }
 
@@ -200,9 +182,9 @@ export class Context {
    */
   async appendLogits(
     ids: readonly number[] | Int32Array,
-    options: AppendOptions = {},
+    options: Omit<AppendOptions, 'compress'> = {},
   ): Promise<Float32Array> {
-    checkCallOptions(options, 'append')
+    checkCallOptions(options, 'appendLogits')
     return this.exclusive('appendLogits', async () => {
       const { ids: fed } = await tokenizeAppended(ids, this.end(), options)
       requireRoom(this.parts, fed.length, this.currentTokens(), options)
@@ -241,6 +223,28 @@ export class Context {
     await this.exclusive('save', () => saveContext(this.parts, this.pending, path, options))
   }
 
+  /**
+   * Compresses the cache again, in place, from what it holds: by the spec as if the whole text so far had been its prompt. What
+   * was dropped stays away, and what was coded is coded again from its codes; later tokens are stored by the new plan. The
+   * report says what it came to. Pruners that score keys and values can do it, and h2o where the context evicts by its scores.
+   * @throws KV_UNSUPPORTED for specs that need the prompt again, KV_MEMORY, KV_BUSY, KV_ABORTED, and whatever resolving the
+   * spec throws; the context is as it was then.
+   */
+  async recompress(compression: SpecInput | string, options: RecompressOptions = {}): Promise<void> {
+    checkCallOptions(options, 'recompress')
+    await this.compressAgain(compression, options)
+  }
+
+  /** Compresses it by `whenFull`, once; false: it is busy, or has done so. For whoever needs its memory. */
+  async yieldMemory(): Promise<boolean> {
+    const { whenFull, yielded } = this.parts
+    if (this.work || this.disposing || whenFull === undefined || yielded) return false
+    // Who asks has no memory to wait for.
+    await this.compressAgain(whenFull, { patient: false })
+    this.parts = { ...this.parts, yielded: true }
+    return true
+  }
+
   /** A second context with the same content; full tiles are shared. */
   fork(): Context {
     this.requireIdle()
@@ -263,6 +267,7 @@ export class Context {
   }
 
   private async disposeNow(): Promise<void> {
+    this.parts.model.yielding.remove(this)
     this.ending.abort(kvError('KV_DISPOSED', 'The context was disposed while it was working.'))
     if (this.work) {
       this.parts.native.abort()
@@ -330,6 +335,7 @@ export class Context {
   /** Tells the engine how many tokens come, so that it grants their memory at once. */
   private async expecting<T>(tokens: number, work: () => Promise<T>): Promise<T> {
     const { native } = this.parts
+    await makeRoomForTokens(this.parts, tokens)
     native.expect(Math.max(0, tokens))
     try {
       return await work()
@@ -352,7 +358,19 @@ export class Context {
       throw fromNative(cause)
     } finally {
       this.work = undefined
+      this.used()
     }
+  }
+
+  private compressAgain(spec: SpecInput | string, how: RecompressOptions & { readonly patient?: boolean }) {
+    return this.exclusive('recompress', async () => {
+      this.parts = await recompressContext(this.parts, spec, how)
+    })
+  }
+
+  private used(): void {
+    const { model, whenFull, yielded } = this.parts
+    if (whenFull !== undefined && !yielded && !this.disposing) model.yielding.used(this)
   }
 
   private requireIdle(): void {

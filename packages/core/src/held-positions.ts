@@ -1,5 +1,5 @@
 import { expected } from '@qpkv/spec'
-import type { ContextParts } from './context.ts'
+import type { ContextParts } from './context-parts.ts'
 
 /** What positions are found from. */
 type Held = Pick<ContextParts, 'native' | 'plan' | 'keptPositions'>

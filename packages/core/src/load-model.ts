@@ -6,6 +6,7 @@ import { fromNative } from './errors.ts'
 import { readModelFile } from './gguf/model-file.ts'
 import type { DownloadPlan, DownloadProgress } from './hub/download-model.ts'
 import { findModel } from './hub/find-model.ts'
+import { YieldingContexts } from './memory/yielding-contexts.ts'
 import { availableMemory } from './memory/available-memory.ts'
 import { requireMemory } from './memory/estimate.ts'
 import { describeModel } from './model/describe-model.ts'
@@ -147,6 +148,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
       chatTemplate: source.chatTemplate,
       generation: source.generation,
       registry: resolveRegistry(options.methods),
+      yielding: new YieldingContexts(),
       memoryLimit: options.memoryLimit ?? (memoryLimit && Math.max(memoryLimit - weightsTake, 1)),
     })
   } catch (cause) {

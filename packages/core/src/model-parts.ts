@@ -1,5 +1,6 @@
 import type { ModelFacts, Registry } from '@qpkv/spec'
 import type { ChatTemplate } from './model/chat-template.ts'
+import type { YieldingContexts } from './memory/yielding-contexts.ts'
 import type { ModelConfig } from './model/config.ts'
 import type { GenerationDefaults } from './model/generation-config.ts'
 import type { Tokenizer } from './model/tokenizer.ts'
@@ -25,4 +26,5 @@ export interface ModelParts {
   readonly generation: GenerationDefaults
   readonly registry: Registry | undefined
   readonly memoryLimit: number | undefined
+  readonly yielding: YieldingContexts
 }

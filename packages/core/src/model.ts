@@ -12,7 +12,9 @@ import { checkCallOptions } from './call-options.ts'
 import type { Context } from './context.ts'
 import { fromNative, kvError } from './errors.ts'
 import { measureLayers } from './measure-layers.ts'
-import { availableMemory } from './memory/available-memory.ts'
+import { withRoom } from './memory/make-room.ts'
+import { requireWhenFull } from './recompress/require-when-full.ts'
+import { availableBytes } from './memory/available-bytes.ts'
 import { promptMemory } from './memory/prompt-memory.ts'
 import { prefillPeakBytes, requireMemory } from './memory/estimate.ts'
 import { heldBy } from './memory/held-by.ts'
@@ -149,6 +151,9 @@ export class Model {
       element,
     ).map((one, i) => withRecipe(one, inputs[i]))
     const available = this.requireMemory(tokenized.ids.length, resolved)
+    if (options.whenFull !== undefined)
+      for (const { plan } of resolved)
+        await requireWhenFull(this.parts, options.whenFull, promptFacts, element, plan)
     for (const { warnings } of resolved) for (const warning of warnings) warn(warning, options.onWarning)
     this.alive()
     const expectTokens = Math.max(tokenized.ids.length, options.expectTokens ?? 0)
@@ -164,7 +169,9 @@ export class Model {
     const started = performance.now()
     const chosen = await this.measure(tokenized, watched, promptFacts, element, available, options)
     this.alive()
-    const contexts = await runPrefill(this.parts, tokenized, chosen, memory, options, started)
+    const contexts = await withRoom(this.parts, memory, () =>
+      runPrefill(this.parts, tokenized, chosen, memory, options, started),
+    )
     return many ? contexts : (contexts[0] as Context)
   }
 
@@ -234,7 +241,7 @@ export class Model {
   open(path: string, options: OpenOptions = {}): Promise<Context> {
     const parts = this.alive()
     checkCallOptions(options, 'open')
-    return openContext(parts, path, this.availableBytes(), options)
+    return openContext(parts, path, availableBytes(parts), options)
   }
 
   /** Logits of every position, [tokens, vocab] in float32: for checks against other implementations. */
@@ -266,6 +273,18 @@ export class Model {
     }
   }
 
+  /**
+   * Whether contexts could be compressed in place by this spec when memory is short, see `whenFull` of prefill().
+   * @throws KV_UNSUPPORTED for a spec that needs the prompt again, KV_INVALID_SPEC.
+   */
+  async checkWhenFull(whenFull: SpecInput | string): Promise<void> {
+    const { config, facts, registry, precision } = this.alive()
+    const prompt = { tokens: config.contextTokens }
+    const element = precision === 'f32' ? 'f32' : 'bf16'
+    const [full] = resolveAll([{}], registry, facts, prompt, element)
+    if (full) await requireWhenFull(this.parts, whenFull, prompt, element, full.plan)
+  }
+
   /** The model by content, as recipes name it. */
   identify(): Promise<RecipeModel> {
     this.identity ??= identifyModel(this.alive().folder, this.parts.weights.mode)
@@ -274,7 +293,8 @@ export class Model {
 
   /** What the engine has to do now and has done so far; waits for nothing. */
   stats(): ModelStats {
-    return makeStats(this.alive().native.stats(), this.weightBytes)
+    const { native, yielding } = this.alive()
+    return makeStats(native.stats(), native.weightBytes, yielding.count)
   }
 
   /**
@@ -331,7 +351,7 @@ export class Model {
   /** Whether it would fit if nothing else ran; what does not fit beside the others waits. Gives back the bytes that there are. */
   private requireMemory(tokens: number, resolved: readonly ResolvedSpec[]): number {
     const { config } = this.parts
-    const limit = this.availableBytes()
+    const limit = availableBytes(this.parts)
     requireMemory(
       `A prefill of ${tokens} tokens`,
       {
@@ -342,14 +362,6 @@ export class Model {
       'Use a shorter prompt, fewer specs at once, or a smaller budget.',
     )
     return limit
-  }
-
-  /** Bytes that there are beside the weights, if nothing else runs. */
-  private availableBytes(): number {
-    const { memoryLimit, native } = this.parts
-    return memoryLimit === undefined
-      ? availableMemory() + native.stats().grantedBytes
-      : memoryLimit - this.weightBytes
   }
 
   private alive(): ModelParts {

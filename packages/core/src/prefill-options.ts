@@ -1,5 +1,6 @@
 import type { TemplateOptions } from './model/chat-template.ts'
 import type { LayerView } from './layer-view.ts'
+import type { SpecInput } from '@qpkv/spec'
 import type { WarningHandler } from './warnings.ts'
 
 /** How far a prefill is. */
@@ -36,6 +37,11 @@ export interface PrefillOptions extends TemplateOptions {
   readonly userEnd?: number
   /** What 16 bit means in the cache; default bf16, f32 in the float32 mode. */
   readonly element?: 'bf16' | 'f16'
+  /**
+   * Exact until memory is short: when another prompt, reply or saved context finds no room, the context is compressed in place by
+   * this spec, if it is idle then and those used less lately did not suffice. Its forks do the same. See `recompress()`.
+   */
+  readonly whenFull?: SpecInput | string
   /** Receives warnings (KV_QUERY_AWARE, KV_NO_BUDGET, KV_EQUAL_SHARES) instead of process.emitWarning. */
   readonly onWarning?: WarningHandler
 }

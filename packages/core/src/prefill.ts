@@ -71,6 +71,7 @@ export async function runPrefill(
         prompt,
         prefillMs,
         onWarning: options.onWarning,
+        ...(options.whenFull !== undefined && { whenFull: options.whenFull }),
         expected,
         limit: contextLimit(parts.config, expected, options.allowLongPrompt === true),
       })

@@ -1,3 +1,4 @@
+import type { Recompressed } from './recompress/recompress-context.ts'
 import {
   fullCache,
   nominalBits,
@@ -61,6 +62,8 @@ export interface ContextReport {
   }
   /** Where one was asked for. */
   readonly canary?: CanaryReport
+  /** Every time that the context was compressed again; the figures above are those of the last, its text being the prompt. */
+  readonly recompressed?: readonly Recompressed[]
   readonly timings: {
     readonly prefillMs: number
     /** Prompt tokens per second, both passes together; they may have served several specs. */
@@ -87,6 +90,7 @@ export interface ReportFacts {
   readonly windowedLayers: readonly number[]
   readonly engine: ContextReport['engine']
   readonly canary: CanaryReport | undefined
+  readonly recompressed: readonly Recompressed[] | undefined
   readonly prefillMs: number
   readonly promptPasses: 1 | 2
   readonly decode: { readonly ms: number; readonly tokens: number }
@@ -143,6 +147,7 @@ export function makeReport(facts: ReportFacts): ContextReport {
     spentBytes: facts.spentBytes,
     engine: facts.engine,
     ...(facts.canary && { canary: facts.canary }),
+    ...(facts.recompressed && { recompressed: facts.recompressed }),
     timings: {
       prefillMs: facts.prefillMs,
       prefillTokensPerSecond: perSecond(plan.promptTokens, facts.prefillMs),

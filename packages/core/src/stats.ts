@@ -10,6 +10,8 @@ export interface ModelStats {
   readonly steps: number
   /** Tokens so far: of prompts, and those that contexts took afterwards, generated ones included. */
   readonly tokens: { readonly prompt: number; readonly later: number }
+  /** Contexts that were compressed in place because others needed their memory (`whenFull`). */
+  readonly compressedInPlace: number
   readonly bytes: {
     readonly weights: number
     /** Granted to prompts and contexts: caches, what they may grow by, work and scratch. */
@@ -19,10 +21,11 @@ export interface ModelStats {
   }
 }
 
-export const makeStats = (stats: NativeStats, weights: number): ModelStats => ({
+export const makeStats = (stats: NativeStats, weights: number, compressedInPlace: number): ModelStats => ({
   queue: { prompts: stats.prompts, contexts: stats.streams, waitingForMemory: stats.blocked },
   batch: stats.batch,
   steps: stats.steps,
   tokens: { prompt: Math.floor(stats.promptTokens), later: stats.stepTokens },
+  compressedInPlace,
   bytes: { weights, granted: stats.grantedBytes, limit: stats.limitBytes },
 })

@@ -50,6 +50,11 @@ export class Metrics {
     this.gauge('qpkv_prefix_hits', 'Prompts that went on from a kept context', () => chat.prefixStats.hits)
     this.gauge('qpkv_prefix_opened', 'Of these, those that came from a file', () => chat.prefixStats.opened)
     this.gauge('qpkv_prefix_misses', 'Prompts that asked for one in vain', () => chat.prefixStats.misses)
+    this.gauge(
+      'qpkv_compressed_in_place',
+      'Idle contexts that were compressed because others needed their memory',
+      () => chat.model.stats().compressedInPlace,
+    )
     this.gauge('qpkv_prefix_evictions', 'Kept contexts given up for room', () => chat.prefixStats.evictions)
     const bytes = new Gauge({
       name: 'qpkv_cache_bytes',

@@ -1,6 +1,6 @@
 import type { Model } from '@qpkv/core'
 import type { CompressionInput } from '@qpkv/core'
-import { expected, isPlainObject, refuseUnknown } from '@qpkv/spec'
+import { expected, isPlainObject, refuseUnknown, type SpecInput } from '@qpkv/spec'
 
 /** How a server runs. */
 export interface ServerOptions {
@@ -35,19 +35,24 @@ export interface ServerOptions {
   readonly prefixFolder?: string
   /** Bytes of that folder; default 8 GiB. */
   readonly prefixFileBytes?: number
+  /**
+   * How idle contexts are compressed in place when a request finds no memory, such as `l2norm+kivi:bits=4@25%`; until then
+   * they stay as `compression` left them. Default: requests wait, and end with an error where nothing is freed.
+   */
+  readonly whenFull?: SpecInput | string
   /** A folder of a page served at `/`, for examples; default: none. Files are read once, at the start. */
   readonly page?: string
 }
 
 export type ResolvedOptions = Required<
-  Omit<ServerOptions, 'compression' | 'apiKey' | 'page' | 'prefixFolder'>
+  Omit<ServerOptions, 'compression' | 'apiKey' | 'page' | 'prefixFolder' | 'whenFull'>
 > &
-  Pick<ServerOptions, 'compression' | 'apiKey' | 'page' | 'prefixFolder'>
+  Pick<ServerOptions, 'compression' | 'apiKey' | 'page' | 'prefixFolder' | 'whenFull'>
 
 const NAMES = {
   model: true, modelName: true, compression: true, host: true, port: true, apiKey: true, corsOrigins: true, concurrent: true,
   queue: true, maxBodyBytes: true, maxPromptTokens: true, maxTokens: true, timeoutMs: true, prefixBytes: true, prefixFolder: true,
-  prefixFileBytes: true, page: true,
+  prefixFileBytes: true, whenFull: true, page: true,
 } satisfies Record<keyof ServerOptions, true> // prettier-ignore
 
 /** Options filled in and checked. @throws KV_INVALID_OPTION */

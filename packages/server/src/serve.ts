@@ -26,13 +26,15 @@ export interface RunningServer {
  */
 export async function serve(given: ServerOptions): Promise<RunningServer> {
   const options = resolveOptions(given)
-  const { model, host, prefixBytes, prefixFolder, prefixFileBytes, compression } = options
+  const { model, host, prefixBytes, prefixFolder, prefixFileBytes, compression, whenFull } = options
+  if (whenFull !== undefined) await model.checkWhenFull(whenFull)
   const page = readPage(options.page)
   const chat = new Chat(model, {
     prefixBytes,
     prefixFileBytes,
     ...(prefixFolder !== undefined && { prefixFolder }),
     ...(compression !== undefined && { compression }),
+    ...(whenFull !== undefined && { whenFull }),
   })
   const gate = new Gate(options.concurrent, options.queue)
   const stopped = new AbortController()

@@ -1,7 +1,9 @@
 // pnpm bench:server [--file FILE.gguf] [--requests 200] [--connections 16] [--tokens 32] [--rounds 3] [--threads 2] [--compress SPEC]:
 // `qpkv serve` beside node-llama-cpp behind an equally small server: the same file, the same prompts, in turn, each in a process of its own.
-// Then ours alone: time to the first token with and without a kept prefix.
-import { cpus, loadavg } from 'node:os'
+// Then ours alone: time to the first token without a prefix, with one kept in memory, and with one saved by an earlier process.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { modelFile } from '../../real-model/model-file.ts'
@@ -117,17 +119,35 @@ try {
   for (const server of servers) await server.stop()
 }
 
-const keeping = await startOurs(settings, ['--keep-prefixes', '1GiB'])
-try {
-  await ask(keeping.url, 'Hello', 2)
-  const fresh: number[] = []
-  const kept: number[] = []
-  for (let round = 0; round < rounds; round++) {
-    const document = prompts(7000 + 20 * round, 16).join('\n')
-    fresh.push((await ask(keeping.url, `${document}\nOne.`, 4)).firstMs)
-    kept.push((await ask(keeping.url, `${document}\nOne.`, 4)).firstMs)
+// A document of its own per round: read afresh, gone on from in memory, and by the next process from a file.
+const folderOfPrefixes = mkdtempSync(join(tmpdir(), 'qpkv-prefixes-'))
+const keep = ['--keep-prefixes', '1GiB', '--prefix-cache', folderOfPrefixes]
+const question = (round: number) => `${prompts(7000 + 20 * round, 16).join('\n')}\nOne.`
+const firsts = { freshMs: [] as number[], keptPrefixMs: [] as number[], savedPrefixMs: [] as number[] }
+const asked = async (flags: readonly string[], work: (server: Server) => Promise<void>) => {
+  const server = await startOurs(settings, flags)
+  try {
+    await ask(server.url, 'Hello', 2)
+    await work(server)
+  } finally {
+    await server.stop()
   }
-  row('first token of a long prompt', { freshMs: median(fresh), keptPrefixMs: median(kept) })
+}
+try {
+  await asked(keep, async ({ url }) => {
+    for (let round = 0; round < rounds; round++) {
+      firsts.freshMs.push((await ask(url, question(round), 4)).firstMs)
+      firsts.keptPrefixMs.push((await ask(url, question(round), 4)).firstMs)
+    }
+  })
+  await asked(keep, async ({ url }) => {
+    for (let round = 0; round < rounds; round++)
+      firsts.savedPrefixMs.push((await ask(url, question(round), 4)).firstMs)
+  })
+  row(
+    'first token of a long prompt',
+    Object.fromEntries(Object.entries(firsts).map(([name, list]) => [name, median(list)])),
+  )
 } finally {
-  await keeping.stop()
+  rmSync(folderOfPrefixes, { recursive: true, force: true })
 }

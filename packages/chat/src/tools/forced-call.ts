@@ -2,11 +2,15 @@ import { callId } from './parse-calls.ts'
 import { ID, type ToolFormat } from './tool-format.ts'
 import type { Tool, ToolChoice } from './tool.ts'
 
+type Schema = Readonly<Record<string, unknown>>
+
 /** A reply that has to be a call: how it begins, and by which schema it goes on. */
 export interface ForcedCall {
   readonly begin: string
   /** Undefined: nothing beyond the beginning is enforced. */
-  readonly schema: Readonly<Record<string, unknown>> | undefined
+  readonly schema: Schema | undefined
+  /** Of several tools, where a call is no object that a schema describes: the name with what stands behind it, then the schema. */
+  readonly tools?: readonly { readonly text: string; readonly schema: Schema | undefined }[]
 }
 
 /** Undefined where the model is free. */
@@ -18,19 +22,21 @@ export function forcedCall(
   if (choice === 'auto' || choice === 'none') return undefined
   const opening = format.opening.replaceAll(ID, callId())
   const wanted = choice === 'required' ? tools : tools.filter(({ name }) => name === choice.name)
-  const [only] = wanted
   if (format.kind === 'object') {
     const schemas = wanted.map((tool) => callSchema(format, tool))
     return { begin: opening, schema: schemas.length === 1 ? schemas[0] : { anyOf: schemas } }
   }
-  if (!only || wanted.length > 1) return { begin: opening, schema: undefined }
-  if (format.kind === 'named')
-    return {
-      begin: opening + only.name + format.middle.replaceAll(ID, callId()),
-      schema: parametersOf(only),
-    }
-  const first = format.first.slice(0, format.first.length - format.before.length)
-  return { begin: opening + only.name + first, schema: undefined }
+  const each = wanted.map((tool) =>
+    format.kind === 'named'
+      ? { text: tool.name + format.middle.replaceAll(ID, callId()), schema: parametersOf(tool) }
+      : {
+          text: tool.name + format.first.slice(0, format.first.length - format.before.length),
+          schema: undefined,
+        },
+  )
+  const [only] = each
+  if (only && each.length === 1) return { begin: opening + only.text, schema: only.schema }
+  return { begin: opening, schema: undefined, tools: each }
 }
 
 const parametersOf = ({ parameters = { type: 'object' } }: Tool) => parameters

@@ -1,5 +1,5 @@
 import { serve } from '@qpkv/server'
-import { budgetBytes, printSpec } from '@qpkv/spec'
+import { budgetBytes, parseSpec, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import {
@@ -28,6 +28,8 @@ interface ServeFlags extends ModelFlags, CompressionFlags {
   readonly keepPrefixes?: string
   readonly prefixCache?: string
   readonly prefixCacheBytes?: string
+  readonly memory?: string
+  readonly whenFull?: string
 }
 
 /** `qpkv serve`: a model behind HTTP in OpenAI's format. */
@@ -62,6 +64,11 @@ export function addServe(program: Command, io: Io): void {
       'a folder for caches beyond these, and for all of them at the end: the next server goes on from them',
     )
     .option('--prefix-cache-bytes <SIZE>', 'bytes of that folder (default: 8GiB)')
+    .option('--memory <SIZE>', 'what weights and caches may take together (default: what this machine has)')
+    .option(
+      '--when-full <SPEC>',
+      'how idle contexts are compressed in place when a request finds no memory, such as l2norm+kivi:bits=4@25% (default: requests wait)',
+    )
   addCanaryOption(addCompressionOptions(addModelOptions(command))).action(async (flags: ServeFlags) => {
     await runServer(flags, io)
   })
@@ -83,7 +90,9 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
     )
   const prefixBytes = readBytes('--keep-prefixes', flags.keepPrefixes)
   const prefixFileBytes = readBytes('--prefix-cache-bytes', flags.prefixCacheBytes)
-  await using model = await openModel(flags, io)
+  const memoryLimit = readBytes('--memory', flags.memory)
+  const whenFull = flags.whenFull === undefined ? undefined : parseSpec(flags.whenFull)
+  await using model = await openModel(flags, io, memoryLimit)
   const server = await serve({
     model,
     modelName: flags.name ?? name,
@@ -97,6 +106,7 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
     ...(prefixBytes !== undefined && { prefixBytes }),
     ...(flags.prefixCache !== undefined && { prefixFolder: flags.prefixCache }),
     ...(prefixFileBytes !== undefined && { prefixFileBytes }),
+    ...(whenFull !== undefined && { whenFull }),
     ...(flags.maxPromptTokens !== undefined && { maxPromptTokens: flags.maxPromptTokens }),
     ...(apiKey && { apiKey }),
     ...(flags.cors && { corsOrigins: flags.cors }),

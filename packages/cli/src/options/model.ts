@@ -37,8 +37,8 @@ export const addModelOptions = (command: Command): Command =>
     )
     .option('--weights <mode>', 'auto (default) and stored lose nothing; int8 and int4 round the matrices')
 
-/** Loads the model that the flags name. */
-export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {
+/** Loads the model that the flags name. memoryLimit: bytes for weights and caches, see loadModel(). */
+export async function openModel(flags: ModelFlags, io: Io, memoryLimit?: number): Promise<Model> {
   const methods = await readRegistry(flags.use)
   const status = new StatusLine(io.stderr)
   try {
@@ -49,6 +49,7 @@ export async function openModel(flags: ModelFlags, io: Io): Promise<Model> {
       ...(flags.table !== undefined && { table: flags.table }),
       ...(flags.precision !== undefined && { precision: flags.precision }),
       ...(flags.weights !== undefined && { weights: flags.weights }),
+      ...(memoryLimit !== undefined && { memoryLimit }),
       signal: io.signal,
       onProgress: (progress) => {
         if (progress.stage === 'plan') {

@@ -4,6 +4,7 @@
 
 #include "binding/convert.h"
 #include "binding/objects.h"
+#include "binding/read_plan.h"
 #include "binding/sampling.h"
 
 namespace qpkv {
@@ -73,9 +74,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     const int layer = info[0].As<Napi::Number>().Int32Value();
     if (layer < 0 || layer >= static_cast<int>(context->layer_count()))
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such layer.");
-    const Napi::Array heads = info[1].As<Napi::Array>();
-    std::vector<std::vector<int32_t>> kept;
-    for (uint32_t i = 0; i < heads.Length(); ++i) kept.push_back(Ints(heads.Get(i)));
+    std::vector<std::vector<int32_t>> kept = IntLists(info[1]);
     if (static_cast<int>(kept.size()) !=
         context->layer(static_cast<size_t>(layer)).shape().stored_heads())
       throw MakeError(info.Env(), "KV_INVALID_OPTION",
@@ -93,6 +92,64 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
 
   Napi::Value Append(const Napi::CallbackInfo& info) { return Feed(info, false); }
   Napi::Value AppendAll(const Napi::CallbackInfo& info) { return Feed(info, true); }
+
+  Napi::Value Recompress(const Napi::CallbackInfo& info) {
+    // A reference of its own: a getter of the plan could dispose of this object.
+    const std::shared_ptr<Context> context = Held(info);
+    const Napi::Object from = info[0].As<Napi::Object>();
+    Recompression::Request request;
+    request.plan =
+        ReadPlan(from.Get("plan").As<Napi::Object>(), context->model().engine->statistics);
+    if (Has(from, "first")) request.first = IntOf(from, "first");
+    if (Has(from, "taken")) request.taken = IntOf(from, "taken");
+    if (Has(from, "store"))
+      request.store =
+          ReadPlan(from.Get("store").As<Napi::Object>(), context->model().engine->statistics);
+    const Napi::Array layers = from.Get("held").As<Napi::Array>();
+    for (uint32_t l = 0; l < layers.Length(); ++l) request.held.push_back(IntLists(layers.Get(l)));
+    request.held_of = IntOf(from, "heldOf");
+    request.running = Ints(from.Get("running"));
+    request.memory = ReadContextMemory(from.Get("memory").As<Napi::Object>());
+    request.patient = !Has(from, "patient") || from.Get("patient").ToBoolean().Value();
+    request.work = BytesOf(from, "work");
+    CheckHeld(info.Env(), *context, request);
+    auto mark = Mark(info);
+    context->abort.store(false);
+    return Guarded(info.Env(), [&] {
+      auto job = std::make_unique<RecompressionJob>(
+          std::make_shared<Recompression>(context, std::move(request)));
+      const RecompressionJob* running = job.get();  // lives until its promise has a value
+      return context_.runtime().Submit(info.Env(), std::move(job), std::move(mark),
+                                       [running](Napi::Env env) -> Napi::Value {
+                                         const auto& kept = running->recompression().kept();
+                                         Napi::Array all = Napi::Array::New(env, kept.size());
+                                         for (uint32_t l = 0; l < kept.size(); ++l)
+                                           all.Set(l, KeptArrays(env, kept[l]));
+                                         return all;
+                                       });
+    });
+  }
+
+  Napi::Value Segments(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    Context& context = *Held(info);
+    Napi::Array layers = Napi::Array::New(info.Env(), context.layer_count());
+    for (uint32_t l = 0; l < context.layer_count(); ++l) {
+      const KvLayer& layer = context.layer(l);
+      std::vector<std::vector<int32_t>> heads;
+      for (int head = 0; head < layer.shape().stored_heads(); ++head)
+        heads.push_back(layer.SegmentCounts(head, Tensor::kKey));
+      layers.Set(l, KeptArrays(info.Env(), heads));
+    }
+    return layers;
+  }
+
+  void Hold(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    Context& context = *Held(info);
+    for (size_t l = 0; l < context.layer_count(); ++l)
+      context.layer(l).Hold(info[0].ToBoolean().Value());
+  }
 
   Napi::Value Fork(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
@@ -148,6 +205,34 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     return MarkBusy(info.Env(), Held(info), "context");
   }
 
+  static std::vector<std::vector<int32_t>> IntLists(const Napi::Value& value) {
+    const Napi::Array from = value.As<Napi::Array>();
+    std::vector<std::vector<int32_t>> lists;
+    for (uint32_t i = 0; i < from.Length(); ++i) lists.push_back(Ints(from.Get(i)));
+    return lists;
+  }
+
+  // Lists of kept positions that belong to what the context holds.
+  static void CheckHeld(Napi::Env env, Context& context, const Recompression::Request& request) {
+    bool fits = request.held.size() == context.layer_count() &&
+                request.running.size() == context.layer_count() && request.held_of >= 0;
+    for (size_t l = 0; fits && l < request.held.size(); ++l) {
+      const KvLayer& layer = context.layer(l);
+      fits = static_cast<int>(request.held[l].size()) == layer.shape().stored_heads() &&
+             (request.running[l] == 0 || layer.by_score());
+      for (int head = 0; fits && head < layer.shape().stored_heads(); ++head) {
+        const std::vector<int32_t> all =
+            layer.Positions(head, request.held[l][head], request.held_of);
+        fits = static_cast<int>(all.size()) == layer.store().tokens(head) &&
+               std::all_of(all.begin(), all.end(),
+                           [&](int32_t at) { return at >= -1 && at < context.tokens(); });
+      }
+    }
+    if (!fits)
+      throw MakeError(env, "KV_INVALID_OPTION",
+                      "The kept positions are not those of what the context holds.");
+  }
+
   Napi::Value Feed(const Napi::CallbackInfo& info, bool all) {
     // A reference of its own: a getter of the sampling could dispose of this object.
     const std::shared_ptr<Context> context = Held(info);
@@ -194,6 +279,9 @@ Napi::Function DefineContext(Napi::Env env) {
        ContextObject::InstanceMethod<&ContextObject::Append>("append"),
        ContextObject::InstanceMethod<&ContextObject::AppendAll>("appendAll"),
        ContextObject::InstanceMethod<&ContextObject::Expect>("expect"),
+       ContextObject::InstanceMethod<&ContextObject::Recompress>("recompress"),
+       ContextObject::InstanceMethod<&ContextObject::Segments>("segments"),
+       ContextObject::InstanceMethod<&ContextObject::Hold>("hold"),
        ContextObject::InstanceMethod<&ContextObject::Fork>("fork"),
        ContextObject::InstanceMethod<&ContextObject::Export>("export"),
        ContextObject::InstanceMethod<&ContextObject::Scramble>("scramble"),

@@ -1,6 +1,7 @@
 // See convert.h.
 #include "binding/convert.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "binding/runtime.h"
@@ -134,6 +135,15 @@ Element ElementOf(const std::string& name) {
 
 Precision PrecisionOf(const Napi::Object& object) {
   return TextOf(object, "precision") == "f32" ? Precision::kF32 : Precision::kBf16;
+}
+
+size_t BytesOf(const Napi::Object& from, const char* name) {
+  const double bytes = NumberOf(from, name);
+  return bytes > 0 ? static_cast<size_t>(std::min(bytes, double{1ull << 52})) : 0;
+}
+
+ContextMemory ReadContextMemory(const Napi::Object& from) {
+  return {BytesOf(from, "cache"), BytesOf(from, "perToken"), IntOf(from, "growthTokens")};
 }
 
 }  // namespace qpkv

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/kv_layer.h"
+#include "engine/memory_ledger.h"
 
 namespace qpkv {
 
@@ -24,9 +25,13 @@ std::vector<uint8_t> Bytes(const Napi::Value& value);
 
 int IntOf(const Napi::Object& object, const char* name);
 double NumberOf(const Napi::Object& object, const char* name);
+// At least 0.
+size_t BytesOf(const Napi::Object& object, const char* name);
 std::string TextOf(const Napi::Object& object, const char* name);
 bool Has(const Napi::Object& object, const char* name);  // and not undefined
 Element ElementOf(const std::string& name);
 Precision PrecisionOf(const Napi::Object& object);
+// NativeContextMemory of addon.ts.
+ContextMemory ReadContextMemory(const Napi::Object& from);
 
 }  // namespace qpkv

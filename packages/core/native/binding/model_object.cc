@@ -8,15 +8,6 @@
 namespace qpkv {
 namespace {
 
-size_t BytesOf(const Napi::Object& from, const char* name) {
-  const double bytes = NumberOf(from, name);
-  return bytes > 0 ? static_cast<size_t>(std::min(bytes, double{1ull << 52})) : 0;
-}
-
-ContextMemory ReadContextMemory(const Napi::Object& from) {
-  return {BytesOf(from, "cache"), BytesOf(from, "perToken"), IntOf(from, "growthTokens")};
-}
-
 PromptMemory ReadMemory(const Napi::Object& from, size_t plans) {
   PromptMemory memory;
   memory.scratch = BytesOf(from, "scratch");

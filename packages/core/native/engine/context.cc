@@ -137,6 +137,13 @@ void Context::Publish() {
   facts_ = std::move(facts);
 }
 
+void Context::Renew(Grant lent, const ContextMemory& memory) {
+  Publish();
+  const PartBytes bytes = Facts().bytes;
+  growth_.Renew(std::move(lent), tokens_,
+                static_cast<size_t>(static_cast<long long>(bytes.planned) + bytes.grown), memory);
+}
+
 ContextFacts Context::Facts() const {
   std::lock_guard<std::mutex> lock(facts_mutex_);
   return facts_;

@@ -50,6 +50,12 @@ class Context : public Sequence {
   bool Admit(int rows) { return growth_.Admit(tokens_, rows); }
   void Expect(int tokens) { growth_.Expect(tokens_, tokens); }
 
+  // What a recompression puts in a layer's place, and what it says when all are there; `lent`: the
+  // memory that it had, beside what was granted before.
+  void Replace(int layer, std::unique_ptr<KvLayer> with) { cache_.Replace(layer, std::move(with)); }
+  void Renew(Grant lent, const ContextMemory& memory);
+  size_t granted() const { return growth_.granted(); }
+
   int tokens() const { return tokens_; }
   const std::vector<int32_t>& ids() const { return ids_; }  // not while a step runs
   ContextFacts Facts() const;  // as of the last step; never waits for a step
@@ -80,7 +86,7 @@ class Context : public Sequence {
   std::vector<int32_t> ids_;        // of all tokens
   Buffer counts_;                   // int32 [vocab]: of each token in ids_; empty until wanted
   std::atomic<int> tokens_{0};
-  Growth growth_;
+  mutable Growth growth_;           // a fork shares what was granted
   mutable std::mutex facts_mutex_;  // held for a copy only
   ContextFacts facts_;
 };

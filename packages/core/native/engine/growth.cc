@@ -1,6 +1,8 @@
 // See growth.h.
 #include "engine/growth.h"
 
+#include <algorithm>
+
 namespace qpkv {
 
 using Lock = std::lock_guard<std::mutex>;
@@ -12,11 +14,36 @@ void Growth::Begin(Grant grant, size_t per_token, int until) {
   until_ = until;
 }
 
-void Growth::BeginFork(const Growth& of, int tokens, size_t copied) {
+void Growth::BeginFork(Growth& of, int tokens, size_t copied) {
   const Lock lock(of.mutex_);
+  const size_t room = of.per_token_ * static_cast<size_t>(std::max(of.until_ - tokens, 0));
+  if (of.grant_.bytes() > room)
+    of.shared_.push_back(std::make_shared<Grant>(of.grant_.Split(of.grant_.bytes() - room)));
+  shared_ = of.shared_;
   per_token_ = of.per_token_;
   copied_ = copied;
   until_ = tokens;
+}
+
+size_t Growth::granted() const {
+  const Lock lock(mutex_);
+  size_t bytes = grant_.bytes();
+  for (const auto& shared : shared_)
+    if (shared.use_count() == 1) bytes += shared->bytes();
+  return bytes;
+}
+
+void Growth::Renew(Grant lent, int tokens, size_t cache, const ContextMemory& memory) {
+  const Lock lock(mutex_);
+  per_token_ = memory.per_token;
+  until_ = tokens + memory.growth_tokens;
+  copied_ = 0;
+  grant_.Join(std::move(lent));
+  for (const auto& shared : shared_)
+    if (shared.use_count() == 1) grant_.Join(std::move(*shared));
+  shared_.clear();
+  const size_t needed = cache + per_token_ * static_cast<size_t>(memory.growth_tokens);
+  if (grant_.bytes() > needed) grant_.Drop(grant_.bytes() - needed);
 }
 
 bool Growth::Admit(int tokens, int rows) {

@@ -8,6 +8,7 @@
 #include "engine/job.h"
 #include "engine/opening.h"
 #include "engine/prefill.h"
+#include "engine/recompression.h"
 
 namespace qpkv {
 
@@ -119,6 +120,35 @@ class PrefillJob : public Job {
   const std::function<void(int layer)> progress_;
   bool compressing_ = false;
   int plan_ = 0;  // that compresses next
+};
+
+// A context that is compressed again, unit by unit. Once layers are stored it goes to its end.
+class RecompressionJob : public Job {
+ public:
+  explicit RecompressionJob(std::shared_ptr<Recompression> recompression)
+      : recompression_(std::move(recompression)) {}
+
+  const Recompression& recompression() const { return *recompression_; }
+
+  bool cancelled() const override {
+    return (!recompression_->storing() && context().abort.load()) || recompression_->GivesUp();
+  }
+  Error Cancelled() const override {
+    if (!context().abort.exchange(false)) return NoMemory();
+    return Error("KV_ABORTED", "The recompression was cancelled; the context is as it was.");
+  }
+  bool Admit() override { return recompression_->Admit(); }
+  bool OthersAtWork(int blocked) const override { return context().model().memory->open > blocked; }
+  Error NoMemory() const override {
+    return NotGranted("A recompression", *context().model().memory);
+  }
+  void Run() override { recompression_->RunUnit(); }
+  bool done() const override { return recompression_->done(); }
+
+ private:
+  Context& context() const { return recompression_->context(); }
+
+  const std::shared_ptr<Recompression> recompression_;
 };
 
 // Anything else, done at once: a function.

@@ -18,6 +18,7 @@ class KvCache {
   int layers() const { return static_cast<int>(layers_.size()); }
   KvLayer& layer(int index) { return *layers_[index]; }
   const KvLayer& layer(int index) const { return *layers_[index]; }
+  void Replace(int index, std::unique_ptr<KvLayer> with) { layers_[index] = std::move(with); }
   PartBytes Bytes() const {
     PartBytes sum;
     for (const auto& layer : layers_) {

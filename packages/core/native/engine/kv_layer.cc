@@ -31,7 +31,13 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
         bytes += RunBytes(tensor, static_cast<int>(i), counts[i]);
     }
   if (bytes > 0) store_.Reserve(bytes);
-  if (store_.formats().Form(Tensor::kKey).center) Center(kept, exact);
+  if (store_.formats().Form(Tensor::kKey).center) {
+    if (exact.taken == 0)
+      Center(kept, exact);
+    else
+      engine_->ops.Copy(engine_->stream, store_.OpenMeans(), exact.from->store().means(),
+                        store_.MeanBytes());
+  }
   std::vector<PackItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head)
     BuildHead(head, kept[head], exact, &items);
@@ -39,7 +45,29 @@ KvLayer::KvLayer(std::shared_ptr<Engine> engine, std::shared_ptr<const LayerPlan
     engine_->ops.Pack(engine_->stream, {OnHost<const PackItem>(items.data()),
                                         static_cast<int>(items.size()), shape_.head_dim});
   planned_ = store_.bytes();
+  for (int head = 0; head < shape_.stored_heads() && exact.taken > 0; ++head)
+    for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) {
+      // What is taken over may lie in smaller parts than the plan counts.
+      const std::vector<int32_t> counts = SegmentCounts(head, tensor);
+      for (int i = 0; i < exact.taken; ++i) planned_ += RunBytes(tensor, i, counts[i]);
+      for (const StoredPart& part : store_.list(head, tensor).parts)
+        if (part.segment < exact.taken) planned_ -= part.block->bytes;
+    }
   OpenQueries();
+}
+
+// The first segments of another layer, part by part.
+void KvLayer::TakeSegments(int head, const ExactTokens& exact) {
+  for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) {
+    const PartList& list = exact.from->store().list(head, tensor);
+    const size_t end = list.EndOf(exact.taken - 1);
+    for (size_t i = 0; i < end; ++i) {
+      const StoredPart& part = list.parts[i];
+      const StoredPart& copy = store_.Open(head, tensor, i, part.segment, part.part_tokens);
+      engine_->ops.Copy(engine_->stream, copy.block->data, part.block->data, part.block->bytes);
+      store_.Extend(head, tensor, i, part.tokens);
+    }
+  }
 }
 
 void KvLayer::OpenQueries() {
@@ -63,9 +91,9 @@ void KvLayer::Center(const std::vector<std::vector<int32_t>>& kept, const ExactT
   float* means = store_.OpenMeans();
   std::vector<MeanItem> items;
   for (int head = 0; head < shape_.stored_heads(); ++head) {
-    const std::vector<int32_t>& positions = kept[head];
-    items.push_back({RowsOf(head, Tensor::kKey, exact), OnHost(positions.data()),
-                     static_cast<int>(positions.size()),
+    const std::vector<int32_t>& rows = (exact.rows ? *exact.rows : kept)[head];
+    items.push_back({HeadOf(head, Tensor::kKey, exact), OnHost(rows.data()),
+                     static_cast<int>(rows.size()),
                      means + static_cast<size_t>(head) * shape_.head_dim});
   }
   engine_->ops.MeanTokens(engine_->stream, {OnHost<const MeanItem>(items.data()),
@@ -73,7 +101,7 @@ void KvLayer::Center(const std::vector<std::vector<int32_t>>& kept, const ExactT
 }
 
 // [.., headDim] exact rows of one stored head.
-const float* KvLayer::RowsOf(int head, Tensor tensor, const ExactTokens& exact) const {
+const float* KvLayer::HeadOf(int head, Tensor tensor, const ExactTokens& exact) const {
   const int source = exact.per_stored_head ? head : shape_.SourceHead(head);
   return (tensor == Tensor::kKey ? exact.keys : exact.values) +
          static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
@@ -103,9 +131,12 @@ void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactT
   const size_t at = static_cast<size_t>(head);
   const std::vector<int> keys = SegmentTokens(*plan_, Tensor::kKey, total, at),
                          values = SegmentTokens(*plan_, Tensor::kValue, total, at);
-  const int32_t *next_key = kept.data(), *next_value = kept.data();
+  const std::vector<int32_t>& rows = exact.rows ? (*exact.rows)[at] : kept;
+  const int32_t *next_key = rows.data(), *next_value = rows.data();
+  if (exact.taken > 0) TakeSegments(head, exact);
   for (size_t i = 0; i < keys.size(); ++i) {
-    BuildRun(head, static_cast<int>(i), next_key, keys[i], next_value, values[i], exact, items);
+    if (i >= static_cast<size_t>(exact.taken))
+      BuildRun(head, static_cast<int>(i), next_key, keys[i], next_value, values[i], exact, items);
     next_key += keys[i];
     next_value += values[i];
   }
@@ -113,21 +144,21 @@ void KvLayer::BuildHead(int head, const std::vector<int32_t>& kept, const ExactT
 
 // The tokens of one segment, tile by tile: the key part and the value part of a tile lie behind one
 // another.
-void KvLayer::BuildRun(int head, int segment, const int32_t* kept_keys, int keys,
-                       const int32_t* kept_values, int values, const ExactTokens& exact,
+void KvLayer::BuildRun(int head, int segment, const int32_t* key_rows, int keys,
+                       const int32_t* value_rows, int values, const ExactTokens& exact,
                        std::vector<PackItem>* items) {
   if (segment < 0) return;
   for (int done = 0; done < std::max(keys, values); done += kTileTokens) {
     if (done < keys)
-      BuildPart(head, Tensor::kKey, segment, kept_keys + done, std::min(kTileTokens, keys - done),
+      BuildPart(head, Tensor::kKey, segment, key_rows + done, std::min(kTileTokens, keys - done),
                 exact, items);
     if (done < values)
-      BuildPart(head, Tensor::kValue, segment, kept_values + done,
+      BuildPart(head, Tensor::kValue, segment, value_rows + done,
                 std::min(kTileTokens, values - done), exact, items);
   }
 }
 
-void KvLayer::BuildPart(int head, Tensor tensor, int segment, const int32_t* kept, int tokens,
+void KvLayer::BuildPart(int head, Tensor tensor, int segment, const int32_t* rows, int tokens,
                         const ExactTokens& exact, std::vector<PackItem>* items) {
   // Exact parts are laid out in whole blocks, so that later tokens find the free slots.
   const bool whole = store_.formats().Get(tensor, segment).bits == 16;
@@ -138,11 +169,11 @@ void KvLayer::BuildPart(int head, Tensor tensor, int segment, const int32_t* kep
   PackItem item{};
   item.shape = store_.ShapeOf(tensor, part);
   item.out = part.block->data;
-  item.source = RowsOf(head, tensor, exact);
+  item.source = HeadOf(head, tensor, exact);
   item.transform = store_.TransformOf(tensor);
   if (item.transform.means != nullptr)
     item.transform.means += static_cast<size_t>(head) * shape_.head_dim;
-  item.index = OnHost(kept);
+  item.index = OnHost(rows);
   if (store_.needs(tensor).positions)
     item.positions = OnHost(tokens_[head].stored_positions(part.first));
   item.tokens = tokens;
@@ -247,6 +278,7 @@ void KvLayer::PackSurvivors(Requantizer* requantizer) {
 }
 
 bool KvLayer::CodeOldTokens(Requantizer* requantizer) {
+  if (held_) return false;
   return qpkv::CodeOldTokens(*plan_, tokens_, &store_, requantizer);
 }
 
@@ -258,6 +290,28 @@ std::vector<int32_t> KvLayer::KeptPositions(int head) const {
   for (size_t i = 0; i < from.positions.size(); ++i)
     if (from.valid.empty() || from.valid[i]) kept.push_back(from.positions[i]);
   return kept;
+}
+
+std::vector<int32_t> KvLayer::Positions(int head, const std::vector<int32_t>& kept,
+                                        int kept_of) const {
+  const HeadTokens& from = tokens_[head];
+  std::vector<int32_t> all = track_positions_ ? from.positions : kept;
+  for (int later = kept_of; !track_positions_ && later < next_position_; ++later)
+    all.push_back(later);
+  for (size_t i = 0; i < from.valid.size(); ++i)
+    if (!from.valid[i]) all[i] = -1;
+  return all;
+}
+
+std::vector<int32_t> KvLayer::SegmentCounts(int head, Tensor tensor) const {
+  std::vector<int32_t> counts(plan_->segments.size(), 0);
+  for (const StoredPart& part : store_.list(head, tensor).parts)
+    counts[part.segment] += part.tokens;
+  return counts;
+}
+
+std::vector<float> KvLayer::Values(int head, Tensor tensor) const {
+  return ReadValues(*engine_, store_, head, tensor);
 }
 
 PartBytes KvLayer::Bytes() const {

@@ -31,6 +31,12 @@ struct ExactTokens {
   const float* values = nullptr;
   int capacity = 0;
   bool per_stored_head = false;  // the first dimension counts stored heads
+  // [storedHeads][..] rows of the kept tokens, in their order; null: rows are positions.
+  const std::vector<std::vector<int32_t>>* rows = nullptr;
+  // A layer whose first `taken` segments are copied as they lie, codes and all: the plan has the
+  // same ones, each with as many tokens. Null: none is.
+  const class KvLayer* from = nullptr;
+  int taken = 0;
 };
 
 // See NativeBytes in addon.ts.
@@ -82,6 +88,17 @@ class KvLayer {
   int kept_tokens(int head) const;
   // In storage order; only where positions are tracked.
   std::vector<int32_t> KeptPositions(int head) const;
+  // Of all tokens of a head in storage order, evicted ones -1. kept: those of the first `kept_of`
+  // tokens of the text, in storage order, where the layer does not track positions.
+  std::vector<int32_t> Positions(int head, const std::vector<int32_t>& kept, int kept_of) const;
+  // [tokens of the head, headDim] in storage order, as they read.
+  std::vector<float> Values(int head, Tensor tensor) const;
+  // [segments] tokens of a head.
+  std::vector<int32_t> SegmentCounts(int head, Tensor tensor) const;
+  // While it is held, tokens that leave `recent` by the plan's rule stay there.
+  void Hold(bool held) { held_ = held; }
+  // [heads][tokens] with eviction by score, in storage order.
+  std::vector<std::vector<float>> RunningScores() const { return running_.Scores(tokens_); }
   // Of the next token: in the text, and what RoPE rotates it by.
   int next_position() const { return next_position_; }
   int next_index() const { return CachePositions(*plan_) ? next_index_ : next_position_; }
@@ -102,13 +119,13 @@ class KvLayer {
   int evicted_stride() const;  // of each head, at most
   void BuildHead(int head, const std::vector<int32_t>& kept, const ExactTokens& exact,
                  std::vector<PackItem>* items);
-  void BuildRun(int head, int segment, const int32_t* kept_keys, int keys,
-                const int32_t* kept_values, int values, const ExactTokens& exact,
-                std::vector<PackItem>* items);
-  void BuildPart(int head, Tensor tensor, int segment, const int32_t* kept, int tokens,
+  void BuildRun(int head, int segment, const int32_t* key_rows, int keys, const int32_t* value_rows,
+                int values, const ExactTokens& exact, std::vector<PackItem>* items);
+  void BuildPart(int head, Tensor tensor, int segment, const int32_t* rows, int tokens,
                  const ExactTokens& exact, std::vector<PackItem>* items);
+  void TakeSegments(int head, const ExactTokens& exact);
   void Center(const std::vector<std::vector<int32_t>>& kept, const ExactTokens& exact);
-  const float* RowsOf(int head, Tensor tensor, const ExactTokens& exact) const;
+  const float* HeadOf(int head, Tensor tensor, const ExactTokens& exact) const;
   size_t RunBytes(Tensor tensor, int segment, int tokens) const;
 
   std::shared_ptr<Engine> engine_;
@@ -117,6 +134,7 @@ class KvLayer {
   RopeTable rope_;
   Segments segments_;
   bool track_positions_;
+  bool held_ = false;
   PartStore store_;
   std::vector<HeadTokens> tokens_;       // [heads]
   RunningState running_;                 // with eviction by running scores

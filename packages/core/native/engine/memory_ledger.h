@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace qpkv {
@@ -74,6 +75,7 @@ class Grant {
     if (bytes > 0) ledger_->Give(bytes);
     bytes_ -= bytes;
   }
+  void Join(Grant other) { bytes_ += std::exchange(other.bytes_, 0); }
   // A part of it, at most all.
   Grant Split(size_t bytes) {
     Grant part(ledger_);

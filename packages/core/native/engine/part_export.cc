@@ -107,6 +107,28 @@ std::vector<PartExport> ExportParts(Engine& engine, const PartStore& store, int 
   return all;
 }
 
+std::vector<float> ReadValues(Engine& engine, const PartStore& store, int head, Tensor tensor) {
+  const PartList& list = store.list(head, tensor);
+  const size_t dim = static_cast<size_t>(store.head_dim());
+  const ReadBack<float> values(engine, static_cast<size_t>(list.tokens) * dim);
+  std::vector<UnpackItem> items;
+  for (const StoredPart& part : list.parts) {
+    UnpackItem item{};
+    item.shape = store.ShapeOf(tensor, part);
+    item.part = part.block->data;
+    item.tokens = part.tokens;
+    item.values = values.data() + static_cast<size_t>(part.first) * dim;
+    if (part.tokens > 0) items.push_back(item);
+  }
+  if (!items.empty())
+    engine.ops.Unpack(engine.stream, {OnHost<const UnpackItem>(items.data()),
+                                      static_cast<int>(items.size()), store.head_dim()});
+  std::vector<float> out = values.Take();
+  RestoreValues(store.formats().Form(tensor), MeansOf(engine, store, head, tensor),
+                store.head_dim(), &out);
+  return out;
+}
+
 void ScrambleParts(Engine& engine, uint64_t seed, const std::vector<HeadTokens>& tokens,
                    PartStore* store) {
   Xoshiro256 random(seed);

@@ -21,6 +21,9 @@ struct PartExport {
 std::vector<PartExport> ExportParts(Engine& engine, const PartStore& store, int head, Tensor tensor,
                                     const HeadTokens& tokens);
 
+// Of all tokens of a head: [tokens, headDim] in storage order, as they read.
+std::vector<float> ReadValues(Engine& engine, const PartStore& store, int head, Tensor tensor);
+
 // Packed parts take noise instead of what they held.
 void ScrambleParts(Engine& engine, uint64_t seed, const std::vector<HeadTokens>& tokens,
                    PartStore* store);

@@ -143,6 +143,20 @@ void AssignTiers(Engine& engine, const LayerPlan& plan, const SelectionInput& in
   }
 }
 
+// Takes out what was chosen and is not there, then assigns tiers to the rest.
+void Arrange(Engine& engine, const LayerPlan& plan, const SelectionInput& input,
+             const Candidates& at, std::vector<std::vector<int32_t>>* kept) {
+  for (size_t head = 0; input.held != nullptr && head < kept->size(); ++head) {
+    const std::vector<int32_t>& held = (*input.held)[head];
+    std::vector<int32_t>& tokens = (*kept)[head];
+    tokens.erase(
+        std::remove_if(tokens.begin(), tokens.end(),
+                       [&](int32_t t) { return !std::binary_search(held.begin(), held.end(), t); }),
+        tokens.end());
+  }
+  AssignTiers(engine, plan, input, at, kept);
+}
+
 // Nothing observed: all scores are equal, and ties go to the lower position.
 Buffer EqualScores(Engine& engine, const SelectionInput& input) {
   const size_t bytes = sizeof(float) * static_cast<size_t>(input.heads) * input.tokens;
@@ -227,7 +241,7 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     std::vector<int32_t> all;
     for (int t = at.begin; t < input.tokens; ++t) all.push_back(t);
     result.kept.assign(static_cast<size_t>(input.heads), all);
-    AssignTiers(engine, plan, input, at, &result.kept);
+    Arrange(engine, plan, input, at, &result.kept);
     return result;
   }
   const int reserved = at.first + at.last + static_cast<int>(at.fixed.size());
@@ -247,7 +261,7 @@ Selection SelectTokens(Engine& engine, const LayerPlan& plan, const SelectionInp
     keep = SharedSlots(engine, plan, args, input.layer, 0, reserved);
   args.keep = static_cast<const int32_t*>(keep.data());
   result.kept = Choose(engine, plan, args, input.layer);
-  AssignTiers(engine, plan, input, at, &result.kept);
+  Arrange(engine, plan, input, at, &result.kept);
   return result;
 }
 
@@ -344,7 +358,7 @@ std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(
     ClampSlots(engine, heads, tokens - at[i].begin - ReservedOf(at[i]), slots);
     own.keep = slots;
     kept[pool[i]] = Choose(engine, *plan, own, input.layer);
-    AssignTiers(engine, *plan, input, at[i], &kept[pool[i]]);
+    Arrange(engine, *plan, input, at[i], &kept[pool[i]]);
   }
   return kept;
 }

@@ -19,6 +19,8 @@ struct SelectionInput {
   int window = 0;  // sliding window: only what the next query can see is a candidate
   int layer = -1;  // for messages
   bool want_scores = false;
+  // [heads] positions that there are, ascending; null: all. Others are chosen last, and dropped.
+  const std::vector<std::vector<int32_t>>* held = nullptr;
 };
 
 // A layer of a plan whose layers share slots.

@@ -54,6 +54,28 @@ QPKV_TEST(GrowthAsksForLess) {
   Expect("a fork's own copies are counted", !fork.Admit(613, 8) && fork.Admit(613, 7));
 }
 
+// What forks share stays granted until the last of them is gone, or stores its own.
+QPKV_TEST(GrowthIsSharedWithForks) {
+  const auto ledger = std::make_shared<MemoryLedger>();
+  ledger->set_limit(2000);
+  auto grant = [&](size_t bytes) {
+    Grant made(ledger);
+    made.Add(bytes);
+    return made;
+  };
+  auto first = std::make_unique<Growth>(ledger, 100);
+  first->Begin(grant(1000 + 20), 2, 110);  // 1000 for 100 tokens, 20 for ten more
+  Growth fork(ledger, 0);
+  fork.BeginFork(*first, 100, 50);
+  Expect("a fork takes nothing", ledger->granted() == 1020);
+  Expect("what is shared is nobody's", fork.granted() == 0 && first->granted() == 20);
+  first.reset();
+  Expect("the fork holds what is there", ledger->granted() == 1000 && fork.granted() == 1000);
+  fork.Renew(grant(100), 100, 300, {300, 1, 40});
+  Expect("stored again it takes what it needs", ledger->granted() == 340);
+  Expect("and grows by the new rule", fork.Admit(100, 40) && ledger->granted() == 340);
+}
+
 QPKV_TEST(SchedulerAdmitsInOrder) {
   const auto model = TinyModel(EngineTables().front(), 1);
   const int vocab = model->description.vocab, layers = model->description.layers;

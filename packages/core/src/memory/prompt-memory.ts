@@ -21,7 +21,7 @@ interface Request {
 }
 
 /** Bytes that later tokens take at most: they come in exactly, whatever becomes of them. */
-const bytesPerToken = (plan: CompressionPlan, facts: ModelFacts, elementBytes: number): number =>
+export const bytesPerToken = (plan: CompressionPlan, facts: ModelFacts, elementBytes: number): number =>
   Math.ceil(facts.layers * storedHeads(plan.heads, facts) * facts.headDim * 2 * elementBytes * PIECES)
 
 /** What a context asks for that is not prefilled: its cache, and what it may grow by as far as that fits. */

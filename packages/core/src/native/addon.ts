@@ -312,6 +312,33 @@ export interface NativeContext {
   state(): Promise<{ ids: Int32Array; logits: Float32Array; random: Uint8Array }>
   /** One layer as bytes, with the positions that prefill kept of it per stored head. */
   saveLayer(layer: number, kept: readonly Int32Array[]): Promise<Uint8Array>
+  /**
+   * Compresses what it holds again by another plan, of a text of all its tokens, layer by layer. The steps before the first
+   * layer is stored can be aborted and change nothing. Returns the positions kept, [layers][stored heads] in storage order.
+   */
+  recompress(request: {
+    plan: CompressionPlan
+    /** Tokens before it stay, and `plan` is for the text from there on; default 0. */
+    first?: number
+    /** How all of it is stored then; default: by `plan`. */
+    store?: CompressionPlan
+    /** Segments of `store`, the first ones, that are the present plan's and stay as they lie; default 0. */
+    taken?: number
+    /** [layers][stored heads]: positions that the present plan kept of the first `heldOf` tokens, in storage order. */
+    held: readonly (readonly Int32Array[])[]
+    heldOf: number
+    /** [layers], 1: the running scores stand for those of the plan. */
+    running: Int32Array
+    memory: NativeContextMemory
+    /** Bytes beside the caches while it runs. */
+    work: number
+    /** False: rejects with KV_MEMORY where it would wait for memory. */
+    patient?: boolean
+  }): Promise<Int32Array[][]>
+  /** Tokens in each segment of the plan, [layers][stored heads]. */
+  segments(): Int32Array[][]
+  /** While held, later tokens stay as exact as they came, whatever the plan says of them. */
+  hold(held: boolean): void
   /** How many tokens will come next: memory for them is asked for at once. 0: no more for now. */
   expect(tokens: number): void
   fork(): NativeContext

@@ -1,9 +1,10 @@
-import { finalPlan, KvError } from '@qpkv/spec'
+import { finalPlan, KvError, type SpecInput } from '@qpkv/spec'
 import { crc32 } from 'node:zlib'
 import { throwIfAborted } from '../aborted.ts'
 import { Context, RECENT_IDS } from '../context.ts'
 import { fromNative, kvError } from '../errors.ts'
 import { contextMemory } from '../memory/prompt-memory.ts'
+import { makeRoom } from '../memory/make-room.ts'
 import { requireMemory } from '../memory/estimate.ts'
 import type { ModelParts } from '../model-parts.ts'
 import { contextLimit } from '../prompt/context-limit.ts'
@@ -15,6 +16,8 @@ import { checkHeader, type SavedHeader } from './saved-header.ts'
 /** How a saved context is opened. */
 export interface OpenOptions {
   readonly signal?: AbortSignal
+  /** As for prefill(). */
+  readonly whenFull?: SpecInput | string
   /** Receives warnings (KV_QUERY_AWARE) instead of process.emitWarning. */
   readonly onWarning?: WarningHandler
 }
@@ -42,7 +45,7 @@ async function readContext(
   parts: ModelParts,
   file: ContextFileReader,
   available: number,
-  { signal, onWarning }: OpenOptions,
+  { signal, onWarning, whenFull }: OpenOptions,
 ): Promise<Context> {
   throwIfAborted(signal)
   requireModel(parts, file.header)
@@ -59,6 +62,7 @@ async function readContext(
     expected: header.expected,
     available,
   })
+  await makeRoom(parts, memory)
   const opening = parts.native.startOpening(header.plan, ids, header.expected, memory)
   const stop = () => {
     opening.abort()
@@ -76,6 +80,7 @@ async function readContext(
         ...contextFacts(parts, header, keptPositions),
         native,
         onWarning,
+        ...(whenFull !== undefined && { whenFull }),
         prompt: { ...header.prompt, ids: ids.subarray(0, header.plan.promptTokens) },
       },
       { recentIds: header.ids.slice(-RECENT_IDS), pending: header.pending },
@@ -105,6 +110,7 @@ function contextFacts(parts: ModelParts, header: SavedHeader, keptPositions: Int
     kept,
     keptPositions,
     simulatedBytes,
+    ...(header.recompressed && { recompressed: header.recompressed }),
     prefillMs,
     expected,
     limit: contextLimit(parts.config, expected, header.unlimited),

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { throwIfAborted } from '../aborted.ts'
 import { kvError } from '../errors.ts'
-import type { ContextParts } from '../context.ts'
+import type { ContextParts } from '../context-parts.ts'
 import { ContextFileWriter } from './context-file.ts'
 import { CONTEXT_FILE_VERSION, type Place, type SavedHeader } from './saved-header.ts'
 
@@ -71,6 +71,7 @@ const facts = ({ spec, prompt, ...parts }: ContextParts) => ({
   ...(parts.simulatedBytes !== undefined && { simulatedBytes: parts.simulatedBytes }),
   ...(spec.recipe && { recipe: spec.recipe }),
   ...(spec.canary && { canary: spec.canary }),
+  ...(parts.recompressed && { recompressed: parts.recompressed }),
   prompt: { chat: prompt.chat, ...(prompt.userEnd !== undefined && { userEnd: prompt.userEnd }) },
   prefillMs: parts.prefillMs,
   expected: parts.expected,

@@ -10,6 +10,7 @@ import {
 } from '@qpkv/spec'
 import type { CanaryReport } from '../canary/canary-report.ts'
 import type { ModelPrecision } from '../native/addon.ts'
+import type { Recompressed } from '../recompress/recompress-context.ts'
 import type { WeightsMode } from '../weights/weights-mode.ts'
 import { refuse } from './refuse.ts'
 
@@ -47,6 +48,7 @@ export interface SavedHeader {
   readonly recipe?: Recipe
   /** For reports. */
   readonly canary?: CanaryReport
+  readonly recompressed?: readonly Recompressed[]
   readonly prompt: { readonly chat: boolean; readonly userEnd?: number }
   readonly prefillMs: number
   /** Tokens that the prefill was told to expect. */
@@ -92,6 +94,7 @@ export function checkHeader(value: unknown, facts: ModelFacts & { readonly vocab
   const plan = checkPlan(header.plan, facts)
   at(plan.promptTokens <= ids.length, 'plan.promptTokens')
   at(header.canary === undefined || isPlainObject(header.canary), 'canary')
+  at(header.recompressed === undefined || Array.isArray(header.recompressed), 'recompressed')
   const recipe = header.recipe && loadRecipe(header.recipe)
   return { ...header, plan, spec: checkSpec(header.spec), ...(recipe && { recipe }) }
 }

@@ -10,6 +10,7 @@ import {
 } from '@qpkv/spec'
 import { onTestFinished } from 'vitest'
 import { modelFacts } from '../../src/model/model-facts.ts'
+import { YieldingContexts } from '../../src/memory/yielding-contexts.ts'
 import { Model } from '../../src/model.ts'
 import type { ModelParts } from '../../src/model-parts.ts'
 import { loadChatTemplate } from '../../src/model/chat-template.ts'
@@ -103,6 +104,7 @@ export async function fakeModel(
     generation: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, stopTokens: [3701] },
     registry: options.methods && createRegistry(options.methods),
     memoryLimit: options.memoryLimit,
+    yielding: new YieldingContexts(),
   }
   const model = new Model(parts)
   onTestFinished(() => model.dispose())
@@ -193,6 +195,9 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
     appendAll: () => Promise.reject(new Error('fake')),
     state: () => Promise.reject(new Error('fake')),
     saveLayer: () => Promise.reject(new Error('fake')),
+    recompress: () => Promise.reject(new Error('fake')),
+    segments: () => [],
+    hold: () => undefined,
     expect: () => undefined,
     fork: () => fakeContext([...ids], plan, log),
     export: () => ({ tokens: 0, key: [], value: [] }),
