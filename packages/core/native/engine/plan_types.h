@@ -109,20 +109,20 @@ struct ScoreEviction {
   std::shared_ptr<const ScoreNode> by{};
   // Tokens that gather before some leave.
   int every{};
+  // Tokens per stored head that decode keeps.
+  int capacity{};
   // `anew`: `by` is measured again each time tokens leave, over what the cache holds in the order
   // of positions, by the newest queries; at least as many tokens gather as queries observe. Left
   // out: the scores run on.
   std::optional<Measure> measure{};
-  // Tokens per stored head that decode keeps.
-  int capacity{};
 };
 constexpr std::array<const char*, 1> NamesOf(ScoreEviction::Measure) { return {"anew"}; }
 template <class Visit>
 void Fields(Visit& visit, ScoreEviction& it) {
   visit("by", it.by);
   visit("every", it.every);
-  visit("measure", it.measure);
   visit("capacity", it.capacity);
+  visit("measure", it.measure);
 }
 
 // `fifo`: the oldest token behind the first protected ones leaves. By score: when `every` tokens

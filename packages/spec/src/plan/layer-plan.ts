@@ -119,13 +119,13 @@ export interface ScoreEviction {
   readonly by: ScoreNode
   /** Tokens that gather before some leave. */
   readonly every: Integer
+  /** Tokens per stored head that decode keeps. */
+  readonly capacity: Integer
   /**
    * `anew`: `by` is measured again each time tokens leave, over what the cache holds in the order of positions, by the newest
    * queries; at least as many tokens gather as queries observe. Left out: the scores run on.
    */
   readonly measure?: 'anew'
-  /** Tokens per stored head that decode keeps. */
-  readonly capacity: Integer
 }
 
 /** What holds for the keys of a layer in every segment. */
