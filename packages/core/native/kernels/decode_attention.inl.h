@@ -6,15 +6,12 @@
 #pragma once
 #include "base/stream.h"
 #include "kernels/decode_attention_keys.inl.h"
+#include "kernels/decode_attention_runs.inl.h"
 #include "kernels/decode_attention_values.inl.h"
 #include "kernels/soft_cap.inl.h"
 
 namespace qpkv {
 namespace {
-
-// Tokens of a run: a sixteenth of a long head, so that many threads find work and a run still
-// amortizes its start.
-QPKV_INLINE int RunTokens(int tokens) { return MinInt(MaxInt(tokens / 16, 512), 4096); }
 
 // One stored head of an item: `rows` query rows, those of one query head behind those of another.
 struct HeadWork {
@@ -54,39 +51,6 @@ QPKV_INLINE int SeenEnd(const HeadWork& w, int row) {
   return w.head->tokens - w.item->rows + row % w.item->rows + 1;
 }
 
-struct Run {
-  int work, key_begin, key_end, value_begin, value_end, first, tokens;
-  float* out;      // [rows, dim padded to 16], not normalized
-  float* largest;  // [rows] largest logit
-  float* sum;      // [rows] of exponentials
-};
-
-// Calls use(run) for the runs of one head, in order.
-template <class Use>
-QPKV_INLINE void ForRuns(const HeadView& head, int work, const Use& use) {
-  Run run{};
-  run.work = work;
-  const int least = RunTokens(head.tokens);
-  int keys = 0, values = 0, key_tokens = 0, value_tokens = 0;
-  while (keys < head.key_parts || values < head.value_parts) {
-    if (values == head.value_parts || (keys < head.key_parts && key_tokens <= value_tokens)) {
-      key_tokens += TokensOf(head.keys, head.key_parts, keys++, head.tokens);
-    } else {
-      value_tokens += TokensOf(head.values, head.value_parts, values++, head.tokens);
-    }
-    const bool end = keys == head.key_parts && values == head.value_parts;
-    const int tokens = key_tokens - run.first;
-    if (key_tokens != value_tokens || tokens == 0 || (tokens < least && !end)) continue;
-    run.key_end = keys;
-    run.value_end = values;
-    run.tokens = tokens;
-    use(run);
-    run.key_begin = keys;
-    run.value_begin = values;
-    run.first = key_tokens;
-  }
-}
-
 // Whether the bf16 pair kernels read this format: exact bf16 and all codes. Other exact types would
 // lose bits.
 QPKV_INLINE bool TakesPairs(const TensorFormat& format, Precision precision, Tensor tensor) {
@@ -115,7 +79,8 @@ static void CapLogits(float cap, int tokens, const UnitScratch& s) {
 
 // Logits that do not count become -infinity: slots whose valid bit is cleared, and tokens that a
 // row does not see.
-static void HideTokens(const HeadWork& w, const Run& run, const UnitScratch& s, int dim) {
+static void HideTokens(const HeadWork& w, const Run& run, int first_row, const UnitScratch& s,
+                       int dim) {
   const HeadView& head = *w.head;
   const float hidden = -__builtin_inff();
   int first = 0;
@@ -131,8 +96,8 @@ static void HideTokens(const HeadWork& w, const Run& run, const UnitScratch& s, 
   }
   for (int r = 0; r < s.rows; ++r) {
     float* logits = s.logits + r * s.logits_stride;
-    const int begin = MinInt(FirstSeen(w, r) - run.first, run.tokens);
-    const int end = MaxInt(SeenEnd(w, r) - run.first, 0);
+    const int begin = MinInt(FirstSeen(w, first_row + r) - run.first, run.tokens);
+    const int end = MaxInt(SeenEnd(w, first_row + r) - run.first, 0);
     for (int t = 0; t < begin; ++t) logits[t] = hidden;
     for (int t = end; t < run.tokens; ++t) logits[t] = hidden;
   }
@@ -140,9 +105,11 @@ static void HideTokens(const HeadWork& w, const Run& run, const UnitScratch& s, 
 
 // Logits of one row (to base 2) become exponentials against the run's largest; zeros follow up to
 // the padded length.
+template <bool kFast>
 static void Exponentials(float* logits, int tokens, float* largest, float* sum) {
   const int padded = static_cast<int>(RoundUp(tokens, 16));
   for (int t = tokens; t < padded; ++t) logits[t] = -__builtin_inff();
+  for (int t = padded; t < static_cast<int>(LogitsStride(tokens)); ++t) logits[t] = 0;
   F32x16 best = Set(-__builtin_inff());
   for (int t = 0; t < padded; t += 16) best = Max(Load(logits + t), best);
   float most = ReduceMax(best);
@@ -150,7 +117,8 @@ static void Exponentials(float* logits, int tokens, float* largest, float* sum) 
   if (most == -__builtin_inff()) most = 0;  // nothing visible here
   F32x16 total = Zero();
   for (int t = 0; t < padded; t += 16) {
-    const F32x16 p = Exp2(Sub(Load(logits + t), Set(most)));
+    const F32x16 x = Sub(Load(logits + t), Set(most));
+    const F32x16 p = kFast ? Exp2Fast(x) : Exp2Down(x);
     Store(logits + t, p);
     total = Add(total, p);
   }
@@ -163,7 +131,7 @@ static void TransformQueries(const DecodeAttentionArgs& a, const HeadWork& w, co
                              bool before) {
   const Transform& keys = w.item->key_transform;
   const float* means = KeyMeansOf(w, a.dim);
-  for (int r = 0; r < w.rows && !before; ++r) {
+  for (int r = 0; r < s.rows && !before; ++r) {
     float* q = s.q + r * s.q_stride;
     s.row_means[r] = 0;
     for (int c = 0; means && c < a.dim; ++c) s.row_means[r] += q[c] * means[c];
@@ -173,13 +141,18 @@ static void TransformQueries(const DecodeAttentionArgs& a, const HeadWork& w, co
   }
 }
 
+// Rows of a unit that are worked on together: their logits stay in the second-level cache.
+constexpr int kUnitRows = 64;
+
+// The rows [first_row, first_row + s.rows) of one run.
 static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Run& run,
-                       UnitScratch s, float* mass_rows, size_t mass_stride) {
+                       const ReadingOrder& order, int first_row, UnitScratch s, float* mass_rows,
+                       size_t mass_stride) {
   const HeadView& head = *w.head;
   const float factor = a.scale * 1.44269504f;
-  for (int r = 0; r < w.rows; ++r) {
+  for (int r = 0; r < s.rows; ++r) {
     float* q = s.q + r * s.q_stride;
-    const float* from = QueryOf(w, r, a.dim);
+    const float* from = QueryOf(w, first_row + r, a.dim);
     for (int c = 0; c < a.dim; ++c) q[c] = from[c] * factor;
     for (int c = a.dim; c < static_cast<int>(s.q_stride); ++c) q[c] = 0;
   }
@@ -190,46 +163,47 @@ static void ComputeRun(const DecodeAttentionArgs& a, const HeadWork& w, const Ru
   if (!w.item->key_transform.none()) TransformQueries(a, w, s, before);
   const RopeRotation rope = {w.item->inv_freq, w.item->rope_scale, w.item->rotary_dim};
   int first = 0;
+  TileView keys{}, values{};
   for (int i = run.key_begin; i < run.key_end; ++i) {
     const Part& part = head.keys[i];
     const int tokens = TokensOf(head.keys, head.key_parts, i, head.tokens);
     if (tokens == 0) continue;
     const TensorFormat& format = w.item->key_formats[part.segment];
-    const TileView v =
-        ViewOf(Tensor::kKey, part.data, &format, tokens, part.part_tokens, a.dim, w.item->needs);
-    const uint8_t* next = i + 1 < run.key_end               ? head.keys[i + 1].data
-                          : run.value_begin < run.value_end ? head.values[run.value_begin].data
-                                                            : nullptr;
+    MoveView(Tensor::kKey, part, &format, tokens, a.dim, w.item->needs, &keys);
+    const uint8_t* next = order.Ahead(i - run.key_begin, keys.at.bytes);
     if (TakesPairs(format, a.precision, Tensor::kKey))
-      KeyPart(v, s, s.logits + first, next);
+      KeyPart(keys, s, s.logits + first, next);
     else
-      KeyPartFloats(v, s, &rope, w.item->key_transform, KeyMeansOf(w, a.dim), s.logits + first);
+      KeyPartFloats(keys, s, &rope, w.item->key_transform, KeyMeansOf(w, a.dim), s.logits + first);
     first += tokens;
   }
   if (a.cap > 0 && w.item->key_transform.means && !before) AddMeans(run.tokens, s);
   if (a.cap > 0) CapLogits(a.cap, run.tokens, s);
-  HideTokens(w, run, s, a.dim);
-  for (int r = 0; r < w.rows; ++r) {
+  HideTokens(w, run, first_row, s, a.dim);
+  for (int r = 0; r < s.rows; ++r) {
+    const int row = first_row + r;
     float* logits = s.logits + r * s.logits_stride;
-    Exponentials(logits, run.tokens, run.largest + r, run.sum + r);
+    if (a.precision == Precision::kF32)
+      Exponentials<false>(logits, run.tokens, run.largest + row, run.sum + row);
+    else
+      Exponentials<true>(logits, run.tokens, run.largest + row, run.sum + row);
     if (mass_rows)
-      std::memcpy(mass_rows + r * mass_stride + run.first, logits, sizeof(float) * run.tokens);
+      std::memcpy(mass_rows + row * mass_stride + run.first, logits, sizeof(float) * run.tokens);
   }
-  s.out = run.out;
-  std::memset(s.out, 0, sizeof(float) * w.rows * s.out_stride);
+  s.out = run.out + first_row * s.out_stride;
+  std::memset(s.out, 0, sizeof(float) * s.rows * s.out_stride);
   first = 0;
   for (int i = run.value_begin; i < run.value_end; ++i) {
     const Part& part = head.values[i];
     const int tokens = TokensOf(head.values, head.value_parts, i, head.tokens);
     if (tokens == 0) continue;
     const TensorFormat& format = w.item->value_formats[part.segment];
-    const TileView v =
-        ViewOf(Tensor::kValue, part.data, &format, tokens, part.part_tokens, a.dim, {});
-    const uint8_t* next = i + 1 < run.value_end ? head.values[i + 1].data : nullptr;
+    MoveView(Tensor::kValue, part, &format, tokens, a.dim, {}, &values);
+    const uint8_t* next = order.Ahead(order.key_count + i - run.value_begin, values.at.bytes);
     if (TakesPairs(format, a.precision, Tensor::kValue))
-      ValuePart(v, s, s.logits + first, next);
+      ValuePart(values, s, s.logits + first, next);
     else
-      ValuePartFloats(v, s, s.logits + first);
+      ValuePartFloats(values, s, s.logits + first);
     first += tokens;
   }
 }
@@ -308,12 +282,12 @@ static size_t LayOutDecode(const DecodeAttentionArgs& a, uint8_t* base, DecodePl
       of.first_run = plan->run_count;
       of.mass_stride = RoundUp(of.work.head->tokens, 16);
       of.mass_rows = item.token_mass ? c.Take<float>(of.work.rows * of.mass_stride) : nullptr;
-      ForRuns(*of.work.head, plan->head_count, [&](Run run) {
+      ForRuns(*of.work.head, item.head_count, plan->head_count, [&](Run run) {
         run.out = c.Take<float>(of.work.rows * RoundUp(a.dim, 16));
         run.largest = c.Take<float>(of.work.rows);
         run.sum = c.Take<float>(of.work.rows);
         BumpAllocator unit{nullptr};
-        AllocateUnit(&unit, of.work.rows, run.tokens, a.dim);
+        AllocateUnit(&unit, MinInt(of.work.rows, kUnitRows), run.tokens, a.dim);
         plan->scratch_bytes = unit.used > plan->scratch_bytes ? unit.used : plan->scratch_bytes;
         if (base) plan->runs[plan->run_count] = run;
         ++plan->run_count;
@@ -339,8 +313,19 @@ static void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
     const Run& run = plan.runs[unit];
     const HeadPlan& of = plan.heads[run.work];
     BumpAllocator c{static_cast<uint8_t*>(stream.Scratch(thread, plan.scratch_bytes))};
-    ComputeRun(a, of.work, run, AllocateUnit(&c, of.work.rows, run.tokens, a.dim), of.mass_rows,
-               of.mass_stride);
+    const HeadView& head = *of.work.head;
+    ReadingOrder order = {head.keys + run.key_begin,   head.values + run.value_begin,   nullptr,
+                          run.key_end - run.key_begin, run.value_end - run.value_begin, 0};
+    if (const int later = unit + stream.threads(); later < plan.run_count) {
+      const Run& after = plan.runs[later];
+      order.after = plan.heads[after.work].work.head->keys + after.key_begin;
+      order.after_count = after.key_end - after.key_begin;
+    }
+    UnitScratch s = AllocateUnit(&c, MinInt(of.work.rows, kUnitRows), run.tokens, a.dim);
+    for (int row = 0; row < of.work.rows; row += kUnitRows) {
+      s.rows = MinInt(of.work.rows - row, kUnitRows);
+      ComputeRun(a, of.work, run, order, row, s, of.mass_rows, of.mass_stride);
+    }
     if (of.runs == 1) merge(of);
   });
   bool later = false;

@@ -75,70 +75,70 @@ static void PrepareFold(const TileView& v, size_t index, int count, float middle
 // Rows this small count as zero: the inverse would overflow.
 QPKV_INLINE float Significant(float largest) { return largest > 1e-30f ? largest : 0.0f; }
 
-// Writes scaled[0 .. padded) = x / unit with |x[i]| * weight[i] / unit <= range.most; `weight` may
-// be null for 1. Returns unit.
-static float ScaleRow(const CodeRange& range, const float* x, const float* weight, int count,
-                      int padded, float* scaled) {
+// A row's x * weight as words: inverse = 1 / unit, so that none is beyond range.most.
+struct RowUnit {
+  float unit, inverse;
+};
+
+// `weight` may be null for 1.
+static RowUnit RowUnitOf(const CodeRange& range, const float* x, const float* weight, int count) {
   F32x16 most = Zero();
   for (int i = 0; i < count; i += 16) {
     F32x16 size = Abs(count - i >= 16 ? Load(x + i) : LoadN(x + i, count - i));
     if (weight) size = Mul(size, Load(weight + i));
     most = Max(size, most);
   }
-  const float largest = Significant(ReduceMax(most));
-  // Constant groups have no scale, but their minimum still meets x: the unit comes from x alone.
-  if (weight && largest == 0) return ScaleRow(range, x, nullptr, count, padded, scaled);
-  const F32x16 inverse = Set(largest > 0 ? range.most * (1 - 1e-6f) / largest : 0.0f);
-  for (int i = 0; i < padded; i += 16) {
-    const F32x16 value = count - i >= 16 ? Load(x + i)
-                         : i < count     ? LoadN(x + i, count - i)
-                                         : Zero();
-    Store(scaled + i, Mul(value, inverse));
-  }
-  return largest / (range.most * (1 - 1e-6f));
+  const float largest = Significant(ReduceMax(most)), reach = range.most * (1 - 1e-6f);
+  return {largest / reach, largest > 0 ? reach / largest : 0.0f};
 }
 
-// Writes the words of x * scale for kRows rows, with x = scaled * x_unit, and what else their sums
-// need:
+// Writes the words of x * scale for kRows rows, and what else their sums need. Of a fold that is
+// not a multiple of 32 the rest of x may be any numbers: scales and centres are zero there.
 //   units  of a word, times the unit of a code word
 //   terms  sum(x * centre) - unit * middle * sum(w)
 template <int kRows>
-QPKV_INLINE void FoldSomeRows(const Fold& fold, const CodeRange& range, const float* scaled,
-                              const float* x_units, uint32_t* words, size_t word_stride,
-                              float* units, float* terms) {
-  F32x16 term[4] = {Zero(), Zero(), Zero(), Zero()};
+QPKV_INLINE void FoldSomeRows(const Fold& fold, const CodeRange& range, const float* x,
+                              size_t stride, const RowUnit* row_units, uint32_t* words,
+                              size_t word_stride, float* units, float* terms) {
+  const U16x32 ones = SetU16(1);
+  F32x16 term[4] = {Zero(), Zero(), Zero(), Zero()}, inverse[kRows];
   I32x16 sum[kRows];
-  for (int r = 0; r < kRows; ++r) sum[r] = SetI(0);
+  for (int r = 0; r < kRows; ++r) {
+    sum[r] = SetI(0);
+    inverse[r] = Set(row_units[r].inverse);
+  }
   for (int i = 0; i < fold.count; i += 32) {
     const F32x16 scale_a = Load(fold.scale + i), scale_b = Load(fold.scale + i + 16);
     const F32x16 centre_a = Load(fold.centre + i), centre_b = Load(fold.centre + i + 16);
     for (int r = 0; r < kRows; ++r) {
-      const F32x16 a = Load(scaled + r * kFoldMost + i), b = Load(scaled + r * kFoldMost + i + 16);
-      const I32x16 first = ToInt(Mul(a, scale_a)), second = ToInt(Mul(b, scale_b));
-      StoreWords(words + r * word_stride + i / 2, first, second);
-      sum[r] = AddI(sum[r], AddI(first, second));
+      const F32x16 a = Load(x + r * stride + i), b = Load(x + r * stride + i + 16);
+      const U16x32 both = PackWords(ToInt(Mul(Mul(a, inverse[r]), scale_a)),
+                                    ToInt(Mul(Mul(b, inverse[r]), scale_b)));
+      StoreU16(reinterpret_cast<uint16_t*>(words + r * word_stride + i / 2), both);
+      sum[r] = DotWords(sum[r], both, ones);
       term[r] = Fma(b, centre_b, Fma(a, centre_a, term[r]));
     }
   }
-  const F32x16 middle = Set(-fold.scale_unit * range.middle);
-  for (int r = 0; r < kRows; ++r) term[r] = Fma(ToFloat(sum[r]), middle, term[r]);
+  for (int r = 0; r < kRows; ++r) {
+    const float unit = row_units[r].unit * fold.scale_unit;
+    term[r] = Fma(ToFloat(sum[r]), Set(-unit * range.middle), term[r]);
+    units[r] = unit * range.unit;
+  }
   float sums[4];
   ReduceAdd4(term, sums);
-  for (int r = 0; r < kRows; ++r) {
-    units[r] = x_units[r] * fold.scale_unit * range.unit;
-    terms[r] = x_units[r] * sums[r];
-  }
+  for (int r = 0; r < kRows; ++r) terms[r] = sums[r];
 }
 
-static void FoldRows(const Fold& fold, const CodeRange& range, int rows, const float* scaled,
-                     const float* x_units, uint32_t* words, size_t word_stride, float* units,
-                     float* terms) {
+static void FoldRows(const Fold& fold, const CodeRange& range, int rows, const float* x,
+                     size_t stride, const RowUnit* row_units, uint32_t* words, size_t word_stride,
+                     float* units, float* terms) {
+  constexpr int kAtOnce = kNativePairs ? 4 : 2;
   int r = 0;
-  for (; r + 4 <= rows; r += 4)
-    FoldSomeRows<4>(fold, range, scaled + r * kFoldMost, x_units + r, words + r * word_stride,
-                    word_stride, units + r, terms + r);
+  for (; r + kAtOnce <= rows; r += kAtOnce)
+    FoldSomeRows<kAtOnce>(fold, range, x + r * stride, stride, row_units + r,
+                          words + r * word_stride, word_stride, units + r, terms + r);
   for (; r < rows; ++r)
-    FoldSomeRows<1>(fold, range, scaled + r * kFoldMost, x_units + r, words + r * word_stride,
+    FoldSomeRows<1>(fold, range, x + r * stride, stride, row_units + r, words + r * word_stride,
                     word_stride, units + r, terms + r);
 }
 

@@ -12,10 +12,11 @@ namespace {
 struct KeyBlocks {
   const TileView* view;
   const UnitScratch* s;
-  const uint16_t* x;  // [block][vector][32] bf16 pairs or words
+  const uint16_t* x;  // [block][vector][32] bf16 pairs or words; null where codes are read
   size_t stride;      // words from block to block
   int first_block;
-  float* logits;  // of the part's first token, [rows][logits_stride]
+  const uint8_t* next;  // what is asked for while the first of these blocks is worked on
+  float* logits;        // of the part's first token, [rows][logits_stride]
 };
 
 template <int kRows, int kBlocks>
@@ -44,7 +45,10 @@ static void ExactKeyRows(const KeyBlocks& k, int row) {
   const PairValue* low = k.s->low_pairs + row * stride;
   for (int i = 0; i < k.view->at.vectors; ++i) {
     B16x32 x[kBlocks];
-    for (int b = 0; b < kBlocks; ++b) x[b] = LoadB16(k.x + b * k.stride + i * 32);
+    for (int b = 0; b < kBlocks; ++b) {
+      x[b] = LoadB16(k.x + b * k.stride + i * 32);
+      Prefetch(k.next + (b * k.stride + i * 32) * sizeof(uint16_t));
+    }
     for (int r = 0; r < kRows; ++r) {
       const SplatPair factor = SetPair(high + r * stride + i);
       for (int b = 0; b < kBlocks; ++b) acc[b][r] = DotSplat(acc[b][r], x[b], factor);
@@ -58,32 +62,58 @@ static void ExactKeyRows(const KeyBlocks& k, int row) {
   StoreLogits<kRows, kBlocks>(k, row, acc);
 }
 
-template <int kRows, int kBlocks>
+// Dots of the rows with vectors [begin, end): with words, or (kBits > 0, kPlanes of them at a time)
+// with codes as they lie.
+template <int kBits, int kRows, int kBlocks>
 QPKV_INLINE void DotCodes(const KeyBlocks& k, int row, int begin, int end,
                           I32x16 (&acc)[kBlocks][kRows]) {
   for (int b = 0; b < kBlocks; ++b)
     for (int r = 0; r < kRows; ++r) acc[b][r] = SetI(0);
-  const uint32_t* words = k.s->words + row * k.s->factor_stride;
-  for (int i = begin; i < end; ++i) {
-    U16x32 x[kBlocks];
-    for (int b = 0; b < kBlocks; ++b) x[b] = LoadU16(k.x + b * k.stride + i * 32);
+  const size_t stride = k.s->factor_stride;
+  const uint32_t* words = k.s->words + row * stride;
+  const auto dot = [&](int i, const U16x32(&x)[kBlocks]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      const U16x32 factor = SetWordPair(words + r * k.s->factor_stride + i);
+      const U16x32 factor = SetWordPair(words + r * stride + i);
       for (int b = 0; b < kBlocks; ++b) acc[b][r] = DotWords(acc[b][r], x[b], factor);
+    }
+  };
+  if constexpr (kBits == 0) {
+    for (int i = begin; i < end; ++i) {
+      U16x32 x[kBlocks];
+      for (int b = 0; b < kBlocks; ++b) x[b] = LoadU16(k.x + b * k.stride + i * 32);
+      dot(i, x);
+    }
+  } else {
+    const PartLayout& at = k.view->at;
+    const size_t first = k.first_block * at.block_bytes;
+    for (int i = begin; i < end; i += kPlanes<kBits>) {
+      CodeRegisters<kBits> codes[kBlocks];
+      for (int b = 0; b < kBlocks; ++b) {
+        const size_t block = b * at.block_bytes;
+        codes[b] = LoadCodes<kBits>(k.view->data + first + block, at.high_offset, i);
+        Prefetch(k.next + block + static_cast<size_t>(i) * 4 * kBits);
+      }
+#pragma GCC unroll 16
+      for (int p = 0; p < kPlanes<kBits>; ++p) {
+        U16x32 x[kBlocks];
+        for (int b = 0; b < kBlocks; ++b) x[b] = CodesAt<kBits>(codes[b], p);
+        dot(i + p, x);
+      }
     }
   }
 }
 
 // Packed keys, scales per channel (folded into the words) or per token (applied to the dot of each
 // channel group).
-template <int kRows, int kBlocks>
+template <int kBits, int kRows, int kBlocks>
 static void PackedKeyRows(const KeyBlocks& k, int row) {
   const TileView& v = *k.view;
   const UnitScratch& s = *k.s;
   F32x16 total[kBlocks][kRows];
   I32x16 acc[kBlocks][kRows];
   if (v.per_channel) {
-    DotCodes<kRows, kBlocks>(k, row, 0, v.at.vectors, acc);
+    DotCodes<kBits, kRows, kBlocks>(k, row, 0, v.at.vectors, acc);
     for (int b = 0; b < kBlocks; ++b)
       for (int r = 0; r < kRows; ++r)
         total[b][r] = Fma(ToFloat(acc[b][r]), Set(s.units[row + r]), Set(s.terms[row + r]));
@@ -95,7 +125,7 @@ static void PackedKeyRows(const KeyBlocks& k, int row) {
   for (int b = 0; b < kBlocks; ++b)
     for (int r = 0; r < kRows; ++r) total[b][r] = Zero();
   for (int g = 0; g < v.at.scale_rows; ++g) {
-    DotCodes<kRows, kBlocks>(k, row, g * step, MinInt(g * step + step, v.at.vectors), acc);
+    DotCodes<kBits, kRows, kBlocks>(k, row, g * step, MinInt(g * step + step, v.at.vectors), acc);
     for (int b = 0; b < kBlocks; ++b) {
       const size_t index =
           static_cast<size_t>(g) * v.at.scale_stride + (k.first_block + b) * kLanes;
@@ -117,41 +147,32 @@ QPKV_INLINE void KeyRows(const KeyBlocks& k, int row) {
   if (k.view->format->bits == 16)
     ExactKeyRows<kRows, kBlocks>(k, row);
   else
-    PackedKeyRows<kRows, kBlocks>(k, row);
+    PackedKeyRows<0, kRows, kBlocks>(k, row);
 }
 
 template <int kBlocks>
 static void KeyRowBlocks(const KeyBlocks& k, int rows) {
-  for (int row = 0; row < rows;) {
-    const int n = MinInt(rows - row, kRowsAtOnce);
-    switch (n) {
-      case 1:
-        KeyRows<1, kBlocks>(k, row);
-        break;
-      case 2:
-        KeyRows<2, kBlocks>(k, row);
-        break;
-      case 3:
-        KeyRows<3, kBlocks>(k, row);
-        break;
-      case 4:
-        KeyRows<4, kBlocks>(k, row);
-        break;
-      case 5:
-        KeyRows<RowsAtMost(5), kBlocks>(k, row);
-        break;
-      case 6:
-        KeyRows<RowsAtMost(6), kBlocks>(k, row);
-        break;
-      case 7:
-        KeyRows<RowsAtMost(7), kBlocks>(k, row);
-        break;
-      default:
-        KeyRows<kRowsAtOnce, kBlocks>(k, row);
-        break;
-    }
-    row += n;
-  }
+  for (int row = 0; row < rows; row += kRowsAtOnce)
+    WithRows<kRowsAtOnce>(MinInt(rows - row, kRowsAtOnce),
+                          [&](auto count) { KeyRows<count.value, kBlocks>(k, row); });
+}
+
+// Whether `rows` rows read the codes of a key part as they lie: not through a codebook, and all
+// vectors of a register at once.
+static bool ReadsKeyCodes(const TileView& v, int rows) {
+  if (v.format->bits == 16 || v.format->levels || rows > kMostCodeRows) return false;
+  const int planes = v.format->bits == 1 || v.format->bits == 3 ? 16 : 16 / v.format->bits;
+  return v.at.vectors % planes == 0 && (v.per_channel || v.format->group / 2 % planes == 0);
+}
+
+// Straight from codes: kCodeRowsAtOnce rows at a time, kBlocksAtOnce blocks.
+static void KeyCodes(const KeyBlocks& k, int rows) {
+  WithBits(k.view->format->bits, [&](auto bits) {
+    for (int row = 0; row < rows; row += kCodeRowsAtOnce)
+      WithRows<kCodeRowsAtOnce>(MinInt(rows - row, kCodeRowsAtOnce), [&](auto count) {
+        PackedKeyRows<bits.value, count.value, kBlocksAtOnce>(k, row);
+      });
+  });
 }
 
 // Scales per token: words of the plain queries, and per channel group the sums of the queries and
@@ -189,8 +210,7 @@ static void ScaleQueries(const TileView& v, const CodeRange& range, const UnitSc
     Store(s.row_copy + c, most);
   }
   for (int r = 0; r < s.rows; ++r)
-    s.x_units[r] = ScaleRow(range, s.q + r * s.q_stride, s.row_copy, v.dim,
-                            static_cast<int>(s.q_stride), s.scaled + r * kFoldMost);
+    s.row_units[r] = RowUnitOf(range, s.q + r * s.q_stride, s.row_copy, v.dim);
 }
 
 // Pair dots. `next` is what will be read after this part.
@@ -198,6 +218,7 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
                          const uint8_t* next) {
   const bool packed = v.format->bits != 16, folded = packed && v.per_channel;
   const CodeRange range = RangeOf(*v.format, v.dim);
+  const bool codes = ReadsKeyCodes(v, s.rows);
   LevelTables* levels = packed && v.format->levels ? s.levels : nullptr;
   if (levels) MakeLevelTables(*v.format, levels);
   if (!packed)
@@ -220,14 +241,21 @@ static void KeyPartPairs(const TileView& v, const UnitScratch& s, float* logits,
     if (folded) {
       PrepareFold(v, static_cast<size_t>(begin / group_blocks) * v.at.scale_stride, v.dim,
                   range.middle, false, s.fold);
-      FoldRows(*s.fold, range, s.rows, s.scaled, s.x_units, s.words, s.factor_stride, s.units,
-               s.terms);
+      FoldRows(*s.fold, range, s.rows, s.q, s.q_stride, s.row_units, s.words, s.factor_stride,
+               s.units, s.terms);
     }
     for (int block = begin; block < end;) {
       const int n = MinInt(end - block, kBlocksAtOnce);
       k.first_block = block;
-      PrefetchShare(v, next, block, block + n);
+      k.next = (next ? next : v.data) + block * v.at.block_bytes;
+      if (packed) PrefetchRest(v, next ? next : v.data, block, block + n, blocks);
+      if (codes && n == kBlocksAtOnce) {
+        KeyCodes(k, s.rows);
+        block += n;
+        continue;
+      }
       if (packed) {
+        PrefetchLines(k.next, k.next + n * v.at.block_bytes);
         for (int b = 0; b < n; ++b) DecodeWords(v, block + b, levels, s.decoded + b * k.stride);
         k.x = s.decoded;
       } else {

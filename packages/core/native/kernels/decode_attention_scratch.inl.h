@@ -14,10 +14,48 @@ constexpr int kBlocksAtOnce = kNativePairs ? 2 : 1;
 // A strip is short so that probabilities below its largest / 65534, which no word can hold, have
 // little weight together.
 constexpr int kStripBlocks = 4;
-// At most `most` of the rows that a register block holds: for what is compiled per number of rows.
-constexpr int RowsAtMost(int most) { return kRowsAtOnce < most ? kRowsAtOnce : most; }
+// The same of strips that are read straight from codes: their factors are whole words.
+constexpr int kCodeStripBlocks = 8;
+// Codes are read by as many rows at once, from registers; more rows share words in memory.
+constexpr int kCodeRowsAtOnce = 4, kMostCodeRows = 8;
+
+// A number that is known when a kernel is compiled.
+template <int kValue>
+struct Constant {
+  static constexpr int value = kValue;
+};
+
+// use(Constant<n>()) for n of 1 .. kMost rows.
+template <int kMost, class Use>
+QPKV_INLINE void WithRows(int n, const Use& use) {
+  if constexpr (kMost > 1) {
+    if (n < kMost) return WithRows<kMost - 1>(n, use);
+  }
+  use(Constant<kMost>());
+}
+
+// The same for the bits of a code.
+template <class Use>
+QPKV_INLINE void WithBits(int bits, const Use& use) {
+  switch (bits) {
+    case 8:
+      return use(Constant<8>());
+    case 4:
+      return use(Constant<4>());
+    case 3:
+      return use(Constant<3>());
+    case 2:
+      return use(Constant<2>());
+    default:
+      return use(Constant<1>());
+  }
+}
+
 constexpr int kMostDim = 256;
 constexpr int kMostGroups = kMostDim / 8;
+
+// Of a row of logits: a fold reads up to 31 beyond the last token.
+QPKV_INLINE size_t LogitsStride(int tokens) { return RoundUp(tokens, 16) + 32; }
 
 struct UnitScratch {
   int rows;
@@ -32,12 +70,11 @@ struct UnitScratch {
   PairValue* low_pairs;  // ... and their second part
   uint32_t* words;       // [rows, factor_stride] factors of packed parts, two words each
   size_t factor_stride;
-  float* units;      // [rows] of the words
-  float* terms;      // [rows, kMostGroups]
-  float* word_sums;  // [rows, kMostGroups]
-  float* scaled;     // [rows, kFoldMost] rows in units of x_units
-  float* x_units;    // [rows]
-  float* row_copy;   // [kFoldMost]
+  float* units;        // [rows] of the words
+  float* terms;        // [rows, kMostGroups]
+  float* word_sums;    // [rows, kMostGroups]
+  RowUnit* row_units;  // [rows]
+  float* row_copy;     // [kFoldMost]
   Fold* fold;
   LevelTables* levels;
   uint16_t* decoded;  // words of a few blocks
@@ -65,7 +102,7 @@ static UnitScratch AllocateUnit(BumpAllocator* c, int rows, int tokens, int dim)
   s.rows = rows;
   s.q_stride = RoundUp(dim, 32);
   s.q = c->Take<float>(rows * s.q_stride);
-  s.logits_stride = RoundUp(tokens, 16) + 16;
+  s.logits_stride = LogitsStride(tokens);
   s.logits = c->Take<float>(rows * s.logits_stride);
   s.out_stride = RoundUp(dim, 16);
   s.out = c->Take<float>(rows * s.out_stride);
@@ -76,8 +113,7 @@ static UnitScratch AllocateUnit(BumpAllocator* c, int rows, int tokens, int dim)
   s.units = c->Take<float>(rows);
   s.terms = c->Take<float>(static_cast<size_t>(rows) * kMostGroups);
   s.word_sums = c->Take<float>(static_cast<size_t>(rows) * kMostGroups);
-  s.scaled = c->Take<float>(static_cast<size_t>(rows) * kFoldMost);
-  s.x_units = c->Take<float>(rows);
+  s.row_units = c->Take<RowUnit>(rows);
   s.row_copy = c->Take<float>(kFoldMost);
   s.fold = c->Take<Fold>(1);
   s.levels = c->Take<LevelTables>(1);
@@ -92,12 +128,17 @@ static UnitScratch AllocateUnit(BumpAllocator* c, int rows, int tokens, int dim)
   return s;
 }
 
-// While blocks [begin, end) of a part are worked on, asks for the same share of `next`, the part
-// that comes after it.
-QPKV_INLINE void PrefetchShare(const TileView& v, const uint8_t* next, int begin, int end) {
-  if (!next) return;
-  const size_t share = RoundUp(v.at.bytes / v.at.blocks, 64);
-  for (size_t i = begin * share; i < end * share; i += 64) Prefetch(next + i);
+QPKV_INLINE void PrefetchLines(const uint8_t* begin, const uint8_t* end) {
+  for (; begin < end; begin += 64) Prefetch(begin);
+}
+
+// While blocks [begin, end) of `blocks` are worked on, asks for the same share of what follows the
+// codes of `next`, the part that comes after this one.
+QPKV_INLINE void PrefetchRest(const TileView& v, const uint8_t* next, int begin, int end,
+                              int blocks) {
+  const size_t lines = (v.at.bytes - v.at.scales) / 64;
+  next += v.at.scales;
+  PrefetchLines(next + lines * begin / blocks * 64, next + lines * end / blocks * 64);
 }
 
 }  // namespace

@@ -12,8 +12,11 @@ namespace {
 struct ValueStrip {
   const TileView* view;
   const UnitScratch* u;
-  const uint16_t* x;  // [pair of tokens][channel block][32] bf16 pairs or words
-  int pairs;          // pairs of tokens
+  const uint16_t* x;     // [pair of tokens][channel block][32] bf16 pairs or words
+  const uint8_t* codes;  // of the strip's first block, where they are read as they lie
+  const uint8_t* next;   // what is asked for meanwhile
+  ptrdiff_t ahead;       // exact values: the same, in words from x
+  int pairs;             // pairs of tokens
   int channel_begin, channel_end;
   size_t scales;  // scales per channel: index of channel 0
 };
@@ -31,7 +34,10 @@ static void ExactValueBlocks(const ValueStrip& s, int row, int channel_block) {
   const uint16_t* x = s.x + channel_block * 32;
   for (int t = 0; t < s.pairs; ++t, x += stride) {
     B16x32 values[kBlocks];
-    for (int c = 0; c < kBlocks; ++c) values[c] = LoadB16(x + c * 32);
+    for (int c = 0; c < kBlocks; ++c) {
+      values[c] = LoadB16(x + c * 32);
+      Prefetch(x + c * 32 + s.ahead);
+    }
     for (int r = 0; r < kRows; ++r) {
       const SplatPair factor = SetPair(high + r * u.factor_stride + t);
       for (int c = 0; c < kBlocks; ++c) acc[r][c] = DotSplat(acc[r][c], values[c], factor);
@@ -47,24 +53,55 @@ static void ExactValueBlocks(const ValueStrip& s, int row, int channel_block) {
       Store(u.out + (row + r) * u.out_stride + (channel_block + c) * kLanes, acc[r][c]);
 }
 
-template <int kRows, int kBlocks>
+// Dots of the rows with a strip of words, or (kBits > 0) of codes as they lie.
+template <int kBits, int kRows, int kBlocks>
+QPKV_INLINE void DotValues(const ValueStrip& s, int row, int channel_block,
+                           I32x16 (&acc)[kRows][kBlocks]) {
+  const TileView& v = *s.view;
+  for (int r = 0; r < kRows; ++r)
+    for (int c = 0; c < kBlocks; ++c) acc[r][c] = SetI(0);
+  const size_t stride = s.u->factor_stride;
+  const uint32_t* words = s.u->words + row * stride;
+  const auto dot = [&](int t, const U16x32(&values)[kBlocks]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const U16x32 factor = SetWordPair(words + r * stride + t);
+#pragma GCC unroll 4
+      for (int c = 0; c < kBlocks; ++c) acc[r][c] = DotWords(acc[r][c], values[c], factor);
+    }
+  };
+  if constexpr (kBits == 0) {
+    const uint16_t* x = s.x + channel_block * 32;
+    for (int t = 0; t < s.pairs; ++t, x += static_cast<size_t>(v.channel_blocks) * 32) {
+      U16x32 values[kBlocks];
+      for (int c = 0; c < kBlocks; ++c) values[c] = LoadU16(x + c * 32);
+      dot(t, values);
+    }
+  } else {
+    // These channel blocks ask for their share of what follows.
+    constexpr int kPairs = kLanes / 2, kShare = 4 * kBits * kBlocks;  // bytes for a pair of tokens
+    const uint8_t* next = s.next + static_cast<size_t>(channel_block / kBlocks * s.pairs) * kShare;
+    const uint8_t* block = s.codes;
+    for (int t = 0; t < s.pairs; t += kPairs, block += v.at.block_bytes, next += kPairs * kShare)
+    // Unrolled, or GCC copies the sums in every step.
+#pragma GCC unroll 8
+      for (int u = 0; u < kPairs; ++u) {
+        const CodeRegisters<kBits> codes =
+            LoadCodes<kBits, true>(block, v.at.high_offset, u * v.channel_blocks + channel_block);
+        U16x32 values[kBlocks];
+        for (int c = 0; c < kBlocks; ++c) values[c] = CodesAt<kBits>(codes, c);
+        dot(t + u, values);
+        if (u * kShare % 64 < kShare) Prefetch(next + u * kShare);
+      }
+  }
+}
+
+template <int kBits, int kRows, int kBlocks>
 static void PackedValueBlocks(const ValueStrip& s, int row, int channel_block) {
   const TileView& v = *s.view;
   const UnitScratch& u = *s.u;
   I32x16 acc[kRows][kBlocks];
-  for (int r = 0; r < kRows; ++r)
-    for (int c = 0; c < kBlocks; ++c) acc[r][c] = SetI(0);
-  const uint32_t* words = u.words + row * u.factor_stride;
-  const size_t stride = static_cast<size_t>(v.channel_blocks) * 32;
-  const uint16_t* x = s.x + channel_block * 32;
-  for (int t = 0; t < s.pairs; ++t, x += stride) {
-    U16x32 values[kBlocks];
-    for (int c = 0; c < kBlocks; ++c) values[c] = LoadU16(x + c * 32);
-    for (int r = 0; r < kRows; ++r) {
-      const U16x32 factor = SetWordPair(words + r * u.factor_stride + t);
-      for (int c = 0; c < kBlocks; ++c) acc[r][c] = DotWords(acc[r][c], values[c], factor);
-    }
-  }
+  DotValues<kBits, kRows, kBlocks>(s, row, channel_block, acc);
   const float middle = RangeOf(*v.format, kStripBlocks * kLanes).middle;
   for (int c = 0; c < kBlocks; ++c) {
     const int channel = (channel_block + c) * kLanes;
@@ -95,7 +132,7 @@ QPKV_INLINE void ValueBlocks(const ValueStrip& s, int row, int channel_block) {
   if (s.view->format->bits == 16)
     ExactValueBlocks<kRows, kBlocks>(s, row, channel_block);
   else
-    PackedValueBlocks<kRows, kBlocks>(s, row, channel_block);
+    PackedValueBlocks<0, kRows, kBlocks>(s, row, channel_block);
 }
 
 template <int kRows>
@@ -111,36 +148,30 @@ static void ValueRows(const ValueStrip& s, int row) {
 }
 
 static void ValueAllRows(const ValueStrip& s, int rows) {
-  for (int row = 0; row < rows;) {
-    const int n = MinInt(rows - row, kRowsAtOnce);
-    switch (n) {
-      case 1:
-        ValueRows<1>(s, row);
-        break;
-      case 2:
-        ValueRows<2>(s, row);
-        break;
-      case 3:
-        ValueRows<3>(s, row);
-        break;
-      case 4:
-        ValueRows<4>(s, row);
-        break;
-      case 5:
-        ValueRows<RowsAtMost(5)>(s, row);
-        break;
-      case 6:
-        ValueRows<RowsAtMost(6)>(s, row);
-        break;
-      case 7:
-        ValueRows<RowsAtMost(7)>(s, row);
-        break;
-      default:
-        ValueRows<kRowsAtOnce>(s, row);
-        break;
-    }
-    row += n;
-  }
+  for (int row = 0; row < rows; row += kRowsAtOnce)
+    WithRows<kRowsAtOnce>(MinInt(rows - row, kRowsAtOnce),
+                          [&](auto count) { ValueRows<count.value>(s, row); });
+}
+
+// Whether `rows` rows read the codes of a value part as they lie: not through a codebook, and
+// groups of channels made of whole register blocks.
+static bool ReadsValueCodes(const TileView& v, int rows) {
+  if (v.format->bits == 16 || v.format->levels || rows > kMostCodeRows) return false;
+  const bool groups =
+      v.per_channel || v.at.scale_rows == 1 || v.format->group % (kBlocksAtOnce * kLanes) == 0;
+  return groups && v.channel_blocks % kBlocksAtOnce == 0;
+}
+
+// Straight from codes: kCodeRowsAtOnce rows at a time, kBlocksAtOnce channel blocks.
+static void ValueCodes(const ValueStrip& s, int rows) {
+  const int begin = s.channel_begin / kLanes, end = (s.channel_end + kLanes - 1) / kLanes;
+  WithBits(s.view->format->bits, [&](auto bits) {
+    for (int row = 0; row < rows; row += kCodeRowsAtOnce)
+      WithRows<kCodeRowsAtOnce>(MinInt(rows - row, kCodeRowsAtOnce), [&](auto count) {
+        for (int c = begin; c < end; c += kBlocksAtOnce)
+          PackedValueBlocks<bits.value, count.value, kBlocksAtOnce>(s, row, c);
+      });
+  });
 }
 
 // The probabilities of tokens [begin, begin + count) of a row, followed by zeros up to a multiple
@@ -176,7 +207,7 @@ static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScrat
       SplitRow(PaddedRow(x, count, u.row_copy), padded, u.pairs + r * u.factor_stride,
                u.low_pairs + r * u.factor_stride);
     } else if (!v.per_channel) {
-      u.x_units[r] = ScaleRow(range, x, nullptr, count, padded, u.scaled + r * kFoldMost);
+      u.row_units[r] = RowUnitOf(range, x, nullptr, count);
     } else {
       const PlainRow row =
           FoldPlain(range, PaddedRow(x, count, u.row_copy), padded, u.words + r * u.factor_stride);
@@ -188,18 +219,20 @@ static void FoldStrip(const TileView& v, const CodeRange& range, const UnitScrat
 }
 
 // Scales per token: the factors of channel group g.
-static void FoldGroup(const TileView& v, const CodeRange& range, const UnitScratch& u, int first,
-                      int count, int g) {
+static void FoldGroup(const TileView& v, const CodeRange& range, const UnitScratch& u,
+                      const float* p, int first, int count, int g) {
   PrepareFold(v, static_cast<size_t>(g) * v.at.scale_stride + first, count, range.middle, true,
               u.fold);
-  FoldRows(*u.fold, range, u.rows, u.scaled, u.x_units, u.words, u.factor_stride, u.units, u.terms);
+  FoldRows(*u.fold, range, u.rows, p + first, u.logits_stride, u.row_units, u.words,
+           u.factor_stride, u.units, u.terms);
 }
 
 // Pair dots. p: of the part's first token. `next` is what will be read after this part.
 static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float* p,
                            const uint8_t* next) {
-  const bool packed = v.format->bits != 16;
+  const bool packed = v.format->bits != 16, codes = ReadsValueCodes(v, u.rows);
   const CodeRange range = RangeOf(*v.format, kStripBlocks * kLanes);
+  if (!next) next = v.data;
   LevelTables* levels = packed && v.format->levels ? u.levels : nullptr;
   if (levels) MakeLevelTables(*v.format, levels);
   ValueStrip s{};
@@ -210,18 +243,25 @@ static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float*
   const int groups = packed && !v.per_channel ? v.at.scale_rows : 1;
   const int group_blocks = packed && v.per_channel ? v.format->group / kLanes : blocks;
   for (int begin = 0; begin < blocks;) {
-    int end = MinInt(begin + kStripBlocks, blocks);
+    int end = MinInt(begin + (codes ? kCodeStripBlocks : kStripBlocks), blocks);
     if (!packed) end = begin < full_blocks ? full_blocks : blocks;
     if (group_blocks < blocks) end = MinInt(end, (begin / group_blocks + 1) * group_blocks);
     const int first = begin * kLanes, count = MinInt(end * kLanes, v.tokens) - first;
-    PrefetchShare(v, next, begin, end);
+    s.next = next + begin * v.at.block_bytes;
+    if (packed) PrefetchRest(v, next, begin, end, blocks);
     s.pairs = (count + 1) / 2;
     s.x = u.decoded;
-    if (packed) {
+    s.ahead = 0;
+    if (codes) {
+      s.pairs = (end - begin) * (kLanes / 2);
+      s.codes = v.data + begin * v.at.block_bytes;
+    } else if (packed) {
+      PrefetchLines(s.next, next + end * v.at.block_bytes);
       for (int b = begin; b < end; ++b)
         DecodeWords(v, b, levels, u.decoded + (b - begin) * block_words);
     } else if (begin < full_blocks) {
       s.x = reinterpret_cast<const uint16_t*>(v.data + begin * v.at.block_bytes);
+      s.ahead = reinterpret_cast<const uint16_t*>(next) - reinterpret_cast<const uint16_t*>(v.data);
     } else {
       CopyTailBlock(v, begin, count, u.decoded);
     }
@@ -231,8 +271,11 @@ static void ValuePartPairs(const TileView& v, const UnitScratch& u, const float*
     for (int g = 0; g < groups; ++g) {
       s.channel_begin = groups > 1 ? g * v.format->group : 0;
       s.channel_end = groups > 1 ? MinInt(s.channel_begin + v.format->group, v.dim) : v.dim;
-      if (packed && !v.per_channel) FoldGroup(v, range, u, first, count, g);
-      ValueAllRows(s, u.rows);
+      if (packed && !v.per_channel) FoldGroup(v, range, u, p, first, count, g);
+      if (codes)
+        ValueCodes(s, u.rows);
+      else
+        ValueAllRows(s, u.rows);
     }
     begin = end;
   }

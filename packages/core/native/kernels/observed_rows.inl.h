@@ -99,8 +99,8 @@ void RowNormalizers(const ObservedRows& rows, const typename Step::B* keys, int 
         x[i] = Mul(scale, LoadAligned(row + 16 * i));
         now = Max(x[i], now);
       }
-      F32x16 total = Mul(sum[r], Exp2(Sub(maximum[r], now)));
-      for (int i = 0; i < 4; ++i) total = Add(total, Exp2(Sub(x[i], now)));
+      F32x16 total = Mul(sum[r], Exp2Down(Sub(maximum[r], now)));
+      for (int i = 0; i < 4; ++i) total = Add(total, Exp2Down(Sub(x[i], now)));
       maximum[r] = now;
       sum[r] = total;
     }
@@ -125,7 +125,7 @@ QPKV_INLINE void BlockProbabilities(const ObservedRows& rows, const float* lse2,
     const F32x16 offset = Set(-lse2[r]);
     for (int i = 0; i < 4; ++i) {
       const F32x16 x = Fma(LoadAligned(row + 16 * i), scale, offset);
-      StoreAligned(row + 16 * i, Step::kDepth == 2 ? Exp2Fast(x) : Exp2(x));
+      StoreAligned(row + 16 * i, Step::kDepth == 2 ? Exp2Fast(x) : Exp2Down(x));
     }
   }
 }

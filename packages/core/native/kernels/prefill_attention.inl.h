@@ -25,23 +25,23 @@ struct QueryTile {
   typename Step::A* weights;  // [48][steps of 64]: unnormalized probabilities
   float* logits;              // [48][64]
   float* out;                 // [48][dim padded to 16], unnormalized
+  float* sum;                 // [48][16] of the weights, by lane
   float* maximum;             // [48] of the raw logits
-  float* sum;                 // [48]
   float* rescale;             // [48] for `out`, of the current key block
 
   static size_t Bytes(int dim) {
     return kQueryBlock *
            (sizeof(typename Step::A) * (QueryStride<Step>(dim) + kKeyBlock / Step::kDepth) +
-            sizeof(float) * (kKeyBlock + AlignUp(dim, 16) + 3));
+            sizeof(float) * (kKeyBlock + AlignUp(dim, 16) + 16 + 2));
   }
   QueryTile(void* scratch, int dim) {
     q = static_cast<typename Step::A*>(scratch);
     weights = q + kQueryBlock * QueryStride<Step>(dim);
     logits = reinterpret_cast<float*>(weights + kQueryBlock * (kKeyBlock / Step::kDepth));
     out = logits + kQueryBlock * kKeyBlock;
-    maximum = out + kQueryBlock * AlignUp(dim, 16);
-    sum = maximum + kQueryBlock;
-    rescale = sum + kQueryBlock;
+    sum = out + kQueryBlock * AlignUp(dim, 16);
+    maximum = sum + kQueryBlock * 16;
+    rescale = maximum + kQueryBlock;
   }
 };
 
@@ -51,21 +51,23 @@ QPKV_INLINE void SoftmaxRow(const QueryTile<Step>& tile, int r, float scale2) {
   const float* logits = tile.logits + r * kKeyBlock;
   const F32x16 x0 = LoadAligned(logits), x1 = LoadAligned(logits + 16);
   const F32x16 x2 = LoadAligned(logits + 32), x3 = LoadAligned(logits + 48);
-  const float block_maximum = ReduceMax(Max(Max(x0, x1), Max(x2, x3)));
   const float before = tile.maximum[r];
-  const float now = block_maximum > before ? block_maximum : before;
-  const F32x16 scale = Set(scale2), offset = Set(-now * scale2);
-  const auto weight = [&](F32x16 x) __attribute__((always_inline)) {
-    return Step::kDepth == 2 ? Exp2Fast(Fma(x, scale, offset)) : Exp2(Fma(x, scale, offset));
-  };
-  const F32x16 p0 = weight(x0), p1 = weight(x1), p2 = weight(x2), p3 = weight(x3);
-  float rescale = 1.0f;
-  if (now != before) {
-    rescale = ReduceMax(Exp2(Set((before - now) * scale2)));
+  float now = before, rescale = 1.0f;
+  // Most blocks bring no larger logit: then nothing has to be reduced.
+  const F32x16 largest = Max(Max(x0, x1), Max(x2, x3));
+  if (Any(Less(Set(before), largest))) {
+    now = ReduceMax(Max(largest, Set(before)));
+    rescale = ReduceMax(Exp2Down(Set((before - now) * scale2)));
     tile.maximum[r] = now;
   }
   tile.rescale[r] = rescale;
-  tile.sum[r] = tile.sum[r] * rescale + ReduceAdd(Add(Add(p0, p1), Add(p2, p3)));
+  const F32x16 scale = Set(scale2), offset = Set(-now * scale2);
+  const auto weight = [&](F32x16 x) __attribute__((always_inline)) {
+    return Step::kDepth == 2 ? Exp2Fast(Fma(x, scale, offset)) : Exp2Down(Fma(x, scale, offset));
+  };
+  const F32x16 p0 = weight(x0), p1 = weight(x1), p2 = weight(x2), p3 = weight(x3);
+  float* sum = tile.sum + r * 16;
+  StoreAligned(sum, Fma(LoadAligned(sum), Set(rescale), Add(Add(p0, p1), Add(p2, p3))));
   typename Step::A* weights = tile.weights + r * (kKeyBlock / Step::kDepth);
   Step::StoreA(weights, p0, p1);
   Step::StoreA(weights + 32 / Step::kDepth, p2, p3);
@@ -126,7 +128,7 @@ void AttendQueries(const PrefillAttentionArgs& args, const KvPanels<Step>& panel
   const int tile_rows = static_cast<int>(AlignUp(rows, kTileRows));
   for (int r = 0; r < kQueryBlock; ++r) {
     tile.maximum[r] = kUnseen;
-    tile.sum[r] = 0.0f;
+    StoreAligned(tile.sum + r * 16, Zero());
     tile.rescale[r] = 1.0f;
   }
   __builtin_memset(tile.out, 0, sizeof(float) * kQueryBlock * padded);
@@ -155,13 +157,14 @@ void AttendQueries(const PrefillAttentionArgs& args, const KvPanels<Step>& panel
   }
 
   for (int r = 0; r < rows; ++r) {
-    const F32x16 inverse = Set(1.0f / tile.sum[r]);
+    const float sum = ReduceAdd(LoadAligned(tile.sum + r * 16));
+    const F32x16 inverse = Set(1.0f / sum);
     float* out = args.out + (static_cast<size_t>(first_row + r) * args.q_heads + head) * dim;
     for (int i = 0; i < dim; i += 16)
       StoreN(out + i, Mul(inverse, Load(tile.out + r * padded + i)), dim - i);
     if (args.lse)
       args.lse[static_cast<size_t>(head) * args.rows + first_row + r] =
-          tile.maximum[r] * args.scale + ::logf(tile.sum[r]);
+          tile.maximum[r] * args.scale + ::logf(sum);
   }
 }
 

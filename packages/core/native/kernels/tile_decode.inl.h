@@ -10,51 +10,53 @@
 namespace qpkv {
 namespace {
 
-// The words of plane k (constant after unrolling) of a register, other bits masked away.
+// Vectors of one step through the codes of a block: those of one register, of 3 bits of the low
+// one.
 template <int kBits>
-QPKV_INLINE U16x32 PlaneOf(U16x32 reg, int k) {
-  return AndU16(ShiftRightU16(reg, kBits * k), SetU16((1 << kBits) - 1));
+constexpr int kPlanes = kBits == 3 ? 8 : 16 / kBits;
+
+// The registers that hold vectors i .. i + kPlanes - 1 of a block, i a multiple of kPlanes, or
+// fewer from any i on: moved so that vector i lies in the lowest bits.
+template <int kBits>
+struct CodeRegisters {
+  U16x32 low, high;  // high: 3 bits only, the third one
+};
+
+template <int kBits, bool kMoved = false>
+QPKV_INLINE CodeRegisters<kBits> LoadCodes(const uint8_t* block, size_t high_offset, int i) {
+  constexpr int kLow = kBits == 3 ? 2 : kBits;
+  U16x32 low = LoadU16(reinterpret_cast<const uint16_t*>(block) + i / kPlanes<kBits> * 32);
+  if constexpr (kMoved) low = ShiftRightU16(low, kLow * (i % kPlanes<kBits>));
+  if constexpr (kBits != 3) return {low, low};
+  const uint16_t* high = reinterpret_cast<const uint16_t*>(block + high_offset) + i / 16 * 32;
+  return {low, ShiftRightU16(LoadU16(high), i % 16)};
 }
 
-// Calls use(i, words) for the codes of vectors i .. i + 7 that lie below `vectors`: 3 bits.
-template <bool kAll, class Use>
-QPKV_INLINE void ForThreeBits(const uint8_t* block, size_t high_offset, int i, int vectors,
-                              const Use& use) {
-  const U16x32 low = LoadU16(reinterpret_cast<const uint16_t*>(block) + i / 8 * 32);
-  const U16x32 high = LoadU16(reinterpret_cast<const uint16_t*>(block + high_offset) + i / 16 * 32);
-  const U16x32 top = ShiftRightU16(high, i % 16);  // bit k belongs to vector i + k
-#pragma GCC unroll 8
-  for (int k = 0; k < 8; ++k) {
-    if (!kAll && i + k >= vectors) break;
-    const U16x32 moved = k >= 2 ? ShiftRightU16(top, k - 2) : ShiftLeftU16(top, 2 - k);
-    use(i + k, OrU16(PlaneOf<2>(low, k), AndU16(moved, SetU16(4))));
+// The codes of vector i + k as words; k is constant after unrolling.
+template <int kBits>
+QPKV_INLINE U16x32 CodesAt(const CodeRegisters<kBits>& r, int k) {
+  if constexpr (kBits == 3) {
+    const U16x32 top = k >= 2 ? ShiftRightU16(r.high, k - 2) : ShiftLeftU16(r.high, 2 - k);
+    return OrU16(AndU16(ShiftRightU16(r.low, 2 * k), SetU16(3)), AndU16(top, SetU16(4)));
   }
-}
-
-// The same for all planes of register i / (16 / kBits).
-template <int kBits, bool kAll, class Use>
-QPKV_INLINE void ForPlanes(const uint8_t* block, int i, int vectors, const Use& use) {
-  constexpr int kPlanes = 16 / kBits;
-  const U16x32 reg = LoadU16(reinterpret_cast<const uint16_t*>(block) + i / kPlanes * 32);
-#pragma GCC unroll 16
-  for (int k = 0; k < kPlanes; ++k) {
-    if (!kAll && i + k >= vectors) break;
-    use(i + k, PlaneOf<kBits>(reg, k));
-  }
+  if (k == kPlanes<kBits> - 1) return ShiftRightU16(r.low, kBits * k);
+  return AndU16(ShiftRightU16(r.low, kBits * k), SetU16((1 << kBits) - 1));
 }
 
 // Calls use(i, words) for the codes of vectors 0 .. vectors - 1 of a block.
 template <int kBits, class Use>
 QPKV_INLINE void ForCodes(const uint8_t* block, size_t high_offset, int vectors, const Use& use) {
   int i = 0;
-  if constexpr (kBits == 3) {
-    for (; i + 8 <= vectors; i += 8) ForThreeBits<true>(block, high_offset, i, vectors, use);
-    if (i < vectors) ForThreeBits<false>(block, high_offset, i, vectors, use);
-  } else {
-    constexpr int kPlanes = 16 / kBits;
-    for (; i + kPlanes <= vectors; i += kPlanes) ForPlanes<kBits, true>(block, i, vectors, use);
-    if (i < vectors) ForPlanes<kBits, false>(block, i, vectors, use);
+  for (; i + kPlanes<kBits> <= vectors; i += kPlanes<kBits>) {
+    const CodeRegisters<kBits> codes = LoadCodes<kBits>(block, high_offset, i);
+#pragma GCC unroll 16
+    for (int k = 0; k < kPlanes<kBits>; ++k) use(i + k, CodesAt<kBits>(codes, k));
   }
+  if (i >= vectors) return;
+  const CodeRegisters<kBits> codes = LoadCodes<kBits>(block, high_offset, i);
+#pragma GCC unroll 16
+  for (int k = 0; k < kPlanes<kBits>; ++k)
+    if (i + k < vectors) use(i + k, CodesAt<kBits>(codes, k));
 }
 
 // The levels of a codebook as tables: floats, and integers in units of 1 / kLevelUnit for the word

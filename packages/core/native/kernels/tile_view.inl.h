@@ -14,7 +14,7 @@ struct TileView {
   const TensorFormat* format;
   PartLayout at;
   Tensor tensor;
-  int dim, tokens;
+  int dim, tokens, part_tokens;
   int channel_blocks;  // blocks of 16 channels
   bool per_channel, integer_zero, balanced;
 };
@@ -28,11 +28,21 @@ static TileView ViewOf(Tensor tensor, const uint8_t* data, const TensorFormat* f
   v.tensor = tensor;
   v.dim = dim;
   v.tokens = tokens;
+  v.part_tokens = part_tokens;
   v.channel_blocks = (dim + kLanes - 1) / kLanes;
   v.per_channel = format->scale_per == ScalePer::kChannel;
   v.integer_zero = CountsFromZero(format->zero);
   v.balanced = format->bits != 16 && format->balance_steps > 0;
   return v;
+}
+
+// The view of a list's next part: most have the shape of the one before.
+QPKV_INLINE void MoveView(Tensor tensor, const Part& part, const TensorFormat* format, int tokens,
+                          int dim, PartNeeds needs, TileView* v) {
+  if (v->format != format || v->part_tokens != part.part_tokens)
+    *v = ViewOf(tensor, part.data, format, tokens, part.part_tokens, dim, needs);
+  v->data = part.data;
+  v->tokens = tokens;
 }
 
 static TileView ViewOf(const PartShape& shape, const uint8_t* data, int tokens, int dim) {

@@ -10,6 +10,16 @@
 namespace qpkv {
 namespace reference {
 
+constexpr int kProximalSteps = 20;
+
+// What a test asks of the solver: so many steps, whatever the stop test says. `errors` receives the
+// error that each step began with.
+struct ProximalProbe {
+  int steps;
+  std::vector<double> errors;
+};
+inline thread_local ProximalProbe* proximal_probe = nullptr;
+
 // 1 / scale of the min-max start. Both versions cap it at 2e4; the second takes 1 for a range that
 // is nearly 0.
 inline float ProximalInverseScale(Solver solver, int top, float low, float high) {
@@ -25,7 +35,9 @@ inline void SolveProximal(Solver solver, int top, const std::vector<float>& x,
                           const std::vector<float>& scale, std::vector<float>* zero) {
   float beta = 10.0f;
   double best = solver == Solver::kProximalGrowing ? 1e4 : INFINITY;
-  for (int iteration = 0; iteration < 20; ++iteration) {
+  ProximalProbe* const probe = proximal_probe;
+  const int steps = probe ? probe->steps : kProximalSteps;
+  for (int step = 0; step < steps; ++step) {
     double error = 0;
     size_t count = 0;
     for (size_t g = 0; g < groups.size(); ++g) {
@@ -46,7 +58,8 @@ inline void SolveProximal(Solver solver, int top, const std::vector<float>& x,
     }
     if (solver == Solver::kProximalGrowing) beta *= 1.01f;
     error /= count;
-    if (!(error < best)) return;  // the zero points of the worse step stay
+    if (probe) probe->errors.push_back(error);
+    if (!probe && !(error < best)) return;  // the zero points of the worse step stay
     best = error;
   }
 }

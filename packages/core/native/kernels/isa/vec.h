@@ -27,7 +27,8 @@
 //     BitsToB16 takes the words as bf16; WordsToB16 converts 0..255 exactly; LookupB16 takes 0..15
 //     through a table. LookupU16 gives words.
 //     DotWords(acc, a, b): pair dot of signed words, exact in int32; SetWordPair: one pair for all
-//     lanes; StoreWords: 32 integers as words; F16BitsToFloat: a half in each lane's low word.
+//     lanes; PackWords, StoreWords: 32 integers as words; F16BitsToFloat: a half in each lane's low
+//     word.
 //   ByteSums   16 sums of byte dots: BeginByteDots(from), then DotBytes(sums, codes, factors),
 //   0..2^width - 1 by
 //     -127..127, four of each a lane, at most eight times; EndByteDots(sums, from): exact int32.
@@ -61,17 +62,31 @@ QPKV_INLINE F32x16 Exp2(F32x16 x) {
   return Select(Less(x, Set(-126.0f)), Zero(), Scale2(Exp2Polynomial(Sub(y, n)), n));
 }
 
-// 2^x for x <= 0 to 3.1e-6 relative, for probabilities that are rounded to bf16 afterwards; 0 below
-// -126.
+// 2^x for x <= 100 from a polynomial for the fraction; 0 below -126, or -150 where Scale2 takes any
+// power.
+template <class Polynomial>
+QPKV_INLINE F32x16 Exp2Falling(F32x16 x, const Polynomial& of) {
+  const F32x16 y = Max(Set(kAnyScale2 ? -200.0f : -126.0f), x), n = RoundEven(y);
+  const F32x16 power = Scale2(of(Sub(y, n)), n);
+  return kAnyScale2 ? power : Select(Less(x, Set(-126.0f)), Zero(), power);
+}
+
+// What Exp2 gives where nothing is large, as against the largest of a row.
+QPKV_INLINE F32x16 Exp2Down(F32x16 x) {
+  return Exp2Falling(
+      x, [](F32x16 f) __attribute__((always_inline)) { return Exp2Polynomial(f); });
+}
+
+// The same to 3.1e-6 relative, for probabilities that are rounded to bf16 or words afterwards.
 QPKV_INLINE F32x16 Exp2Fast(F32x16 x) {
-  const F32x16 y = Max(Set(-126.0f), x);
-  const F32x16 n = RoundEven(y), f = Sub(y, n);
-  F32x16 p = Set(9.6003953e-3f);
-  p = Fma(p, f, Set(5.5916894e-2f));
-  p = Fma(p, f, Set(2.4023719e-1f));
-  p = Fma(p, f, Set(6.9312197e-1f));
-  p = Fma(p, f, Set(1.0f));
-  return Select(Less(x, Set(-126.0f)), Zero(), Scale2(p, n));
+  return Exp2Falling(
+      x, [](F32x16 f) __attribute__((always_inline)) {
+        F32x16 p = Set(9.6003953e-3f);
+        p = Fma(p, f, Set(5.5916894e-2f));
+        p = Fma(p, f, Set(2.4023719e-1f));
+        p = Fma(p, f, Set(6.9312197e-1f));
+        return Fma(p, f, Set(1.0f));
+      });
 }
 
 // e^x to 5e-7 relative; 0 below -87.3, infinity above 88.3. x log2(e) = n + f with f from x - n ln
@@ -100,6 +115,10 @@ QPKV_INLINE F32x16 Log2(F32x16 x) {
   p = Fma(p, tt, Set(2.88539008f / 3));
   p = Fma(p, tt, Set(2.88539008f));
   return Fma(p, t, ToFloat(n));
+}
+
+QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
+  StoreU16(reinterpret_cast<uint16_t*>(p), PackWords(first, second));
 }
 
 QPKV_INLINE void Prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }  // into L2

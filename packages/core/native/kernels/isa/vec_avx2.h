@@ -17,6 +17,7 @@ constexpr int kTileRows = 4;  // register tile of matrix products, in rows ...
 constexpr int kTileCols =
     1;  // ... and vectors of 16 columns: 8 accumulators, 4 widened operands, 2 splats
 constexpr bool kNativePairs = false;
+constexpr bool kAnyScale2 = false;
 constexpr const char* kIsaName = "avx2";
 
 struct F32x16 {
@@ -390,9 +391,9 @@ QPKV_U SetWordPair(const uint32_t* pair) {
   return {all, all};
 }
 // 32 consecutive integers in -32768..32767 as words.
-QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
-  StoreBits(p, _mm256_permute4x64_epi64(_mm256_packs_epi32(first.a, first.b), 0xd8));
-  StoreBits(p + 8, _mm256_permute4x64_epi64(_mm256_packs_epi32(second.a, second.b), 0xd8));
+QPKV_U PackWords(I32x16 first, I32x16 second) {
+  return {_mm256_permute4x64_epi64(_mm256_packs_epi32(first.a, first.b), 0xd8),
+          _mm256_permute4x64_epi64(_mm256_packs_epi32(second.a, second.b), 0xd8)};
 }
 // The low word of each lane is a half.
 QPKV_V F16BitsToFloat(I32x16 x) {

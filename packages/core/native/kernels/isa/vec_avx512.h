@@ -13,6 +13,7 @@ namespace {
 constexpr int kTileRows = 6;  // register tile of matrix products, in rows ...
 constexpr int kTileCols = 4;  // ... and vectors of 16 columns: 24 accumulators, 4 operands, 1 splat
 constexpr bool kNativePairs = true;
+constexpr bool kAnyScale2 = true;  // Scale2 takes any power
 constexpr const char* kIsaName = "avx512";
 
 struct F32x16 {
@@ -263,10 +264,10 @@ QPKV_INLINE ByteSums DotBytes(ByteSums acc, U16x32 codes, U16x32 x) {
 QPKV_I EndByteDots(ByteSums acc, const int32_t* /*from*/) { return {acc.v}; }
 QPKV_U SetWordPair(const uint32_t* pair) { return {_mm512_set1_epi32(static_cast<int>(*pair))}; }
 // 32 consecutive integers in -32768..32767 as words.
-QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
+QPKV_U PackWords(I32x16 first, I32x16 second) {
   const __m512i order =
       _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);  // packing interleaves the 128-bit parts
-  _mm512_storeu_si512(p, _mm512_permutexvar_epi64(order, _mm512_packs_epi32(first.v, second.v)));
+  return {_mm512_permutexvar_epi64(order, _mm512_packs_epi32(first.v, second.v))};
 }
 // The low word of each lane is a half.
 QPKV_V F16BitsToFloat(I32x16 a) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(a.v))}; }

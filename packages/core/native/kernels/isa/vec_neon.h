@@ -17,6 +17,7 @@ constexpr int kTileRows = 4;  // register tile of matrix products, in rows ...
 constexpr int kTileCols =
     1;  // ... and vectors of 16 columns: 16 accumulators, 8 widened operands, 2 splats
 constexpr bool kNativePairs = false;
+constexpr bool kAnyScale2 = false;
 constexpr const char* kIsaName = "neon";
 
 struct F32x16 {
@@ -368,14 +369,12 @@ QPKV_U SetWordPair(const uint32_t* pair) {
   return QPKV_FOUR(vreinterpretq_u16_u32(vld1q_dup_u32(pair)));
 }
 // 32 consecutive integers in -32768..32767 as words.
-QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
+QPKV_U PackWords(I32x16 first, I32x16 second) {
   const auto narrow = [](int32x4_t low, int32x4_t high) {
-    return vreinterpretq_u32_s16(vcombine_s16(vmovn_s32(low), vmovn_s32(high)));
+    return vreinterpretq_u16_s16(vcombine_s16(vmovn_s32(low), vmovn_s32(high)));
   };
-  for (int i = 0; i < 4; i += 2) {
-    vst1q_u32(p + 2 * i, narrow(first.v[i], first.v[i + 1]));
-    vst1q_u32(p + 8 + 2 * i, narrow(second.v[i], second.v[i + 1]));
-  }
+  return QPKV_FOUR(i < 2 ? narrow(first.v[2 * i], first.v[2 * i + 1])
+                         : narrow(second.v[2 * i - 4], second.v[2 * i - 3]));
 }
 // The low word of each lane is a half.
 QPKV_V F16BitsToFloat(I32x16 a) {

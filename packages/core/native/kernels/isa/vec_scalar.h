@@ -15,6 +15,7 @@ namespace {
 constexpr int kTileRows = 2;  // register tile of matrix products, in rows ...
 constexpr int kTileCols = 1;  // ... and vectors of 16 columns
 constexpr bool kNativePairs = false;
+constexpr bool kAnyScale2 = false;
 constexpr const char* kIsaName = "scalar";
 
 typedef float Floats __attribute__((vector_size(64)));
@@ -304,13 +305,13 @@ QPKV_INLINE ByteSums DotBytes(ByteSums acc, U16x32 codes, U16x32 factors) {
 QPKV_I EndByteDots(ByteSums acc, const int32_t* /*from*/) { return {acc.v}; }
 QPKV_U SetWordPair(const uint32_t* pair) { return {BitCast<Halves>(Words{} + *pair)}; }
 // 32 consecutive integers in -32768..32767 as words.
-QPKV_INLINE void StoreWords(uint32_t* p, I32x16 first, I32x16 second) {
-  uint16_t words[32];
+QPKV_U PackWords(I32x16 first, I32x16 second) {
+  U16x32 words;
   for (int i = 0; i < 16; ++i) {
-    words[i] = static_cast<uint16_t>(first.v[i]);
-    words[i + 16] = static_cast<uint16_t>(second.v[i]);
+    words.v[i] = static_cast<uint16_t>(first.v[i]);
+    words.v[i + 16] = static_cast<uint16_t>(second.v[i]);
   }
-  std::memcpy(p, words, sizeof words);
+  return words;
 }
 // The low word of each lane is a half.
 QPKV_V F16BitsToFloat(I32x16 a) {
