@@ -2,6 +2,7 @@
 // Each header needs the one before:
 // clang-format off
 #include "kernels/isa/vec_avx2.h"
+#include "kernels/isa/byte_dots_avx2.h"
 #include "kernels/isa/vec.h"
 #include "kernels/isa/table.inl.h"
 // clang-format on

@@ -368,24 +368,6 @@ QPKV_I DotWords(I32x16 acc, U16x32 x, U16x32 y) {
   return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(x.a, y.a)),
           _mm256_add_epi32(acc.b, _mm256_madd_epi16(x.b, y.b))};
 }
-// Sums of byte dots: codes 0..15 by bytes -127..127 stay below 2^15 over the eight quads of a
-// group.
-struct ByteSums {
-  __m256i a, b;
-};
-constexpr bool HasByteDots(int width) { return width == 4; }
-QPKV_INLINE ByteSums BeginByteDots(const int32_t* /*from*/) {
-  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
-}
-QPKV_INLINE ByteSums DotBytes(ByteSums acc, U16x32 codes, U16x32 x) {
-  return {_mm256_add_epi16(acc.a, _mm256_maddubs_epi16(codes.a, x.a)),
-          _mm256_add_epi16(acc.b, _mm256_maddubs_epi16(codes.b, x.b))};
-}
-QPKV_I EndByteDots(ByteSums acc, const int32_t* from) {
-  const __m256i one = _mm256_set1_epi16(1), start = _mm256_set1_epi32(*from);
-  return {_mm256_add_epi32(start, _mm256_madd_epi16(acc.a, one)),
-          _mm256_add_epi32(start, _mm256_madd_epi16(acc.b, one))};
-}
 QPKV_U SetWordPair(const uint32_t* pair) {
   const __m256i all = _mm256_set1_epi32(static_cast<int>(*pair));
   return {all, all};

@@ -346,25 +346,6 @@ QPKV_I DotWords(I32x16 acc, U16x32 a, U16x32 b) {
   return QPKV_FOUR(
       DotWords4(acc.v[i], vreinterpretq_s16_u16(a.v[i]), vreinterpretq_s16_u16(b.v[i])));
 }
-// Sums of byte dots, exact in int32: codes 0..15 by signed bytes. They begin at a number of their
-// own.
-struct ByteSums {
-  int32x4_t v[4];
-};
-constexpr bool HasByteDots(int width) { return width == 4; }
-QPKV_INLINE ByteSums BeginByteDots(const int32_t* from) {
-  const int32x4_t all = vld1q_dup_s32(from);
-  return {{all, all, all, all}};
-}
-QPKV_INLINE ByteSums DotBytes(ByteSums acc, U16x32 codes, U16x32 x) {
-  for (int i = 0; i < 4; ++i) {
-    const int8x16_t a = vreinterpretq_s8_u16(codes.v[i]), b = vreinterpretq_s8_u16(x.v[i]);
-    const int16x8_t low = vmull_s8(vget_low_s8(a), vget_low_s8(b));
-    acc.v[i] = vpadalq_s16(acc.v[i], vpaddq_s16(low, vmull_high_s8(a, b)));
-  }
-  return acc;
-}
-QPKV_I EndByteDots(ByteSums acc, const int32_t* /*from*/) { return QPKV_FOUR(acc.v[i]); }
 QPKV_U SetWordPair(const uint32_t* pair) {
   return QPKV_FOUR(vreinterpretq_u16_u32(vld1q_dup_u32(pair)));
 }
