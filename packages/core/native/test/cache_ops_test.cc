@@ -155,6 +155,40 @@ QPKV_TEST(EvictLowestEqualsReference) {
         }
 }
 
+// Lists that grow, shrink and turn round; -1 is a token that had no score.
+QPKV_TEST(MoveScores) {
+  Random random(83);
+  for (int heads : {1, 3})
+    for (int count : {0, 1, 65, 300}) {
+      const int from_stride = 310, to_stride = count + 5;
+      const std::vector<float> from = random.Normals(static_cast<size_t>(heads) * from_stride);
+      std::vector<int32_t> index(static_cast<size_t>(heads) * count);
+      for (size_t i = 0; i < index.size(); ++i)
+        index[i] = i % 7 == 3 ? -1 : static_cast<int32_t>(random.Next() % 310);
+      std::vector<float> want(static_cast<size_t>(heads) * to_stride, 7.5f);
+      for (int head = 0; head < heads; ++head)
+        for (int t = 0; t < count; ++t) {
+          const int32_t i = index[static_cast<size_t>(head) * count + t];
+          want[static_cast<size_t>(head) * to_stride + t] =
+              i < 0 ? 0 : from[static_cast<size_t>(head) * from_stride + i];
+        }
+      std::vector<const Ops*> tables = Tables();
+      tables.push_back(&Reference());
+      for (const Ops* ops : tables) {
+        std::vector<float> to(want.size(), 7.5f), other(want.size(), 7.5f);
+        const MoveScoresItem items[] = {
+            {from.data(), to.data(), OnHost<const int32_t>(index.data()), heads, count, from_stride,
+             to_stride},
+            {from.data(), other.data(), OnHost<const int32_t>(index.data()), heads, count,
+             from_stride, to_stride}};
+        ops->MoveScores(TestStream(), {OnHost<const MoveScoresItem>(items), 2});
+        const std::string label = Label("%s heads %d count %d", ops->name, heads, count);
+        ExpectEqualBytes(label, to.data(), want.data(), sizeof(float) * to.size());
+        ExpectEqualBytes(label, other.data(), want.data(), sizeof(float) * to.size());
+      }
+    }
+}
+
 // By hand: the lowest of those that may leave, of equal ones the newer, until the capacity is met.
 QPKV_TEST(EvictLowestKnown) {
   std::vector<const Ops*> tables = Tables();

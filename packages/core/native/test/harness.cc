@@ -28,7 +28,10 @@ int expectations = 0;  // of the running test
 int cases = 0;         // that it has asked about: see Sampled
 
 void Fail(const std::string& message) {
+  // For whoever only wants to know whether something fails (tools/cuda-mutate.ts).
+  static const bool stop = std::getenv("QPKV_TEST_STOP") != nullptr;
   if (++failures <= 10) std::printf("    %s\n", message.c_str());
+  if (stop) std::_Exit(1);
 }
 
 }  // namespace
@@ -37,10 +40,19 @@ TestEntry::TestEntry(const char* name, void (*run)()) { Registry().push_back({na
 
 int RunTests(const std::vector<std::string>& filters) {
   int passed = 0, failed = 0;
+  for (const std::string& filter : filters) {
+    bool there = filter[0] != '=';
+    for (const Registered& test : Registry())
+      there |= filter.compare(1, std::string::npos, test.name) == 0;
+    if (there) continue;
+    std::printf("There is no test %s\n", filter.c_str() + 1);
+    return 1;
+  }
   for (const Registered& test : Registry()) {
     bool wanted = filters.empty();
     for (const std::string& filter : filters)
-      wanted |= std::strstr(test.name, filter.c_str()) != nullptr;
+      wanted |= filter[0] == '=' ? filter.compare(1, std::string::npos, test.name) == 0
+                                 : std::strstr(test.name, filter.c_str()) != nullptr;
     if (!wanted) continue;
     failures = expectations = cases = 0;
     test.run();

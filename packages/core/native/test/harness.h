@@ -25,7 +25,8 @@ struct TestEntry {
   static const TestEntry kEntry##NAME(#NAME, Test##NAME); \
   static void Test##NAME()
 
-// Runs the tests whose name contains one of the filters, or all; the exit status.
+// Runs the tests whose name contains one of the filters (or is it, for '=NAME'), or all; the exit
+// status.
 int RunTests(const std::vector<std::string>& filters);
 
 // Every table of this build and CPU but the reference, or that of the backend that
