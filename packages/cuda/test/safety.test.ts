@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { backendDevices, loadModel, type BackendDevice, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
@@ -9,6 +12,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { cuda, cudaDevices } from '../src/index.ts'
 import { executor } from './support.ts'
 
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const prompt = 'The bridge of Orme was painted green. '.repeat(12)
 const open = (): Promise<Model> =>
   loadModel(modelFolder, {
@@ -16,6 +20,21 @@ const open = (): Promise<Model> =>
     precision: 'f32',
     methods: registry,
   })
+/** A worker does not inherit the loader of TypeScript files. */
+const inWorker = `import('tsx/esm/api').then(async ({ register }) => {
+  register()
+  const { parentPort } = await import('node:worker_threads')
+  const { backendDevices, loadModel } = await import('@qpkv/core')
+  const model = await loadModel(${JSON.stringify(modelFolder)}, {
+    device: backendDevices(${JSON.stringify(executor)})[0], precision: 'f32',
+  })
+  const context = await model.prefill(${JSON.stringify(prompt)})
+  parentPort.postMessage('running')
+  const { tokens } = await context.generate({ maxTokens: 8, stopTokens: [] }).result
+  await model.dispose()
+  parentPort.postMessage([...tokens])
+})`
+
 async function answer(model: Model): Promise<string> {
   await using context = await model.prefill(prompt, { compression: 'snapkv+kivi:bits=4@60%' })
   return (await context.generate({ maxTokens: 6 }).result).text
@@ -72,5 +91,29 @@ describe.skipIf(!existsSync(executor))('on the host executor', { timeout: 300_00
     const next = await open()
     expect(await answer(next)).not.toBe('')
     await next.dispose()
+  })
+
+  test('worker threads have models of their own; one that is ended while its kernels run takes nobody with it', () => {
+    const program = `
+      import { Worker } from 'node:worker_threads'
+      const run = (terminate) => new Promise((done, fail) => {
+        const worker = new Worker(${JSON.stringify(inWorker)}, { eval: true })
+        worker.on('error', fail)
+        worker.on('message', (said) => {
+          if (said !== 'running') done(said)
+          else if (terminate) setTimeout(() => worker.terminate().then(() => done('terminated')), 30)
+        })
+      })
+      console.log(JSON.stringify(await Promise.all([run(false), run(true), run(false), run(true)]).then(async (all) => [...all, await run(false)])))
+    `
+    const said = JSON.parse(
+      execFileSync(
+        process.execPath,
+        ['--conditions=@qpkv/source', '--import', tsx, '--input-type=module', '-e', program],
+        { encoding: 'utf8', cwd: join(import.meta.dirname, '..') },
+      ),
+    ) as unknown[]
+    expect(said[0]).toHaveLength(8)
+    expect(said).toEqual([said[0], 'terminated', said[0], 'terminated', said[0]])
   })
 })

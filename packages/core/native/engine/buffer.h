@@ -29,8 +29,10 @@ class Buffer {
     if (bytes <= bytes_) return data_;
     Free();
     data_ = device.ops.Allocate(device.stream, bytes);
-    if (data_ == nullptr)
+    if (data_ == nullptr) {
+      ThrowIfLost(device.ops.Check(device.stream));
       throw Error("KV_MEMORY", "No memory for a buffer of " + std::to_string(bytes) + " bytes.");
+    }
     device_ = &device, bytes_ = bytes;
     return data_;
   }

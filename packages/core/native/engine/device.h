@@ -6,6 +6,12 @@
 
 namespace qpkv {
 
+inline void ThrowIfLost(const StreamStatus& status) {
+  if (status.trouble == Trouble::kDevice)
+    throw Error("KV_ADDON",
+                std::string("The device failed: ") + status.message + ". Load the model again.");
+}
+
 class OpenDevice {
  public:
   OpenDevice(const Table& table, int index, int threads)
@@ -22,10 +28,13 @@ class OpenDevice {
  private:
   static Stream& Create(const Backend& backend, int index, int threads) {
     Stream* made = backend.CreateStream(index, threads);
-    if (made == nullptr)
-      throw Error("KV_UNSUPPORTED", "The device " + std::to_string(index) + " of the backend '" +
-                                        backend.name + "' cannot be opened.");
-    return *made;
+    if (made != nullptr) return *made;
+    const bool there = index >= 0 && index < backend.device_count;
+    throw Error(
+        "KV_UNSUPPORTED",
+        "The device " + std::to_string(index) + " of the backend '" + backend.name + "'" +
+            (there ? std::string(" (") + backend.devices[index].name + ")" : std::string()) +
+            " cannot be opened.");
   }
 
   const Backend& backend_;

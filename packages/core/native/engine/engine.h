@@ -47,8 +47,7 @@ inline void CheckDevice(Engine& engine) {
   if (status.trouble == Trouble::kNone) return;
   if (status.trouble == Trouble::kMemory)
     throw Error("KV_MEMORY", std::string("The step failed: ") + status.message + ".");
-  throw Error("KV_ADDON",
-              std::string("The device failed: ") + status.message + ". Load the model again.");
+  ThrowIfLost(status);
 }
 
 // A buffer of floats, on the host.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "executor/fiber.h"
+#include "executor/guard.h"
 
 #if defined(__x86_64__)
 asm(R"(
@@ -88,7 +89,7 @@ constexpr size_t kSharedBytes = 227 << 10;  // of one block of sm_90
 constexpr size_t kStaticSharedBytes = 48 << 10;
 constexpr size_t kGuardBytes = 64;
 constexpr unsigned kMostThreads = 1024;
-constexpr unsigned char kPoison = 0xff, kGuard = 0xa5;
+constexpr unsigned char kPoison = 0xff;
 
 enum class State : uint8_t { kReady, kAtBarrier, kInWarp, kDone };
 
@@ -214,7 +215,7 @@ void CheckGuards() {
   Block& b = The();
   for (const SharedPiece& piece : b.pieces)
     for (size_t i = 0; i < kGuardBytes; ++i)
-      if (b.shared[piece.offset + piece.bytes + i] != kGuard)
+      if (b.shared[piece.offset + piece.bytes + i] != GuardByte(i))
         Fail("shared memory is written behind its end");
 }
 
@@ -225,7 +226,7 @@ void AddPiece(const void* key, size_t bytes) {
   b.shared_used += size + kGuardBytes;
   if (b.shared_used > b.shared.size()) Fail("no room for shared memory");
   std::memset(b.shared.data() + offset, kPoison, bytes);
-  std::memset(b.shared.data() + offset + bytes, kGuard, size - bytes + kGuardBytes);
+  SetGuard(b.shared.data() + offset + bytes, size - bytes + kGuardBytes);
 }
 
 void RunBlock(uint64_t seed) {

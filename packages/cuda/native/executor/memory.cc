@@ -7,11 +7,13 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "executor/guard.h"
+
 namespace qpkv {
 namespace executor {
 namespace {
 constexpr size_t kHead = 256, kGuardBytes = 256;
-constexpr unsigned char kPoison = 0xff, kGuard = 0xa5;
+constexpr unsigned char kPoison = 0xff;
 
 std::atomic<size_t> taken{0};
 
@@ -37,7 +39,7 @@ void* AllocateDevice(size_t bytes) {
   taken += bytes;
   std::memcpy(head, &bytes, sizeof bytes);
   std::memset(head + kHead, kPoison, bytes);
-  std::memset(head + kHead + bytes, kGuard, kGuardBytes);
+  SetGuard(head + kHead + bytes, kGuardBytes);
   return head + kHead;
 }
 
@@ -47,10 +49,12 @@ void ReleaseDevice(void* data) {
   size_t bytes;
   std::memcpy(&bytes, head, sizeof bytes);
   for (size_t i = 0; i < kGuardBytes; ++i)
-    if (head[kHead + bytes + i] != kGuard) Refuse("device memory was written behind its end");
+    if (head[kHead + bytes + i] != GuardByte(i)) Refuse("device memory was written behind its end");
   taken -= bytes;
   std::free(head);
 }
+
+size_t TakenBytes() { return taken; }
 
 }  // namespace executor
 }  // namespace qpkv

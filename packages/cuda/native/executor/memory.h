@@ -10,6 +10,7 @@ namespace executor {
 
 void* AllocateDevice(size_t bytes);  // aligned to 256 bytes; null when there is none
 void ReleaseDevice(void* data);
+size_t TakenBytes();
 
 }  // namespace executor
 }  // namespace qpkv

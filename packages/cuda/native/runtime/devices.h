@@ -5,6 +5,9 @@
 namespace qpkv {
 namespace cuda {
 
+// Major number of the compute capability from which on the kernels run.
+constexpr int kOldestCapability = 8;
+
 struct Devices {
   const Device* list;
   int count;

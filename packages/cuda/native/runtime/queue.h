@@ -1,16 +1,17 @@
-// Where kernels and copies run in order, and its memory: a CUDA stream, or the executor's.
+// Where kernels and copies run in order, and its memory: a CUDA stream.
 //
-// Nothing here throws or ends the process: what goes wrong is kept until TakeError.
+// Nothing here throws or ends the process: what goes wrong is kept until TakeError, and until then
+// nothing runs, for what was not written (a table of pointers, say) must not be read.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include "device/platform.h"
 #ifndef __CUDACC__
-#include <functional>
-#include <mutex>
-#include <vector>
+#include "executor/runtime.h"
 #endif
 
 namespace qpkv {
@@ -41,11 +42,14 @@ class Queue {
   void CopyWithin(void* to, const void* from, size_t bytes);
   void Fill(void* device, int byte, size_t bytes);
 
-  // Between them launches, copies within and fills are recorded instead of run.
+  // Between them launches, copies within and fills are recorded instead of run, in one thread,
+  // which neither allocates nor releases meanwhile; other threads that do so wait.
   void BeginRecording();
   std::unique_ptr<Recording> EndRecording();  // null where it failed
+  bool recording() const { return recording_; }
   void Run(const Recording& recording);
 
+  void NoteNoMemory();  // for whom Allocate had none
   // A message about what has failed since the last call, or null; waits. *memory: for lack of it.
   const char* TakeError(bool* memory);
 
@@ -54,48 +58,36 @@ class Queue {
               size_t dynamic_shared, const Arguments&... arguments);
 
  private:
-  bool ok_ = false;
-#ifdef __CUDACC__
- public:
   void Note(cudaError_t error);  // keeps the first
-  void Select() const;           // makes the device the thread's own
+  bool Begin();                  // makes the device the thread's own; false: nothing is to run
 
- private:
+  bool ok_ = false;
+  bool recording_ = false;
   int device_;
+  int variant_;
   cudaStream_t stream_ = nullptr;
-  cudaError_t error_ = cudaSuccess;
   cudaMemPool_t pool_ = nullptr;
-#else
-  struct Kept;
-  void RunOrRecord(std::function<void()> what);
-
-  uint64_t seed_;
-  std::vector<std::function<void()>>* recording_ = nullptr;
-  std::unique_ptr<Kept> kept_;
-#endif
+  std::atomic<cudaError_t> error_{cudaSuccess};
+  std::mutex memory_;  // held while recording: no other thread's memory may become part of it
 };
 
-#ifdef __CUDACC__
-template <class... Parameters, class... Arguments>
-void Queue::Launch(const char*, void (*kernel)(Parameters...), dim3 grid, dim3 block,
-                   size_t dynamic_shared, const Arguments&... arguments) {
-  Select();
-  if (dynamic_shared > (48 << 10))
-    Note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                              static_cast<int>(dynamic_shared)));
-  kernel<<<grid, block, dynamic_shared, stream_>>>(static_cast<Parameters>(arguments)...);
-  Note(cudaGetLastError());
-}
-#else
 template <class... Parameters, class... Arguments>
 void Queue::Launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
                    size_t dynamic_shared, const Arguments&... arguments) {
-  RunOrRecord([=, seed = seed_] {
-    executor::Launch(name, grid, block, dynamic_shared, seed,
-                     [&] { kernel(static_cast<Parameters>(arguments)...); });
-  });
-}
+  if (!Begin()) return;
+  if (dynamic_shared > (48 << 10))
+    Note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                              static_cast<int>(dynamic_shared)));
+#ifdef __CUDACC__
+  (void)name;
+  kernel<<<grid, block, dynamic_shared, stream_>>>(static_cast<Parameters>(arguments)...);
+#else
+  executor::LaunchOn(stream_, reinterpret_cast<const void*>(kernel), name, grid, block,
+                     dynamic_shared, variant_,
+                     [=] { kernel(static_cast<Parameters>(arguments)...); });
 #endif
+  Note(cudaGetLastError());
+}
 
 // QPKV_LAUNCH(queue, kernel, grid, block, dynamic_shared, arguments...)
 #define QPKV_LAUNCH(QUEUE, KERNEL, ...) (QUEUE).Launch(#KERNEL, KERNEL, __VA_ARGS__)

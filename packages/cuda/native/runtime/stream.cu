@@ -17,20 +17,20 @@ void* CudaStream::Scratch(Slot slot, size_t bytes) {
   Piece& piece = pieces_[static_cast<int>(slot)];
   if (bytes <= piece.bytes && piece.data != nullptr) return piece.data;
   ++moves_;
+  // While a recording is made there is none to be had: it is given up, and the ops run plainly.
+  if (queue.recording()) return nullptr;
   if (piece.data != nullptr) queue.Release(piece.data);
   const size_t size = (bytes + bytes / 4 + 255) / 256 * 256 + 256;
   piece.data = queue.Allocate(size);
   piece.bytes = piece.data == nullptr ? 0 : size;
-  out_of_memory_ |= piece.data == nullptr;
+  if (piece.data == nullptr) queue.NoteNoMemory();
   return piece.data;
 }
 
 StreamStatus CudaStream::Check() {
   bool memory = false;
   const char* error = queue.TakeError(&memory);
-  memory |= out_of_memory_;
-  out_of_memory_ = false;
-  if (error == nullptr && !memory) return {Trouble::kNone, nullptr};
+  if (error == nullptr) return {Trouble::kNone, nullptr};
   kept_.clear();
   if (memory)
     return {Trouble::kMemory, "there is no device memory left for the scratch space of an op"};

@@ -19,7 +19,7 @@ class CudaStream {
   ~CudaStream();
 
   // At least `bytes` bytes, aligned to 256; contents are lost when it grows. Null where there is no
-  // memory: the op gives up, and Check says so.
+  // memory: the op gives up, nothing runs any more, and Check says so.
   void* Scratch(Slot slot, size_t bytes);
   // Host memory in a piece of scratch.
   template <class T>
@@ -45,7 +45,6 @@ class CudaStream {
   };
   Piece pieces_[static_cast<int>(Slot::kCount)];
   uint64_t moves_ = 0;
-  bool out_of_memory_ = false;
   std::string message_;
   std::map<uint64_t, Kept> kept_;
 };

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/devices.h"
@@ -42,14 +43,21 @@ struct Found {
                why_not.empty() ? nullptr : why_not.c_str()};
   }
 
-  // Devices too old for the kernels keep their number and are refused when they are opened.
+  // Devices too old for the kernels keep their number and are refused, by this name, when they are
+  // opened.
   void Add(int i) {
     cudaDeviceProp about{};
     if (cudaGetDeviceProperties(&about, i) != cudaSuccess) {
       cudaGetLastError();
       std::strcpy(about.name, "unknown");
+      about.major = kOldestCapability;
     }
-    names.push_back(about.name);
+    std::string name = about.name;
+    if (about.major < kOldestCapability)
+      name += " of compute capability " + std::to_string(about.major) + "." +
+              std::to_string(about.minor) + ", where " + std::to_string(kOldestCapability) +
+              ".0 is needed";
+    names.push_back(std::move(name));
     list.push_back({nullptr, about.totalGlobalMem});
   }
 };
