@@ -16,7 +16,7 @@ test.skipIf(!existsSync(deviceBench) || !existsSync(executor))(
   () => {
     const lines = execFileSync(deviceBench, [executor, '--small'], { encoding: 'utf8' }).trim().split('\n')
     const decodes = lines.map((line) => JSON.parse(line) as Decode).filter(({ op }) => op === 'decode')
-    expect(new Set(decodes.map(({ bits }) => bits))).toEqual(new Set([16, 4, 2]))
+    expect(new Set(decodes.map(({ bits }) => bits))).toEqual(new Set([16, 8, 4, 2]))
     for (const { bytes, copied } of decodes) {
       expect(copied).toBeGreaterThan(0.9 * bytes)
       expect(copied).toBeLessThan(1.05 * bytes)

@@ -62,6 +62,21 @@ QPKV_DEVICE uint32_t SmallToBf16(uint32_t pair) {
   return PackBf16(static_cast<float>(pair & 0xffffu), static_cast<float>(pair >> 16));
 #endif
 }
+// The same below 256, which bf16 still holds exactly: 128 is taken away only where it was not
+// there.
+QPKV_DEVICE uint32_t ByteToBf16(uint32_t pair) {
+#ifdef __CUDACC__
+  const uint32_t words[2] = {(pair & 0x007f007fu) | 0x43004300u,
+                             0x43004300u - (pair & 0x00800080u) * 0x86u};
+  __nv_bfloat162 shifted[2];
+  memcpy(shifted, words, sizeof words);
+  const __nv_bfloat162 exact = __hsub2(shifted[0], shifted[1]);
+  memcpy(&pair, &exact, sizeof pair);
+  return pair;
+#else
+  return PackBf16(static_cast<float>(pair & 0xffffu), static_cast<float>(pair >> 16));
+#endif
+}
 QPKV_DEVICE float HalfOf(uint32_t word, int i) {
   return Bf16ToFloat(i ? word >> 16 : word & 0xffffu);
 }
@@ -97,6 +112,19 @@ QPKV_DEVICE float LoadElement(Element element, const void* data, size_t i) {
   if (element == Element::kF32) return static_cast<const float*>(data)[i];
   const uint32_t bits = static_cast<const uint16_t*>(data)[i];
   return element == Element::kF16 ? F16ToFloat(bits) : Bf16ToFloat(bits);
+}
+// Elements i and i + 1, i even.
+QPKV_DEVICE void LoadElementPair(Element element, const void* data, size_t i, float* out) {
+  if (element == Element::kF32) {
+    for (int j = 0; j < 2; ++j)
+      out[j] = static_cast<const float*>(data)[i + static_cast<size_t>(j)];
+    return;
+  }
+  const uint32_t word = static_cast<const uint32_t*>(data)[i / 2];
+  for (int j = 0; j < 2; ++j) {
+    const uint32_t bits = word >> (16 * j) & 0xffffu;
+    out[j] = element == Element::kF16 ? F16ToFloat(bits) : Bf16ToFloat(bits);
+  }
 }
 QPKV_DEVICE void StoreElement(Element element, void* data, size_t i, float x) {
   if (element == Element::kF32)

@@ -21,6 +21,9 @@ QPKV_DEVICE T ShuffleXor(T value, int with) {
   memcpy(&value, words, sizeof value);
   return value;
 }
+QPKV_DEVICE float ShuffleFrom(float value, int lane) {
+  return __shfl_sync(0xffffffffu, value, lane);
+}
 QPKV_DEVICE unsigned Ballot(bool vote) { return __ballot_sync(0xffffffffu, vote); }
 QPKV_DEVICE void SyncWarp() { __syncwarp(); }
 QPKV_DEVICE int CountBits(unsigned x) { return __popc(x); }
@@ -30,6 +33,21 @@ QPKV_DEVICE T ShuffleXor(T value, int with) {
   T out;
   executor::Warp("shuffle", &value, sizeof value, &out, [with](executor::WarpSlot& slot) {
     for (int lane = 0; lane < kWarp; ++lane) slot.Copy(lane, lane ^ with);
+  });
+  return out;
+}
+// Each lane names the lane whose value it gets.
+QPKV_DEVICE float ShuffleFrom(float value, int lane) {
+  const struct Lane {
+    float value;
+    int from;
+  } in = {value, lane};
+  float out = 0;
+  executor::Warp("shuffle from", &in, sizeof in, &out, [](executor::WarpSlot& slot) {
+    Lane lanes[kWarp];
+    for (int l = 0; l < kWarp; ++l) std::memcpy(&lanes[l], slot.in[l], sizeof(Lane));
+    for (int l = 0; l < kWarp; ++l)
+      std::memcpy(slot.out[l], &lanes[lanes[l].from].value, sizeof(float));
   });
   return out;
 }

@@ -58,7 +58,7 @@ QPKV_DEVICE bool AnySeen(const DecodeRows& rows, int first, int tokens) {
 // [kRowsAtOnce], kept: the factor of what was summed before. All threads; ends with a barrier.
 QPKV_DEVICE void Exponentiate(float* p, float* most, float* total, float* kept) {
   for (int r = WarpId(); r < kRowsAtOnce; r += kDecodeThreads / kWarp) {
-    float* row = p + r * kTileTokens;
+    float* row = p + r * kLogitPitch;
     float largest = most[r];
     for (int t = LaneId(); t < kTileTokens; t += kWarp) largest = fmaxf(largest, row[t]);
     largest = WarpMax(largest);
@@ -84,9 +84,9 @@ __global__ void __launch_bounds__(kDecodeThreads, 2)
   QPKV_SHARED(float, most, [kRowsAtOnce]);
   QPKV_SHARED(float, total, [kRowsAtOnce]);
   QPKV_SHARED(float, kept, [kRowsAtOnce]);
-  float* p = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
-  float* slices = p + kRowsAtOnce * kTileTokens;
-  const Queries q = QueriesAt(slices + kRowsAtOnce * kDecodeThreads, a.dim);
+  float* slices = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
+  float* p = slices + kRowsAtOnce * kDecodeThreads;
+  const Queries q = QueriesAt(p + kRowsAtOnce * kLogitPitch, a.dim);
   const int split = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y),
             item = static_cast<int>(blockIdx.z) / chunks, me = static_cast<int>(threadIdx.x);
   const DecodeRows rows =
@@ -168,9 +168,9 @@ __global__ void __launch_bounds__(kDecodeThreads, 2)
 __global__ void __launch_bounds__(kDecodeThreads, 2)
     MassKernel(DecodeAttentionArgs a, Partial partial) {
   QPKV_DYNAMIC_SHARED(shared);
-  float* p = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
-  float* slices = p + kRowsAtOnce * kTileTokens;
-  const Queries q = QueriesAt(slices + kRowsAtOnce * kDecodeThreads, a.dim);
+  float* slices = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
+  float* p = slices + kRowsAtOnce * kDecodeThreads;
+  const Queries q = QueriesAt(p + kRowsAtOnce * kLogitPitch, a.dim);
   const int head = static_cast<int>(blockIdx.y), item = static_cast<int>(blockIdx.z),
             me = static_cast<int>(threadIdx.x);
   DecodeRows rows = RowsAt(a, item, head, 0);
@@ -186,7 +186,7 @@ __global__ void __launch_bounds__(kDecodeThreads, 2)
       LoadQueries(rows, a.dim, q);
       PartLogits(rows, a, part, tokens, q, shared, slices, p);
       for (int r = 0; r < rows.rows; ++r) {
-        const float logit = p[r * kTileTokens + me];
+        const float logit = p[r * kLogitPitch + me];
         const float lse = partial.lse[partial.Row(a, item, head, first + r)];
         if (logit != -Infinity()) sum += expf(logit - lse);
       }
@@ -220,7 +220,7 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
   const int chunks = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const size_t shared =
       kCodeBytes + kMetaBytes +
-      sizeof(float) * (kRowsAtOnce * (kTileTokens + kDecodeThreads) + QueryFloats(a.dim));
+      sizeof(float) * (kRowsAtOnce * (kLogitPitch + kDecodeThreads) + QueryFloats(a.dim));
   QPKV_LAUNCH(on.queue, SplitKernel, dim3(kSplits, heads, count * static_cast<unsigned>(chunks)),
               kDecodeThreads, shared, a, partial, chunks);
   QPKV_LAUNCH(on.queue, JoinKernel, dim3(static_cast<unsigned>(rows), heads, count), kDecodeThreads,

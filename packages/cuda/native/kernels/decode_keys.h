@@ -212,29 +212,42 @@ QPKV_DEVICE float LogitOf(const DecodeRows& rows, const DecodeAttentionArgs& a,
   return seen ? Capped(sum * a.scale, a.cap) : -Infinity();
 }
 
+template <int kBits>
+QPKV_DEVICE void MultiplyCodedKeys(const ReadPart& part, const StagedBlocks& staged,
+                                   const Line* lines, int dim, int block, int blocks,
+                                   const float* q, FragmentC* c) {
+  if (part.format.scale_per == ScalePer::kChannel)
+    MultiplyKeys<kBits, true>(part, staged, lines, dim, block, blocks, q, c);
+  else
+    MultiplyKeys<kBits, false>(part, staged, lines, dim, block, blocks, q, c);
+}
+
 // Logits of staged blocks through tensor cores: each warp has a block or two neighbours.
 QPKV_DEVICE void TensorLogits(const DecodeRows& rows, const DecodeAttentionArgs& a,
-                              const ReadPart& part, const StagedBlocks& staged, int first,
-                              int tokens, const Queries& queries, float* p) {
+                              const ReadPart& part, const StagedBlocks& staged, const Line* lines,
+                              int first, int tokens, const Queries& queries, float* p) {
   const int each = staged.blocks > kDecodeThreads / kWarp ? 2 : 1, block = WarpId() * each;
   if (block >= staged.blocks) return;
   const int blocks = staged.blocks - block < each ? staged.blocks - block : each;
   FragmentC c[2] = {};
   switch (part.format.bits) {
     case 16:
-      MultiplyKeys<16>(part, staged, a.dim, block, blocks, queries.spread, c);
+      MultiplyKeys<16, false>(part, staged, nullptr, a.dim, block, blocks, queries.spread, c);
+      break;
+    case 8:
+      MultiplyCodedKeys<8>(part, staged, lines, a.dim, block, blocks, queries.spread, c);
       break;
     case 4:
-      MultiplyKeys<4>(part, staged, a.dim, block, blocks, queries.spread, c);
+      MultiplyCodedKeys<4>(part, staged, lines, a.dim, block, blocks, queries.spread, c);
       break;
     case 3:
-      MultiplyKeys<3>(part, staged, a.dim, block, blocks, queries.spread, c);
+      MultiplyCodedKeys<3>(part, staged, lines, a.dim, block, blocks, queries.spread, c);
       break;
     case 2:
-      MultiplyKeys<2>(part, staged, a.dim, block, blocks, queries.spread, c);
+      MultiplyCodedKeys<2>(part, staged, lines, a.dim, block, blocks, queries.spread, c);
       break;
     default:
-      MultiplyKeys<1>(part, staged, a.dim, block, blocks, queries.spread, c);
+      MultiplyCodedKeys<1>(part, staged, lines, a.dim, block, blocks, queries.spread, c);
   }
 #pragma unroll
   for (int j = 0; j < 2; ++j)
@@ -244,23 +257,25 @@ QPKV_DEVICE void TensorLogits(const DecodeRows& rows, const DecodeAttentionArgs&
       const int r = LaneId() % 4 * 2 + i % 2,
                 own = staged.first_slot + (block + j) * kLanes + LaneId() / 4 + i / 2 * 8;
       if (own < kTileTokens)
-        p[r * kTileTokens + own] =
+        p[r * kLogitPitch + own] =
             LogitOf(rows, a, part, first, tokens, r, own, queries.shift[r] + c[j].r[i]);
     }
 }
 
-// p [kRowsAtOnce][kTileTokens]: logits, -infinity where a row does not look. All threads; ends with
-// a barrier. shared: [kCodeBytes + kMetaBytes]; slices: [kRowsAtOnce * kDecodeThreads].
+// p [kRowsAtOnce][kLogitPitch]: logits, -infinity where a row does not look. All threads; ends with
+// a barrier. shared: [kCodeBytes + kMetaBytes]; slices, right behind it: [kRowsAtOnce *
+// kDecodeThreads].
 QPKV_DEVICE void PartLogits(const DecodeRows& rows, const DecodeAttentionArgs& a, const Part& part,
                             int tokens, const Queries& queries, uint8_t* shared, float* slices,
                             float* p) {
   const ReadPart read = PartOf(*rows.item, Tensor::kKey, part, a.dim);
-  const int at_once = BlocksAtOnce(read), count = at_once * kLanes, pieces = kDecodeThreads / count;
+  const bool tensor = a.precision == Precision::kBf16 && GoesThroughTensorCores(read.format, a.dim);
+  const int at_once = BlocksAtOnce(read, MetaRoom(read, tensor)), count = at_once * kLanes,
+            pieces = kDecodeThreads / count;
   const int me = static_cast<int>(threadIdx.x), mine = me % count, slice = me / count;
   // Keys before RoPE are taken back, so that their queries stay as they are.
   const float* q = read.format.rope_before ? queries.plain : queries.rotated;
   const int blocks = (tokens + kLanes - 1) / kLanes;
-  const bool tensor = a.precision == Precision::kBf16 && GoesThroughTensorCores(read.format, a.dim);
   for (int block = 0; block < blocks; block += at_once) {
     const int now = blocks - block < at_once ? blocks - block : at_once;
     __syncthreads();
@@ -268,7 +283,11 @@ QPKV_DEVICE void PartLogits(const DecodeRows& rows, const DecodeAttentionArgs& a
     WaitCopies<0>();
     __syncthreads();
     if (tensor) {
-      TensorLogits(rows, a, read, staged, part.first, tokens, queries, p);
+      if (read.format.bits != 16) {
+        MakeLines(read, staged, LinesAt(shared));
+        __syncthreads();
+      }
+      TensorLogits(rows, a, read, staged, LinesAt(shared), part.first, tokens, queries, p);
       continue;
     }
     float sums[kRowsAtOnce];
@@ -284,11 +303,12 @@ QPKV_DEVICE void PartLogits(const DecodeRows& rows, const DecodeAttentionArgs& a
       if (own >= kTileTokens) continue;
       float sum = read.format.rope_before ? 0.0f : queries.shift[r];
       for (int s = 0; s < pieces; ++s) sum += slices[(s * kRowsAtOnce + r) * count + i % count];
-      p[r * kTileTokens + own] = LogitOf(rows, a, read, part.first, tokens, r, own, sum);
+      p[r * kLogitPitch + own] = LogitOf(rows, a, read, part.first, tokens, r, own, sum);
     }
   }
   for (int i = me; i < kRowsAtOnce * kTileTokens; i += kDecodeThreads)
-    if (i % kTileTokens >= blocks * kLanes) p[i] = -Infinity();
+    if (i % kTileTokens >= blocks * kLanes)
+      p[i / kTileTokens * kLogitPitch + i % kTileTokens] = -Infinity();
   __syncthreads();
 }
 

@@ -20,59 +20,75 @@ QPKV_DEVICE ValueThreads ValueThreadsOf(int dim) {
 
 struct ValueSums {
   float of[kChannelsEach][kRowsAtOnce];
-  FragmentC tensor[kTensorSums];  // what went through tensor cores, of a warp's channel blocks
+  TensorSums tensor;  // what went through tensor cores
 };
 constexpr int kDecodeWarps = kDecodeThreads / kWarp;
 
 QPKV_DEVICE void ClearSums(ValueSums* sums) {
   for (int j = 0; j < kChannelsEach; ++j)
     for (int r = 0; r < kRowsAtOnce; ++r) sums->of[j][r] = 0;
-#pragma unroll
-  for (int n = 0; n < kTensorSums; ++n) sums->tensor[n] = {};
+  sums->tensor = {};
 }
 // kept: [kRowsAtOnce], a factor of each row.
 QPKV_DEVICE void ScaleSums(const float* kept, ValueSums* sums) {
   for (int j = 0; j < kChannelsEach; ++j)
     for (int r = 0; r < kRowsAtOnce; ++r) sums->of[j][r] *= kept[r];
 #pragma unroll
-  for (int n = 0; n < kTensorSums; ++n)
+  for (int n = 0; n < kTensorSums; ++n) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) sums->tensor[n].r[i] *= kept[LaneId() % 4 * 2 + i % 2];
+    for (int i = 0; i < 4; ++i) sums->tensor.of[n].r[i] *= kept[LaneId() % 4 * 2 + i % 2];
+    sums->tensor.added[n] *= kept[LaneId() / 4];
+  }
 }
 // out: [kRowsAtOnce][dim], of all warps together. A barrier must follow.
 QPKV_DEVICE void StoreTensorSums(const ValueSums& sums, int dim, float* out) {
 #pragma unroll
   for (int n = 0; n < kTensorSums; ++n) {
-    const int first = (WarpId() + n * kDecodeWarps) * kLanes;
+    const RowPair added = RowsOf(sums.tensor.added[n]);
+    const int channels = FirstChannelBlock(dim, kDecodeWarps) + n;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int c = first + LaneId() / 4 + i / 2 * 8;
-      if (c < dim) out[(LaneId() % 4 * 2 + i % 2) * dim + c] = sums.tensor[n].r[i];
+      const int c = channels * kLanes + LaneId() / 4 + i / 2 * 8;
+      if (channels < EndChannelBlock(dim, kDecodeWarps) && c < dim)
+        out[(LaneId() % 4 * 2 + i % 2) * dim + c] = sums.tensor.of[n].r[i] + added.of[i % 2];
     }
   }
 }
 
 // Slots [begin, end) of a staged piece through tensor cores; slot s has the probability
 // p[s - first].
-QPKV_DEVICE void AddTensorValues(const ReadPart& read, const StagedBlocks& staged, int dim,
-                                 int begin, int end, int first, const float* p, ValueSums* sums) {
+template <int kBits>
+QPKV_DEVICE void AddCodedValues(const ReadPart& read, const StagedBlocks& staged, const Line* lines,
+                                int dim, int begin, int end, int first, const float* p,
+                                TensorSums* sums) {
+  if (read.format.scale_per == ScalePer::kChannel)
+    MultiplyValues<kBits, true>(read, staged, lines, dim, begin, end, first, kDecodeWarps, p, sums);
+  else
+    MultiplyValues<kBits, false>(read, staged, lines, dim, begin, end, first, kDecodeWarps, p,
+                                 sums);
+}
+QPKV_DEVICE void AddTensorValues(const ReadPart& read, const StagedBlocks& staged,
+                                 const Line* lines, int dim, int begin, int end, int first,
+                                 const float* p, TensorSums* sums) {
   switch (read.format.bits) {
     case 16:
-      return MultiplyValues<16>(read, staged, dim, begin, end, first, kDecodeWarps, p,
-                                sums->tensor);
+      return MultiplyValues<16, false>(read, staged, nullptr, dim, begin, end, first, kDecodeWarps,
+                                       p, sums);
+    case 8:
+      return AddCodedValues<8>(read, staged, lines, dim, begin, end, first, p, sums);
     case 4:
-      return MultiplyValues<4>(read, staged, dim, begin, end, first, kDecodeWarps, p, sums->tensor);
+      return AddCodedValues<4>(read, staged, lines, dim, begin, end, first, p, sums);
     case 3:
-      return MultiplyValues<3>(read, staged, dim, begin, end, first, kDecodeWarps, p, sums->tensor);
+      return AddCodedValues<3>(read, staged, lines, dim, begin, end, first, p, sums);
     case 2:
-      return MultiplyValues<2>(read, staged, dim, begin, end, first, kDecodeWarps, p, sums->tensor);
+      return AddCodedValues<2>(read, staged, lines, dim, begin, end, first, p, sums);
     default:
-      return MultiplyValues<1>(read, staged, dim, begin, end, first, kDecodeWarps, p, sums->tensor);
+      return AddCodedValues<1>(read, staged, lines, dim, begin, end, first, p, sums);
   }
 }
 
 QPKV_DEVICE void AddWeighted(float value, const float* p, int token, float* sums) {
-  for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = fmaf(p[r * kTileTokens + token], value, sums[r]);
+  for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = fmaf(p[r * kLogitPitch + token], value, sums[r]);
 }
 
 // Slots [begin, end) of a staged piece; slot s has the probability p[s - first].
@@ -98,8 +114,8 @@ QPKV_DEVICE void AddStaged(const ReadPart& read, const StagedBlocks& staged, int
   }
 }
 
-// Values of tokens [first, first + tokens), whose probabilities p [kRowsAtOnce][kTileTokens] holds.
-// All threads. shared: [kCodeBytes + kMetaBytes].
+// Values of tokens [first, first + tokens), whose probabilities p [kRowsAtOnce][kLogitPitch] holds.
+// All threads. shared: [kCodeBytes + kMetaBytes] and, behind it, the slices of PartLogits.
 QPKV_DEVICE void AddValues(const DecodeRows& rows, const DecodeAttentionArgs& a, int first,
                            int tokens, const float* p, uint8_t* shared, ValueSums* sums) {
   const HeadView& head = *rows.head;
@@ -111,17 +127,25 @@ QPKV_DEVICE void AddValues(const DecodeRows& rows, const DecodeAttentionArgs& a,
     const ReadPart read = PartOf(*rows.item, Tensor::kValue, part, a.dim);
     const int begin_slot = (part.first > first ? part.first : first) - part.first;
     const int end_slot = (part_end < first + tokens ? part_end : first + tokens) - part.first;
-    const int at_once = BlocksAtOnce(read), blocks = (end_slot + kLanes - 1) / kLanes;
+    const bool tensor =
+        a.precision == Precision::kBf16 && GoesThroughTensorCores(read.format, a.dim);
+    const int at_once = BlocksAtOnce(read, MetaRoom(read, tensor)),
+              blocks = (end_slot + kLanes - 1) / kLanes;
     for (int block = begin_slot / kLanes; block < blocks; block += at_once) {
       const int now = blocks - block < at_once ? blocks - block : at_once;
       __syncthreads();
       const StagedBlocks staged = StageBlocks(read, block, now, shared);
       WaitCopies<0>();
       __syncthreads();
+      if (tensor && read.format.bits != 16) {
+        MakeLines(read, staged, LinesAt(shared));
+        __syncthreads();
+      }
       const int from = block * kLanes, to = from + now * kLanes;
       const int begin = from > begin_slot ? from : begin_slot, end = to < end_slot ? to : end_slot;
-      if (a.precision == Precision::kBf16 && GoesThroughTensorCores(read.format, a.dim))
-        AddTensorValues(read, staged, a.dim, begin, end, first - part.first, p, sums);
+      if (tensor)
+        AddTensorValues(read, staged, LinesAt(shared), a.dim, begin, end, first - part.first, p,
+                        &sums->tensor);
       else
         AddStaged(read, staged, a.dim, begin, end, first - part.first, p, sums);
     }

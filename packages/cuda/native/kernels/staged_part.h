@@ -25,6 +25,7 @@ struct StagedBlocks {
   const uint8_t* offsets;
   int first_slot, blocks;
   int row, column, stride;  // of the scales that lie first: see ScaleCellOf
+  int scale_count;          // staged scales; 0: they are read where they lie
 
   QPKV_ON_DEVICE size_t IndexOf(const TensorFormat& format, int slot, int c) const {
     const ScaleCell cell = ScaleCellOf(format, slot, c);
@@ -54,11 +55,12 @@ QPKV_DEVICE size_t MetaBytes(const ReadPart& part, int blocks) {
          (ElementBytes(part.format.metadata) + OffsetBytes(part.format));
 }
 
-// How many blocks are staged at once: a power of two, at most 8.
-QPKV_DEVICE int BlocksAtOnce(const ReadPart& part) {
+// How many blocks are staged at once: a power of two, at most 8, whose scales take at most
+// `meta_bytes`.
+QPKV_DEVICE int BlocksAtOnce(const ReadPart& part, size_t meta_bytes) {
   int blocks = 8;
   while (blocks > 1 && (blocks * part.at.block_bytes > kCodeBytes ||
-                        (part.format.bits != 16 && MetaBytes(part, blocks) > kMetaBytes)))
+                        (part.format.bits != 16 && MetaBytes(part, blocks) > meta_bytes)))
     blocks /= 2;
   return blocks;
 }
@@ -80,9 +82,15 @@ QPKV_DEVICE StagedBlocks StageBlocks(const ReadPart& part, int first_block, int 
                                      uint8_t* shared) {
   const TensorFormat& format = part.format;
   const PartLayout& at = part.at;
-  StagedBlocks staged = {
-      shared, part.data + at.scales, part.data + at.offsets, first_block * kLanes, blocks, 0,
-      0,      at.scale_stride};
+  StagedBlocks staged = {shared,
+                         part.data + at.scales,
+                         part.data + at.offsets,
+                         first_block * kLanes,
+                         blocks,
+                         0,
+                         0,
+                         at.scale_stride,
+                         0};
   CopyRows(shared, part.data + first_block * at.block_bytes, 1,
            static_cast<int>(blocks * at.block_bytes), 0);
   if (format.bits == 16 || MetaBytes(part, blocks) > kMetaBytes) {
@@ -99,6 +107,7 @@ QPKV_DEVICE StagedBlocks StageBlocks(const ReadPart& part, int first_block, int 
     staged.column = staged.first_slot;
     staged.stride = columns;
   }
+  staged.scale_count = rows * columns;
   const int scale = ElementBytes(format.metadata), offset = OffsetBytes(format);
   const size_t first = static_cast<size_t>(staged.row) * at.scale_stride + staged.column;
   uint8_t* to = shared + kCodeBytes;
