@@ -127,6 +127,9 @@ try {
       options.conditions = ['@qpkv/source']
     },
   })
+  const commit = call('git', ['rev-parse', 'HEAD']).trim()
+  const changed = call('git', ['status', '--porcelain', '--', 'packages/core/native', 'packages/cuda']) !== ''
+  writeFileSync(join(bundle, 'version.json'), JSON.stringify({ commit, changed }))
   writeFileSync(join(bundle, 'package.json'), '{ "type": "module" }\n')
   copyFileSync(join(cuda, 'scripts', 'on-device.sh'), join(bundle, 'on-device.sh'))
   copyFileSync(join(cuda, 'scripts', 'on-device', 'peers.py'), join(bundle, 'peers.py'))

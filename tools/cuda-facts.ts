@@ -1,6 +1,6 @@
 // Facts about the compiled CUDA kernels, from ptxas: no spills in the named hot kernels, registers and shared memory within what
-// their launches assume. `--arch sm_90` (default) or another; needs nvcc (pnpm cuda:toolchain). `--write` keeps the table in
-// packages/cuda/facts.json, which the kernels' predictions are made from.
+// their launches assume. `--arch sm_90` (default) or another; needs nvcc (pnpm cuda:toolchain); `--if-there` is content without it.
+// `--hot`: only the files that hold hot kernels. `--write` keeps the table in packages/cuda/facts.json.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -32,11 +32,22 @@ const REGISTERS = 65_536
 const STATIC_SHARED = 48 << 10
 
 const { values } = parseArgs({
-  options: { arch: { type: 'string', default: 'sm_90' }, write: { type: 'boolean', default: false } },
+  options: {
+    arch: { type: 'string', default: 'sm_90' },
+    write: { type: 'boolean', default: false },
+    hot: { type: 'boolean', default: false },
+    'if-there': { type: 'boolean', default: false },
+  },
 })
 const cuda = join(root, 'packages', 'cuda')
 const own = join(root, '.cuda-toolkit', 'nvidia', 'cu13', 'bin', 'nvcc')
 const nvcc = process.env['CUDACXX'] ?? (existsSync(own) ? own : 'nvcc')
+if (values['if-there'] && spawnSync(nvcc, ['--version']).status !== 0) {
+  console.log(
+    'skipped: the facts of the compiled CUDA kernels, because there is no nvcc (pnpm cuda:toolchain)',
+  )
+  process.exit(0)
+}
 const problems: string[] = []
 const facts: Record<string, Facts> = {}
 
@@ -78,11 +89,17 @@ function compile(file: string, object: string): void {
   }
 }
 
+const holdsHot = (file: string): boolean => {
+  const text = readFileSync(file, 'utf8')
+  return Object.keys(hot).some((name) => new RegExp(`\\b${name}\\(`).test(text))
+}
+
 const objects = join(cuda, 'build', 'facts')
 mkdirSync(objects, { recursive: true })
 for (const folder of ['native/kernels', 'native/kernels/statistics'])
   for (const entry of readdirSync(join(cuda, folder)).filter((name) => name.endsWith('.cu')))
-    compile(join(folder, entry), join(objects, `${entry}.o`))
+    if (!values.hot || holdsHot(join(cuda, folder, entry)))
+      compile(join(folder, entry), join(objects, `${entry}.o`))
 
 for (const [key, { registers, spills, shared }] of Object.entries(facts)) {
   console.log(`${key.padEnd(48)} ${registers} registers, ${shared} bytes shared, ${spills} bytes spilled`)
@@ -108,6 +125,6 @@ if (values.write) {
     JSON.parse(readFileSync(join(cuda, 'facts.json'), 'utf8')) as { kernels: Record<string, Facts> }
   ).kernels
   for (const key of Object.keys(kept))
-    if (!(key in facts)) problems.push(`${key} stands in facts.json and is gone`)
+    if (!values.hot && !(key in facts)) problems.push(`${key} stands in facts.json and is gone`)
 }
 conclude('CUDA facts', problems)

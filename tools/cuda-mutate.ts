@@ -1,160 +1,109 @@
-// Mutations of the CUDA kernels: each barrier and wait is deleted and each bound shifted by one, in turn, and the op suite over
-// the host executor must notice. `--only PART` takes files whose path holds it, `--kind barrier|bound`, `--every N` one in N,
-// `--list` only lists. Prints what survives; exit status 1 when less than 90 % are caught. Survivors are explained in
-// packages/cuda/mutations.json by file and text of the line: those that change nothing that can be seen count as caught.
-import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+// Mutations of the CUDA kernels: each barrier and wait deleted and each bound shifted by one both ways, which the op suite over the
+// host executor must notice. All mutants are compiled into one copy of the sources, each behind a number (cuda-mutants), so that
+// there is one build; a mutant is then tried with the tests that come by it, quickest first, until one fails, ends or hangs.
+//   --only PART     of files' paths          --sample N   as many at random (--seed, by default 1), with the interval of the share
+//   --jobs N        mutants at a time        --shard I/N  every Nth from the Ith on
+//   --build         only build               --list       only list
+// Prints what survives; exit status 1 when less than 90 % are caught. Survivors that change nothing that can be seen are explained
+// in packages/cuda/mutations.json; they are not counted, and one that is caught nevertheless is a mistake there.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { buildMutants } from './cuda-mutants/mutated-library.ts'
+import { TestsOfMutants } from './cuda-mutants/tests-of-mutants.ts'
+import { label, type Mutant } from './cuda-mutants/write-mutants.ts'
 import { root } from './workspace.ts'
 
-interface Mutation {
+interface Explanation {
   readonly file: string
-  readonly line: number
-  readonly kind: 'barrier' | 'bound'
-  readonly before: string
-  readonly after: string
+  readonly change: Mutant['change']
+  readonly text: string
+  readonly before?: number
+  readonly why: string
 }
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
-    kind: { type: 'string' },
-    every: { type: 'string', default: '1' },
+    sample: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: '1' },
+    shard: { type: 'string', default: '1/1' },
+    build: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 })
-const cuda = join(root, 'packages', 'cuda')
-const suite = join(root, 'packages', 'core', 'build-test', 'qpkv_native_test')
+const file = join(root, 'packages', 'cuda', 'mutations.json')
+const explanations = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Explanation[]) : []
+const explains = (m: Mutant) => (e: Explanation) =>
+  e.file === m.file && e.change === m.change && e.text === m.text && (e.before ?? 0) === m.before
 
-/** Which tests look at a file; the first pattern that fits. */
-const testsOf: [pattern: RegExp, tests: string[]][] = [
-  [/decode_|staged_part|async_copy/, ['DecodeAttention']],
-  [/prefill_attention/, ['PrefillAttention']],
-  [/statistics\/|observed_rows/, ['Statistics']],
-  [/matmul_bf16|matmul\.cu|panel_product|mma\.h/, ['Matmul', 'Experts']],
-  [/experts/, ['Experts']],
-  [/weights\.h|embed/, ['Embed', 'MatmulCoded']],
-  [/pack_weight/, ['PackWeight', 'CodedWeights']],
-  [/select\.cu|radix_select/, ['Select', 'ShareHeads', 'PackEquals', 'Sample']],
-  [/share_heads/, ['ShareHeads']],
-  [/score_operation/, ['Scores']],
-  [/cache_ops/, ['AppendTokens', 'EvictLowest']],
-  [/pack|part_cells/, ['PackEquals', 'PackBeyond', 'PackPiecewise', 'MarkTokens', 'Unpack']],
-  [/unpack/, ['Unpack', 'CheckParts']],
-  [/sample/, ['Sample', 'CountTokens']],
-  [/rows\.cu|activation/, ['RmsNorm', 'Scale', 'Rope', 'Glu', 'StoreHeads', 'NoteNan', 'LoadFloats']],
-  [/warp\.h/, ['RmsNorm', 'Select', 'Statistics', 'Sample']],
-]
-
-function sources(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name)
-    return entry.isDirectory() ? sources(path) : /\.(cu|h)$/.test(entry.name) ? [path] : []
-  })
-}
-
-/** Barriers and waits are deleted; `a < b` of loops and conditions becomes `a <= b` and `a < b - 1`. */
-function mutationsOf(file: string): Mutation[] {
-  const found: Mutation[] = []
-  let host = false
-  for (const [line, text] of readFileSync(join(cuda, 'native', file), 'utf8')
-    .split('\n')
-    .entries()) {
-    // The host's side begins behind the anonymous namespace; its bounds are no kernel's.
-    if (/^}  \/\/ namespace$/.test(text)) host = true
-    if (host || /^\s*(\/\/|static_assert|constexpr)/.test(text)) continue
-    const add = (kind: Mutation['kind'], after: string) => {
-      if (after !== text) found.push({ file, line, kind, before: text, after })
-    }
-    add('barrier', text.replace(/\b(__syncthreads\(\)|WaitCopies<0>\(\)|SyncWarp\(\));/, ';'))
-    const bound = /\b(for|while|if) \(.*?[\w\])] < [\w(]/.exec(text)
-    if (!bound) continue
-    const at = bound[0].length + bound.index - 4 // of ' < x'
-    add('bound', `${text.slice(0, at)} <= ${text.slice(at + 3)}`)
-    add('bound', text.slice(0, at) + text.slice(at).replace(/ < ((?:[\w.\->]|\(.*?\))+)/, ' < $1 - 1'))
+/** In an order that depends on the seed alone. */
+function shuffled<T>(items: readonly T[], seed: number): T[] {
+  const list = [...items]
+  let state = seed
+  for (let i = list.length; i > 1; i--) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    const other = Math.floor((state / 2 ** 32) * i)
+    ;[list[i - 1], list[other]] = [list[other]!, list[i - 1]!]
   }
-  return found
+  return list
 }
 
-const all = [...sources(join(cuda, 'native', 'kernels')), join(cuda, 'native', 'device', 'warp.h')]
-  .map((path) => relative(join(cuda, 'native'), path))
-  .filter((file) => file.includes(values.only))
-  .flatMap(mutationsOf)
-  .filter(({ kind }) => values.kind === undefined || kind === values.kind)
-  .filter((_, i) => i % Number(values.every) === 0)
-
-if (values.list) {
-  for (const { file, line, kind, after } of all) console.log(`${file}:${line + 1} ${kind}: ${after.trim()}`)
-  console.log(`${all.length} mutations`)
-  process.exit(0)
+/** Wilson's interval of 95 % for `part` of `whole`. */
+function interval(part: number, whole: number): [number, number] {
+  const z = 1.96
+  const p = part / whole
+  const middle = p + z ** 2 / (2 * whole)
+  const half = z * Math.sqrt((p * (1 - p)) / whole + z ** 2 / (4 * whole ** 2))
+  return [(middle - half) / (1 + z ** 2 / whole), (middle + half) / (1 + z ** 2 / whole)]
 }
 
-const explained = existsSync(join(cuda, 'mutations.json'))
-  ? (JSON.parse(readFileSync(join(cuda, 'mutations.json'), 'utf8')) as {
-      file: string
-      after: string
-      why: string
-    }[])
-  : []
-const whyNot = (m: Mutation) =>
-  explained.find(({ file, after }) => file === m.file && after === m.after.trim())?.why
+const { mutants, library } = buildMutants({ compile: !values.list })
+const stale = explanations.filter((e) => !mutants.some((m) => explains(m)(e)))
+for (const { file: of, text } of stale) console.log(`explains no mutant: ${of}: ${text}`)
+const [shard, shards] = values.shard.split('/').map(Number) as [number, number]
+let chosen = mutants
+  .map((mutant, id) => ({ mutant, id }))
+  .filter(({ mutant }) => mutant.file.includes(values.only))
+if (values.sample !== undefined)
+  chosen = shuffled(chosen, Number(values.seed)).slice(0, Number(values.sample))
+chosen = chosen.filter((_, i) => i % shards === shard - 1)
+if (values.list) for (const { mutant } of chosen) console.log(label(mutant))
+if (values.list || values.build) {
+  console.log(`${chosen.length} mutants of ${mutants.length}`)
+  process.exit(stale.length === 0 ? 0 : 1)
+}
 
-const work = mkdtempSync(join(tmpdir(), 'qpkv-mutate-'))
-const copy = join(work, 'packages', 'cuda')
-const outcomes = { caught: 0, equivalent: 0, survived: [] as Mutation[], broken: 0 }
-try {
-  cpSync(join(cuda, 'native'), join(copy, 'native'), { recursive: true })
-  cpSync(join(cuda, 'CMakeLists.txt'), join(copy, 'CMakeLists.txt'))
-  cpSync(join(root, 'packages', 'core', 'native'), join(work, 'packages', 'core', 'native'), {
-    recursive: true,
-  })
-  const quiet = (command: string, args: string[], env: NodeJS.ProcessEnv = {}, timeout = 600_000) =>
-    spawnSync(command, args, { stdio: 'ignore', env: { ...process.env, ...env }, timeout })
-  quiet('cmake', ['-S', copy, '-B', join(copy, 'build'), '-G', 'Ninja', '-DQPKV_CUDA=OFF'])
-  const build = () => quiet('ninja', ['-C', join(copy, 'build'), '-j2']).status === 0
-  const passes = (tests: string[], seed: string) =>
-    quiet(
-      suite,
-      tests,
-      {
-        QPKV_TEST_BACKEND: join(copy, 'build', 'qpkv_cuda_executor.so'),
-        QPKV_EXECUTOR_SEED: seed,
-        QPKV_TEST_EVERY: '23',
-      },
-      180_000,
-    ).status === 0
-  if (!build()) throw new Error('The executor does not build')
-  for (const mutation of all) {
-    const path = join(copy, 'native', mutation.file)
-    const text = readFileSync(path, 'utf8')
-    const lines = text.split('\n')
-    lines[mutation.line] = mutation.after
-    writeFileSync(path, lines.join('\n'))
-    const tests = testsOf.find(([pattern]) => pattern.test(mutation.file))?.[1] ?? ['']
-    const label = `${mutation.file}:${mutation.line + 1} ${mutation.after.trim() || '(deleted)'}`
-    if (!build()) {
-      outcomes.broken++
-      console.log(`does not compile  ${label}`)
-    } else if (['0', '1', '2'].every((seed) => passes(tests, seed))) {
-      const why = whyNot(mutation)
-      if (why === undefined) outcomes.survived.push(mutation)
-      else outcomes.equivalent++
-      console.log(`${why === undefined ? 'SURVIVED        ' : 'explained       '}  ${label}`)
-    } else {
-      outcomes.caught++
-      console.log(`caught            ${label}`)
-    }
-    writeFileSync(path, text)
+const tests = await TestsOfMutants.find(library, mutants.length)
+const counts = { caught: 0, survived: 0, explained: 0 }
+const mistaken: Mutant[] = []
+const begun = Date.now()
+const waiting = [...chosen]
+async function work(): Promise<void> {
+  for (let next = waiting.shift(); next; next = waiting.shift()) {
+    const { mutant, id } = next
+    const how = await tests.catches(id)
+    const why = explanations.find(explains(mutant))
+    if (how !== undefined && why) mistaken.push(mutant)
+    if (how !== undefined) counts.caught++
+    else if (why) counts.explained++
+    else counts.survived++
+    if (how === undefined && !why)
+      console.log(`SURVIVED ${tests.reaches(id) ? '' : '(no test comes by) '}${label(mutant)}`)
+    const done = chosen.length - waiting.length
+    if (done % 100 === 0)
+      console.log(`  ${done} of ${chosen.length}, ${((Date.now() - begun) / 1000).toFixed(0)} s`)
   }
-} finally {
-  rmSync(work, { recursive: true, force: true })
 }
-const counted = outcomes.caught + outcomes.survived.length
-const share = counted === 0 ? 1 : outcomes.caught / counted
+await Promise.all(Array.from({ length: Number(values.jobs) }, work))
+for (const mutant of mistaken) console.log(`is caught, and explained in mutations.json: ${label(mutant)}`)
+const counted = counts.caught + counts.survived
+const share = counted === 0 ? 1 : counts.caught / counted
+const [low, high] = interval(counts.caught, Math.max(1, counted))
 console.log(
-  `${all.length} mutations: ${outcomes.caught} caught, ${outcomes.survived.length} survived, ` +
-    `${outcomes.equivalent} explained, ${outcomes.broken} do not compile: ${(100 * share).toFixed(1)} %`,
+  `${chosen.length} mutants of ${mutants.length} in ${((Date.now() - begun) / 1000).toFixed(0)} s: ${counts.caught} caught, ` +
+    `${counts.survived} survived, ${counts.explained} explained: ${(100 * share).toFixed(1)} %` +
+    (values.sample === undefined ? '' : ` (95 %: ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`),
 )
-process.exit(share >= 0.9 ? 0 : 1)
+process.exit(share >= 0.9 && mistaken.length === 0 && stale.length === 0 ? 0 : 1)

@@ -60,9 +60,9 @@ describe('on-device.sh', { timeout: 300_000 }, () => {
     const { status, result } = run('--dry-run')
     expect(status).toBe(0)
     const { format, dryRun, steps } = result()
-    expect([format, dryRun]).toEqual(['qpkv-on-device/1', true])
+    expect([format, dryRun]).toEqual(['qpkv-on-device/2', true])
     expect(Object.keys(steps)).toEqual(
-      'build suite end-to-end memcheck racecheck ceilings bench peers'.split(' '),
+      'build suite ceilings bench peers end-to-end memcheck racecheck synccheck'.split(' '),
     )
     expect(steps['ceilings']).toEqual({
       wouldStart: join(bundle, 'build/cuda/qpkv_ceilings'),
@@ -81,11 +81,14 @@ describe('on-device.sh', { timeout: 300_000 }, () => {
     () => {
       const { status, result } = run('--library', executor, '--small', '--only', 'suite,ceilings,bench')
       const { steps } = result()
-      expect(steps['suite']).toMatchObject({ passed: true, failures: [] })
+      expect(steps['suite']).toMatchObject({ passed: true, failures: [], tests: [{}, {}] })
       expect(steps['bench']).toMatchObject({ passed: true })
       expect((steps['bench']!['times'] as unknown[]).length).toBeGreaterThan(20)
       expect(steps['ceilings']).toHaveProperty('skipped')
       expect(status).toBe(0)
+      // A step that is run later leaves the others' results in the file.
+      const later = run('--library', executor, '--small', '--only', 'ceilings')
+      expect(later.result().steps['bench']).toEqual(steps['bench'])
     },
   )
 })

@@ -12,32 +12,28 @@ export interface BuildCommand {
 const output = (command: string): string | undefined => / -o (\S+)/.exec(command)?.[1]
 const compiles = (command: string): boolean => / -c /.test(command)
 
-/** Compiles side by side, then links in order. Undefined: all went well; else what the first failed command said. */
+/**
+ * Compiles side by side, then links in order. What fails does not keep the rest from being made: the programs that can be built are
+ * of use without the others. Returns the calls that failed.
+ */
 export async function build(
   bundle: string,
   commands: readonly BuildCommand[],
   cudaHome: string,
-): Promise<Started | undefined> {
+): Promise<Started[]> {
   const env = { ROOT: bundle, CUDA_HOME: cudaHome }
-  const run = ({ folder, command }: BuildCommand) => {
+  const failed: Started[] = []
+  const run = async ({ folder, command }: BuildCommand) => {
     const cwd = join(bundle, folder)
     mkdirSync(join(cwd, dirname(output(command) ?? '.')), { recursive: true })
-    return start('bash', ['-c', command], { cwd, env })
+    const done = await start('bash', ['-c', command], { cwd, env })
+    if (done.status !== 0) failed.push(done)
   }
   const waiting = commands.filter(({ command }) => compiles(command))
-  let failed: Started | undefined
   const worker = async () => {
-    for (let next = waiting.shift(); next && !failed; next = waiting.shift()) {
-      const done = await run(next)
-      if (done.status !== 0) failed ??= done
-    }
+    for (let next = waiting.shift(); next; next = waiting.shift()) await run(next)
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
-  for (const command of commands) {
-    if (failed) return failed
-    if (compiles(command.command)) continue
-    const done = await run(command)
-    if (done.status !== 0) failed = done
-  }
+  for (const command of commands) if (!compiles(command.command)) await run(command)
   return failed
 }

@@ -40,7 +40,7 @@ def measure(kind, backend, rows, tokens, batch, causal):
             record["seconds"] = seconds(
                 lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=True)
             )
-    except RuntimeError as cause:
+    except (RuntimeError, TypeError) as cause:
         record["refused"] = str(cause).splitlines()[0]
     print(json.dumps(record), flush=True)
 

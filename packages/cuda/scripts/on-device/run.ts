@@ -1,5 +1,13 @@
 // What on-device.sh starts: builds, verifies and measures, and writes one JSON file anew after each step. See on-device.sh.
-import { accessSync, constants, existsSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { start } from './start.ts'
@@ -10,6 +18,7 @@ const { values } = parseArgs({
     'dry-run': { type: 'boolean', default: false },
     out: { type: 'string', default: 'result.json' },
     only: { type: 'string' },
+    limit: { type: 'string', default: '1800' },
     // For a test of these steps without a GPU: another backend, small sizes.
     library: { type: 'string' },
     small: { type: 'boolean', default: false },
@@ -40,7 +49,12 @@ const steps = stepsFor({
   cudaHome,
   library: resolve(values.library ?? join(bundle, 'build', 'cuda', 'qpkv_cuda.so')),
   small: values.small,
+  limitSeconds: Number(values.limit),
 })
+if (!(Number(values.limit) > 0)) {
+  console.error(`--limit ${values.limit}: expected how many seconds a program may take`)
+  process.exit(2)
+}
 const only = values.only?.split(',')
 const unknown = only?.find((name) => !steps.some((step) => step.name === name))
 if (unknown !== undefined) {
@@ -55,12 +69,32 @@ async function query(what: string): Promise<string | undefined> {
   return status === 0 ? stdout.trim() : undefined
 }
 
+async function firstLine(command: string, args: readonly string[]): Promise<string | undefined> {
+  const { status, stdout } = await start(command, args)
+  return status === 0 ? stdout.trim().split('\n').at(-1) : undefined
+}
+
+type Steps = Record<string, Outcome | { skipped: string } | { wouldStart: string; lacks: string[] }>
+const FORMAT = 'qpkv-on-device/2'
+const version = join(bundle, 'version.json')
+/** Steps may be run one by one: what the others left in the file stays, if it is of the same sources. */
+function earlier(source: unknown): Steps {
+  if (values['dry-run'] || !only || !existsSync(values.out)) return {}
+  const before = JSON.parse(readFileSync(values.out, 'utf8')) as typeof result
+  const same =
+    before.format === FORMAT && !before.dryRun && JSON.stringify(before.source) === JSON.stringify(source)
+  return same ? before.steps : {}
+}
+const source = existsSync(version) ? (JSON.parse(readFileSync(version, 'utf8')) as unknown) : null
 const result = {
-  format: 'qpkv-on-device/1',
+  format: FORMAT,
+  source,
   date: new Date().toISOString(),
   dryRun: values['dry-run'],
-  cards: await query('name,memory.total,compute_cap,driver_version,clocks.max.sm,power.limit'),
-  steps: {} as Record<string, Outcome | { skipped: string } | { wouldStart: string; lacks: string[] }>,
+  cards: (await query('name,memory.total,compute_cap,driver_version,clocks.max.sm,power.limit')) ?? null,
+  toolkit: (await firstLine('nvcc', ['--version'])) ?? null,
+  system: (await firstLine('uname', ['-srm'])) ?? null,
+  steps: earlier(source),
 }
 const write = () => {
   writeFileSync(`${values.out}.part`, `${JSON.stringify(result, undefined, 2)}\n`)
