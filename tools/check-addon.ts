@@ -29,12 +29,19 @@ else {
       problems.push(
         `${file}: needs glibc ${floor}, newer than ${values.glibc}; build it in an older container`,
       )
-    if (file.endsWith('.node') && machine === process.arch && opTables(file).includes('reference'))
-      problems.push(`${file}: holds the reference table of the tests; type: npm run build:release`)
+    if (file.endsWith('.node') && machine === process.arch) {
+      const addon = load(file)
+      const holds = [
+        ...(addon.opTables().includes('reference') ? ['reference table'] : []),
+        ...('probe' in addon ? ['probe'] : []),
+      ]
+      for (const gear of holds)
+        problems.push(`${file}: holds the ${gear} of the tests; type: npm run build:release`)
+    }
   }
 }
 conclude('addon', problems)
 
-function opTables(path: string): string[] {
-  return (createRequire(import.meta.url)(resolve(path)) as { opTables(): string[] }).opTables()
+function load(path: string): { opTables(): string[] } {
+  return createRequire(import.meta.url)(resolve(path)) as { opTables(): string[] }
 }

@@ -2,11 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { randomValues, testPruner } from '@qpkv/conformance'
-import { loadAddon, loadModel } from '@qpkv/core'
+import { loadModel } from '@qpkv/core'
 import { selectLayer } from '@qpkv/reference'
 import { modelFolder } from '@qpkv/reference-model'
 import { resolve, type AnyPruner, type MethodRef } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
+import { probeAddon } from '../../packages/core/test/support/probe.ts'
 
 /*
  * Two pruners of docs/write-a-pruner.md that no package here has: attention times value, and chunks. Each is in the guide in under 25
@@ -55,7 +56,7 @@ const keptBy = (prune: MethodRef) => {
   const [layer] = resolve(spec, undefined, { layers: 1, ...shape }, shape).plan.layers
   return selectLayer(layer!, 'kv', { ...shape, q, k, v }).kept
 }
-const { addon } = loadAddon()
+const addon = probeAddon()
 
 /** The engine keeps the same of these tensors, on every table, and the method runs on a model. */
 async function expectInEngine(prune: MethodRef): Promise<void> {

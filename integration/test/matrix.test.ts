@@ -4,6 +4,7 @@ import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { parseSpec, planBytes, printSpec, resolve, type CompressionSpec } from '@qpkv/spec'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { exportTiles, scrambleTiles } from '../../packages/core/test/support/probe.ts'
 import { coverPairs } from './covering-design.ts'
 import {
   allocators,
@@ -136,7 +137,7 @@ describe('on the reference model', () => {
       )
       expect(packed, text).toBe(quantizer !== 'none')
       if (!packed) continue
-      context.scrambleTiles(1)
+      scrambleTiles(context, 1)
       expect(await probe(context), text).not.toEqual(probes.get(text))
     }
   })
@@ -147,7 +148,7 @@ describe('on the reference model', () => {
     const exact = uniform.filter(({ quantizer }) => quantizer === 'none')
     // Layer 1, head 0: in layer 0 a key hardly depends on where its token stands.
     const keys = exact.map(({ text }) => {
-      const { tokens, key } = (contexts.get(text) as Context).exportTiles(1, 0)
+      const { tokens, key } = exportTiles(contexts.get(text) as Context, 1, 0)
       expect(
         key.reduce((sum, part) => sum + part.tokens, 0),
         text,

@@ -2,6 +2,7 @@ import { loadModel, type Context, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder, needleCases } from '@qpkv/reference-model'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { scrambleTiles } from '../../packages/core/test/support/probe.ts'
 
 /*
  * Every profile of every quantizer on the reference model, whole and pruned. All are stored in true tiles but those
@@ -80,7 +81,7 @@ describe.each(texts)('%s', (text) => {
     const before = await probe(of(text))
     expect(before.every(Number.isFinite)).toBe(true)
     if (isSimulated(text) || isExact(text)) return
-    of(text).scrambleTiles(1)
+    scrambleTiles(of(text), 1)
     expect(await probe(of(text))).not.toEqual(before)
   })
 })

@@ -3,6 +3,7 @@ import { registry } from '@qpkv/methods'
 import { modelFolder, needleCases } from '@qpkv/reference-model'
 import { planBytes, segmentTokens } from '@qpkv/spec'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { exportTiles } from '../../packages/core/test/support/probe.ts'
 
 let model: Model
 beforeAll(async () => {
@@ -37,7 +38,7 @@ test.each([
       const planned = segmentTokens(layer, 'key', tokens, head)
       const held = layer.segments.map(() => 0)
       // Tiers of one width cannot be told apart; here all differ.
-      for (const part of context.exportTiles(l, head).key) {
+      for (const part of exportTiles(context, l, head).key) {
         const at = layer.segments.findIndex(
           ({ key, role }, i) => key.bits === part.bits && (role !== 'sinks' || held[i]! < planned[i]!),
         )

@@ -6,6 +6,7 @@ import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { KvError, planBytes } from '@qpkv/spec'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { exportTiles } from '../../packages/core/test/support/probe.ts'
 
 // Every pruner and quantizer of the registry, on a cache that is there already.
 
@@ -39,7 +40,7 @@ const fromCache = ['duoattention', 'keydiff', 'l2norm', 'lagkv', 'random', 'stre
 const codes = (context: Context) => {
   const { layers, kvHeads } = exact.facts
   return Array.from({ length: layers * kvHeads }, (_, i) =>
-    context.exportTiles(Math.floor(i / kvHeads), i % kvHeads),
+    exportTiles(context, Math.floor(i / kvHeads), i % kvHeads),
   )
 }
 

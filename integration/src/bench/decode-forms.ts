@@ -4,7 +4,7 @@
 //
 //   node --conditions=@qpkv/source --import tsx integration/src/bench/decode-forms.ts [--mib 8] [--rounds 31] [--threads 1] [--table NAME]
 import { parseArgs } from 'node:util'
-import { loadAddon, type NativeEngine } from '@qpkv/core'
+import { probeAddon, type ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { registry } from '@qpkv/methods'
 import { parseSpec, resolve, type CompressionSpec } from '@qpkv/spec'
 import { holdsOne, ratioInterval, runRounds, type Interval } from '../bench-cpu/paired.ts'
@@ -51,7 +51,7 @@ const forms: readonly Form[] = [
   { name: 'kvarn, K4 V2', spec: 'random+kvarn', plain: plain(4) },
 ]
 
-const { addon } = loadAddon()
+const addon = probeAddon()
 const engine = addon.createEngine({
   threads: Number(flags.threads),
   ...(flags.table !== undefined && { table: flags.table }),
@@ -67,7 +67,7 @@ const query = numbers(queryHeads * headDim)
 
 interface Stored {
   readonly form: Form
-  readonly cache: Awaited<ReturnType<NativeEngine['createLayerCache']>>
+  readonly cache: Awaited<ReturnType<ProbeEngine['createLayerCache']>>
   readonly bytes: number
   readonly tokens: number
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadAddon, type NativeEngine } from '@qpkv/core'
+import { probeAddon, type ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { checkGoldens as checkLongBench } from './longbench/check-goldens.ts'
 import { checkGoldens as checkNeedle } from './needle/check-goldens.ts'
 import { checkGoldens as checkRuler } from './ruler/check-goldens.ts'
@@ -34,13 +34,13 @@ export async function* checkGoldens(
 ): AsyncGenerator<FamilyResult> {
   const wanted = (family: string) =>
     existsSync(join(folder, family)) && (options.families?.includes(family) ?? true)
-  const { addon } = loadAddon()
+  const addon = probeAddon()
   const tables = addon.opTables().filter((table) => options.tables?.includes(table) ?? true)
   const fastest = tables[0]
   if (wanted('pruners')) yield checkPyramidTables(join(folder, 'pruners'))
   if (wanted('pruners-next')) yield checkNextCounts(join(folder, 'pruners-next'))
   for (const table of tables) {
-    const engine: NativeEngine = addon.createEngine({ threads: 2, table })
+    const engine: ProbeEngine = addon.createEngine({ threads: 2, table })
     try {
       if (wanted('pruners')) {
         yield await checkPruners(join(folder, 'pruners'), engine, options.fault)

@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { codeHqq, packHqq } from '@qpkv/quantizer-kivi'
 import { solverOf, type LayerPlan, type PackedFormat } from '@qpkv/spec'
 import { readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
@@ -60,7 +60,7 @@ function planFor(test: HqqCase, tokens: number, headDim: number): LayerPlan {
 
 /** The whole block as one head through our tiles. */
 async function codeNatively(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: HqqCase,
   x: Float32Array,
   tokens: number,
@@ -153,7 +153,7 @@ export async function* checkHqq(
   folder: string,
   tests: readonly HqqCase[],
   inputs: Record<string, ArrayReference>,
-  engine: NativeEngine,
+  engine: ProbeEngine,
   once: boolean,
 ): AsyncGenerator<FamilyResult> {
   const native = new Tally('hqq', engine.table)

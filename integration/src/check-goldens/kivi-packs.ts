@@ -1,4 +1,4 @@
-import type { NativeEngine, NativePartExport } from '@qpkv/core'
+import type { NativePartExport, ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import type { LayerPlan } from '@qpkv/spec'
 import { beyond, readBytesOf, readFloats, readIntegers, type ArrayReference } from './arrays.ts'
 import { joinValues, kiviPlan } from './kivi-plan.ts'
@@ -44,7 +44,7 @@ function packWords(
 
 /** Tile exports of K (or V) of every head: codes [heads, tokens, dim], scales and minima per head and tile. */
 async function packOne(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   values: Float32Array,
   heads: number,
   tokens: number,
@@ -120,7 +120,7 @@ export async function checkKiviPacks(
   folder: string,
   tests: readonly KiviPack[],
   inputs: Record<string, ArrayReference>,
-  engine: NativeEngine,
+  engine: ProbeEngine,
   fault: Fault = {},
 ): Promise<FamilyResult> {
   const tally = new Tally('kivi packs', engine.table)

@@ -1,4 +1,4 @@
-import type { NativePartExport } from '@qpkv/core'
+import type { NativePartExport } from '../../../packages/core/test/support/probe.ts'
 import type { LayerPlan } from '@qpkv/spec'
 import { registry } from '@qpkv/methods'
 import { resolve } from '@qpkv/spec'

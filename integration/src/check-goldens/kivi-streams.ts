@@ -1,4 +1,4 @@
-import type { NativeEngine, NativePartExport } from '@qpkv/core'
+import type { NativePartExport, ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { beyond, readFloats, sliceTokens, type ArrayReference } from './arrays.ts'
 import { joinValues, kiviPlan } from './kivi-plan.ts'
 import { Tally, type FamilyResult } from './report.ts'
@@ -23,7 +23,7 @@ const countTokens = (parts: readonly NativePartExport[], packed: boolean) =>
 async function checkStream(
   folder: string,
   test: KiviStream,
-  engine: NativeEngine,
+  engine: ProbeEngine,
 ): Promise<string | undefined> {
   const [, heads = 1, total = 1, headDim = 1] = test.k_in.shape
   const k = readFloats(folder, test.k_in)
@@ -94,7 +94,7 @@ async function checkStream(
 export async function checkKiviStreams(
   folder: string,
   tests: readonly KiviStream[],
-  engine: NativeEngine,
+  engine: ProbeEngine,
 ): Promise<FamilyResult> {
   const tally = new Tally('kivi streams', engine.table)
   for (const test of tests) {

@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { restoreRows, roundF16 } from '@qpkv/reference'
 import { sliceTokens } from './arrays.ts'
 import type { QuantizerCase, QuantizerInput } from './next-quantizers.ts'
@@ -9,7 +9,7 @@ const FEW = 0.0005
 
 /** One tile of KVarN: codes, products of its two scales, and the error of what is read back. */
 export async function checkKvarn(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> {

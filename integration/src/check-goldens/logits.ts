@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadModel, type Model } from '@qpkv/core'
 import { modelFolder } from '@qpkv/reference-model'
+import { exportTiles } from '../../../packages/core/test/support/probe.ts'
 import { beyond, readFloats, readIntegers, readJson, type ArrayReference } from './arrays.ts'
 import { Tally, type FamilyResult } from './report.ts'
 
@@ -155,7 +156,7 @@ async function compareAttention(
       const [heads = 0, positions = 0, headDim = 0] = k.shape
       const [theirK, theirV] = [readFloats(folder, k), readFloats(folder, v)]
       for (let head = 0; head < heads; head++) {
-        const ours = context.exportTiles(layer, head)
+        const ours = exportTiles(context, layer, head)
         const join = (parts: typeof ours.key) => Float32Array.from(parts.flatMap((part) => [...part.values]))
         const range = [head * positions * headDim, (head + 1) * positions * headDim] as const
         const problem =

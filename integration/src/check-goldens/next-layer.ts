@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { registry } from '@qpkv/methods'
 import { resolve, type CompressionPlan, type LayerPlan } from '@qpkv/spec'
 import { readFloats, readIntegers } from './arrays.ts'
@@ -20,7 +20,7 @@ export interface Tensors {
 /** Everything that a check of a case needs. */
 export interface Recorded {
   readonly folder: string
-  readonly engine: NativeEngine
+  readonly engine: ProbeEngine
   readonly manifest: NextManifest
   readonly test: NextCase
   readonly arrays: (name: string) => Float32Array

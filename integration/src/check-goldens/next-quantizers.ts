@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { readJson, type ArrayReference } from './arrays.ts'
 import { readNumbers } from './next-arrays.ts'
 import { checkAttention } from './rotated-attention.ts'
@@ -43,7 +43,7 @@ export interface QuantizerInput {
   readonly has: (name: string) => boolean
 }
 
-type Check = (engine: NativeEngine, test: QuantizerCase, input: QuantizerInput) => Promise<string | undefined>
+type Check = (engine: ProbeEngine, test: QuantizerCase, input: QuantizerInput) => Promise<string | undefined>
 
 const checks: Record<string, Check> = {
   hadamard: checkRotation,
@@ -57,7 +57,7 @@ const checks: Record<string, Check> = {
 }
 
 /** Rotated quantizers: what the engine stores, reads back and attends to, against the originals. */
-export async function checkNextQuantizers(folder: string, engine: NativeEngine): Promise<FamilyResult> {
+export async function checkNextQuantizers(folder: string, engine: ProbeEngine): Promise<FamilyResult> {
   const { inputs, cases } = readJson<Manifest>(folder, 'manifest.json')
   const tally = new Tally('rotated quantizers', engine.table)
   for (const test of cases) {

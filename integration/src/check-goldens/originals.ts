@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { NativeEngine, NativeLayerCache } from '@qpkv/core'
+import type { NativeLayerCache, ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { registry } from '@qpkv/methods'
 import { resolve, type MethodRef } from '@qpkv/spec'
 import { readFloats, readJson, sliceTokens } from './arrays.ts'
@@ -33,7 +33,7 @@ interface Shape {
 const HEAD_DIM = 32
 
 async function startCache(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   prune: MethodRef,
   budget: number,
   { heads, tokens, headDim }: Shape,
@@ -73,7 +73,7 @@ function compareKept(
 }
 
 async function checkStreaming(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: Originals['streaming'][number],
 ): Promise<string | undefined> {
   const shape = { heads: 1, tokens: test.prompt, headDim: HEAD_DIM }
@@ -127,7 +127,7 @@ function widen(
 
 async function checkHeavyHitters(
   folder: string,
-  engine: NativeEngine,
+  engine: ProbeEngine,
   inputs: Originals['h2o_inputs'],
   test: Originals['h2o'][number],
 ): Promise<string | undefined> {
@@ -168,7 +168,7 @@ async function checkHeavyHitters(
 }
 
 /** Decode traces of the original StreamingLLM and H2O caches: kept positions after prefill and every step. */
-export async function* checkOriginals(folder: string, engine: NativeEngine): AsyncGenerator<FamilyResult> {
+export async function* checkOriginals(folder: string, engine: ProbeEngine): AsyncGenerator<FamilyResult> {
   if (!existsSync(join(folder, 'original_methods.json'))) return
   const tally = new Tally('original caches', engine.table)
   const { streaming, h2o, h2o_inputs: inputs } = readJson<Originals>(folder, 'original_methods.json')

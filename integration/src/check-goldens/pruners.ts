@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { compareKept } from '@qpkv/conformance'
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { registry } from '@qpkv/methods'
 import { meanTokens, resolve, type LayerPlan, type MethodRef } from '@qpkv/spec'
 import { readFloats, readIntegers, readJson } from './arrays.ts'
@@ -115,7 +115,7 @@ async function checkCase(
   folder: string,
   manifest: PrunerManifest,
   test: PrunerCase,
-  engine: NativeEngine,
+  engine: ProbeEngine,
   fault: Fault,
 ): Promise<string | undefined> {
   const input = manifest.inputs[test.input]
@@ -179,7 +179,7 @@ export interface Fault {
 /** Recorded selections of every pruner that exists here, per KV head and per query head. */
 export async function checkPruners(
   folder: string,
-  engine: NativeEngine,
+  engine: ProbeEngine,
   fault: Fault = {},
 ): Promise<FamilyResult> {
   const tally = new Tally('pruners', engine.table)

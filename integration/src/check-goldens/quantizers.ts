@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { readJson, type ArrayReference } from './arrays.ts'
 import { checkCacheSequences, type CacheSequence } from './cache-sequences.ts'
 import { checkHqq, type HqqCase } from './hqq.ts'
@@ -20,7 +20,7 @@ interface QuantizerManifest {
 /** `once`: also run what involves no kernel (storage that only released code has, calibration). */
 export async function* checkQuantizers(
   folder: string,
-  engine: NativeEngine,
+  engine: ProbeEngine,
   options: { fault: Fault | undefined; once: boolean },
 ): AsyncGenerator<FamilyResult> {
   const manifest = readJson<QuantizerManifest>(folder, 'manifest.json')

@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import type { MethodRef } from '@qpkv/spec'
 import { beyond } from './arrays.ts'
 import type { QuantizerCase, QuantizerInput } from './next-quantizers.ts'
@@ -6,7 +6,7 @@ import { planOf } from './stored-by-method.ts'
 
 /** Attention of one token's queries over a layer that keeps everything: [heads * queries, headDim]. */
 async function attend(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   input: QuantizerInput,
   values: Float32Array,
   q: Float32Array,
@@ -37,7 +37,7 @@ async function attend(
 
 /** Probabilities [queries, tokens], read through values that are unit vectors. */
 async function probabilities(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   input: QuantizerInput,
   q: Float32Array,
   quantize: MethodRef,
@@ -104,7 +104,7 @@ function softmax(logits: Float64Array, tokens: number): Float64Array {
 
 /** Probabilities and outputs over rotated exact tokens, and over coded keys. */
 export async function checkAttention(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> {

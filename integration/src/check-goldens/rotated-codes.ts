@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import type { QuantizerCase, QuantizerInput } from './next-quantizers.ts'
 import { joined, meanSquares, offBy, storedParts } from './stored-by-method.ts'
 
@@ -23,7 +23,7 @@ interface Row {
 
 /** Uniform codes per token: codes, scales, offsets and the error of what is read back. */
 export async function checkUniform(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> {

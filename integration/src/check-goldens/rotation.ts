@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { channelSigns } from '@qpkv/quantizer-hadamard'
 import { lloydMax } from '@qpkv/quantizer-turboquant'
 import { beyond } from './arrays.ts'
@@ -7,7 +7,7 @@ import { joined, storedParts } from './stored-by-method.ts'
 
 /** The rotation as stored by the engine in exact float32, or a vector of signs. */
 export async function checkRotation(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> {
@@ -31,7 +31,7 @@ export async function checkRotation(
 
 /** Lloyd-Max levels of N(0, 1). */
 export async function checkLevels(
-  _engine: NativeEngine,
+  _engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-import type { NativeEngine, NativeLayerCache } from '@qpkv/core'
+import type { NativeLayerCache, ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import type { LayerPlan } from '@qpkv/spec'
 
 /** Keys and values of one layer, both `[heads, tokens, headDim]`. */
@@ -12,7 +12,7 @@ export interface LayerTensors {
 
 /** One layer stored by a plan that looks at no query, in float32. The caller disposes of it. */
 export const storeLayer = (
-  engine: NativeEngine,
+  engine: ProbeEngine,
   { k, v, heads, tokens, headDim }: LayerTensors,
   plan: LayerPlan,
 ): Promise<NativeLayerCache> =>

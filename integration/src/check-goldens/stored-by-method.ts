@@ -1,4 +1,4 @@
-import type { NativeEngine, NativePartExport } from '@qpkv/core'
+import type { NativePartExport, ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { registry } from '@qpkv/methods'
 import { resolve, type LayerPlan, type MethodRef } from '@qpkv/spec'
 import { storeLayer, type LayerTensors } from './store-layer.ts'
@@ -21,7 +21,7 @@ export function planOf(
 
 /** Keys or values of every head as the engine holds them. */
 export async function storedParts(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   tensors: LayerTensors,
   quantize: MethodRef,
   tensor: 'k' | 'v',

@@ -1,4 +1,4 @@
-import type { NativeEngine } from '@qpkv/core'
+import type { ProbeEngine } from '../../../packages/core/test/support/probe.ts'
 import { beyond } from './arrays.ts'
 import type { QuantizerCase, QuantizerInput } from './next-quantizers.ts'
 import { joined, meanSquares, offBy, storedParts } from './stored-by-method.ts'
@@ -8,7 +8,7 @@ const SMALL_NORM = 1e-4
 
 /** TurboQuant's keys (levels by norm) or values (uniform, not rotated). */
 export const checkTurboquant = (
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> =>
@@ -24,7 +24,7 @@ const quantizer = (test: QuantizerCase, keepNorm = true) =>
   }) as const
 
 async function checkKeys(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> {
@@ -102,7 +102,7 @@ function compareErrors(
 }
 
 async function checkPlain(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> {
@@ -118,7 +118,7 @@ async function checkPlain(
 }
 
 async function checkValues(
-  engine: NativeEngine,
+  engine: ProbeEngine,
   test: QuantizerCase,
   input: QuantizerInput,
 ): Promise<string | undefined> {

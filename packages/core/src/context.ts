@@ -6,7 +6,7 @@ import { generate, resolveGenerate, type GenerateOptions } from './generate/gene
 import { Run } from './generate/run.ts'
 import type { AppendOptions } from './append-options.ts'
 import type { ContextParts } from './context-parts.ts'
-import type { NativeSampling, NativeTileExport, NativeToken } from './native/addon.ts'
+import type { NativeSampling, NativeToken } from './native/addon.ts'
 import { tokenizeAppended, type Appended, type ContextEnd } from './prompt/tokenize-appended.ts'
 import { requireRoom } from './prompt/context-limit.ts'
 import { QueryAwareWarning } from './query-aware.ts'
@@ -199,18 +199,6 @@ export class Context {
         this.remember(fed)
       }
     })
-  }
-
-  /** What the kernels see of one layer and stored head, read back in float32 with codes and scales: for checks and experiments. */
-  exportTiles(layer: number, head: number): NativeTileExport {
-    this.requireIdle()
-    return this.parts.native.export(layer, head)
-  }
-
-  /** Overwrites all packed codes with seeded noise: a check that nothing else holds the values. */
-  scrambleTiles(seed: number): void {
-    this.requireIdle()
-    this.parts.native.scramble(seed)
   }
 
   /**

@@ -25,8 +25,7 @@ export function heldPositions(
     const first = seen.filter((position) => position < protect.first)
     return Int32Array.of(...first, ...seen.subarray(seen.length - (live - first.length)))
   }
-  const stored = native.export(layer, head).key.flatMap((part) => [...(part.positions ?? [])])
-  return Int32Array.from(stored.filter((position) => position >= 0)).sort()
+  return native.positions(layer, head).sort()
 }
 
 function at<T>(list: readonly T[], index: number, name: string): T {

@@ -55,18 +55,10 @@ export type {
   NativeModel,
   NativeModelDescription,
   NativeOpening,
-  NativePartExport,
   NativePrefill,
   NativePromptMemory,
   NativeSampling,
   NativeStats,
   NativeTensor,
-  NativeTileExport,
   NativeToken,
 } from './native/addon.ts'
-export type {
-  LayerCacheOptions,
-  LayerOptions,
-  NativeLayerCache,
-  ObserveOptions,
-} from './native/layer-cache.ts'

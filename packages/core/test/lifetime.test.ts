@@ -3,7 +3,8 @@ import { keydiff } from '@qpkv/pruner-keydiff'
 import { kivi } from '@qpkv/quantizer-kivi'
 import { modelFolder } from '@qpkv/reference-model'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadAddon, loadModel, type Context, type Model, type NativeContext } from '../src/index.ts'
+import { loadAddon, loadModel, type Context, type Model } from '../src/index.ts'
+import { scrambleTiles } from './support/probe.ts'
 
 let model: Model
 beforeAll(async () => {
@@ -12,7 +13,6 @@ beforeAll(async () => {
 afterAll(() => model.dispose())
 
 const ids = (count: number) => Array.from({ length: count }, (_, i) => 20 + ((i * 7919) % 3600))
-const native = (context: Context) => (context as unknown as { parts: { native: NativeContext } }).parts.native
 
 describe('the cache lies in what is counted, and nowhere else', () => {
   it.each([
@@ -24,7 +24,7 @@ describe('the cache lies in what is counted, and nowhere else', () => {
   ])('noise in its tiles changes what comes next: %s', async (_, compression) => {
     await using context = await model.prefill(ids(700), { compression })
     await using noisy = await model.prefill(ids(700), { compression }) // not a fork: those share their tiles
-    native(noisy).scramble(5)
+    scrambleTiles(noisy, 5)
     await context.append([100])
     await noisy.append([100])
     const [clean, dirty] = [await context.logits(), await noisy.logits()]
@@ -87,12 +87,13 @@ describe('a worker thread', () => {
     // The addon alone: the sources of this package are TypeScript, which a plain worker does not read.
     const source = `
       const { parentPort, workerData } = require('node:worker_threads')
-      const engine = require(workerData.path).createEngine({ threads: 2 })
+      const { createEngine, probe } = require(workerData.path)
+      const engine = createEngine({ threads: 2 })
       const q = new Float32Array(2000 * 8 * 64).fill(0.1)
       const k = new Float32Array(2000 * 8 * 64).fill(0.1)
       const options = { q, k, tokens: 2000, queryHeads: 8, kvHeads: 8, headDim: 64, heads: 'kv',
         score: { op: 'group', by: 'mean', of: [{ stat: 'attention', queries: 'all', mask: 'causal', reduce: 'sum' }] } }
-      const work = () => engine.observe(options).then(work)
+      const work = () => probe.observe(engine, options).then(work)
       void work()
       parentPort.postMessage('working')
     `

@@ -9,6 +9,9 @@
 #include "binding/objects.h"
 #include "binding/read_model.h"
 #include "engine/backends.h"
+#ifdef QPKV_TESTS
+#include "probe/probe.h"
+#endif
 
 namespace qpkv {
 namespace {
@@ -87,8 +90,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   instance->prefill = Napi::Persistent(DefinePrefill(env));
   instance->opening = Napi::Persistent(DefineOpening(env));
   instance->context = Napi::Persistent(DefineContext(env));
-  instance->layer_cache = Napi::Persistent(DefineLayerCache(env));
   env.SetInstanceData(instance);  // deleted with the environment
+#ifdef QPKV_TESTS
+  instance->layer_cache = Napi::Persistent(DefineLayerCache(env));
+  exports.Set("probe", DefineProbe(env));
+#endif
   exports.Set("opTables", Napi::Function::New(env, OpTables));
   exports.Set("cpuFeatures", Napi::Function::New(env, CpuFeatures));
   exports.Set("backendDevices", Napi::Function::New(env, BackendDevices));

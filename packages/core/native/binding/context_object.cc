@@ -14,6 +14,8 @@ constexpr int kMostExpected = 1 << 30;
 
 class ContextObject : public Napi::ObjectWrap<ContextObject> {
  public:
+  Handle<Context> context_;
+
   explicit ContextObject(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<ContextObject>(info), context_(info, "context") {}
 
@@ -157,7 +159,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
                       context_.shared_runtime(), std::make_shared<Context>(*Held(info)));
   }
 
-  Napi::Value Export(const Napi::CallbackInfo& info) {
+  Napi::Value Positions(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
     Context& context = *Held(info);
     const int layer = info[0].As<Napi::Number>().Int32Value(),
@@ -165,18 +167,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     if (layer < 0 || layer >= static_cast<int>(context.layer_count()) || head < 0 ||
         head >= context.layer(static_cast<size_t>(layer)).shape().stored_heads())
       throw MakeError(info.Env(), "KV_INVALID_OPTION", "There is no such layer or stored head.");
-    EngineLock lock(*context.model().engine);
-    return Guarded(info.Env(), [&] {
-      return ExportObject(info.Env(), context.layer(static_cast<size_t>(layer)), head);
-    });
-  }
-
-  void Scramble(const Napi::CallbackInfo& info) {
-    const auto mark = Mark(info);
-    Context& context = *Held(info);
-    EngineLock lock(*context.model().engine);
-    const uint64_t seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
-    for (size_t l = 0; l < context.layer_count(); ++l) context.layer(l).Scramble(seed + l);
+    return IntArray(info.Env(), context.layer(static_cast<size_t>(layer)).KeptPositions(head));
   }
 
   void Expect(const Napi::CallbackInfo& info) {
@@ -259,11 +250,13 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     };
     return context_.runtime().Submit(info.Env(), std::move(job), std::move(mark), finish);
   }
-
-  Handle<Context> context_;
 };
 
 }  // namespace
+
+const Handle<Context>& ContextOf(const Napi::Value& context) {
+  return ContextObject::Unwrap(context.As<Napi::Object>())->context_;
+}
 
 Napi::Function DefineContext(Napi::Env env) {
   return ContextObject::DefineClass(
@@ -283,8 +276,7 @@ Napi::Function DefineContext(Napi::Env env) {
        ContextObject::InstanceMethod<&ContextObject::Segments>("segments"),
        ContextObject::InstanceMethod<&ContextObject::Hold>("hold"),
        ContextObject::InstanceMethod<&ContextObject::Fork>("fork"),
-       ContextObject::InstanceMethod<&ContextObject::Export>("export"),
-       ContextObject::InstanceMethod<&ContextObject::Scramble>("scramble"),
+       ContextObject::InstanceMethod<&ContextObject::Positions>("positions"),
        ContextObject::InstanceMethod<&ContextObject::Abort>("abort"),
        ContextObject::InstanceMethod<&ContextObject::Dispose>("dispose")});
 }

@@ -16,8 +16,6 @@ Napi::Value IntArray(Napi::Env env, const std::vector<int32_t>& values);
 Napi::Value ByteArray(Napi::Env env, const std::vector<uint8_t>& values);
 Napi::Value KeptArrays(Napi::Env env, const std::vector<std::vector<int32_t>>& kept);
 Napi::Value BytesObject(Napi::Env env, const PartBytes& bytes);
-// NativeTileExport of addon.ts.
-Napi::Value ExportObject(Napi::Env env, const KvLayer& layer, int head);
 
 std::vector<float> Floats(const Napi::Value& value);
 std::vector<int32_t> Ints(const Napi::Value& value);

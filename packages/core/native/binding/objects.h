@@ -10,7 +10,6 @@
 
 #include "binding/runtime.h"
 #include "engine/context.h"
-#include "engine/layer_cache.h"
 #include "engine/opening.h"
 #include "engine/prefill.h"
 
@@ -65,11 +64,14 @@ class Handle {
 // Throws KV_INVALID_OPTION for no ids and for ids outside of the vocabulary.
 void CheckIds(Napi::Env env, const std::vector<int32_t>& ids, int vocab);
 
+// What JavaScript objects of these classes stand for.
+const Handle<Engine>& EngineOf(const Napi::Value& engine);
+const Handle<Context>& ContextOf(const Napi::Value& context);
+
 Napi::Function DefineEngine(Napi::Env env);
 Napi::Function DefineModel(Napi::Env env);
 Napi::Function DefinePrefill(Napi::Env env);
 Napi::Function DefineOpening(Napi::Env env);
 Napi::Function DefineContext(Napi::Env env);
-Napi::Function DefineLayerCache(Napi::Env env);
 
 }  // namespace qpkv

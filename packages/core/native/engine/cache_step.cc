@@ -30,7 +30,7 @@ void CacheStep::ForEach(const Use& use) {
 template <class Use>
 void CacheStep::ForLayers(bool by_score, const Use& use) {
   ForEach([&](CacheRows& one) {
-    const size_t first = static_cast<size_t>(&one - caches_.data()) * layers_;
+    const size_t first = Elements(&one - caches_.data(), layers_);
     for (int l = 0; l < layers_; ++l)
       if (one.cache->layer(l).by_score() == by_score)
         use(one.cache->layer(l), evicted_begin_[first + l]);
@@ -71,10 +71,10 @@ void CacheStep::Sync(int32_t* evicted, DeviceWrites* writes) {
   });
   by_score_.assign(static_cast<size_t>(layers_), false);
   if (count_ == 0) return;
-  std::vector<CacheItem> items(static_cast<size_t>(layers_ * count_));
+  std::vector<CacheItem> items(Elements(layers_, count_));
   int column = 0;
   ForEach([&](CacheRows& one) {
-    const size_t first = static_cast<size_t>(&one - caches_.data()) * layers_;
+    const size_t first = Elements(&one - caches_.data(), layers_);
     for (int l = 0; l < layers_; ++l) {
       const KvLayer& layer = one.cache->layer(l);
       items[l * count_ + column] = layer.Item(one.rows, evicted + evicted_begin_[first + l]);
@@ -88,9 +88,7 @@ void CacheStep::Sync(int32_t* evicted, DeviceWrites* writes) {
   items_ = static_cast<const CacheItem*>(device);
 }
 
-const CacheItem* CacheStep::ItemsOf(int layer) const {
-  return items_ + static_cast<size_t>(layer) * count_;
-}
+const CacheItem* CacheStep::ItemsOf(int layer) const { return items_ + Elements(layer, count_); }
 
 void CacheStep::Append(int layer) const {
   if (count_ > 0)

@@ -7,6 +7,7 @@
 #include "engine/buffer.h"
 #include "engine/device.h"
 #include "engine/fair_mutex.h"
+#include "engine/matrix_view.h"
 
 namespace qpkv {
 
@@ -19,6 +20,9 @@ class Engine {
         stream(device.stream) {}
 
   float* Floats(Slot slot, size_t count) { return workspace_.Floats(device, slot, count); }
+  MatrixView<float> Floats(Slot slot, int rows, int columns) {
+    return {Floats(slot, Elements(rows, columns)), columns};
+  }
 
   void* Bytes(Slot slot, size_t count) { return workspace_.Bytes(device, slot, count); }
 

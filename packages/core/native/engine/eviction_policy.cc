@@ -78,7 +78,7 @@ void ScoreMoves::Run(Engine& engine) {
 
 RunningScores RunningState::View() const {
   RunningScores view{};
-  const size_t cells = static_cast<size_t>(heads_) * stride_;
+  const size_t cells = Elements(heads_, stride_);
   view.scores = memory_->floats();
   view.positions = reinterpret_cast<int32_t*>(view.scores + 2 * cells);
   view.valid = reinterpret_cast<uint8_t*>(view.positions + cells);
@@ -86,9 +86,7 @@ RunningScores RunningState::View() const {
   return view;
 }
 
-float* RunningState::mass() const {
-  return memory_->floats() + static_cast<size_t>(heads_) * stride_;
-}
+float* RunningState::mass() const { return memory_->floats() + Elements(heads_, stride_); }
 
 void RunningState::Erase(int head, int tokens, int first, int count) {
   if (!start_.empty()) {
@@ -103,7 +101,7 @@ void RunningState::Erase(int head, int tokens, int first, int count) {
 }
 
 std::vector<std::vector<float>> RunningState::Scores(const std::vector<HeadTokens>& tokens) const {
-  std::vector<float> held(memory_ == nullptr ? 0 : static_cast<size_t>(heads_) * stride_);
+  std::vector<float> held(memory_ == nullptr ? 0 : Elements(heads_, stride_));
   if (!held.empty()) engine_->Download(held.data(), memory_->data(), held.size() * sizeof(float));
   std::vector<std::vector<float>> scores(tokens.size());
   for (size_t h = 0; h < tokens.size(); ++h) {
@@ -111,8 +109,8 @@ std::vector<std::vector<float>> RunningState::Scores(const std::vector<HeadToken
     if (held.empty() && h < start_.size()) scores[h] = start_[h];
     const bool moved = h < origin_.size() && !origin_[h].empty();
     for (size_t i = 0; i < count && !held.empty(); ++i)
-      scores[h].push_back(held[h * static_cast<size_t>(stride_) +
-                               (moved ? static_cast<size_t>(origin_[h][i]) : i)]);
+      scores[h].push_back(
+          held[Elements(h, stride_) + (moved ? static_cast<size_t>(origin_[h][i]) : i)]);
     scores[h].resize(count);
   }
   return scores;
@@ -138,10 +136,8 @@ void RunningState::Sync(const std::vector<HeadTokens>& tokens, int rows, int mos
   const std::shared_ptr<Buffer> before = std::move(memory_);
   const int stride_before = stride_;
   heads_ = static_cast<int>(tokens.size());
-  if (stride_ < most_tokens)
-    stride_ =
-        static_cast<int>(AlignUp(static_cast<size_t>(std::max(most_tokens, 2 * stride_)), kLanes));
-  const size_t cells = static_cast<size_t>(heads_) * stride_;
+  if (stride_ < most_tokens) stride_ = WholeBlocks(std::max(most_tokens, 2 * stride_));
+  const size_t cells = Elements(heads_, stride_);
   memory_ =
       std::make_shared<Buffer>(engine_->device, cells * (2 * sizeof(float) + sizeof(int32_t) + 1));
   const RunningScores view = View();
@@ -153,7 +149,7 @@ void RunningState::Sync(const std::vector<HeadTokens>& tokens, int rows, int mos
     const size_t count = of.valid.size() - static_cast<size_t>(rows);
     std::vector<uint8_t> valid(of.valid.begin(), of.valid.begin() + static_cast<long>(count));
     valid.resize(AlignUp(count, 4));
-    const size_t row = h * static_cast<size_t>(stride_);
+    const size_t row = Elements(h, stride_);
     if (before == nullptr) {
       start_[h].resize(count);
       writes->Add(view.scores + row, start_[h].data(), count * sizeof(float));

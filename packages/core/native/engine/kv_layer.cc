@@ -93,8 +93,7 @@ void KvLayer::Center(const std::vector<std::vector<int32_t>>& kept, const ExactT
   for (int head = 0; head < shape_.stored_heads(); ++head) {
     const std::vector<int32_t>& rows = (exact.rows ? *exact.rows : kept)[head];
     items.push_back({HeadOf(head, Tensor::kKey, exact), OnHost(rows.data()),
-                     static_cast<int>(rows.size()),
-                     means + static_cast<size_t>(head) * shape_.head_dim});
+                     static_cast<int>(rows.size()), means + Elements(head, shape_.head_dim)});
   }
   engine_->ops.MeanTokens(engine_->stream, {OnHost<const MeanItem>(items.data()),
                                             static_cast<int>(items.size()), shape_.head_dim});
@@ -104,7 +103,7 @@ void KvLayer::Center(const std::vector<std::vector<int32_t>>& kept, const ExactT
 const float* KvLayer::HeadOf(int head, Tensor tensor, const ExactTokens& exact) const {
   const int source = exact.per_stored_head ? head : shape_.SourceHead(head);
   return (tensor == Tensor::kKey ? exact.keys : exact.values) +
-         static_cast<size_t>(source) * exact.capacity * shape_.head_dim;
+         Elements(source, exact.capacity, shape_.head_dim);
 }
 
 size_t KvLayer::RunBytes(Tensor tensor, int segment, int tokens) const {
@@ -164,15 +163,13 @@ void KvLayer::BuildPart(int head, Tensor tensor, int segment, const int32_t* row
   const bool whole = store_.formats().Get(tensor, segment).bits == 16;
   const size_t index = store_.list(head, tensor).parts.size();
   const StoredPart& part =
-      store_.Open(head, tensor, index, segment,
-                  whole ? static_cast<int>(AlignUp(static_cast<size_t>(tokens), kLanes)) : tokens);
+      store_.Open(head, tensor, index, segment, whole ? WholeBlocks(tokens) : tokens);
   PackItem item{};
   item.shape = store_.ShapeOf(tensor, part);
   item.out = part.block->data;
   item.source = HeadOf(head, tensor, exact);
   item.transform = store_.TransformOf(tensor);
-  if (item.transform.means != nullptr)
-    item.transform.means += static_cast<size_t>(head) * shape_.head_dim;
+  if (item.transform.means != nullptr) item.transform.means += Elements(head, shape_.head_dim);
   item.index = OnHost(rows);
   if (store_.needs(tensor).positions)
     item.positions = OnHost(tokens_[head].stored_positions(part.first));
@@ -187,8 +184,7 @@ void KvLayer::StartScores(const std::vector<float>& scores, int tokens) {
   for (size_t h = 0; h < tokens_.size(); ++h)
     for (int32_t position : tokens_[h].positions)
       start[h].push_back(
-          scores.empty() ? 0
-                         : scores[h * static_cast<size_t>(tokens) + static_cast<size_t>(position)]);
+          scores.empty() ? 0 : scores[Elements(h, tokens) + static_cast<size_t>(position)]);
   running_.Start(std::move(start));
 }
 
@@ -262,7 +258,7 @@ void KvLayer::TakeOut(const int32_t* evicted, std::vector<MarkItem>* marks) {
   for (size_t h = 0; h < tokens_.size(); ++h) {
     if (EvictsOldest(*plan_)) leaving[h] = OldestTokens(*plan_, tokens_[h]);
     for (int i = 0; evicted != nullptr && i < stride; ++i) {
-      const int32_t slot = evicted[h * static_cast<size_t>(stride) + static_cast<size_t>(i)];
+      const int32_t slot = evicted[Elements(h, stride) + static_cast<size_t>(i)];
       if (slot < 0) break;
       leaving[h].push_back(slot);
     }

@@ -39,7 +39,7 @@ void AddToStream(const Model& model, const float* norm, float* hidden, int rows,
                  const Write& write) {
   const BlockDescription& block = model.description.block;
   if (norm == nullptr && block.residual_scale == 1) return write(hidden, true);
-  const size_t count = static_cast<size_t>(rows) * model.description.hidden;
+  const size_t count = Elements(rows, model.description.hidden);
   float* between = model.engine->Floats(Slot::kBetween, count);
   write(between, false);
   if (norm != nullptr) return Normalize(model, between, norm, hidden, rows, true);
@@ -51,10 +51,9 @@ void RunExperts(const Model& model, const LayerWeights& weights, const float* x,
   const ModelDescription& d = model.description;
   const ExpertsDescription& experts = d.block.experts;
   Engine& engine = *model.engine;
-  float* router = engine.Floats(Slot::kRouter, static_cast<size_t>(rows) * experts.count);
+  float* router = engine.Floats(Slot::kRouter, rows, experts.count);
   Multiply(model, x, rows, weights.router, nullptr, router, false);
-  if (!accumulate)
-    engine.ops.Zero(engine.stream, out, sizeof(float) * static_cast<size_t>(rows) * d.hidden);
+  if (!accumulate) engine.ops.Zero(engine.stream, out, sizeof(float) * Elements(rows, d.hidden));
   ExpertsArgs args{};
   args.x = x;
   args.router = router;
@@ -81,15 +80,15 @@ void EmbedTokens(const Model& model, const int32_t* ids, int rows, float* hidden
   const ModelDescription& d = model.description;
   model.engine->ops.Embed(model.engine->stream, {model.embed, ids, rows, hidden});
   if (d.block.embedding_scale != 1)
-    Scale(model, hidden, hidden, static_cast<size_t>(rows) * d.hidden, d.block.embedding_scale);
+    Scale(model, hidden, hidden, Elements(rows, d.hidden), d.block.embedding_scale);
 }
 
 QkvRows QkvBuffer(const Model& model, int rows) {
   const ModelDescription& d = model.description;
   QkvRows qkv;
-  qkv.q = model.engine->Floats(Slot::kQkv, static_cast<size_t>(rows) * d.qkv_width());
-  qkv.k = qkv.q + static_cast<size_t>(d.query_heads) * d.head_dim;
-  qkv.v = qkv.k + static_cast<size_t>(d.kv_heads) * d.head_dim;
+  qkv.q = model.engine->Floats(Slot::kQkv, rows, d.qkv_width());
+  qkv.k = qkv.q + Elements(d.query_heads, d.head_dim);
+  qkv.v = qkv.k + Elements(d.kv_heads, d.head_dim);
   qkv.stride = d.qkv_width();
   return qkv;
 }
@@ -101,7 +100,7 @@ QkvRows ProjectQkv(const Model& model, int layer, const float* hidden, int rows)
   QkvRows qkv = QkvBuffer(model, rows);
   const float* x = hidden;
   if (weights.input_norm != nullptr) {
-    float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
+    float* norm = engine.Floats(Slot::kNorm, rows, d.hidden);
     Normalize(model, hidden, weights.input_norm, norm, rows);
     x = norm;
   }
@@ -129,7 +128,7 @@ void FinishLayer(const Model& model, int layer, const float* attention, float* h
   const ModelDescription& d = model.description;
   const LayerWeights& weights = model.layers[layer];
   Engine& engine = *model.engine;
-  float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
+  float* norm = engine.Floats(Slot::kNorm, rows, d.hidden);
   AddToStream(model, weights.attention_norm, hidden, rows, [&](float* out, bool add) {
     Multiply(model, attention, rows, weights.o, weights.o_bias, out, add);
   });
@@ -140,8 +139,8 @@ void FinishLayer(const Model& model, int layer, const float* attention, float* h
   }
   AddToStream(model, weights.mlp_norm, hidden, rows, [&](float* out, bool add) {
     if (weights.router.data != nullptr) return RunExperts(model, weights, x, rows, out, add);
-    float* gate_up = engine.Floats(Slot::kGateUp, static_cast<size_t>(rows) * 2 * d.intermediate);
-    float* active = engine.Floats(Slot::kActivation, static_cast<size_t>(rows) * d.intermediate);
+    float* gate_up = engine.Floats(Slot::kGateUp, rows, 2 * d.intermediate);
+    float* active = engine.Floats(Slot::kActivation, rows, d.intermediate);
     Multiply(model, x, rows, weights.gate_up, weights.gate_up_bias, gate_up, false);
     engine.ops.Glu(engine.stream, {gate_up, active, rows, d.intermediate, d.block.activation});
     Multiply(model, active, rows, weights.down, weights.down_bias, out, add);
@@ -149,18 +148,17 @@ void FinishLayer(const Model& model, int layer, const float* attention, float* h
 }
 
 float* LogitsBuffer(const Model& model, int rows) {
-  return model.engine->Floats(Slot::kLogits, static_cast<size_t>(rows) * model.description.vocab);
+  return model.engine->Floats(Slot::kLogits, rows, model.description.vocab);
 }
 
 void ComputeLogits(const Model& model, const float* hidden, int rows, float* logits) {
   const ModelDescription& d = model.description;
   Engine& engine = *model.engine;
-  float* norm = engine.Floats(Slot::kNorm, static_cast<size_t>(rows) * d.hidden);
+  float* norm = engine.Floats(Slot::kNorm, rows, d.hidden);
   Normalize(model, hidden, model.norm, norm, rows);
   Multiply(model, norm, rows, model.head, nullptr, logits, false);
   if (d.block.logit_scale != 1 || d.block.logit_cap != 0)
-    Scale(model, logits, logits, static_cast<size_t>(rows) * d.vocab, d.block.logit_scale,
-          d.block.logit_cap);
+    Scale(model, logits, logits, Elements(rows, d.vocab), d.block.logit_scale, d.block.logit_cap);
 }
 
 }  // namespace qpkv

@@ -32,7 +32,7 @@ class Packing {
  private:
   int SlotsFor(Tensor tensor, int segment, int tokens) const {
     const bool exact = store_.formats().Get(tensor, segment).bits == 16;
-    return exact ? static_cast<int>(AlignUp(static_cast<size_t>(tokens), kLanes)) : tokens;
+    return exact ? WholeBlocks(tokens) : tokens;
   }
   bool Worthwhile(int head, int segment, int survivors) const;
   void Rewrite(int head, Tensor tensor, int segment, const std::vector<int>& survivors);

@@ -8,7 +8,7 @@
 namespace qpkv {
 
 // Codes and scales of one part as stored, and the values that they stand for, on the host; see
-// NativePartExport in addon.ts.
+// NativePartExport in packages/core/test/support/probe.ts.
 struct PartExport {
   int bits = 16, tokens = 0;
   std::vector<float> values;

@@ -58,9 +58,8 @@ void Prefill::TakeMemory() {
   bool pooled = false;
   for (int i = 0; i < plan_count(); ++i) pooled |= Pooled(i);
   if (pooled && layer_ > 0) held_.push_back(std::exchange(now_, Passed()));
-  const size_t kv = sizeof(float) * static_cast<size_t>(stream_.rows()) * d.kv_heads * d.head_dim;
-  hidden_.Ensure(model_->engine->device,
-                 sizeof(float) * static_cast<size_t>(stream_.all()) * d.hidden);
+  const size_t kv = sizeof(float) * Elements(stream_.rows(), d.kv_heads, d.head_dim);
+  hidden_.Ensure(model_->engine->device, sizeof(float) * Elements(stream_.all(), d.hidden));
   now_.keys.Ensure(model_->engine->device, kv);
   now_.values.Ensure(model_->engine->device, kv);
   if (keeps_keys_before_) now_.keys_before.Ensure(model_->engine->device, kv);
@@ -176,7 +175,7 @@ void Prefill::BeforeLayers(const Work& work) {
 }
 
 float* Prefill::HiddenAt(int first) {
-  return hidden_.floats() + static_cast<size_t>(first) * model_->description.hidden;
+  return hidden_.floats() + Elements(first, model_->description.hidden);
 }
 
 void Prefill::StoreRows(const LayerRows& rows, const float* x, const Buffer& to) {
@@ -207,7 +206,7 @@ void Prefill::Attend(const LayerRows& rows) {
   args.v = now_.values.floats();
   args.out = rows.out;
   args.lse = (now_.observer->reads() & kReadQueries) != 0
-                 ? engine.Floats(Slot::kLse, static_cast<size_t>(rows.rows) * d.query_heads)
+                 ? engine.Floats(Slot::kLse, Elements(rows.rows, d.query_heads))
                  : nullptr;
   args.rows = rows.rows;
   args.first = stream_.PositionOf(rows.first);
@@ -256,11 +255,11 @@ std::vector<float> Prefill::AllLogits() {
   CheckBetweenLayers();
   if (layer_ != d.layers)
     throw Error("KV_BUSY", "Layer " + std::to_string(layer_) + " has not run yet.");
-  std::vector<float> out(static_cast<size_t>(tokens()) * d.vocab);
+  std::vector<float> out(Elements(tokens(), d.vocab));
   for (int first = 0; first < tokens(); first += kChunkTokens) {
     EngineLock lock(*model_->engine);
-    LogitsOf(first, std::min(kChunkTokens, tokens() - first),
-             out.data() + static_cast<size_t>(first) * d.vocab, nullptr);
+    LogitsOf(first, std::min(kChunkTokens, tokens() - first), out.data() + Elements(first, d.vocab),
+             nullptr);
   }
   return out;
 }

@@ -28,7 +28,7 @@ std::vector<float> Prefill::Scores(int plan) {
 }
 
 std::vector<float> Prefill::DownloadScores(const float* scores, int plan) const {
-  std::vector<float> out(static_cast<size_t>(stored_heads(plan)) * tokens());
+  std::vector<float> out(Elements(stored_heads(plan), tokens()));
   model_->engine->Download(out.data(), scores, out.size() * sizeof(float));
   return out;
 }
@@ -39,13 +39,12 @@ std::vector<float> Prefill::Exact(Tensor tensor) {
   if (layer_ == 0) throw Error("KV_BUSY", "No layer has run yet.");
   const Buffer& from = tensor == Tensor::kKey ? now_.keys : now_.values;
   const ModelDescription& d = model_->description;
-  const size_t own = static_cast<size_t>(tokens()) * d.head_dim;
+  const size_t own = Elements(tokens(), d.head_dim);
   std::vector<float> out(own * d.kv_heads);
   for (int head = 0; head < d.kv_heads; ++head)
-    model_->engine->Download(
-        out.data() + own * head,
-        from.floats() + static_cast<size_t>(stream_.rows()) * d.head_dim * head,
-        own * sizeof(float));
+    model_->engine->Download(out.data() + own * head,
+                             from.floats() + Elements(stream_.rows(), d.head_dim, head),
+                             own * sizeof(float));
   return out;
 }
 

@@ -32,10 +32,10 @@ void Requantizer::Write(const PartStore& store, Target target) {
 
 void Requantizer::Run(Engine& engine, int head_dim) {
   if (writes_.empty()) return;
-  float* values = engine.Floats(Slot::kUnpacked, static_cast<size_t>(rows_) * head_dim);
+  const auto values = engine.Floats(Slot::kUnpacked, rows_, head_dim);
   int row = 0;
   for (UnpackItem& item : reads_) {
-    item.values = values + static_cast<size_t>(row) * head_dim;
+    item.values = values.row(row);
     row += item.tokens;
   }
   for (size_t i = 0; i < writes_.size(); ++i) {

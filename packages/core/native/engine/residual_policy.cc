@@ -10,8 +10,7 @@ using KeysLeave = plan::Residual::Keys;
 
 // Exact parts are laid out in whole blocks, so that later tokens find the free slots.
 int LaidOut(const TensorFormat& format, int tokens) {
-  return format.bits == 16 ? static_cast<int>(AlignUp(static_cast<size_t>(tokens), kLanes))
-                           : tokens;
+  return format.bits == 16 ? WholeBlocks(tokens) : tokens;
 }
 
 // One flush of a layer: what all of its heads move at once. False: nothing is due.
@@ -165,8 +164,7 @@ void Flush::Put(int head, Tensor tensor, size_t index, int count, Rows* rows) {
 // What is left of them becomes one recent part again.
 void Flush::PutBack(int head, Tensor tensor, size_t index, Rows* rows) {
   if (rows->left == 0) return;
-  store_.Open(head, tensor, index, segments_.recent,
-              static_cast<int>(AlignUp(static_cast<size_t>(rows->left), kLanes)));
+  store_.Open(head, tensor, index, segments_.recent, WholeBlocks(rows->left));
   Put(head, tensor, index, rows->left, rows);
 }
 
@@ -177,9 +175,7 @@ void GrowLast(const HeadTokens& tokens, int head, Tensor tensor, int wanted, Par
   const PartList& list = store->list(head, tensor);
   const size_t last = list.parts.size() - 1;
   const StoredPart old = list.parts[last];
-  const int doubled =
-      std::max(2 * old.part_tokens,
-               static_cast<int>(AlignUp(static_cast<size_t>(old.tokens + wanted), kLanes)));
+  const int doubled = std::max(2 * old.part_tokens, WholeBlocks(old.tokens + wanted));
   const int row = requantizer->Read(*store, tensor, old);
   store->Erase(head, tensor, last, last + 1);
   store->Open(head, tensor, last, old.segment, std::min(kTileTokens, doubled));
@@ -268,9 +264,8 @@ void MakeRoom(const LayerPlan& plan, const HeadTokens& tokens, int head, Tensor 
                        last().tokens + left > last().part_tokens;
     if (grows) GrowLast(tokens, head, tensor, left, store, requantizer);
     if (!has_part || last().tokens == last().part_tokens)
-      store->Open(
-          head, tensor, list.parts.size(), recent,
-          std::min(kTileTokens, static_cast<int>(AlignUp(static_cast<size_t>(left), kLanes))));
+      store->Open(head, tensor, list.parts.size(), recent,
+                  std::min(kTileTokens, WholeBlocks(left)));
     else if (!grows)  // the requantizer will write the part that has just been made
       store->Own(head, tensor, list.parts.size() - 1);
     const int room = std::min(left, last().part_tokens - last().tokens);

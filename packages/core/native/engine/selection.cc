@@ -31,10 +31,10 @@ Candidates CandidatesOf(const LayerPlan& plan, const SelectionInput& input) {
 
 std::vector<float> DownloadRows(Engine& engine, const float* scores, const SelectionInput& input,
                                 int columns) {
-  std::vector<float> all(static_cast<size_t>(input.heads) * columns);
+  std::vector<float> all(Elements(input.heads, columns));
   for (int head = 0; head < input.heads && columns > 0; ++head)
-    engine.Download(all.data() + static_cast<size_t>(head) * columns,
-                    scores + static_cast<size_t>(head) * input.tokens, columns * sizeof(float));
+    engine.Download(all.data() + Elements(head, columns), scores + Elements(head, input.tokens),
+                    columns * sizeof(float));
   return all;
 }
 
@@ -93,7 +93,7 @@ std::vector<std::vector<int32_t>> RunSelect(Engine& engine, SelectArgs args, int
                        ? args.tokens - args.first_begin
                        : args.candidates_begin - args.first_begin + args.fixed_count +
                              args.keep_each + args.tokens - args.candidates_end;
-  std::vector<int32_t> kept(static_cast<size_t>(args.heads) * most);
+  std::vector<int32_t> kept(Elements(args.heads, most));
   std::vector<int32_t> counts(static_cast<size_t>(args.heads));
   int nan_head = -1;
   args.kept = OnHost(kept.data());
@@ -104,7 +104,7 @@ std::vector<std::vector<int32_t>> RunSelect(Engine& engine, SelectArgs args, int
   if (nan_head >= 0) RefuseScores(layer, nan_head, true);
   std::vector<std::vector<int32_t>> all;
   for (int head = 0; head < args.heads; ++head) {
-    const int32_t* begin = kept.data() + static_cast<size_t>(head) * most;
+    const int32_t* begin = kept.data() + Elements(head, most);
     all.emplace_back(begin, begin + counts[head]);
   }
   return all;
@@ -119,7 +119,7 @@ void AssignTiers(Engine& engine, const LayerPlan& plan, const SelectionInput& in
   const std::vector<float> scores = DownloadRows(engine, input.stages.front(), input, input.tokens);
   for (size_t head = 0; head < kept->size(); ++head) {
     std::vector<int32_t>& tokens = (*kept)[head];
-    const float* score = scores.data() + head * static_cast<size_t>(input.tokens);
+    const float* score = scores.data() + Elements(head, input.tokens);
     const auto protect = [&](int32_t t) {
       return t < at.begin + at.first || t >= input.tokens - at.last ||
              std::binary_search(at.fixed.begin(), at.fixed.end(), t);
@@ -159,7 +159,7 @@ void Arrange(Engine& engine, const LayerPlan& plan, const SelectionInput& input,
 
 // Nothing observed: all scores are equal, and ties go to the lower position.
 Buffer EqualScores(Engine& engine, const SelectionInput& input) {
-  const size_t bytes = sizeof(float) * static_cast<size_t>(input.heads) * input.tokens;
+  const size_t bytes = sizeof(float) * Elements(input.heads, input.tokens);
   Buffer zeros(engine.device, bytes);
   engine.ops.Zero(engine.stream, zeros.data(), bytes);
   return zeros;
@@ -322,7 +322,7 @@ std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(
   if (pool.empty()) return kept;
   const LayerToSelect& first = layers[pool.front()];
   const int tokens = first.input.tokens, heads = first.input.heads;
-  const size_t row = static_cast<size_t>(heads) * tokens;
+  const size_t row = Elements(heads, tokens);
   Buffer table(engine.device, sizeof(float) * row * pool.size());
   std::vector<Candidates> at;
   Candidates all{tokens, 0, tokens, {}};
@@ -354,7 +354,7 @@ std::vector<std::vector<std::vector<int32_t>>> SelectOverLayers(
   for (size_t i = 0; i < pool.size(); ++i) {
     const auto& [plan, input] = layers[pool[i]];
     SelectArgs own = ArgsOf(*plan, input, at[i]);
-    int32_t* const slots = static_cast<int32_t*>(keep.data()) + static_cast<size_t>(heads) * i;
+    int32_t* const slots = static_cast<int32_t*>(keep.data()) + Elements(heads, i);
     ClampSlots(engine, heads, tokens - at[i].begin - ReservedOf(at[i]), slots);
     own.keep = slots;
     kept[pool[i]] = Choose(engine, *plan, own, input.layer);

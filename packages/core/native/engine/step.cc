@@ -28,7 +28,7 @@ class StepRun {
   std::vector<Outcome> Run() {
     for (StepItem& item : at_.items)
       Guarded(&item, [&] { item.work->sequence->BeforeLayers(*item.work); });
-    logits_ = at_.logits_rows > 0 ? LogitsBuffer(model_, at_.logits_rows) : nullptr;
+    logits_ = {at_.logits_rows > 0 ? LogitsBuffer(model_, at_.logits_rows) : nullptr, d_.vocab};
     state_.emplace(at_.items, d_.layers, at_.rows, at_.logits_rows, logits_, d_.vocab);
     caches_.emplace(engine_, Caches());
     caches_->MakeRoom();
@@ -132,9 +132,9 @@ class StepRun {
     if (at_.rows > 0) {
       // A lone prompt item's hidden states are changed where they are.
       in_place_ = at_.carried == 0 && at_.items.size() == 1 && at_.items[0].own_hidden;
-      hidden_ = in_place_
-                    ? at_.items[0].work->sequence->HiddenAt(at_.items[0].work->first)
-                    : engine_.Floats(Slot::kHidden, static_cast<size_t>(at_.rows) * d_.hidden);
+      hidden_ = {in_place_ ? at_.items[0].work->sequence->HiddenAt(at_.items[0].work->first)
+                           : engine_.Floats(Slot::kHidden, at_.rows, d_.hidden).data,
+                 d_.hidden};
       Embed();
       for (int l = 0; l < d_.layers; ++l) {
         const int rows = l == at_.prompt_layer ? at_.rows : at_.carried;
@@ -156,8 +156,7 @@ class StepRun {
   }
 
   float* AttentionBuffer() const {
-    return engine_.Floats(Slot::kAttention,
-                          static_cast<size_t>(at_.rows) * d_.query_heads * d_.head_dim);
+    return engine_.Floats(Slot::kAttention, at_.rows, d_.query_heads * d_.head_dim);
   }
 
   void Embed() {
@@ -169,7 +168,7 @@ class StepRun {
   void CopyPromptRows(bool back) {
     for (const StepItem& item : at_.items) {
       if (!item.own_hidden) continue;
-      float* mine = hidden_ + static_cast<size_t>(item.row) * d_.hidden;
+      float* mine = hidden_.row(item.row);
       float* theirs = item.work->sequence->HiddenAt(item.work->first);
       engine_.ops.Copy(engine_.stream, back ? theirs : mine, back ? mine : theirs,
                        sizeof(float) * item.work->rows * d_.hidden);
@@ -220,8 +219,8 @@ class StepRun {
     const int32_t* positions = state_->positions(l);
     for (const Run& run : runs) {
       QkvRows own = qkv;
-      own.q += static_cast<size_t>(run.begin) * qkv.stride;
-      own.k += static_cast<size_t>(run.begin) * qkv.stride;
+      own.q += Elements(run.begin, qkv.stride);
+      own.k += Elements(run.begin, qkv.stride);
       const int rows = run.end - run.begin;
       RotateRows(model_, own, Rotated::kQueries, run.rope, positions + run.begin, rows);
       if (run.keys) RotateRows(model_, own, Rotated::kKeys, run.rope, positions + run.begin, rows);
@@ -238,8 +237,8 @@ class StepRun {
   void CopyLastLogits() {
     for (const StepItem& item : at_.items) {
       if (item.logits_rows == 0 || item.work->last_logits == nullptr) continue;
-      const size_t last = static_cast<size_t>(item.logits_row + item.logits_rows - 1);
-      engine_.ops.Copy(engine_.stream, item.work->last_logits, logits_ + last * d_.vocab,
+      engine_.ops.Copy(engine_.stream, item.work->last_logits,
+                       logits_.row(item.logits_row + item.logits_rows - 1),
                        sizeof(float) * d_.vocab);
     }
   }
@@ -250,7 +249,7 @@ class StepRun {
       const int skipped = item.work->rows - item.logits_rows;
       return item.own_hidden && !in_place_
                  ? item.work->sequence->HiddenAt(item.work->first + skipped)
-                 : hidden_ + static_cast<size_t>(item.row + skipped) * d_.hidden;
+                 : hidden_.row(item.row + skipped);
     };
     const float* begin = nullptr;
     const float* end = nullptr;
@@ -260,15 +259,14 @@ class StepRun {
       const float* at = hidden_of(*item);
       if (begin == nullptr) begin = end = at;
       together &= at == end;
-      end = at + static_cast<size_t>(item->logits_rows) * d_.hidden;
+      end = at + Elements(item->logits_rows, d_.hidden);
     }
     if (together) return begin;
-    float* gathered =
-        engine_.Floats(Slot::kLogitsHidden, static_cast<size_t>(at_.logits_rows) * d_.hidden);
+    const auto gathered = engine_.Floats(Slot::kLogitsHidden, at_.logits_rows, d_.hidden);
     for (const StepItem* item : at_.InRowOrder()) {
       if (item->logits_rows == 0) continue;
-      engine_.ops.Copy(engine_.stream, gathered + static_cast<size_t>(item->logits_row) * d_.hidden,
-                       hidden_of(*item), sizeof(float) * item->logits_rows * d_.hidden);
+      engine_.ops.Copy(engine_.stream, gathered.row(item->logits_row), hidden_of(*item),
+                       sizeof(float) * item->logits_rows * d_.hidden);
     }
     return gathered;
   }
@@ -283,8 +281,7 @@ class StepRun {
       if (!outcome.error) outcome.error = state_->NanError(item, d_.layers);
       if (item.work->sampling != nullptr) outcome.sampled = *sampled++;
       if (item.work->all_logits != nullptr && !outcome.error)
-        engine_.Download(item.work->all_logits,
-                         logits_ + static_cast<size_t>(item.logits_row) * d_.vocab,
+        engine_.Download(item.work->all_logits, logits_.row(item.logits_row),
                          sizeof(float) * item.logits_rows * d_.vocab);
       outcomes.push_back(std::move(outcome));
     }
@@ -296,8 +293,8 @@ class StepRun {
   Engine& engine_;
   StepLayout at_;
   bool in_place_ = false;
-  float* hidden_ = nullptr;  // [rows, hidden]
-  float* logits_ = nullptr;  // [logits rows, vocab]
+  MatrixView<float> hidden_;  // [rows, hidden]
+  MatrixView<float> logits_;  // [logits rows, vocab]
   std::optional<StepState> state_;
   std::optional<CacheStep> caches_;
   std::exception_ptr failure_;

@@ -34,7 +34,7 @@ class StepState {
   int samples() const { return samples_; }
   const int32_t* ids() const { return At<const int32_t>(0); }
   const int32_t* positions(int layer) const {
-    return At<const int32_t>(positions_) + (per_layer_ ? static_cast<size_t>(layer) * rows_ : 0);
+    return At<const int32_t>(positions_) + (per_layer_ ? Elements(layer, rows_) : 0);
   }
   const SampleRow* sampling() const { return At<const SampleRow>(sampling_); }
   int32_t* notes() const { return At<int32_t>(notes_); }

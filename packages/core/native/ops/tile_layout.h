@@ -110,6 +110,8 @@ constexpr float kLeastBalance = 0.740818221f, kMostBalance = 22026.4658f;
 
 static constexpr size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
 static constexpr size_t AlignUp(size_t a, size_t b) { return DivideUp(a, b) * b; }
+// Tokens in whole blocks.
+static constexpr int WholeBlocks(int tokens) { return (tokens + kLanes - 1) / kLanes * kLanes; }
 
 // Sections that only some plans need; they lie at the end of the key part.
 struct PartNeeds {

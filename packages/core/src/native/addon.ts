@@ -1,5 +1,4 @@
-import type { CompressionPlan, LayerPlan } from '@qpkv/spec'
-import type { LayerCacheOptions, NativeLayerCache, ObserveOptions } from './layer-cache.ts'
+import type { CompressionPlan } from '@qpkv/spec'
 import type { WeightFormat } from '../weights/weight-format.ts'
 
 /**
@@ -24,16 +23,6 @@ export interface NativeEngine {
   readonly table: string
   readonly threads: number
   loadModel(description: NativeModelDescription): Promise<NativeModel>
-  /** One layer's cache on its own, from given q, k, v: what prefill does per layer, for checks and experiments. */
-  createLayerCache(options: LayerCacheOptions): Promise<NativeLayerCache>
-  /** A score of one layer from given tensors, [storedHeads, tokens]. */
-  observe(options: ObserveOptions): Promise<Float32Array>
-  /** Kept positions, [layers][stored heads], of layers whose scores [heads, tokens] are given: what prefill chooses. */
-  selectLayers(options: {
-    tokens: number
-    heads: number
-    layers: readonly { plan: LayerPlan; scores: Float32Array }[]
-  }): Promise<Int32Array[][]>
   dispose(): void
 }
 
@@ -342,37 +331,8 @@ export interface NativeContext {
   /** How many tokens will come next: memory for them is asked for at once. 0: no more for now. */
   expect(tokens: number): void
   fork(): NativeContext
-  /** Reads the tiles of one layer and stored head back; see NativeTileExport. */
-  export(layer: number, head: number): NativeTileExport
-  /** Overwrites all packed codes with seeded noise: proves that nothing else holds the values. */
-  scramble(seed: number): void
+  /** Positions in the text of the tokens that a stored head holds, in storage order; only where the plan evicts. */
+  positions(layer: number, head: number): Int32Array
   abort(): void
   dispose(): void
-}
-
-/** What the kernels see, in float32, with the codes and scales as stored. Parts in storage order. */
-export interface NativeTileExport {
-  tokens: number
-  key: NativePartExport[]
-  value: NativePartExport[]
-}
-
-/** Keys or values of one segment of a head. */
-export interface NativePartExport {
-  bits: number
-  tokens: number
-  /** [tokens, headDim] */
-  values: Float32Array
-  /** [tokens, headDim]: as they lie there, where the layer transforms them. */
-  stored?: Float32Array
-  /** [tokens, headDim]; absent for exact parts, like the next two. */
-  codes?: Uint8Array
-  /** per channel: [groups, headDim]; per token: [channelGroups, tokens] */
-  scales?: Float32Array
-  /** Minima, or integer zero points. Same shape. */
-  offsets?: Float32Array
-  /** Of formats that balance: [tokens] with scales per channel, [headDim] per token. */
-  balance?: Float32Array
-  /** In the text (by index in the cache where the plan says so); -1 where evicted. Only where the layer keeps them. */
-  positions?: Int32Array
 }

@@ -1,6 +1,7 @@
 import type { LayerPlan } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { NativeContext } from '../../src/native/addon.ts'
+import { exportTiles } from '../support/probe.ts'
 import { randomModel } from '../support/random-model.ts'
 import { attentionScore, packed, pooled, residuals, segments, stage } from './support/layer-cases.ts'
 import {
@@ -154,19 +155,19 @@ test('the original residual rule codes keys in blocks and values one by one', as
   const layer = layerPlan(70, { segments: kivi4, residual: residuals.blocks })
   const context = await start(70, layer)
   const counts = () => {
-    const tile = context.export(0, 0)
+    const tile = exportTiles(context, 0, 0)
     const coded = (parts: typeof tile.key) =>
       parts.filter((p) => p.bits !== 16).reduce((n, p) => n + p.tokens, 0)
     return [coded(tile.key), coded(tile.value), tile.tokens]
   }
   expect(counts()).toEqual([64, 38, 70])
-  const first = context.export(0, 0)
+  const first = exportTiles(context, 0, 0)
   for (let step = 1; step <= 40; step++) {
     await context.append(Int32Array.of(step))
     expect(counts()).toEqual([64 + 32 * Math.floor((6 + step) / 32), 38 + step, 70 + step])
   }
   // What was coded stays as it was.
-  const last = context.export(0, 0)
+  const last = exportTiles(context, 0, 0)
   const values = (parts: typeof last.value) =>
     parts.filter((p) => p.bits !== 16).flatMap((p) => [...p.values])
   expect(values(last.value).slice(0, 38 * 32)).toEqual(values(first.value))
@@ -179,16 +180,16 @@ test('by the rule `never` later tokens stay exact, and the codes stay as they ar
   })
   const context = await start(70, layer)
   const coded = () => {
-    const { key, value } = context.export(0, 0)
+    const { key, value } = exportTiles(context, 0, 0)
     return [key, value].map((parts) => parts.filter((p) => p.bits !== 16))
   }
   const first = coded()
   expect(first.map((parts) => parts.reduce((n, p) => n + p.tokens, 0))).toEqual([70, 70])
   for (let step = 1; step <= 150; step++) await context.append(Int32Array.of(step))
   expect(coded()).toEqual(first)
-  expect(context.export(0, 0).tokens).toBe(220)
+  expect(exportTiles(context, 0, 0).tokens).toBe(220)
   // Two tiles, as an exact cache grows them: not a small one for every few tokens.
-  expect(context.export(0, 0).key.filter((p) => p.bits === 16)).toHaveLength(2)
+  expect(exportTiles(context, 0, 0).key.filter((p) => p.bits === 16)).toHaveLength(2)
 })
 
 describe('sampling', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { NativeLayerCache } from '../../src/native/layer-cache.ts'
+import type { NativeLayerCache } from '../support/probe.ts'
 import { layerCase, packed, residuals, segments } from './support/layer-cases.ts'
 import { addon } from './support/open-model.ts'
 import { randomValues } from './support/random-values.ts'

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { LayerPlan } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
 import { packageRoot } from '../../src/native/package-root.ts'
+import { exportTiles } from '../support/probe.ts'
 import { randomModel } from '../support/random-model.ts'
 import { attentionScore, packed, pooled, residuals, segments, stage } from './support/layer-cases.ts'
 import {
@@ -76,7 +77,7 @@ describe.skipIf(!existsSync(library))('on a device apart', () => {
         forked: await generateGreedy(fork, 10),
         logits: await context.logits(),
         bytes: context.bytes(),
-        tiles: context.export(1, 0),
+        tiles: exportTiles(context, 1, 0),
       })
       context.dispose()
       fork.dispose()

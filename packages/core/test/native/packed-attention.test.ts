@@ -1,7 +1,6 @@
 import type { LayerPlan } from '@qpkv/spec'
 import { describe, expect, test } from 'vitest'
-import type { NativePartExport } from '../../src/native/addon.ts'
-import type { NativeLayerCache } from '../../src/native/layer-cache.ts'
+import type { NativeLayerCache, NativePartExport } from '../support/probe.ts'
 import { exact, layerCase, packed, segments, sliceTokens, stage } from './support/layer-cases.ts'
 import { addon, exactSegments, tables } from './support/open-model.ts'
 import { randomValues } from './support/random-values.ts'

@@ -1,7 +1,7 @@
 import { readBack } from '@qpkv/reference'
 import type { PackedFormat } from '@qpkv/spec'
 import { describe, expect, test } from 'vitest'
-import type { NativePartExport } from '../../src/native/addon.ts'
+import type { NativePartExport } from '../support/probe.ts'
 import { layerCase, packed, segments } from './support/layer-cases.ts'
 import { addon, tables } from './support/open-model.ts'
 import { randomValues } from './support/random-values.ts'

@@ -1,6 +1,6 @@
 import type { LayerPlan, ScoreNode } from '@qpkv/spec'
 import { expect, test } from 'vitest'
-import type { LayerCacheOptions } from '../../src/native/layer-cache.ts'
+import type { LayerCacheOptions } from '../support/probe.ts'
 import { attentionScore, layerCase, pooled } from './support/layer-cases.ts'
 import { addon, tables } from './support/open-model.ts'
 

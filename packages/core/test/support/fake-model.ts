@@ -58,9 +58,6 @@ export async function fakeModel(
     table: 'fake',
     threads: 1,
     loadModel: () => Promise.reject(new Error('fake')),
-    createLayerCache: () => Promise.reject(new Error('fake')),
-    selectLayers: () => Promise.resolve([]),
-    observe: () => Promise.reject(new Error('fake')),
     dispose: () => {
       log.disposed++
     },
@@ -200,8 +197,7 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
     hold: () => undefined,
     expect: () => undefined,
     fork: () => fakeContext([...ids], plan, log),
-    export: () => ({ tokens: 0, key: [], value: [] }),
-    scramble: () => undefined,
+    positions: () => new Int32Array(),
     abort: () => {
       stopped = true
     },

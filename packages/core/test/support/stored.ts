@@ -1,6 +1,7 @@
 import { planBytes } from '@qpkv/spec'
 import { expect } from 'vitest'
 import type { Context, Model } from '../../src/index.ts'
+import { exportTiles } from './probe.ts'
 
 export const ids = (count: number, seed = 1) =>
   Array.from({ length: count }, (_, i) => 20 + (((i + seed) * 7919) % 3600))
@@ -9,7 +10,7 @@ export const quiet = { onWarning: () => undefined }
 /** What the kernels see, all of it. */
 export const stored = (context: Context, { layers, kvHeads }: Model['facts']) =>
   Array.from({ length: layers * kvHeads }, (_, i) =>
-    context.exportTiles(Math.floor(i / kvHeads), i % kvHeads),
+    exportTiles(context, Math.floor(i / kvHeads), i % kvHeads),
   )
 
 /** The counter of slots is the plan's, to the byte. */

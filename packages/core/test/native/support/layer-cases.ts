@@ -7,7 +7,7 @@ import type {
   StatisticNode,
   TensorFormat,
 } from '@qpkv/spec'
-import type { LayerCacheOptions } from '../../../src/native/layer-cache.ts'
+import type { LayerCacheOptions } from '../../support/probe.ts'
 import { layerPlan } from './open-model.ts'
 import { randomValues } from './random-values.ts'
 

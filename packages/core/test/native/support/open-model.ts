@@ -5,22 +5,17 @@ import { describeModel as describeConfig } from '../../../src/model/describe-mod
 import { readJsonObject } from '../../../src/model/read-json.ts'
 import { readWeightFiles } from '../../../src/model/weight-files.ts'
 import { mapWeights } from '../../../src/model/weight-map.ts'
-import type {
-  NativeContext,
-  NativeEngine,
-  NativeModel,
-  NativeModelDescription,
-} from '../../../src/native/addon.ts'
-import { loadAddon } from '../../../src/native/load-addon.ts'
+import type { NativeContext, NativeModel, NativeModelDescription } from '../../../src/native/addon.ts'
 import { packedMatrices } from '../../../src/weights/packed-matrices.ts'
+import { probeAddon, type ProbeEngine } from '../../support/probe.ts'
 
-export const { addon } = loadAddon()
+export const addon = probeAddon()
 
 /** Every op table that this CPU runs. */
 export const tables = addon.opTables()
 
 export interface OpenModel {
-  readonly engine: NativeEngine
+  readonly engine: ProbeEngine
   readonly model: NativeModel
   readonly config: ModelConfig
 }

@@ -1,5 +1,5 @@
 // See layer_cache.h.
-#include "engine/layer_cache.h"
+#include "probe/layer_cache.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,9 @@
-// NativeLayerCache of layer-cache.ts.
+// NativeLayerCache of probe.ts.
 #include "binding/convert.h"
 #include "binding/objects.h"
+#include "probe/export_object.h"
+#include "probe/layer_cache.h"
+#include "probe/probe.h"
 
 namespace qpkv {
 namespace {
