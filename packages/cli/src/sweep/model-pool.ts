@@ -10,7 +10,7 @@ export type OpenModel = (name: string) => Promise<Model>
 export class ModelPool {
   readonly #open: OpenModel
   readonly #copies: number
-  readonly #models = new Map<string, Promise<Model>[]>()
+  readonly #models = new Map<string, (Promise<Model> | undefined)[]>()
   #next = 0
 
   constructor(open: OpenModel, copies = 1) {
@@ -22,11 +22,21 @@ export class ModelPool {
     const list = this.#models.get(name) ?? []
     this.#models.set(name, list)
     const at = this.#next++ % this.#copies
-    return (list[at] ??= this.#open(name))
+    return (list[at] ??= this.#openInto(list, at, name))
+  }
+
+  /** One that cannot be opened now is tried again when it is next asked for: workers outlive what was wrong. */
+  async #openInto(list: (Promise<Model> | undefined)[], at: number, name: string): Promise<Model> {
+    try {
+      return await this.#open(name)
+    } catch (cause) {
+      list[at] = undefined
+      throw cause
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const list of this.#models.values())
-      for (const opening of list) await opening.then((model) => model.dispose()).catch(() => undefined)
+      for (const opening of list) await opening?.then((model) => model.dispose()).catch(() => undefined)
   }
 }
