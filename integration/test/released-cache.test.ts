@@ -47,3 +47,29 @@ test('a residual length of 1 codes again from the second token on', () => {
   const cache = new ReleasedCache(block(0, 5), HEADS, DIM, 1, (values) => values)
   expect([5, 6, 7, 8].map((t) => cache.step(block(t, 1)).flushed)).toEqual([false, true, false, true])
 })
+
+/** The same rule over numbers of tokens: what the released code holds coded and exact after each later token. */
+function flushes(prompt: number, limit: number, quantized: boolean, steps: number): [number, boolean][] {
+  let exact = quantized ? 0 : prompt
+  return Array.from({ length: steps }, () => {
+    // An empty residual is no tensor there, and is never coded.
+    const flushed = quantized && exact > 0 && exact + 1 >= limit
+    exact = flushed ? 0 : exact + 1
+    return [exact, flushed]
+  })
+}
+
+test('prompts shorter and longer than the residual, of layers quantized and exact', () => {
+  for (const limit of [1, 2, 3, 8, 13])
+    for (const prompt of [1, 2, limit - 1, limit, limit + 1, 3 * limit + 1].filter((tokens) => tokens > 0))
+      for (const quantized of [true, false]) {
+        const cache = new ReleasedCache(block(0, prompt), HEADS, DIM, limit, quantized ? (x) => x : undefined)
+        const trace = Array.from({ length: 30 }, (_, step) => {
+          const { seen, flushed } = cache.step(block(prompt + step, 1))
+          expect(seen).toEqual(block(0, prompt + step + 1))
+          return [cache.residual, flushed]
+        })
+        const name = `prompt ${prompt}, residual ${limit}, ${quantized ? 'quantized' : 'exact'}`
+        expect(trace, name).toEqual(flushes(prompt, limit, quantized, 30))
+      }
+})

@@ -99,6 +99,49 @@ test.each<[2 | 4, number]>([
   expect(packHqq(codes, rows, bits)).toEqual(packHqq(padded, padded.length / 2, bits))
 })
 
+/** The original's packing read as slices of rows [first, end) that are broadcast over one another; undefined: it stops. */
+function packSlices(rows: readonly number[][], bits: 1 | 2 | 3 | 4): number[] | undefined {
+  const perWord = bits === 3 ? 10 : 8 / bits
+  const missing = bits === 3 ? (perWord - (rows.length % perWord)) % perWord : 0
+  const all = [...rows, ...Array.from({ length: missing }, () => rows[0]!.map(() => 0))]
+  const step = Math.floor(all.length / perWord)
+  const slices = Array.from({ length: perWord }, (_, i) =>
+    all.slice(i * step, i === perWord - 1 && (bits === 2 || bits === 4) ? all.length : (i + 1) * step),
+  )
+  const lengths = new Set(slices.map((slice) => slice.length).filter((length) => length !== 1))
+  if (lengths.size > 1) return undefined
+  const [length = 1] = lengths
+  return Array.from({ length }, (_, r) =>
+    rows[0]!.map((_, c) =>
+      slices.reduce((word, slice, i) => {
+        const code = slice[slice.length === 1 ? 0 : r]![c]!
+        return word | (code << (bits * (perWord - 1 - i)))
+      }, 0),
+    ),
+  ).flat()
+}
+
+test.each<1 | 2 | 3 | 4>([1, 2, 3, 4])(
+  'hqq packs %i-bit codes of any number of rows, on either axis',
+  (bits) => {
+    let state = 11 * bits
+    const random = (below: number) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % below
+    let compared = 0
+    for (let rows = 1; rows <= 130; rows++) {
+      // Axis 1: groups are rows; axis 0: the group's values are, as many as its size.
+      const columns = rows % 3 === 0 ? 64 : 1 + random(5)
+      const grid = Array.from({ length: rows }, () =>
+        Array.from({ length: columns }, () => (random(1 << 20) >> 8) % 2 ** bits),
+      )
+      const want = packSlices(grid, bits)
+      if (!want) continue
+      compared++
+      expect([...packHqq(Uint8Array.from(grid.flat()), rows, bits)], `${rows} rows`).toEqual(want)
+    }
+    expect(compared).toBeGreaterThan(bits === 1 || bits === 3 ? 129 : 30)
+  },
+)
+
 test('the recorded set has packed and solved cases', () => {
   expect(file.cases.some((c) => c.packed)).toBe(true)
   expect(file.cases.some((c) => c.optimize)).toBe(true)
