@@ -2,6 +2,7 @@
 // and that nothing runs outside of it.
 #include "engine/step.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -163,6 +164,76 @@ QPKV_TEST(StepTransfersWhereTokensLeave) {
     Expect("tokens left where they should",
            (context.Facts().kept[0][0] == 60) == (std::string(name) != "never"));
   }
+}
+
+// The most ops that one of 150 tokens calls after a prompt of `tokens`, whatever leaves and
+// whatever is coded behind it.
+uint64_t MostLaunches(const TinyShape& shape, const char* evicts, int tokens) {
+  WatchedOps watched(EngineTables().front());
+  const auto model = TinyModel(watched.table(), 2, shape);
+  CompressionPlan plan = Keeping(*model, tokens, EvictionNamed(*model, evicts, tokens));
+  for (LayerPlan& layer : plan.layers) {
+    SegmentPlan recent = layer.segments.front();
+    recent.tokens = 20;
+    SegmentPlan packed = recent;
+    packed.role = Role::kPacked;
+    packed.tokens = SegmentPlan::TokensName::kRest;
+    plan::PackedFormat coded{};
+    coded.bits = 4;
+    coded.group = 16;
+    packed.key = packed.value = coded;
+    layer.segments = {packed, recent};
+  }
+  const auto contexts = PrefillAll(model, TinyPrompt(tokens, shape.vocab), {plan});
+  int32_t id = contexts[0]->Sample(kGreedy).id;
+  uint64_t most = 0;
+  for (int i = 0; i < 150; ++i) {
+    const uint64_t before = watched.counts().ops;
+    id = contexts[0]->Append(&id, 1, nullptr, &kGreedy)->id;
+    most = std::max(most, watched.counts().ops - before);
+  }
+  return most;
+}
+
+// What a token calls is counted in layers: no op is called per head, per part or per token held.
+QPKV_TEST(StepLaunchesPerToken) {
+  for (const char* evicts : {"never", "fifo", "by score"}) {
+    TinyShape shape;
+    const uint64_t few = MostLaunches(shape, evicts, 60);
+    const uint64_t longer = MostLaunches(shape, evicts, 900);
+    Expect(Label("evict %s: %d launches, %d of a longer cache", evicts, static_cast<int>(few),
+                 static_cast<int>(longer)),
+           longer <= few);
+    TinyShape wide = shape;
+    wide.kv_heads = wide.query_heads = 8;
+    Expect(Label("evict %s: more heads", evicts), MostLaunches(wide, evicts, 60) == few);
+    TinyShape deep = shape;
+    deep.layers = 2 * shape.layers;
+    const uint64_t more = MostLaunches(deep, evicts, 60);
+    // Norms, products, rotary embedding, cache: of each layer.
+    Expect(Label("evict %s: %d launches, %d with twice the layers", evicts, static_cast<int>(few),
+                 static_cast<int>(more)),
+           more - few <= static_cast<uint64_t>(16 * shape.layers));
+  }
+}
+
+// Compressing a layer calls as many ops for few heads and tokens as for many.
+QPKV_TEST(CompressionLaunchesPerLayer) {
+  const auto launches = [](int tokens, int heads) {
+    WatchedOps watched(EngineTables().front());
+    TinyShape shape;
+    shape.kv_heads = shape.query_heads = heads;
+    const auto model = TinyModel(watched.table(), 2, shape);
+    Prefill prefill(model, TinyPrompt(tokens, shape.vocab), {FullPlan(*model)});
+    prefill.RunLayer();
+    const uint64_t before = watched.counts().ops;
+    prefill.CompressLayer(0, {}, false);
+    return watched.counts().ops - before;
+  };
+  const uint64_t few = launches(60, 2);
+  Expect(Label("%d launches", static_cast<int>(few)), few > 0 && few < 10);
+  Expect("many tokens", launches(500, 2) == few);
+  Expect("many heads", launches(60, 8) == few);
 }
 
 // Forward passes run inside of Step, everything else under a lock of its own.

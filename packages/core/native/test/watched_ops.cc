@@ -1,5 +1,8 @@
 #include "test/watched_ops.h"
 
+#include <cstring>
+
+#include "base/check.h"
 #include "engine/step.h"
 
 namespace qpkv {
@@ -30,6 +33,14 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
     Note(false);
     ++watched.downloads;
     inner_ops->Download(stream, host, device, bytes);
+  };
+  ops_.Copy = [](Stream& stream, void* to, const void* from, size_t bytes) {
+    Note(false);
+    inner_ops->Copy(stream, to, from, bytes);
+  };
+  ops_.Zero = [](Stream& stream, void* device, size_t bytes) {
+    Note(false);
+    inner_ops->Zero(stream, device, bytes);
   };
   ops_.UploadPieces = [](Stream& stream, const UploadPiecesArgs& args) {
     Note(false);
@@ -62,6 +73,8 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
   QPKV_WATCH(Sample, true)
   QPKV_WATCH(LoadFloats, false)
   QPKV_WATCH(PackWeight, false)
+  QPKV_WATCH(ScoreOperation, false)
+  QPKV_WATCH(ShareHeads, false)
   QPKV_WATCH(Select, false)
   QPKV_WATCH(MeanTokens, false)
   QPKV_WATCH(Pack, false)
@@ -70,6 +83,15 @@ WatchedOps::WatchedOps(const Table& inner) : ops_(*inner.ops), table_(inner) {
   QPKV_WATCH(CheckParts, false)
   QPKV_WATCH(MoveScores, false)
 #undef QPKV_WATCH
+  // An op that is added to the table is watched, too: beside the name only memory, Check, Replay
+  // and PackedWeightBytes are passed on as they are.
+  constexpr size_t kFields = sizeof(Ops) / sizeof(void*), kPassedOn = 6;
+  const void *mine[kFields], *theirs[kFields];
+  std::memcpy(mine, &ops_, sizeof ops_);
+  std::memcpy(theirs, inner.ops, sizeof ops_);
+  size_t same = 0;
+  for (size_t i = 0; i < kFields; ++i) same += mine[i] == theirs[i];
+  QPKV_CHECK(same == kPassedOn);
   table_.ops = &ops_;
 }
 
