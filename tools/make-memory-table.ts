@@ -128,9 +128,10 @@ Written by \`pnpm memory-table\` from the planner's formulas, which \`model.esti
 the cache's figure with what the allocator hands out, to the byte; on the reference model they are equal. The models below were not run for this
 table: see [real checkpoints](real-checkpoints.md) for what was.
 
-A process takes: weights + caches + the prefill peak while a prompt is read (hidden states and one layer's keys and values in float32, and the
-rows of 512 tokens on their way through a layer) + about 100 MiB for Node and the tokenizer. \`none+none\` is the full 16-bit cache; columns are specs.
-Later tokens come on top: the \`grown\` of a report.
+A process takes: weights + caches + the prefill peak while a prompt is read (hidden states and one layer's keys and values in float32, the
+rows of 512 tokens on their way through a layer, and keys and values of some heads once more, as attention reads them) + about 100 MiB for Node and the tokenizer. \`none+none\` is the full 16-bit cache; columns are specs.
+What a pruner measures comes on top while the prompt is read; \`model.estimate()\` and \`qpkv memory\` count it: sums of attention are some bytes a token and head,
+queries that are kept until the last one 4 bytes a channel (1 GiB at 128k tokens and 32 heads of 64). Later tokens come on top, too: the \`grown\` of a report.
 
 ${shapes.map(section).join('\n\n')}
 `

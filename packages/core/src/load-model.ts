@@ -13,15 +13,15 @@ import { describeModel } from './model/describe-model.ts'
 import { modelFacts } from './model/model-facts.ts'
 import { readModelFolder } from './model/model-source.ts'
 import { Model } from './model.ts'
-import type { ModelPrecision, NativeEngine } from './native/addon.ts'
-import { loadAddon } from './native/load-addon.ts'
+import type { ModelPrecision } from './native/addon.ts'
+import { createEngine } from './native/create-engine.ts'
 import { packedLocation } from './packed/packed-location.ts'
 import { modelIdentity } from './saved/model-identity.ts'
 import { warn } from './warnings.ts'
 import { packedMatrices } from './weights/packed-matrices.ts'
 import { weightBytes } from './weights/weight-bytes.ts'
 import { weightsInUse } from './weights/weights-in-use.ts'
-import { weightsModes, type WeightsMode } from './weights/weights-mode.ts'
+import { checkWeightsMode, isRounded, smallerModes, type WeightsMode } from './weights/weights-mode.ts'
 
 /** What to load a model with. */
 export interface LoadModelOptions {
@@ -92,7 +92,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
     onPlan: (plan) => {
       onProgress?.({ stage: 'plan', plan })
       // Whatever is to be fetched in vain is not begun. In the fast mode and rounded, weights take less than their files.
-      if (precision !== 'bf16-fast' && (weights === 'auto' || weights === 'stored'))
+      if (precision !== 'bf16-fast' && !isRounded(weights))
         requireMemory(
           `Loading ${plan.repository}`,
           { weights: plan.bytes },
@@ -109,14 +109,15 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
   const description = describeModel(source, precision, matrices)
   const device = typeof options.device === 'object' ? options.device : undefined
   const weightsTake = weightBytes(description, matrices)
+  const smaller = smallerModes(weights)
   const memoryLimit = options.memoryLimit ?? (device?.memoryBytes || undefined)
   requireMemory(
     `Loading ${path}`,
     { weights: weightsTake },
     memoryLimit ?? availableMemory(),
-    weights === 'int4'
+    smaller === undefined
       ? 'Close other programs or use a smaller model.'
-      : "Close other programs, use a smaller model, or load it with weights: 'int8' or 'int4'.",
+      : `Close other programs, use a smaller model, or load it with weights: ${smaller}.`,
   )
 
   onProgress?.({ stage: 'weights' })
@@ -165,8 +166,7 @@ function checkOptions(options: LoadModelOptions, threads: number, precision: unk
     throw expected('a whole number from 1 to 1024', 'threads', threads)
   if (precision !== 'bf16' && precision !== 'bf16-fast' && precision !== 'f32')
     throw expected("'bf16', 'bf16-fast' or 'f32'", 'precision', precision)
-  if (!weightsModes.includes(options.weights ?? 'auto'))
-    throw expected("'auto', 'stored', 'int8' or 'int4'", 'weights', options.weights)
+  checkWeightsMode(options.weights ?? 'auto')
   if (!['undefined', 'string', 'boolean'].includes(typeof options.packedCache) || options.packedCache === '')
     throw expected('a folder, true or false', 'packedCache', options.packedCache)
   if (memoryLimit !== undefined && !(memoryLimit > 0))
@@ -179,33 +179,6 @@ const isBackendDevice = (device: unknown): device is BackendDevice =>
   typeof (device as BackendDevice).library === 'string' &&
   Number.isSafeInteger((device as BackendDevice).index) &&
   (device as BackendDevice).index >= 0
-
-/** `QPKV_CORE_BACKEND`: the library of another backend than the CPU's, where neither device nor table is given. */
-function createEngine(
-  threads: number,
-  table: string | undefined,
-  device: BackendDevice | undefined,
-): NativeEngine {
-  const { addon } = loadAddon()
-  const library = device?.library ?? (table === undefined ? process.env['QPKV_CORE_BACKEND'] : undefined)
-  if (library) {
-    try {
-      return addon.createEngine({ threads, library, device: device?.index ?? 0 })
-    } catch (cause) {
-      throw fromNative(cause)
-    }
-  }
-  const tables = addon.opTables()
-  if (table !== undefined && !tables.includes(table))
-    throw expected(
-      `one of ${tables.join(', ')}`,
-      'table',
-      table,
-      'KV_INVALID_OPTION',
-      'Other CPUs offer other tables.',
-    )
-  return addon.createEngine({ threads, ...(table !== undefined && { table }) })
-}
 
 function resolveRegistry(methods: LoadModelOptions['methods']): Registry | undefined {
   return Array.isArray(methods)

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import {
   expected,
   planBytes,
+  type CompressionPlan,
   type ModelFacts,
   type PromptFacts,
   type RecipeModel,
@@ -16,7 +17,7 @@ import { withRoom } from './memory/make-room.ts'
 import { requireWhenFull } from './recompress/require-when-full.ts'
 import { availableBytes } from './memory/available-bytes.ts'
 import { promptMemory } from './memory/prompt-memory.ts'
-import { prefillPeakBytes, requireMemory } from './memory/estimate.ts'
+import { prefillPeakBytes, requireMemory, type Held } from './memory/estimate.ts'
 import { heldBy } from './memory/held-by.ts'
 import type { ChatTemplate, TemplateOptions } from './model/chat-template.ts'
 import type { ModelConfig } from './model/config.ts'
@@ -150,7 +151,8 @@ export class Model {
       promptFacts,
       element,
     ).map((one, i) => withRecipe(one, inputs[i]))
-    const available = this.requireMemory(tokenized.ids.length, resolved)
+    const held = this.heldBy(tokenized.ids.length, resolved)
+    const available = this.requireMemory(tokenized.ids.length, resolved, held)
     if (options.whenFull !== undefined)
       for (const { plan } of resolved)
         await requireWhenFull(this.parts, options.whenFull, promptFacts, element, plan)
@@ -163,6 +165,7 @@ export class Model {
       tokens: tokenized.ids.length,
       expected: expectTokens,
       caches: resolved,
+      held,
       elementBytes: element === 'f32' ? 4 : 2,
       available,
     })
@@ -222,6 +225,10 @@ export class Model {
       tokens: ids.length,
       expected: ids.length,
       caches: plans.map((plan) => ({ plan, bytes: planBytes(plan, facts).total })),
+      held: this.heldBy(
+        ids.length,
+        plans.map((plan) => ({ plan })),
+      ),
       elementBytes: 2,
       available,
     })
@@ -308,7 +315,7 @@ export class Model {
     const { facts, registry, precision, config } = this.alive()
     const resolved = resolveAll(specs, registry, facts, { tokens }, precision === 'f32' ? 'f32' : 'bf16')
     return {
-      prefillPeak: prefillPeakBytes(config, tokens, heldBy(resolved)),
+      prefillPeak: prefillPeakBytes(config, tokens, this.heldBy(tokens, resolved)),
       caches: resolved.map(({ bytes }) => bytes),
       promptPasses: resolved.map(({ promptPasses }) => promptPasses),
     }
@@ -349,19 +356,24 @@ export class Model {
   }
 
   /** Whether it would fit if nothing else ran; what does not fit beside the others waits. Gives back the bytes that there are. */
-  private requireMemory(tokens: number, resolved: readonly ResolvedSpec[]): number {
+  private requireMemory(tokens: number, resolved: readonly ResolvedSpec[], held: Held): number {
     const { config } = this.parts
     const limit = availableBytes(this.parts)
     requireMemory(
       `A prefill of ${tokens} tokens`,
       {
-        'prefill work': prefillPeakBytes(config, tokens, heldBy(resolved)),
+        'prefill work': prefillPeakBytes(config, tokens, held),
         cache: resolved.reduce((sum, { bytes }) => sum + bytes, 0),
       },
       limit,
       'Use a shorter prompt, fewer specs at once, or a smaller budget.',
     )
     return limit
+  }
+
+  private heldBy(tokens: number, specs: readonly { readonly plan: CompressionPlan }[]): Held {
+    const { engine, config, precision } = this.parts
+    return heldBy(engine, config, tokens, specs, precision)
   }
 
   private alive(): ModelParts {

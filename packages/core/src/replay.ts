@@ -3,7 +3,7 @@ import type { ModelParts } from './model-parts.ts'
 import type { NativeReplay } from './native/addon.ts'
 
 /** Tokens of the prompt that one repetition covers; the last one covers the rest. */
-const PART_TOKENS = 2048
+export const REPLAY_TOKENS = 2048
 /** Last tokens of the part before, from which the model goes on. */
 const LEAD_TOKENS = 8
 
@@ -39,8 +39,8 @@ function replaysOf(
   const next = Array.from(encode('\n\nWrite the text above again, word for word, going on after'))
   const closing = ids.subarray(userEnd)
   const parts: NativeReplay[] = []
-  for (let from = 0; from < userEnd; from += PART_TOKENS) {
-    const to = Math.min(from + PART_TOKENS, userEnd)
+  for (let from = 0; from < userEnd; from += REPLAY_TOKENS) {
+    const to = Math.min(from + REPLAY_TOKENS, userEnd)
     const lead = from === 0 ? first : [...next, ...ids.subarray(Math.max(0, from - LEAD_TOKENS), from)]
     parts.push({ ids: Int32Array.of(...lead, ...closing, ...ids.subarray(from, to)), from, to })
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { cgroupRoom } from '../src/memory/available-memory.ts'
-import { prefillPeakBytes, requireMemory } from '../src/memory/estimate.ts'
+import { prefillPeakBytes, promptBytes, requireMemory } from '../src/memory/estimate.ts'
 import { temporaryFolder } from './support/model-folder.ts'
 import { throwsKv } from './support/throws.ts'
 
@@ -37,11 +37,20 @@ describe('memory', () => {
       headDim: 64,
       vocabSize: 128_256,
     }
-    const perToken = (prefillPeakBytes(shape, 2000) - prefillPeakBytes(shape, 1000)) / 1000
+    const perToken = (promptBytes(shape, 2000) - promptBytes(shape, 1000)) / 1000
     expect(perToken).toBe(4 * (2048 + 3 * 8 * 64))
-    // A 1B shape at 8k tokens: hidden states and one layer are 112 MiB, a chunk's rows 66 MiB.
-    expect(prefillPeakBytes(shape, 8192) / 2 ** 20).toBeGreaterThan(180)
-    expect(prefillPeakBytes(shape, 8192) / 2 ** 20).toBeLessThan(220)
+    // A 1B shape at 8k tokens: hidden states and one layer are 112 MiB, a chunk's rows 66 MiB, and keys and values of
+    // all heads as attention reads them 32 MiB and a quarter.
+    expect(prefillPeakBytes(shape, 8192) / 2 ** 20).toBeGreaterThan(205)
+    expect(prefillPeakBytes(shape, 8192) / 2 ** 20).toBeLessThan(225)
+    // At 128k they are those of one head, and kept queries are as many bytes as the queries of the whole prompt.
+    const tokens = 131_072
+    const rest = promptBytes(shape, tokens) - promptBytes(shape, 8192)
+    const panels = 1.25 * 4 * (tokens * 2 * 64 - 8 * 8192 * 2 * 64)
+    expect(prefillPeakBytes(shape, tokens) - prefillPeakBytes(shape, 8192)).toBe(rest + panels)
+    expect(
+      prefillPeakBytes(shape, tokens, { observedBytes: 2 ** 30 }) - prefillPeakBytes(shape, tokens),
+    ).toBe(2 ** 30)
   })
 
   it('that is not there is refused with the figures', async () => {

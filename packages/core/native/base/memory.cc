@@ -3,6 +3,7 @@
 // on 2 MiB boundaries with huge-page advice: it saves page walks in reads of the cache.
 #include "base/memory.h"
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 
@@ -19,7 +20,18 @@ constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kHugeFrom = size_t{4} << 20;
 constexpr size_t kMapFrom = size_t{128} << 10;
 
+std::atomic<size_t> held{0}, most_held{0};
+
 size_t RoundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
+
+void* Counted(void* data, size_t bytes) {
+  if (data == nullptr) return nullptr;
+  const size_t now = held.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  size_t most = most_held.load(std::memory_order_relaxed);
+  while (most < now && !most_held.compare_exchange_weak(most, now, std::memory_order_relaxed)) {
+  }
+  return data;
+}
 
 #ifdef QPKV_MAPS_MEMORY
 // 4 KiB, on some arm64 systems 16 or 64. An end between pages could not be unmapped.
@@ -49,9 +61,8 @@ void* MapHuge(size_t bytes) {
   return all + before;
 }
 #endif
-}  // namespace
 
-void* AllocateAligned(size_t bytes) {
+void* Allocate(size_t bytes) {
 #ifdef QPKV_MAPS_MEMORY
   if (bytes >= kHugeFrom) return MapHuge(RoundUp(bytes, PageBytes()));
   if (bytes >= kMapFrom) return Map(RoundUp(bytes, PageBytes()));
@@ -61,16 +72,23 @@ void* AllocateAligned(size_t bytes) {
     return nullptr;
   return data;
 }
+}  // namespace
+
+void* AllocateAligned(size_t bytes) { return Counted(Allocate(bytes), bytes); }
 
 void ReleaseAligned(void* data, size_t bytes) {
+  if (data == nullptr) return;
+  held.fetch_sub(bytes, std::memory_order_relaxed);
 #ifdef QPKV_MAPS_MEMORY
-  if (data != nullptr && bytes >= kMapFrom) {
+  if (bytes >= kMapFrom) {
     munmap(data, RoundUp(bytes, PageBytes()));
     return;
   }
 #endif
-  static_cast<void>(bytes);
   std::free(data);
 }
+
+HeldMemory MemoryHeld() { return {held.load(), most_held.load()}; }
+void ForgetMost() { most_held.store(held.load()); }
 
 }  // namespace qpkv

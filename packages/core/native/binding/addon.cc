@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "base/memory.h"
 #include "binding/convert.h"
 #include "binding/cpu_features.h"
 #include "binding/objects.h"
@@ -83,6 +84,16 @@ Napi::Value BackendDevices(const Napi::CallbackInfo& info) {
   });
 }
 
+// What the CPU's tables hold, and the most since the last call that said to forget it.
+Napi::Value HostMemory(const Napi::CallbackInfo& info) {
+  const HeldMemory held = MemoryHeld();
+  if (info[0].IsBoolean() && info[0].As<Napi::Boolean>()) ForgetMost();
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("now", static_cast<double>(held.now));
+  out.Set("most", static_cast<double>(held.most));
+  return out;
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* instance = new Instance;
   instance->engine = Napi::Persistent(DefineEngine(env));
@@ -98,6 +109,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("opTables", Napi::Function::New(env, OpTables));
   exports.Set("cpuFeatures", Napi::Function::New(env, CpuFeatures));
   exports.Set("backendDevices", Napi::Function::New(env, BackendDevices));
+  exports.Set("hostMemory", Napi::Function::New(env, HostMemory));
   exports.Set("readBlocks", Napi::Function::New(env, ReadBlockValues));
   exports.Set("createEngine", Napi::Function::New(env, CreateEngine));
   return exports;

@@ -2,6 +2,8 @@
 #include "binding/convert.h"
 #include "binding/objects.h"
 #include "binding/read_model.h"
+#include "binding/read_plan.h"
+#include "engine/observer.h"
 
 namespace qpkv {
 namespace {
@@ -37,6 +39,36 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
         });
   }
 
+  // ObservedMemory of each layer; looks at no buffer and waits for nothing.
+  Napi::Value ObservedMemory(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const Napi::Object from = info[0].As<Napi::Object>();
+    const std::shared_ptr<Engine> engine = engine_.Get(env);
+    LayerShape shape;
+    shape.query_heads = IntOf(from, "queryHeads");
+    shape.kv_heads = IntOf(from, "kvHeads");
+    shape.head_dim = IntOf(from, "headDim");
+    const int tokens = IntOf(from, "tokens");
+    std::vector<CompressionPlan> plans;
+    const Napi::Array given = from.Get("plans").As<Napi::Array>();
+    for (uint32_t i = 0; i < given.Length(); ++i)
+      plans.push_back(ReadPlan(given.Get(i).As<Napi::Object>(), engine->statistics));
+    return Guarded(env, [&] {
+      Napi::Array out = Napi::Array::New(env);
+      for (size_t l = 0; !plans.empty() && l < plans.front().layers.size(); ++l) {
+        const Observation observed =
+            ObservationOf(engine, plans, static_cast<int>(l), shape, tokens);
+        Napi::Object layer = Napi::Object::New(env);
+        layer.Set("bytes", static_cast<double>(observed.bytes));
+        layer.Set("queries", (observed.reads & kReadQueries) != 0);
+        layer.Set("queriesBefore", (observed.reads & kReadQueriesBefore) != 0);
+        layer.Set("keysBefore", (observed.reads & kReadKeysBefore) != 0);
+        out.Set(out.Length(), layer);
+      }
+      return out;
+    });
+  }
+
   void Dispose(const Napi::CallbackInfo&) { engine_.Drop(); }
 };
 
@@ -52,6 +84,7 @@ Napi::Function DefineEngine(Napi::Env env) {
       {EngineObject::InstanceAccessor<&EngineObject::Table>("table"),
        EngineObject::InstanceAccessor<&EngineObject::Threads>("threads"),
        EngineObject::InstanceMethod<&EngineObject::LoadModel>("loadModel"),
+       EngineObject::InstanceMethod<&EngineObject::ObservedMemory>("observedMemory"),
        EngineObject::InstanceMethod<&EngineObject::Dispose>("dispose")});
 }
 

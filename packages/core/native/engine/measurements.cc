@@ -31,21 +31,39 @@ Measurements::Wanted Measurements::Want(const Statistic& statistic, const double
     factor = statistic.resolve({shape_, user_end, protect_last}, options, wanted.options.data());
   else
     std::copy_n(options, kMaxOptions, wanted.options.begin());
-  const StatisticDescriptor& about = *statistic.about;
-  if ((about.reads & kReadOutputWeight) != 0 && model_.output.data == nullptr)
-    throw Error("KV_UNSUPPORTED", std::string("The statistic '") + about.name +
-                                      "' needs the output projection; give outputWeight.");
   for (size_t i = 0; i < all_.size(); ++i)
     if (all_[i].statistic == &statistic &&
         std::memcmp(all_[i].options.data(), wanted.options.data(), sizeof wanted.options) == 0)
       return {static_cast<int>(i), factor};
-  const size_t rows =
-      static_cast<size_t>(about.rows == Rows::kQuery ? shape_.q_heads : shape_.kv_heads);
-  if (statistic.state_bytes != nullptr)
-    wanted.state = Zeros(*engine_, statistic.state_bytes(shape_, wanted.options.data()));
-  wanted.out = Zeros(*engine_, sizeof(float) * rows * static_cast<size_t>(shape_.tokens));
   all_.push_back(std::move(wanted));
   return {static_cast<int>(all_.size()) - 1, factor};
+}
+
+size_t Measurements::StateBytes(const Measurement& one) const {
+  return one.statistic->state_bytes == nullptr
+             ? 0
+             : one.statistic->state_bytes(shape_, one.options.data());
+}
+
+size_t Measurements::OutBytes(const Measurement& one) const {
+  const int rows = one.statistic->about->rows == Rows::kQuery ? shape_.q_heads : shape_.kv_heads;
+  return sizeof(float) * static_cast<size_t>(rows) * static_cast<size_t>(shape_.tokens);
+}
+
+size_t Measurements::bytes() const {
+  size_t all = 0;
+  for (const Measurement& one : all_) all += StateBytes(one) + OutBytes(one);
+  return all;
+}
+
+void Measurements::Start() {
+  for (Measurement& one : all_) {
+    if ((one.statistic->about->reads & kReadOutputWeight) != 0 && model_.output.data == nullptr)
+      throw Error("KV_UNSUPPORTED", std::string("The statistic '") + one.statistic->about->name +
+                                        "' needs the output projection; give outputWeight.");
+    one.state = Zeros(*engine_, StateBytes(one));
+    one.out = Zeros(*engine_, OutBytes(one));
+  }
 }
 
 uint32_t Measurements::reads() const {

@@ -46,13 +46,16 @@ class Measurements {
  public:
   Measurements(std::shared_ptr<Engine> engine, LayerShape shape, int tokens, ObservedModel model);
 
-  // Returns the measurement's number and the factor by which its result is to be multiplied.
+  // Wishes come first. Returns the measurement's number and the factor by which its result is to be
+  // multiplied.
   struct Wanted {
     int index;
     double factor;
   };
   Wanted Want(const Statistic& statistic, const double* options, int protect_last, int user_end);
   uint32_t reads() const;  // of Reading: what all of them need
+  size_t bytes() const;    // of their states and results
+  void Start();            // takes them
   void AddChunk(const QueryChunk& chunk, const LayerTensors& so_far);
   void AddReplay(const ReplayChunk& chunk, const LayerTensors& all);
   void Finish(const LayerTensors& all);
@@ -66,6 +69,8 @@ class Measurements {
     std::array<double, kMaxOptions> options{};  // resolved
     Buffer state, out;
   };
+  size_t StateBytes(const Measurement& one) const;
+  size_t OutBytes(const Measurement& one) const;
   StatisticArgs ArgsOf(const Measurement& measurement, StatisticStage stage,
                        const LayerTensors& tensors) const;
 

@@ -147,6 +147,7 @@ void ObservedLayer::RunReplay(const ReplayInput& replay) {
 
 void ObservedLayer::Run() {
   CheckReads();
+  observer_->Start();
   const LayerTensors tensors = {keys_.floats(), keys_before_.floats(), values_.floats(),
                                 input_.tokens};
   constexpr uint32_t kOfQueries = kReadQueries | kReadQueriesBefore | kReadOutputs;

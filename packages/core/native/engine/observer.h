@@ -16,9 +16,11 @@ class Observer {
       : measurements_(engine, shape, tokens, model),
         graph_(std::move(engine), tokens, &measurements_) {}
 
-  // Returns a handle for Scores().
+  // Wishes come first. Returns a handle for Scores().
   int Want(const ScoreNode& score, const ScoreScope& scope) { return graph_.Want(score, scope); }
-  uint32_t reads() const { return measurements_.reads(); }  // of Reading
+  uint32_t reads() const { return measurements_.reads(); }                 // of Reading
+  size_t bytes() const { return measurements_.bytes() + graph_.bytes(); }  // that it takes
+  void Start() { measurements_.Start(); }  // when all wishes are known
 
   // Chunks in order; `so_far` holds the tokens of this and earlier ones.
   void AddChunk(const QueryChunk& chunk, const LayerTensors& so_far) {
@@ -42,15 +44,18 @@ struct PlanHandles {
   std::vector<int> stages;
   int evict = -1;  // running scores start from these
 };
-inline PlanHandles WantPlan(Observer& observer, const LayerPlan& plan, int stored_heads,
-                            int user_end) {
-  const ScoreScope scope = {stored_heads, plan.protect.last, user_end};
-  PlanHandles handles;
-  for (const plan::SelectionStage& stage : plan.stages)
-    handles.stages.push_back(observer.Want(*stage.score, scope));
-  if (EvictionByScore(plan) != nullptr && !MeasuresAnew(plan))
-    handles.evict = observer.Want(*EvictionByScore(plan)->by, scope);
-  return handles;
-}
+PlanHandles WantPlan(Observer& observer, const LayerPlan& plan, int stored_heads, int user_end);
+// The same of all plans of a prefill; shape: of the layer, its KV heads stored.
+std::vector<PlanHandles> WantPlans(Observer& observer, const std::vector<CompressionPlan>& plans,
+                                   int layer, LayerShape shape);
+
+// What measuring a layer for these plans takes and reads, told before there is a prompt.
+struct Observation {
+  size_t bytes = 0;
+  uint32_t reads = 0;  // of Reading
+};
+Observation ObservationOf(const std::shared_ptr<Engine>& engine,
+                          const std::vector<CompressionPlan>& plans, int layer, LayerShape shape,
+                          int tokens);
 
 }  // namespace qpkv

@@ -85,11 +85,8 @@ void Prefill::StartObserver() {
   model.output = model_->layers[layer_].o;
   model.rope = model_->RopeOf(layer_, expected_);
   now_.observer = std::make_unique<Observer>(model_->engine, Shape(-1, layer_), tokens(), model);
-  now_.handles.clear();
-  for (int i = 0; i < plan_count(); ++i)
-    now_.handles.push_back(WantPlan(*now_.observer, Plan(i, layer_),
-                                    Shape(i, layer_).stored_heads(),
-                                    plans_[i].user_end.value_or(0)));
+  now_.handles = WantPlans(*now_.observer, plans_, layer_, Shape(-1, layer_));
+  now_.observer->Start();
   if ((now_.observer->reads() & kReadKeysBefore) != 0)
     now_.keys_before.Ensure(model_->engine->device, now_.keys.bytes());
   if ((now_.observer->reads() & kReadReplay) != 0 && stream_.all() == tokens())

@@ -95,6 +95,14 @@ int ScoreGraph::Want(const ScoreNode& score, const ScoreScope& scope) {
   return node;
 }
 
+size_t ScoreGraph::bytes() const {
+  size_t all = 0;
+  for (const Node& node : nodes_)
+    if (node.measurement < 0)
+      all += sizeof(float) * static_cast<size_t>(node.rows) * static_cast<size_t>(tokens_);
+  return all;
+}
+
 const float* ScoreGraph::Evaluate(int index) {
   Node& node = nodes_[index];
   if (node.measurement >= 0) return measurements_->result(node.measurement);

@@ -23,6 +23,7 @@ class ScoreGraph {
   // Registers the statistics of an expression that yields one row per stored head; throws KV_METHOD
   // for one that does not. Returns its node.
   int Want(const ScoreNode& score, const ScoreScope& scope);
+  size_t bytes() const;  // of what operations yield
   // [stored heads, tokens] on the device, after the layer's queries have passed.
   const float* Evaluate(int node);
 

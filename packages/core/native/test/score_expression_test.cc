@@ -57,6 +57,7 @@ class Layer {
     chunk.rows = kTokens;
     chunk.q_stride = kQueryHeads * kDim;
     const LayerTensors tensors = {k_.floats(), nullptr, nullptr, kTokens};
+    observer.Start();
     observer.AddChunk(chunk, tensors);
     observer.Finish(tensors);
   }
@@ -150,6 +151,7 @@ std::string Refused(const ScoreNode& score, const ScoreScope& scope) {
   Layer layer;
   try {
     layer.observer.Want(score, scope);
+    layer.observer.Start();
     return "";
   } catch (const Error& error) {
     return error.code();

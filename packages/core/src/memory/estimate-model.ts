@@ -13,11 +13,12 @@ import { readInput, type CompressionInput, type ReadInput } from '../compression
 import { identifyModel } from '../model/identify-model.ts'
 import { requireInputs } from '../require-inputs.ts'
 import { resolveAll } from '../resolve-all.ts'
+import { createEngine } from '../native/create-engine.ts'
 import { heldBy } from './held-by.ts'
 import { packedMatrices } from '../weights/packed-matrices.ts'
 import { weightBytes } from '../weights/weight-bytes.ts'
 import { formatBytesOf } from '../weights/weights-in-use.ts'
-import { weightsModes, type WeightsMode } from '../weights/weights-mode.ts'
+import { checkWeightsMode, type WeightsMode } from '../weights/weights-mode.ts'
 import { prefillPeakBytes } from './estimate.ts'
 
 export interface EstimateOptions {
@@ -74,8 +75,7 @@ export async function estimateModel(
 ): Promise<MemoryEstimate> {
   checkCallOptions(options, 'estimateModel')
   const { weights = 'auto', tokens } = options
-  if (!weightsModes.includes(weights))
-    throw expected("'auto', 'stored', 'int8' or 'int4'", 'weights', weights)
+  checkWeightsMode(weights)
   if (tokens !== undefined && !(Number.isSafeInteger(tokens) && tokens >= 1))
     throw expected('a whole number of at least 1', 'tokens', tokens)
   const process = globalThis.process.memoryUsage.rss()
@@ -102,6 +102,21 @@ type Headers = Pick<ModelSource, 'config' | 'files' | 'tensors'>
 const tokensOf = ({ config }: Headers, options: EstimateOptions) =>
   options.tokens ?? Math.min(2048, config.contextTokens)
 
+/** What measuring takes is asked of the engine; it needs no weights. */
+function measured(
+  config: Headers['config'],
+  tokens: number,
+  specs: Parameters<typeof heldBy>[3],
+  precision: ModelPrecision,
+) {
+  const engine = createEngine(1)
+  try {
+    return heldBy(engine, config, tokens, specs, precision)
+  } finally {
+    engine.dispose()
+  }
+}
+
 function estimate(
   source: Headers,
   process: number,
@@ -124,8 +139,7 @@ function estimate(
   const largest = matrices.reduce((most, { rows, columns }) => Math.max(most, rows * columns), 0)
   const loading = Math.min(pieces * PIECE_BYTES, 2 * largest)
   const text = ENGINE_BYTES + PER_TOKEN * config.vocabSize
-  const before = resolved.some(({ plan }) => plan.layers.some(({ keys }) => keys.rope === 'before'))
-  const prefill = prefillPeakBytes(config, tokens, { ...heldBy(resolved), keysBefore: before })
+  const prefill = prefillPeakBytes(config, tokens, measured(config, tokens, resolved, precision))
   const held = caches.reduce((sum, bytes) => sum + bytes, 0)
   return {
     process,
@@ -137,8 +151,6 @@ function estimate(
     prefill,
     caches,
     promptPasses: resolved.map(({ promptPasses }) => promptPasses),
-    // The last layer's cache is made when its keys and values are read; what they took is free by then.
-    peak:
-      process + text + weights + Math.max(loading, prefill + (held * (config.layers - 1)) / config.layers),
+    peak: process + text + weights + Math.max(loading, prefill + held),
   }
 }

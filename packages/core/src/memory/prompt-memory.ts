@@ -1,8 +1,7 @@
 import { storedHeads, type CompressionPlan, type ModelFacts } from '@qpkv/spec'
 import type { ModelConfig } from '../model/config.ts'
 import type { NativeContextMemory, NativePromptMemory } from '../native/addon.ts'
-import { promptBytes, scratchBytes } from './estimate.ts'
-import { heldBy } from './held-by.ts'
+import { promptBytes, scratchBytes, type Held } from './estimate.ts'
 
 /** Tokens that a context may take without asking for more memory (native/engine/memory_ledger.h). */
 const GROWTH_TOKENS = 512
@@ -14,6 +13,7 @@ interface Request {
   /** Tokens that the contexts will hold, as far as that is known. */
   readonly expected: number
   readonly caches: readonly { readonly plan: CompressionPlan; readonly bytes: number }[]
+  readonly held: Held
   /** Bytes of an element that is stored exactly. */
   readonly elementBytes: number
   /** Bytes that there are beside the weights, if nothing else runs. */
@@ -47,10 +47,10 @@ const growth = (tokens: number, expected: number, room: number) =>
 export function promptMemory(
   config: ModelConfig,
   facts: ModelFacts,
-  { tokens, expected, caches, elementBytes, available }: Request,
+  { tokens, expected, caches, held, elementBytes, available }: Request,
 ): NativePromptMemory {
-  const scratch = scratchBytes(config, tokens)
-  const work = promptBytes(config, tokens, heldBy(caches))
+  const scratch = scratchBytes(config, tokens, held)
+  const work = promptBytes(config, tokens, held)
   const contexts = caches.map(({ plan, bytes }) => ({
     cache: bytes,
     perToken: bytesPerToken(plan, facts, elementBytes),

@@ -12,6 +12,11 @@ export interface Addon {
   cpuFeatures(): string[]
   /** The devices of a backend's shared library. Throws KV_UNSUPPORTED where it can do nothing here. */
   backendDevices(library: string): { name: string; memoryBytes: number }[]
+  /**
+   * Bytes that the CPU's op tables hold in this process, weights and caches included, and the most that they have held since
+   * the last call with `forget`.
+   */
+  hostMemory(forget?: boolean): { now: number; most: number }
   /** Values of whole blocks of codes; float32 as the format defines them. */
   readBlocks(block: GgufBlock, bytes: Uint8Array): Float32Array
   /** `library`: a backend's shared library (native/ops/backend.h); `device`: which of its devices. */
@@ -23,7 +28,25 @@ export interface NativeEngine {
   readonly table: string
   readonly threads: number
   loadModel(description: NativeModelDescription): Promise<NativeModel>
+  /** What measuring each layer takes while prefill reads so many tokens for these plans; waits for nothing. */
+  observedMemory(options: {
+    tokens: number
+    queryHeads: number
+    kvHeads: number
+    headDim: number
+    plans: readonly CompressionPlan[]
+  }): NativeObservedMemory[]
   dispose(): void
+}
+
+/** Of one layer: bytes of sums, kept queries and scores, and which rows are kept for what reads them. */
+export interface NativeObservedMemory {
+  bytes: number
+  /** Log-sum-exps of a chunk's queries. */
+  queries: boolean
+  /** A chunk's queries, and all keys, before the rotary embedding. */
+  queriesBefore: boolean
+  keysBefore: boolean
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { ModelPrecision, NativeTensor } from '../native/addon.ts'
-import { bitsPerValue, formatOf, int4Format, int8Format, type WeightFormat } from './weight-format.ts'
-import type { WeightsMode } from './weights-mode.ts'
+import { bitsPerValue, formatOf, roundedFormats, type WeightFormat } from './weight-format.ts'
+import { isRounded, type WeightsMode } from './weights-mode.ts'
 
 /** A matrix as the engine packs it: tensors with the same inputs lie on top of one another. */
 export interface PackedMatrix {
@@ -54,8 +54,8 @@ function chooseFormat(
   mode: WeightsMode,
 ): WeightFormat {
   const kept = formatOf(elements, precision, mode !== 'stored')
-  if (mode === 'auto' || mode === 'stored' || role.endsWith('.router')) return kept
-  const table = role === 'embed' || role === 'head'
-  const rounded = mode === 'int4' && !table ? int4Format : int8Format
+  if (!isRounded(mode) || role.endsWith('.router')) return kept
+  const { matrices, tables } = roundedFormats[mode]
+  const rounded = role === 'embed' || role === 'head' ? tables : matrices
   return bitsPerValue(kept) <= bitsPerValue(rounded) ? kept : rounded
 }

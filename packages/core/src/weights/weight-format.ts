@@ -26,16 +26,22 @@ const coded = (
   minimum: CodedFormat['minimum'],
 ): CodedFormat => ({ bits, group, scale, minimum })
 
-export const int8Format = coded(8, 32, 'f16', 'none')
-export const int4Format = coded(4, 32, 'f16', 'none')
+const int8 = coded(8, 32, 'f16', 'none')
+const int4 = coded(4, 32, 'f16', 'none')
+
+/** What weights are rounded to on request, by the name of the mode. `tables`: the embedding and the head. */
+export const roundedFormats = {
+  int8: { matrices: int8, tables: int8 },
+  int4: { matrices: int4, tables: int8 },
+} as const satisfies Readonly<Record<string, { matrices: CodedFormat; tables: CodedFormat }>>
 
 /** The format that holds every value of a block type; scales of K types are products of two numbers. */
 const blockFormats: Readonly<Record<GgufBlock, CodedFormat>> = {
-  q4_0: int4Format,
+  q4_0: int4,
   q4_1: coded(4, 32, 'f16', 'f16'),
   q5_0: coded(5, 32, 'f16', 'none'),
   q5_1: coded(5, 32, 'f16', 'f16'),
-  q8_0: int8Format,
+  q8_0: int8,
   q4_k: coded(4, 32, 'f32', 'f32'),
   q5_k: coded(5, 32, 'f32', 'f32'),
   q6_k: coded(6, 16, 'f32', 'none'),

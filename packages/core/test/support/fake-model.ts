@@ -58,6 +58,7 @@ export async function fakeModel(
     table: 'fake',
     threads: 1,
     loadModel: () => Promise.reject(new Error('fake')),
+    observedMemory: () => [],
     dispose: () => {
       log.disposed++
     },
