@@ -18,8 +18,8 @@ std::vector<PlanHandles> WantPlans(Observer& observer, const std::vector<Compres
   std::vector<PlanHandles> handles;
   for (const CompressionPlan& plan : plans) {
     shape.per_query_head = StoresQueryHeads(plan);
-    handles.push_back(WantPlan(observer, plan.layers[layer],
-                               shape.stored_heads(), plan.user_end.value_or(0)));
+    handles.push_back(
+        WantPlan(observer, plan.layers[layer], shape.stored_heads(), plan.user_end.value_or(0)));
   }
   return handles;
 }
