@@ -179,6 +179,7 @@ void Recompression::Measure(int layer, size_t count, const Kept& positions,
   if ((observer.reads() & kGone) != 0)
     throw Error("KV_UNSUPPORTED", "The scores of layer " + std::to_string(layer) +
                                       " read queries, which a cache does not hold.");
+  observer.Start();
   Kept rows(static_cast<size_t>(shape.kv_heads));  // of the heads that are measured now
   for (int head = 0; head < Shape(layer).stored_heads(); ++head) {
     std::vector<int32_t>& own = rows[SourceOf(layer, head)];
