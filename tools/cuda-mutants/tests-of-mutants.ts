@@ -63,7 +63,7 @@ export class TestsOfMutants {
     for (const turn of turns)
       for (const { name, ms, reached } of this.tests) {
         if (reached[mutant] !== 1) continue
-        const how = await this.run(name, turn, 5_000 + 10 * ms, { QPKV_MUTANT: String(mutant) })
+        const how = await this.run(name, turn, Math.ceil(5_000 + 10 * ms), { QPKV_MUTANT: String(mutant) })
         if (how !== undefined) return `${name} ${how}`
       }
     return undefined
