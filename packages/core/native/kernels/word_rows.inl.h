@@ -47,7 +47,7 @@ QPKV_INLINE void PackWordGroup(const float* x, int count, int group, uint32_t* p
   StoreWords(both, ToInt(p), ToInt(q));
   __builtin_memcpy(pairs, both, sizeof(uint32_t) * (group / 2));
   *scale = finite ? s.from_words : __builtin_nanf("");
-  *sum = static_cast<int32_t>(ReduceAdd(Add(p, q)));  // at most 2^20: exact
+  *sum = finite ? static_cast<int32_t>(ReduceAdd(Add(p, q))) : 0;  // at most 2^20: exact
 }
 
 // The same from -127 to 127, for instruction sets that have no dots of bytes.
