@@ -7,7 +7,6 @@ const GONE = new Set(['queries', 'queriesBefore', 'outputs', 'replay'])
 const readings = new Map(
   Object.values<Statistic>(statistics).map(({ name, reads }) => [name, reads as readonly string[]]),
 )
-const OTHERS = 'l2norm, keydiff, lagkv, streamingllm and random need none'
 
 /**
  * Per layer, whether the running scores that the context has kept take the place of the spec's: where it evicts by the very
@@ -38,7 +37,7 @@ export function requireStored(
     if (layer.whole !== undefined && dropped[at] === true)
       refuse(
         'Its pruner keeps whole blocks of the text, of which tokens are gone',
-        `Choose another: ${OTHERS}.`,
+        'Choose a pruner that keeps single tokens.',
       )
     return runsOn(layer, current.layers[at], at)
   })
@@ -59,7 +58,7 @@ function runsOn(layer: LayerPlan, current: LayerPlan | undefined, at: number): b
   if (layer.stages.length <= 1 && scores.every((score) => JSON.stringify(score) === running)) return true
   return refuse(
     `Its score '${gone.stat}' (layer ${at}) needs the prompt's queries, which a cache does not hold`,
-    `Choose a pruner that needs keys and values only (${OTHERS}), or prefill again. h2o goes on with the scores of a context that evicts by them.`,
+    'Choose a pruner whose score comes from keys, values or positions alone, or prefill again. A context that evicts by a running score goes on with that one.',
   )
 }
 

@@ -9,6 +9,6 @@ export async function readStoredSpec(input: SpecInput | string): Promise<Compres
   throw kvError(
     'KV_INVALID_OPTION',
     `A ${recipe ? 'recipe' : 'canary'} is for prefill(); what is stored is compressed again by a spec.`,
-    'Give the spec itself, such as "l2norm+kivi:bits=4@25%".',
+    'Give the spec itself, in words or as an object.',
   )
 }
