@@ -207,9 +207,9 @@ function refuseMeasuring(
   if (typeof evict !== 'object' || evict.measure === undefined) return
   const refuse = (what: string) =>
     new KvError(
-      'KV_UNSUPPORTED',
+      'KV_CONFLICT',
       `The pruner measures scores again in decode, which no engine does ${what} (layer ${layer}).`,
-      { hint: "Leave eviction in decode out, such as with rkv's decode=keep." },
+      { hint: 'Leave eviction in decode out, such as with decode=keep.' },
     )
   if (heads === 'query') throw refuse('for lists per query head')
   if (window !== undefined && window !== null && window > 0) throw refuse('under a sliding window')
