@@ -5,6 +5,7 @@ import { loadModel, type Context, type Model } from '@qpkv/core'
 import { registry } from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { withOptions } from './matrix-cells.ts'
 
 // Every pruner, quantizer and sharing of the registry, through a file and back.
 
@@ -21,17 +22,6 @@ afterAll(async () => {
 const ids = (count: number, seed: number) =>
   Array.from({ length: count }, (_, i) => 20 + (((i + seed) * 7919) % 3600))
 const quiet = { onWarning: () => undefined }
-/** Options that suit 400 tokens. */
-const options: Record<string, string> = {
-  snapkv: ':window=16',
-  layerquant: ':window=16',
-  keydiff: ':last=8',
-  lagkv: ':lag=64',
-  dropkv: ':window=16',
-  criticalkv: ':window=16',
-  chunkkv: ':window=16',
-  cake: ':window=16',
-}
 const names = (methods: ReadonlyMap<string, unknown>) =>
   [...new Set(methods.keys())].filter((name) => name !== 'none')
 
@@ -40,7 +30,7 @@ const specs = [
   ...names(registry.pruners).map((pruner) =>
     pruner === 'layerquant'
       ? 'layerquant:window=16+kivi@40x16'
-      : `${pruner}${options[pruner] ?? ''}+kivi:bits=4,recent=8@160t`,
+      : `${withOptions(pruner)}+kivi:bits=4,recent=8@160t`,
   ),
   ...names(registry.sharings).map((sharing) => `snapkv:window=16~~${sharing}+kivi:bits=2,recent=8@120t`),
   'h2o:decode=evict+kivi:bits=4,recent=8@90t',

@@ -1,8 +1,7 @@
 // Matmul: out = x w^T (+ bias, + out) over weights packed in panels of 64 outputs.
 #pragma once
-#include "kernels/matmul_bytes.inl.h"
+#include "kernels/matmul_codes.inl.h"
 #include "kernels/matmul_panels.inl.h"
-#include "kernels/matmul_words.inl.h"
 
 namespace qpkv {
 namespace {
@@ -38,18 +37,18 @@ const FloatPair* FloatPairs(Stream& stream, const float* x, int m, int k) {
 }
 
 template <int kWidth>
-void MultiplyCodes(Stream& stream, const MatmulArgs& args) {
-  if (HasByteDots(kWidth) && args.products == Products::kShort)
-    return MultiplyBytes<kWidth>(stream, args);
-  MultiplyWords<kWidth>(stream, args);
+void MultiplyIntegers(Stream& stream, const MatmulArgs& args) {
+  const bool bytes = args.products == Products::kShort;
+  if (bytes && HasByteDots(kWidth)) return MultiplyCodes<ByteDots<kWidth>>(stream, args, true);
+  MultiplyCodes<WordDots<kWidth>>(stream, args, bytes);
 }
 
 void MultiplyCoded(Stream& stream, const MatmulArgs& args) {
   if (args.products == Products::kFloat)
     return MultiplyPanels<F32Step>(stream, args, UnpackedPanels{args.weight}, args.x,
                                    args.weight.k);
-  if (CodeWidth(args.weight.format) == 4) return MultiplyCodes<4>(stream, args);
-  MultiplyCodes<8>(stream, args);
+  if (CodeWidth(args.weight.format) == 4) return MultiplyIntegers<4>(stream, args);
+  MultiplyIntegers<8>(stream, args);
 }
 
 void MultiplyExact(Stream& stream, const MatmulArgs& args) {

@@ -7,7 +7,7 @@ import { REPLAY_TOKENS } from '../replay.ts'
 const CHUNK_TOKENS = 512
 /** Scratch of threads, parts of a layer on their way, and what the addon takes beside. */
 const FIXED_BYTES = 2 * 1024 ** 2
-/** Of activations as words: two bytes a value, eight for a group of 32 (native/kernels/word_rows.inl.h). */
+/** Of activations as words: two bytes a value, eight for a group of 32 (native/kernels/activation_rows.inl.h). */
 const WORD_BYTES = 2 + 8 / 32
 /** Keys and values as attention reads them, of as many heads as fit, at least one (native/kernels/prefill_attention.inl.h). */
 const PANEL_BUDGET = 32 * 1024 ** 2

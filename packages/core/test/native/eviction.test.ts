@@ -1,7 +1,7 @@
 import { tokensToEvict } from '@qpkv/reference'
 import type { LayerPlan } from '@qpkv/spec'
 import { expect, test } from 'vitest'
-import { randomModel } from '../support/random-model.ts'
+import { randomModel, smallLlama } from '../support/random-model.ts'
 import { attentionScore, exact, layerCase, sliceTokens, stage } from './support/layer-cases.ts'
 import { addon, largestDifference, layerPlan, openModel, planOf, prefill } from './support/open-model.ts'
 
@@ -135,25 +135,7 @@ test.each(['lowest-score', 'fifo'] as const)(
 )
 
 test('an evicted token is not seen any more, and the fork that shares its tile still sees it', async () => {
-  const config = {
-    architectures: ['LlamaForCausalLM'],
-    model_type: 'llama',
-    hidden_size: 64,
-    intermediate_size: 96,
-    num_hidden_layers: 2,
-    num_attention_heads: queryHeads,
-    num_key_value_heads: kvHeads,
-    head_dim: headDim,
-    vocab_size: 97,
-    rms_norm_eps: 1e-5,
-    hidden_act: 'silu',
-    rope_theta: 10000,
-    max_position_embeddings: 4096,
-    bos_token_id: 1,
-    eos_token_id: 2,
-    tie_word_embeddings: true,
-  }
-  const { folder } = randomModel(config, 'BF16', 9)
+  const { folder } = randomModel(smallLlama, 'BF16', 9)
   const open = await openModel(folder)
   const ids = Array.from({ length: 60 }, (_, i) => (i * 31 + 5) % 97)
   const rolling = (positions: 'true' | 'cache'): LayerPlan =>

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/model/config.ts'
 import { readJsonObject } from '../../src/model/read-json.ts'
 import { join } from 'node:path'
-import { randomModel, type Element } from '../support/random-model.ts'
+import { randomModel, smallLlama, type Element } from '../support/random-model.ts'
 import { referenceForward } from '../support/reference-forward.ts'
 import {
   fullPlan,
@@ -13,22 +13,7 @@ import {
   tables,
 } from './support/open-model.ts'
 
-const base = {
-  hidden_size: 64,
-  intermediate_size: 96,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 32,
-  vocab_size: 97,
-  rms_norm_eps: 1e-5,
-  hidden_act: 'silu',
-  rope_theta: 10000,
-  max_position_embeddings: 4096,
-  bos_token_id: 1,
-  eos_token_id: 2,
-  tie_word_embeddings: false,
-}
+const base = { ...smallLlama, tie_word_embeddings: false }
 const models: Record<string, Record<string, unknown>> = {
   'Llama, tied head': {
     ...base,

@@ -1,7 +1,7 @@
 import { selectLayer } from '@qpkv/reference'
 import type { LayerPlan, ScoreNode } from '@qpkv/spec'
 import { afterAll, describe, expect, test } from 'vitest'
-import { randomModel } from '../support/random-model.ts'
+import { randomModel, smallLlama } from '../support/random-model.ts'
 import { attentionScore, layerCase, sliceTokens, stage } from './support/layer-cases.ts'
 import {
   addon,
@@ -127,27 +127,8 @@ describe.each(tables)('%s', (table) => {
   )
 })
 
-const config = {
-  architectures: ['LlamaForCausalLM'],
-  model_type: 'llama',
-  hidden_size: 64,
-  intermediate_size: 96,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 32,
-  vocab_size: 97,
-  rms_norm_eps: 1e-5,
-  hidden_act: 'silu',
-  rope_theta: 10000,
-  max_position_embeddings: 4096,
-  bos_token_id: 1,
-  eos_token_id: 2,
-  tie_word_embeddings: true,
-}
-
 test('a model decodes so alike on any number of threads; a fork goes its own way', async () => {
-  const { folder } = randomModel(config, 'BF16', 9)
+  const { folder } = randomModel(smallLlama, 'BF16', 9)
   const ids = Array.from({ length: 60 }, (_, i) => (i * 31 + 5) % 97)
   const outcome = async (threads: number) => {
     const open = await openModel(folder, { threads })

@@ -21,6 +21,26 @@ function randomNumbers(seed: number): () => number {
 
 const round: Record<Element, (value: number) => number> = { BF16: roundBf16, F16: roundF16, F32: Math.fround }
 
+/** A Llama of two layers whose every size is small, for `randomModel`. */
+export const smallLlama = {
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 32,
+  vocab_size: 97,
+  rms_norm_eps: 1e-5,
+  hidden_act: 'silu',
+  rope_theta: 10000,
+  max_position_embeddings: 4096,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  tie_word_embeddings: true,
+}
+
 /** Writes a model folder of random weights; returns it with the weights as they are stored. */
 export function randomModel(
   config: Record<string, unknown>,

@@ -48,16 +48,22 @@ QPKV_DEVICE uint32_t PackBf16(float low, float high) {
   return FloatToBf16(low) | FloatToBf16(high) << 16;
 #endif
 }
+#ifdef __CUDACC__
+// a - b of the bf16 in both halves; exact where a is 128 + x, which has x in its low bits, and b is
+// 128.
+QPKV_DEVICE uint32_t LessInHalves(uint32_t a, uint32_t b) {
+  const uint32_t words[2] = {a, b};
+  __nv_bfloat162 halves[2];
+  memcpy(halves, words, sizeof words);
+  const __nv_bfloat162 exact = __hsub2(halves[0], halves[1]);
+  memcpy(&a, &exact, sizeof a);
+  return a;
+}
+#endif
 // Two whole numbers below 128 in the halves of a word.
 QPKV_DEVICE uint32_t SmallToBf16(uint32_t pair) {
 #ifdef __CUDACC__
-  // 128 + x has x in its low bits; taking 128 away is exact.
-  const uint32_t words[2] = {pair | 0x43004300u, 0x43004300u};
-  __nv_bfloat162 shifted[2];
-  memcpy(shifted, words, sizeof words);
-  const __nv_bfloat162 exact = __hsub2(shifted[0], shifted[1]);
-  memcpy(&pair, &exact, sizeof pair);
-  return pair;
+  return LessInHalves(pair | 0x43004300u, 0x43004300u);
 #else
   return PackBf16(static_cast<float>(pair & 0xffffu), static_cast<float>(pair >> 16));
 #endif
@@ -66,13 +72,8 @@ QPKV_DEVICE uint32_t SmallToBf16(uint32_t pair) {
 // there.
 QPKV_DEVICE uint32_t ByteToBf16(uint32_t pair) {
 #ifdef __CUDACC__
-  const uint32_t words[2] = {(pair & 0x007f007fu) | 0x43004300u,
-                             0x43004300u - (pair & 0x00800080u) * 0x86u};
-  __nv_bfloat162 shifted[2];
-  memcpy(shifted, words, sizeof words);
-  const __nv_bfloat162 exact = __hsub2(shifted[0], shifted[1]);
-  memcpy(&pair, &exact, sizeof pair);
-  return pair;
+  return LessInHalves((pair & 0x007f007fu) | 0x43004300u,
+                      0x43004300u - (pair & 0x00800080u) * 0x86u);
 #else
   return PackBf16(static_cast<float>(pair & 0xffffu), static_cast<float>(pair >> 16));
 #endif
