@@ -23,10 +23,7 @@ std::vector<int> LiveSlots(const HeadTokens& tokens) {
 // Appends the rows of these slots, as they read back: [slots, headDim].
 void AppendRows(Engine& engine, const CachedTokens& cached, int head, Tensor tensor,
                 const std::vector<int>& slots, std::vector<float>* rows) {
-  std::vector<float> all;
-  for (const PartExport& part :
-       ExportParts(engine, cached.store, head, tensor, cached.tokens[static_cast<size_t>(head)]))
-    all.insert(all.end(), part.values.begin(), part.values.end());
+  const std::vector<float> all = ReadValues(engine, cached.store, head, tensor);
   const long dim = cached.shape.head_dim;
   for (int slot : slots)
     rows->insert(rows->end(), all.begin() + slot * dim, all.begin() + (slot + 1) * dim);
