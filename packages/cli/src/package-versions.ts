@@ -3,12 +3,16 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Version of this package, from the package.json above the sources or the build. */
-export function ownVersion(): string {
+/** Folder of this package: the one with a package.json above the sources or the build. */
+export function packageFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version
+  return folder
 }
+
+/** Version of this package. */
+export const ownVersion = (): string =>
+  (JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string }).version
 
 /** Versions of the packages that decide about results. */
 export function packageVersions(): Record<string, string> {

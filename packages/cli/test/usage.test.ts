@@ -17,7 +17,7 @@ describe('the command line', () => {
     [['generate', '--prompt', 'a', '-'], /exactly one of/],
     [['generate', '--prompt-file', 'no-such-file'], /no-such-file/],
     [['generate', '--prompt', 'x', '--spec', 'none+none', '--prune', 'snapkv'], /--spec TEXT, or --prune/],
-    [['generate', '--prompt', 'x', '--spec', 'gone.json'], /no spec file gone.json/],
+    [['generate', '--prompt', 'x', '--spec', 'gone.json'], /no file gone.json/],
     [['generate', '--prompt', 'x', '--budget', '64'], /not a budget/],
     [['generate', '--prompt', 'x', '--spec', 'none+int8', '--spec', 'none+kivi'], /before, as "none\+int8"/],
     [['methods', 'nosuch'], /no method named nosuch/],

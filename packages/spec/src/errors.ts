@@ -52,7 +52,11 @@ export class KvError extends Error {
   /** What to type next, where there is something to suggest. */
   readonly hint?: string
 
-  constructor(code: KvErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(
+    code: KvErrorCode,
+    message: string,
+    options: { hint?: string | undefined; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     if (options.hint !== undefined) this.hint = options.hint
@@ -89,8 +93,10 @@ export const expected = (
   code: KvErrorCode = 'KV_INVALID_OPTION',
   hint?: string,
 ): KvError =>
-  new KvError(
-    code,
-    `Expected ${what} for ${path} but received ${describeValue(received)}.`,
-    hint === undefined ? {} : { hint },
-  )
+  new KvError(code, `Expected ${what} for ${path} but received ${describeValue(received)}.`, { hint })
+
+/** The same error with a place in front of its message, unless it begins with it. What is no error of ours stays as it is. */
+export function atPlace(error: unknown, place: string): unknown {
+  if (!KvError.isInstance(error) || error.message.startsWith(place)) return error
+  return new KvError(error.code, `${place}: ${error.message}`, { hint: error.hint, cause: error })
+}

@@ -14,7 +14,7 @@ export interface OpenRun {
   readonly strict: boolean
   readonly io: Io
   /** Where the spec came from one. */
-  readonly recipe?: Recipe
+  readonly recipe?: Recipe | undefined
 }
 
 /** Prepares a benchmark on a model; rows that were left out are told on stderr. */

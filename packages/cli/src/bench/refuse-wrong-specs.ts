@@ -18,8 +18,7 @@ export function refuseWrongSpecs(model: Model, { sizes }: PreparedRun, specs: re
     } catch (error) {
       if (!KvError.isInstance(error) || ofThePrompt.has(error.code)) continue
       const code = error.code === 'KV_UNSUPPORTED' ? 'KV_INVALID_SPEC' : error.code
-      const hint = error.hint === undefined ? {} : { hint: error.hint }
-      throw new KvError(code, `${label}: ${error.message}`, { ...hint, cause: error })
+      throw new KvError(code, `${label}: ${error.message}`, { hint: error.hint, cause: error })
     }
   }
 }

@@ -12,15 +12,12 @@ import type { Results } from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 import type { Io } from '../io.ts'
 import { benchVersions } from '../output/bench-versions.ts'
-import { exportResults } from '../output/export-results.ts'
+import { exportResults, type ExportFlags } from '../output/export-results.ts'
 import { refuseWrongSpecs } from './refuse-wrong-specs.ts'
 
-export interface RunFlags {
+export interface RunFlags extends ExportFlags {
   readonly out?: string
   readonly replace?: boolean
-  readonly json?: string
-  readonly csv?: string
-  readonly parquet?: string
   readonly strict?: boolean
   readonly workers: number
   /** Only these samples; default: all. */

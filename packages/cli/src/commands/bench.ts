@@ -35,8 +35,7 @@ function addBenchmark(bench: Command, benchmark: Benchmark, io: Io): void {
   addBenchOptions(addCompressionOptions(addModelOptions(command))).action(async (flags: Flags) => {
     const { specs, recipe } = await readRows(flags)
     await using model = await openModel(flags, io)
-    const strict = flags.strict === true
-    const opened = { model, modelName: flags.model, strict, io, ...(recipe && { recipe }) }
+    const opened = { model, modelName: flags.model, strict: flags.strict === true, io, recipe }
     const run = await openRun(benchmark, givenOptions(command, benchmark), opened)
     if (flags.dryRun === true) {
       refuseWrongSpecs(model, run, specs)

@@ -3,6 +3,7 @@ import { leftTable } from '@qpkv/bench-kit'
 import { formatBytes } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
+import { jsonText } from '../output/put.ts'
 
 /** `qpkv cache list|clear`: packed weights that later loads map. */
 export function addCache(program: Command, io: Io): void {
@@ -19,9 +20,7 @@ export function addCache(program: Command, io: Io): void {
       const { folder, limit } = packedSettings()
       const files = folder === undefined ? [] : await listPacked(folder)
       io.stdout.write(
-        flags.json === true
-          ? `${JSON.stringify({ folder, limit, files }, undefined, 2)}\n`
-          : listText(folder, limit, files),
+        flags.json === true ? jsonText({ folder, limit, files }) : listText(folder, limit, files),
       )
     })
   command

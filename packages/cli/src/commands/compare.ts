@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import {
   compareRecords,
   compareResults,
@@ -11,6 +10,7 @@ import { KvError, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { wholeNumber } from '../options/numbers.ts'
+import { jsonText, put } from '../output/put.ts'
 import { UsageError } from '../usage-error.ts'
 
 interface CompareFlags {
@@ -46,7 +46,7 @@ export function addCompare(program: Command, io: Io): void {
           ? compareResults(first, second, options)
           : [compareRecords(rowOf(first, specA ?? specB), rowOf(second, specB ?? specA), options)]
       for (const one of comparisons) io.stdout.write(comparisonText(one))
-      if (json !== undefined) await writeFile(json, `${JSON.stringify(comparisons, undefined, 2)}\n`)
+      if (json !== undefined) await put(json, jsonText(comparisons))
     })
 }
 

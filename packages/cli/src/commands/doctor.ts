@@ -9,6 +9,7 @@ import { examineGpu } from '../doctor/examine-gpu.ts'
 import { examineModelCache } from '../doctor/model-cache.ts'
 import { examinePackedWeights } from '../doctor/packed-weights.ts'
 import type { Io } from '../io.ts'
+import { jsonText } from '../output/put.ts'
 import { packageVersions } from '../package-versions.ts'
 
 /** `qpkv doctor`: what works here, what does not, and what to do about it. Exit code 1 when the engine cannot run. */
@@ -19,7 +20,7 @@ export function addDoctor(program: Command, io: Io): void {
     .option('--json', 'as JSON')
     .action(async (flags: { json?: boolean }) => {
       const found = await examine()
-      io.stdout.write(flags.json === true ? `${JSON.stringify(found, undefined, 2)}\n` : findingsText(found))
+      io.stdout.write(flags.json === true ? jsonText(found) : findingsText(found))
       if ('error' in found.addon)
         throw new KvError('KV_ADDON', 'The native engine cannot run here.', { hint: found.advice[0] ?? '' })
     })

@@ -1,8 +1,6 @@
-import { writeFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { decodeText, readText } from '@qpkv/bench-kit'
+import { decodeText } from '@qpkv/bench-kit'
 import type { CompressionInput, Context, GenerateOptions, Model, Prompt, RunResult } from '@qpkv/core'
-import { expected, KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import {
@@ -15,7 +13,9 @@ import {
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
 import { addPromptOptions, promptOptions, type PromptFlags } from '../options/prompt.ts'
+import { readGiven } from '../options/read-given.ts'
 import { addSamplingOptions, samplingOptions, type SamplingFlags } from '../options/sampling.ts'
+import { jsonText, put } from '../output/put.ts'
 import { reportText } from '../output/report-text.ts'
 import { StatusLine } from '../output/status-line.ts'
 import { UsageError } from '../usage-error.ts'
@@ -57,10 +57,7 @@ async function readPrompt(dash: string | undefined, flags: GenerateFlags, io: Io
     )
   if (flags.prompt !== undefined) return flags.prompt
   if (flags.promptFile === undefined) return decodeText(await buffer(io.stdin), 'stdin')
-  return readText(flags.promptFile).catch((cause: Error) => {
-    if (KvError.isInstance(cause)) throw cause
-    throw expected('a readable file', '--prompt-file', flags.promptFile, 'KV_INVALID_OPTION', cause.message)
-  })
+  return readGiven(flags.promptFile, '--prompt-file')
 }
 
 async function generate(text: string, flags: GenerateFlags, io: Io): Promise<void> {
@@ -72,7 +69,7 @@ async function generate(text: string, flags: GenerateFlags, io: Io): Promise<voi
   if (flags.report === true) io.stderr.write(reportText(context.report))
   if (flags.json !== undefined) {
     const { spec, ...report } = context.report
-    await writeFile(flags.json, `${JSON.stringify({ spec, result, report }, undefined, 2)}\n`)
+    await put(flags.json, jsonText({ spec, result, report }))
   }
 }
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { heatMapSvg, palettes, svgToPng, type Palette } from '@qpkv/bench-kit'
 import { originalHeatMap, readOriginalFolder, type OriginalScore } from '@qpkv/bench-needle'
-import { KvError } from '@qpkv/spec'
+import { KvError, omitUndefined } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
 import { collectProblems, sayProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
@@ -52,11 +52,7 @@ export function addHeatMap(program: Command, io: Io): void {
       for (const problem of problems) meet(new KvError('KV_DATA', `${join(folder, problem)}.`, { hint }))
       sayProblems(listed, io)
       const { expected, trainedLength, score } = flags
-      const map = originalHeatMap(results, {
-        score,
-        ...(expected === undefined ? {} : { expected }),
-        ...(trainedLength === undefined ? {} : { trainedLength }),
-      })
+      const map = originalHeatMap(results, { score, ...omitUndefined({ expected, trainedLength }) })
       const path = flags.out ?? `${basename(folder)}-heatmap.svg`
       const svg = heatMapSvg({ ...map, palette: flags.palette })
       await writeFile(path, svg)

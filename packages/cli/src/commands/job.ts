@@ -4,6 +4,7 @@ import type { Io } from '../io.ts'
 import { readJobs } from '../jobs/read-jobs.ts'
 import { runShard } from '../jobs/run-shard.ts'
 import { parseShard, shardOf } from '../jobs/shard.ts'
+import { addRunOptions } from '../options/bench.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
 import { ModelPool } from '../sweep/model-pool.ts'
@@ -29,10 +30,7 @@ export function addJob(program: Command, io: Io, benchmarks: readonly Benchmark[
       'of so many parts that of SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX, which count from 0 (default: what a Slurm array says)',
       wholeNumber(1),
     )
-    .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
-    .option('--workers <N>', 'samples at once', wholeNumber(1), 1)
-    .option('--strict', 'the first failing sample ends the run')
-  addModelOptions(command).action(async (file: string, flags: Flags) => {
+  addModelOptions(addRunOptions(command)).action(async (file: string, flags: Flags) => {
     const jobs = await readJobs(file)
     const shard = flags.shard ?? shardOf(process.env, flags.shards)
     await using pool = new ModelPool((model) => openModel({ ...flags, model }, io))

@@ -1,6 +1,5 @@
 import { availableMemory, estimateModel, type MemoryEstimate } from '@qpkv/core'
-import { modelFolder } from '@qpkv/reference-model'
-import { formatBytes, printSpec } from '@qpkv/spec'
+import { formatBytes, omitUndefined, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import {
@@ -9,47 +8,40 @@ import {
   readCompression,
   type CompressionFlags,
 } from '../options/compression.ts'
-import type { ModelFlags } from '../options/model.ts'
+import { addModelArgument, addUseOption, modelPath, type EngineFlags } from '../options/model.ts'
 import { wholeNumber } from '../options/numbers.ts'
+import { jsonText } from '../output/put.ts'
 import { readRegistry } from '../registry.ts'
 
-interface MemoryFlags extends Omit<ModelFlags, 'model'>, CompressionFlags {
+interface MemoryFlags extends EngineFlags, CompressionFlags {
   readonly tokens?: number
   readonly json?: boolean
 }
 
 /** `qpkv memory MODEL`: what a model will take, from its headers alone. */
 export function addMemory(program: Command, io: Io): void {
-  const command = program
-    .command('memory')
+  const command = addModelArgument(program.command('memory'))
     .description(
       'what a model takes in memory, from its headers alone: nothing is loaded, weights are not fetched',
-    )
-    .argument(
-      '[MODEL]',
-      'reference, a Hugging Face folder, a .gguf file, or org/name[@revision]',
-      'reference',
     )
     .option('--tokens <N>', 'of the prompt (default: 2048, or what the model was made for)', wholeNumber(1))
     .option('--weights <mode>', 'auto (as the file has them), stored, int8 or int4')
     .option('--precision <mode>', 'bf16, bf16-fast or f32')
     .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
     .option('--json', 'as JSON')
-  addCompressionOptions(command).action(async (name: string, flags: MemoryFlags) => {
+  addUseOption(addCompressionOptions(command)).action(async (name: string, flags: MemoryFlags) => {
     const compression = await readCompression(flags)
     const { spec } = compression
-    const estimate = await estimateModel(name === 'reference' ? modelFolder : name, {
+    const { tokens, weights, precision, threads } = flags
+    const estimate = await estimateModel(modelPath(name), {
       specs: [inputOf(compression)],
       methods: await readRegistry(flags.use),
-      ...(flags.tokens !== undefined && { tokens: flags.tokens }),
-      ...(flags.weights !== undefined && { weights: flags.weights }),
-      ...(flags.precision !== undefined && { precision: flags.precision }),
-      ...(flags.threads !== undefined && { threads: flags.threads }),
+      ...omitUndefined({ tokens, weights, precision, threads }),
       signal: io.signal,
     })
     io.stdout.write(
       flags.json === true
-        ? `${JSON.stringify({ model: name, spec: printSpec(spec), ...estimate }, undefined, 2)}\n`
+        ? jsonText({ model: name, spec: printSpec(spec), ...estimate })
         : estimateText(estimate, printSpec(spec)),
     )
   })

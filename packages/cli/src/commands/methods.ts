@@ -2,16 +2,16 @@ import { leftTable } from '@qpkv/bench-kit'
 import { roleNames, roles, type AnyMethod } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
+import { jsonText } from '../output/put.ts'
+import { addUseOption } from '../options/model.ts'
 import { readRegistry } from '../registry.ts'
 import { UsageError } from '../usage-error.ts'
 
 /** `qpkv methods [NAME]`: what can be pruned and quantized with, and with which options. */
 export function addMethods(program: Command, io: Io): void {
-  program
-    .command('methods')
+  addUseOption(program.command('methods'))
     .description('list pruners, allocators, sharings and quantizers, or the options of one')
     .argument('[NAME]', 'one method')
-    .option('--use <PACKAGE...>', 'import methods from installed packages')
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, flags: { json?: boolean; use?: string[] }) => {
       const registry = await readRegistry(flags.use)
@@ -22,7 +22,7 @@ export function addMethods(program: Command, io: Io): void {
           `There is no method named ${name ?? ''}.`,
           `Known are ${[...new Set(all.map((m) => m.name))].join(', ')}.`,
         )
-      if (flags.json === true) io.stdout.write(`${JSON.stringify(methods.map(describe), undefined, 2)}\n`)
+      if (flags.json === true) io.stdout.write(jsonText(methods.map(describe)))
       else io.stdout.write(name === undefined ? overview(methods) : methods.map(details).join('\n'))
     })
 }

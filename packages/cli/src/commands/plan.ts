@@ -1,21 +1,19 @@
-import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { readText } from '@qpkv/bench-kit'
 import { planCompression, planningPicture, planningText } from '@qpkv/planner'
-import { KvError, recipeProtocols, type Recipe, type RecipeProtocol } from '@qpkv/spec'
+import { omitUndefined, recipeProtocols, type RecipeProtocol } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
 import type { Io } from '../io.ts'
 import { onlyOnce } from '../options/only-once.ts'
-import { openModel, type ModelFlags } from '../options/model.ts'
+import { addEngineOptions, addModelArgument, openModel, type EngineFlags } from '../options/model.ts'
 import { numberFrom, wholeNumber } from '../options/numbers.ts'
+import { readGiven } from '../options/read-given.ts'
 import { readSpecs } from '../options/read-specs.ts'
 import { modelName } from '../output/bench-versions.ts'
+import { jsonText, put } from '../output/put.ts'
 import { StatusLine } from '../output/status-line.ts'
+import { refuseExisting, writeRecipe } from '../output/write-recipe.ts'
 import { readRegistry } from '../registry.ts'
-import { UsageError } from '../usage-error.ts'
 
-interface PlanFlags extends Omit<ModelFlags, 'model'> {
+interface PlanFlags extends EngineFlags {
   readonly budget: string
   readonly context: number
   readonly protocol: RecipeProtocol | 'both'
@@ -34,14 +32,8 @@ interface PlanFlags extends Omit<ModelFlags, 'model'> {
 
 /** `qpkv plan MODEL`: the compression that keeps most within a number of bytes, measured on the model itself. */
 export function addPlan(program: Command, io: Io): void {
-  program
-    .command('plan')
+  const command = addModelArgument(program.command('plan'))
     .description('find the compression that keeps most within a number of bytes, measured on your model')
-    .argument(
-      '[MODEL]',
-      'reference, a Hugging Face folder, a .gguf file, or org/name[@revision]',
-      'reference',
-    )
     .requiredOption('--budget <SIZE>', 'real bytes of the cache, such as 256MiB', onlyOnce)
     .requiredOption('--context <N>', 'tokens of the longest prompt', wholeNumber(64))
     .addOption(
@@ -77,22 +69,15 @@ export function addPlan(program: Command, io: Io): void {
     .option('--picture <FILE>', 'quality over bytes, as SVG')
     .option('--json <FILE>', 'all that was judged, as JSON')
     .option('--replace', 'write over files that are there')
-    .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
-    .option('--table <NAME>', 'op table, such as avx2 (default: the fastest here)')
-    .option('--precision <mode>', 'bf16, bf16-fast or f32')
-    .option('--weights <mode>', 'auto (as the file has them), stored, int8 or int4')
-    .option('--use <PACKAGE...>', 'import methods from installed packages')
-    .action(async (name: string, flags: PlanFlags) => {
-      await plan(name, flags, io)
-    })
+  addEngineOptions(command).action(async (name: string, flags: PlanFlags) => {
+    await plan(name, flags, io)
+  })
 }
 
 async function plan(name: string, flags: PlanFlags, io: Io): Promise<void> {
   const { budget, context, protocol, out, picture, json, seed, minutes, measure, questions, judged } = flags
-  for (const file of [out, picture, json])
-    if (file !== undefined && existsSync(file) && flags.replace !== true)
-      throw new UsageError(`${file} is there already.`, 'Choose another name, or add --replace.')
-  const text = flags.text === undefined ? undefined : await readGiven(flags.text)
+  refuseExisting([out, picture, json], flags.replace)
+  const text = flags.text === undefined ? undefined : await readGiven(flags.text, '--text')
   const candidates = flags.specs === undefined ? undefined : await readSpecs(flags.specs)
   await using model = await openModel({ ...flags, model: name }, io)
   const status = new StatusLine(io.stderr)
@@ -107,36 +92,12 @@ async function plan(name: string, flags: PlanFlags, io: Io): Promise<void> {
       const seconds = Math.round((performance.now() - started) / 1000)
       status.show(`${seconds} s: ${stage}, ${specs} specs together`)
     },
-    ...(text !== undefined && { text }),
-    ...(candidates && { candidates }),
-    ...given({ seed, minutes, measure, questions, judged }),
+    ...omitUndefined({ text, candidates, seed, minutes, measure, questions, judged }),
   }).finally(() => {
     status.clear()
   })
   io.stdout.write(planningText(planning))
-  const recipe: Recipe = {
-    ...planning.recipe,
-    model: { ...planning.recipe.model, name: modelName(model, name) },
-  }
-  await write(out, `${JSON.stringify(recipe, undefined, 2)}\n`)
-  if (picture !== undefined) await write(picture, planningPicture(planning))
-  if (json !== undefined) await write(json, `${JSON.stringify(planning, undefined, 2)}\n`)
-  io.stderr.write(`recipe: ${out}; use it with --recipe ${out}\n`)
-}
-
-const readGiven = (path: string) =>
-  readText(path).catch((cause: unknown) => {
-    if (KvError.isInstance(cause)) throw cause
-    throw new UsageError(`There is no file ${path}.`, 'Check the path after --text.')
-  })
-
-type Given = Readonly<Record<string, number | undefined>>
-const given = <T extends Given>(values: T) =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: number
-  }
-
-async function write(path: string, content: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(path, content)
+  await writeRecipe(out, planning.recipe, modelName(model, name), io)
+  if (picture !== undefined) await put(picture, planningPicture(planning))
+  if (json !== undefined) await put(json, jsonText(planning))
 }

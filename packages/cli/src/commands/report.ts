@@ -6,37 +6,36 @@ import type { Command } from 'commander'
 import { collectProblems, sayProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
 import { words } from '../options/numbers.ts'
-import { exportResults } from '../output/export-results.ts'
-import { summaryJson, writeMarkdown, writeReport } from '../sweep/write-sweep-report.ts'
+import { addExportOptions, exportResults, type ExportFlags } from '../output/export-results.ts'
+import {
+  addPictureOptions,
+  summaryJson,
+  writeMarkdown,
+  writeReport,
+  type PictureFlags,
+} from '../sweep/write-sweep-report.ts'
 
-interface ReportFlags {
+interface ReportFlags extends ExportFlags, PictureFlags {
   readonly out?: string
   readonly title?: string
   readonly metric?: string
-  readonly png?: boolean
-  readonly pdf?: boolean
   readonly latex?: string
   readonly markdown?: string
   readonly pictures?: string
   readonly figures: string[]
   readonly summary?: string
-  readonly json?: string
-  readonly csv?: string
-  readonly parquet?: string
   readonly strict?: boolean
 }
 
 /** `qpkv report DIR`: one page for all result files of a folder. */
 export function addReport(program: Command, io: Io): void {
-  program
+  const command = program
     .command('report')
     .description('one HTML page, pictures and exports for all result files of a folder')
     .argument('<DIR>', 'folder of .jsonl result files, or one file')
     .option('--out <DIR>', 'where report.html and pictures go (default: the folder itself)')
     .option('--title <TEXT>', 'heading of the page')
     .option('--metric <NAME>', 'which score (default: the first of each file)')
-    .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
-    .option('--pdf', 'pictures as PDF, too (needs pdfkit and svg-to-pdfkit)')
     .option('--latex <FILE>', 'tables with intervals for a paper (booktabs)')
     .option('--markdown <FILE>', 'tables and pictures as Markdown, between the marks of a page that is there')
     .option('--pictures <DIR>', 'where the pictures of --markdown go (default: pictures beside it)')
@@ -45,31 +44,22 @@ export function addReport(program: Command, io: Io): void {
       'frontier-nominal',
     ])
     .option('--summary <FILE>', 'a row per spec with score, interval and bytes, as JSON')
-    .option('--json <FILE>', 'all results as one JSON document')
-    .option('--csv <FILE>', 'one row per answer')
-    .option('--parquet <FILE>', 'the same as Parquet (needs hyparquet-writer)')
     .option('--strict', 'a file that cannot be read ends the report')
-    .action(async (folder: string, flags: ReportFlags) => {
-      const results = await readFolder(folder, flags.strict === true, io)
-      const { title, metric } = flags
-      const written = await writeReport(results, {
-        folder: flags.out ?? (folder.endsWith('.jsonl') ? '.' : folder),
-        png: flags.png === true,
-        pdf: flags.pdf === true,
-        ...(title === undefined ? {} : { title }),
-        ...(metric === undefined ? {} : { metric }),
-      })
-      if (flags.markdown !== undefined) {
-        const pictures = flags.pictures ?? join(dirname(flags.markdown), 'pictures')
-        const about = { file: flags.markdown, pictures, figures: flags.figures }
-        await writeMarkdown(results, metric === undefined ? about : { ...about, metric })
-      }
-      if (flags.latex !== undefined) await writeFile(flags.latex, latexReport(reportParts(results, metric)))
-      if (flags.summary !== undefined) await writeFile(flags.summary, summaryJson(results, metric))
-      await exportResults(results, flags)
-      io.stdout.write(`${written.page} (${results.length} result files)\n`)
-      for (const picture of written.pictures) io.stdout.write(`${picture}\n`)
-    })
+  addExportOptions(addPictureOptions(command)).action(async (folder: string, flags: ReportFlags) => {
+    const results = await readFolder(folder, flags.strict === true, io)
+    const { title, metric, png, pdf, markdown: file, figures } = flags
+    const out = flags.out ?? (folder.endsWith('.jsonl') ? '.' : folder)
+    const written = await writeReport(results, { folder: out, title, metric, png, pdf })
+    if (file !== undefined) {
+      const pictures = flags.pictures ?? join(dirname(file), 'pictures')
+      await writeMarkdown(results, { file, pictures, figures, metric })
+    }
+    if (flags.latex !== undefined) await writeFile(flags.latex, latexReport(reportParts(results, metric)))
+    if (flags.summary !== undefined) await writeFile(flags.summary, summaryJson(results, metric))
+    await exportResults(results, flags)
+    io.stdout.write(`${written.page} (${results.length} result files)\n`)
+    for (const picture of written.pictures) io.stdout.write(`${picture}\n`)
+  })
 }
 
 /** Result files below a folder; others are named on stderr and left out. */

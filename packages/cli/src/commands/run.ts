@@ -1,8 +1,7 @@
-import { optionsOfRun, type Benchmark, type Results, type RunIdentity } from '@qpkv/bench-kit'
-import { canonicalJson } from '@qpkv/bench-kit'
+import { canonicalJson, optionsOfRun, type Benchmark, type Results, type RunIdentity } from '@qpkv/bench-kit'
 import { modelFingerprint } from '@qpkv/core'
 import { modelFolder } from '@qpkv/reference-model'
-import type { JsonObject } from '@qpkv/spec'
+import { omitUndefined, type JsonObject } from '@qpkv/spec'
 import type { Command } from 'commander'
 import { addBenchFlags, givenOptions } from '../bench/bench-flags.ts'
 import { findBenchmark } from '../bench/find-benchmark.ts'
@@ -10,9 +9,10 @@ import { refuseFailures } from '../bench/failures.ts'
 import { openRun } from '../bench/open-run.ts'
 import { measure, type RunFlags } from '../bench/run-bench.ts'
 import type { Io } from '../io.ts'
+import { addRunOptions } from '../options/bench.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
-import { wholeNumber } from '../options/numbers.ts'
 import { benchVersions } from '../output/bench-versions.ts'
+import { addExportOptions } from '../output/export-results.ts'
 import { repeatText } from '../run/compare-repeat.ts'
 import { readExperiments } from '../run/read-experiments.ts'
 import { UsageError } from '../usage-error.ts'
@@ -27,13 +27,9 @@ export function addRun(program: Command, io: Io, benchmarks: readonly Benchmark[
     .argument('<RESULT>', 'the result file: of a bench, the demo or a sweep')
     .option('--out <FILE>', 'the new result file (default: RESULT-again.jsonl)')
     .option('--replace', 'begin the new result file again (default: go on with it)')
-    .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
-    .option('--workers <N>', 'samples at once', wholeNumber(1), 1)
-    .option('--strict', 'the first failing sample ends the run')
-    .option('--json <FILE>', 'write everything as one JSON document, too')
-    .option('--csv <FILE>', 'write one row per answer, too')
+  addExportOptions(addRunOptions(addModelOptions(command)))
   const paths = { options: pathsOf(benchmarks) }
-  addBenchFlags(addModelOptions(command), paths).action(async (path: string, flags: Flags) => {
+  addBenchFlags(command, paths).action(async (path: string, flags: Flags) => {
     const named = command.getOptionValueSource('model') !== 'default'
     await repeat(path, flags, { named, paths: givenOptions(command, paths), benchmarks, io })
   })
@@ -66,17 +62,9 @@ async function repeat(path: string, flags: Flags, { named, paths, benchmarks, io
   if (!first) return
   const { identity } = first.old.header
   const modelName = named ? flags.model : await modelOf(path, identity)
-  const precision = (identity.model.precision ?? flags.precision) as ModelFlags['precision']
-  const weights = (identity.model.weights ?? flags.weights) as ModelFlags['weights']
-  await using model = await openModel(
-    {
-      ...flags,
-      model: modelName,
-      ...(precision !== undefined && { precision }),
-      ...(weights !== undefined && { weights }),
-    },
-    io,
-  )
+  const { precision, weights } = identity.model as Pick<ModelFlags, 'precision' | 'weights'>
+  const asMeasured = omitUndefined({ precision, weights })
+  await using model = await openModel({ ...flags, model: modelName, ...asMeasured }, io)
   for (const [i, { old, benchmark, options }] of parts.entries()) {
     const run = await openRun(benchmark, options, { model, modelName, strict: flags.strict === true, io })
     noteDifferences(old, run.identity, io)

@@ -1,5 +1,4 @@
 import { orDash, textTable } from '@qpkv/bench-kit'
-import { writeFile } from 'node:fs/promises'
 import { dirname, relative } from 'node:path'
 import {
   datasets,
@@ -15,6 +14,7 @@ import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import { collectProblems, sayProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
+import { jsonText, put } from '../output/put.ts'
 import { findRulerPredictions, scoreRulerFiles } from '../score/ruler-predictions.ts'
 import type { ScoredFile } from '../score/scored-file.ts'
 
@@ -45,7 +45,7 @@ export function addScore(program: Command, io: Io): void {
           : await scoreLongBench(folder, flags.assets, meet, io)
       sayProblems(problems, io)
       io.stdout.write(scoresText(scored))
-      if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(scored, undefined, 2)}\n`)
+      if (flags.json !== undefined) await put(flags.json, jsonText(scored))
     })
 }
 

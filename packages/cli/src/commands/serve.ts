@@ -1,5 +1,5 @@
 import { serve } from '@qpkv/server'
-import { budgetBytes, parseSpec, printSpec } from '@qpkv/spec'
+import { budgetBytes, omitUndefined, parseSpec, printSpec } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import {
@@ -76,6 +76,7 @@ export function addServe(program: Command, io: Io): void {
 
 async function runServer(flags: ServeFlags, io: Io): Promise<void> {
   const { compress, spec: given, model: name } = flags
+  const { prefixCache: prefixFolder, maxPromptTokens, cors: corsOrigins } = flags
   if (compress !== undefined && given !== undefined)
     throw new UsageError('Expected --compress or --spec, but both came.', 'Leave one out.')
   const compression = await readCompression({
@@ -103,13 +104,8 @@ async function runServer(flags: ServeFlags, io: Io): Promise<void> {
     queue: flags.queue,
     maxTokens: flags.maxTokens,
     timeoutMs: flags.timeout * 1000,
-    ...(prefixBytes !== undefined && { prefixBytes }),
-    ...(flags.prefixCache !== undefined && { prefixFolder: flags.prefixCache }),
-    ...(prefixFileBytes !== undefined && { prefixFileBytes }),
-    ...(whenFull !== undefined && { whenFull }),
-    ...(flags.maxPromptTokens !== undefined && { maxPromptTokens: flags.maxPromptTokens }),
-    ...(apiKey && { apiKey }),
-    ...(flags.cors && { corsOrigins: flags.cors }),
+    ...omitUndefined({ prefixBytes, prefixFolder, prefixFileBytes, whenFull, maxPromptTokens }),
+    ...omitUndefined({ apiKey: apiKey || undefined, corsOrigins }),
   })
   io.stdout.write(`${server.url}/v1 serves ${flags.name ?? name}, ${printSpec(compression.spec)}\n`)
   await new Promise<void>((resolve) => {

@@ -1,4 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { contentHash, expandGrid, formatDuration, readResults, type Benchmark } from '@qpkv/bench-kit'
@@ -7,8 +6,9 @@ import { Option, type Command } from 'commander'
 import { missingText } from '../bench/failures.ts'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
-import { wholeNumber, wholeNumbers } from '../options/numbers.ts'
-import { exportResults, type ExportFlags } from '../output/export-results.ts'
+import { wholeNumber, wholeNumbers, words } from '../options/numbers.ts'
+import { addExportOptions, exportResults, type ExportFlags } from '../output/export-results.ts'
+import { jsonText, put } from '../output/put.ts'
 import { costText, hours } from '../sweep/estimate-cost.ts'
 import { DEFAULT_QUEUE } from '../jobs/bullmq.ts'
 import { runElsewhere } from '../jobs/run-elsewhere.ts'
@@ -17,9 +17,14 @@ import { paperGrid, paperGrids, refuseUnused } from '../sweep/paper/grids.ts'
 import type { PaperOptions } from '../sweep/paper/options.ts'
 import { readGrid, type NamedGrid } from '../sweep/read-grid.ts'
 import { labelOf, readyJob, runSweep, type ReadyJob, type SweepOptions } from '../sweep/run-sweep.ts'
-import { summaryJson, writeReport } from '../sweep/write-sweep-report.ts'
+import {
+  addPictureOptions,
+  summaryJson,
+  writeReport,
+  type PictureFlags,
+} from '../sweep/write-sweep-report.ts'
 
-interface SweepFlags extends ModelFlags, ExportFlags, Omit<PaperOptions, 'model'> {
+interface SweepFlags extends ModelFlags, ExportFlags, PictureFlags, Omit<PaperOptions, 'model'> {
   readonly out?: string
   readonly workers: number
   readonly copies: number
@@ -31,11 +36,7 @@ interface SweepFlags extends ModelFlags, ExportFlags, Omit<PaperOptions, 'model'
   readonly redis?: string
   readonly queue: string
   readonly chunk: number
-  readonly png?: boolean
-  readonly pdf?: boolean
 }
-
-const words = (text: string): string[] => text.split(',').map((word) => word.trim())
 
 /** `qpkv sweep`: models x tasks x specs, resumable, with a report. */
 export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmark[]): void {
@@ -64,14 +65,8 @@ export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmar
     .option('--redis <URL>', 'bullmq: the server, such as redis://127.0.0.1:6379')
     .option('--queue <NAME>', 'bullmq: which queue', DEFAULT_QUEUE)
     .option('--chunk <N>', 'bullmq: samples of a part', wholeNumber(1), 1)
-    .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
     .option('--dry-run', 'check everything, write jobs.json, say what it would cost, and stop')
     .option('--strict', 'the first failing job ends the sweep')
-    .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
-    .option('--pdf', 'pictures as PDF, too (needs pdfkit and svg-to-pdfkit)')
-    .option('--json <FILE>', 'all results as one JSON document, too')
-    .option('--csv <FILE>', 'one row per answer, too')
-    .option('--parquet <FILE>', 'the same as Parquet (needs hyparquet-writer)')
     .option('--longbench <PATH>', 'paper grids: the official data.zip or its folder')
     .option('--ruler <DIR>', 'paper-ruler: official files (default: samples are made)')
     .option('--assets <DIR>', 'paper-ruler: texts and words that samples are made of')
@@ -102,10 +97,12 @@ export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmar
         .choices(['own', 'qpruningkv'])
         .default('own'),
     )
-  addModelOptions(command).action(async (grid: string, flags: SweepFlags) => {
-    const given = Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')
-    await sweep(grid, flags, given, benchmarks, io)
-  })
+  addPictureOptions(addExportOptions(addModelOptions(command))).action(
+    async (grid: string, flags: SweepFlags) => {
+      const given = Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')
+      await sweep(grid, flags, given, benchmarks, io)
+    },
+  )
 }
 
 async function sweep(
@@ -123,8 +120,7 @@ async function sweep(
   const options: SweepOptions = { jobs, benchmarks, pool, folder, workers, strict, io }
   const ready: ReadyJob[] = []
   for (const job of jobs) ready.push(await readyJob(job, options))
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'jobs.json'), `${JSON.stringify(jobs, undefined, 2)}\n`)
+  await put(join(folder, 'jobs.json'), jsonText(jobs))
   await sayCost(ready, pool, io)
   if (flags.dryRun === true) return
   const started = performance.now()
@@ -183,15 +179,10 @@ async function report(
     if (missing !== undefined) io.stderr.write(`${labelOf(job)}: ${missing}\n`)
     io.stdout.write(`\n${labelOf(job)}\n\n${run.table(file?.records ?? [], job.specs)}`)
   }
-  const written = await writeReport(results, {
-    folder,
-    title,
-    notes,
-    png: flags.png === true,
-    pdf: flags.pdf === true,
-  })
+  const { png, pdf } = flags
+  const written = await writeReport(results, { folder, title, notes, png, pdf })
   const summary = join(folder, 'summary.json')
-  await writeFile(summary, summaryJson(results))
+  await put(summary, summaryJson(results))
   await exportResults(results, flags)
   io.stdout.write(`\nWritten: ${written.page}, ${summary} and ${written.pictures.length} pictures\n`)
 }

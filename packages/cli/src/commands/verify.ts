@@ -1,14 +1,14 @@
-import { fileURLToPath } from 'node:url'
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Model } from '@qpkv/core'
 import { machineFacts } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
-import { openModel, type ModelFlags } from '../options/model.ts'
+import { addEngineOptions, openModel, type EngineFlags } from '../options/model.ts'
 import { numberFrom, wholeNumber } from '../options/numbers.ts'
+import { jsonText } from '../output/put.ts'
 import { StatusLine } from '../output/status-line.ts'
+import { packageFolder } from '../package-versions.ts'
 import { checkLogits } from '../verify/check-logits.ts'
 import { checkMemory } from '../verify/check-memory.ts'
 import { checkNeedles } from '../verify/check-needles.ts'
@@ -16,7 +16,7 @@ import { checkChat, checkTokens } from '../verify/check-text.ts'
 import { failed, type Check } from '../verify/check.ts'
 import { readLogitsDump, type LogitsDump } from '../verify/logits-dump.ts'
 
-interface VerifyFlags extends Omit<ModelFlags, 'model'> {
+interface VerifyFlags extends EngineFlags {
   readonly against?: string
   readonly needles: number
   readonly tolerance?: number
@@ -25,29 +25,29 @@ interface VerifyFlags extends Omit<ModelFlags, 'model'> {
 
 /** `qpkv verify MODEL`: whether this engine makes of a checkpoint what it should. Exit code 1 when something differs. */
 export function addVerify(program: Command, io: Io): void {
-  program
+  const command = program
     .command('verify')
     .description('check a checkpoint: tokens, chat template, logits, memory, ten needles')
     .argument('<MODEL>', 'reference, a Hugging Face folder, or org/name[@revision]')
     .option('--against <FILE>', 'what transformers makes of it, by scripts/dump-logits.py')
     .option('--needles <N>', 'numbers to hide and ask for', wholeNumber(0), 10)
     .option('--tolerance <X>', 'largest difference of a logit', numberFrom(0, 1000))
-    .option('--threads <N>', 'threads (default: all)', wholeNumber(1))
-    .option('--table <NAME>', 'op table, such as avx2 (default: the fastest here)')
-    .option('--precision <mode>', 'f32 (default), bf16 or bf16-fast', 'f32')
     .option('--json', 'as JSON')
-    .addHelpText('after', `\nThe script that makes FILE: ${scriptPath()}`)
-    .action(async (name: string, flags: VerifyFlags) => {
-      const dump = flags.against === undefined ? undefined : await readLogitsDump(flags.against)
-      await using model = await openModel({ ...flags, model: name }, io)
-      const checks = await runChecks(model, dump, flags, io)
-      io.stdout.write(flags.json === true ? toJson(name, model, dump, checks) : toText(name, model, checks))
-      const wrong = checks.filter(({ outcome }) => outcome === 'failed')
-      if (wrong.length > 0)
-        throw new KvError('KV_DATA', `${name} differs: ${wrong.map((check) => check.name).join(', ')}.`, {
-          hint: 'If logits alone differ a little, the other side may have run in 16 bit: make the dump in float32, or pass --tolerance.',
-        })
-    })
+    .addHelpText(
+      'after',
+      `\nThe script that makes FILE: ${join(packageFolder(), 'scripts', 'dump-logits.py')}`,
+    )
+  addEngineOptions(command, 'f32').action(async (name: string, flags: VerifyFlags) => {
+    const dump = flags.against === undefined ? undefined : await readLogitsDump(flags.against)
+    await using model = await openModel({ ...flags, model: name }, io)
+    const checks = await runChecks(model, dump, flags, io)
+    io.stdout.write(flags.json === true ? toJson(name, model, dump, checks) : toText(name, model, checks))
+    const wrong = checks.filter(({ outcome }) => outcome === 'failed')
+    if (wrong.length > 0)
+      throw new KvError('KV_DATA', `${name} differs: ${wrong.map((check) => check.name).join(', ')}.`, {
+        hint: 'If logits alone differ a little, the other side may have run in 16 bit: make the dump in float32, or pass --tolerance.',
+      })
+  })
 }
 
 async function runChecks(
@@ -98,12 +98,5 @@ function toJson(name: string, model: Model, dump: LogitsDump | undefined, checks
     ...(dump?.transformers !== undefined && { transformers: dump.transformers }),
     checks,
   }
-  return `${JSON.stringify(value, undefined, 2)}\n`
-}
-
-/** The script beside the sources or the build. */
-function scriptPath(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return join(folder, 'scripts', 'dump-logits.py')
+  return jsonText(value)
 }

@@ -32,7 +32,6 @@ export function addWorker(program: Command, io: Io, benchmarks: readonly Benchma
     .requiredOption('--redis <URL>', 'the server, such as redis://127.0.0.1:6379')
     .option('--queue <NAME>', 'which queue', DEFAULT_QUEUE)
     .option('--lock-seconds <N>', 'a worker that is silent for so long counts as dead', wholeNumber(1), 30)
-    .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
   addModelOptions(command).action(async (flags: Flags) => {
     await work(flags, benchmarks, io)
   })

@@ -1,8 +1,7 @@
-import { readText } from '@qpkv/bench-kit'
+import { existsSync, statSync } from 'node:fs'
 import type { CanaryOptions, CompressionInput } from '@qpkv/core'
 import {
   checkSpec,
-  KvError,
   loadRecipe,
   loadSpec,
   parseBudgetText,
@@ -13,8 +12,9 @@ import {
   type Recipe,
 } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
-import { onlyOnce } from './only-once.ts'
 import { UsageError } from '../usage-error.ts'
+import { onlyOnce } from './only-once.ts'
+import { readGiven } from './read-given.ts'
 
 export interface CompressionFlags {
   readonly prune?: string
@@ -23,10 +23,9 @@ export interface CompressionFlags {
   readonly spec?: string
   readonly recipe?: string
   readonly canary?: true | 'warn' | 'refuse'
-  readonly use?: readonly string[]
 }
 
-/** Adds --prune, --quantize, --budget, --spec, --recipe and --use. */
+/** Adds --prune, --quantize, --budget, --spec and --recipe. */
 export const addCompressionOptions = (command: Command): Command =>
   command
     .option(
@@ -50,7 +49,6 @@ export const addCompressionOptions = (command: Command): Command =>
       'a spec that qpkv plan found, with the model, lengths and protocol that it holds for',
       onlyOnce,
     )
-    .option('--use <PACKAGE...>', 'import methods and benchmarks from installed packages')
 
 /** Adds --canary, for commands whose prompts are the user's. */
 export const addCanaryOption = (command: Command): Command =>
@@ -86,7 +84,7 @@ export async function readCompression(flags: CompressionFlags): Promise<AskedCom
       'Leave the others out.',
     )
   if (recipe !== undefined) {
-    const read = loadRecipe(await readRecipe(recipe))
+    const read = loadRecipe(await readGiven(recipe, '--recipe', 'qpkv plan writes one with --out FILE.'))
     return { spec: read.spec, recipe: read, ...canary }
   }
   if (spec !== undefined) return { spec: await readSpec(spec), ...canary }
@@ -100,21 +98,11 @@ export async function readCompression(flags: CompressionFlags): Promise<AskedCom
   }
 }
 
-const readRecipe = (path: string): Promise<string> =>
-  readText(path).catch((cause: unknown) => {
-    if (KvError.isInstance(cause)) throw cause
-    throw new UsageError(`There is no recipe file ${path}.`, 'qpkv plan writes one with --out FILE.')
-  })
-
 async function readSpec(given: string): Promise<CompressionSpec> {
   if (given.trimStart().startsWith('{')) return loadSpec(given)
-  const file = await readText(given).catch((cause: unknown) => {
-    if (KvError.isInstance(cause)) throw cause
-    return undefined
-  })
-  if (file !== undefined) return loadSpec(specOf(file))
-  if (given.endsWith('.json')) throw new UsageError(`There is no spec file ${given}.`, 'Check the path.')
-  return parseSpec(given)
+  const file = given.endsWith('.json') || (existsSync(given) && statSync(given).isFile())
+  if (!file) return parseSpec(given)
+  return loadSpec(specOf(await readGiven(given, '--spec')))
 }
 
 /** A spec file, or anything that holds one under `spec`, such as what --json wrote. */

@@ -1,12 +1,19 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { flatRows, toCsv, toJsonDocument, toParquet, type Results } from '@qpkv/bench-kit'
+import type { Command } from 'commander'
+import { jsonText, put } from './put.ts'
 
 export interface ExportFlags {
   readonly json?: string
   readonly csv?: string
   readonly parquet?: string
 }
+
+/** Adds --json, --csv and --parquet. */
+export const addExportOptions = (command: Command): Command =>
+  command
+    .option('--json <FILE>', 'write all results as one JSON document, too')
+    .option('--csv <FILE>', 'write one row per answer, too')
+    .option('--parquet <FILE>', 'the same as Parquet (needs hyparquet-writer)')
 
 /** Writes results for machines: one JSON document, or a list of them for several files; CSV or Parquet with a row per answer. */
 export async function exportResults(
@@ -15,13 +22,8 @@ export async function exportResults(
 ): Promise<void> {
   const list = 'path' in results ? [results] : results
   const document = 'path' in results ? toJsonDocument(results) : list.map(toJsonDocument)
-  if (json !== undefined) await put(json, `${JSON.stringify(document, undefined, 2)}\n`)
+  if (json !== undefined) await put(json, jsonText(document))
   const rows = () => list.flatMap((one) => flatRows(one))
   if (csv !== undefined) await put(csv, toCsv(rows()))
   if (parquet !== undefined) await put(parquet, await toParquet(rows()))
-}
-
-async function put(file: string, text: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, text)
 }

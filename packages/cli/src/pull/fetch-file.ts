@@ -138,7 +138,7 @@ const sizeOf = async (path: string): Promise<number | undefined> =>
   (await stat(path).catch(() => undefined))?.size
 
 const failed = (url: string, problem: string, hint?: string, cause?: unknown) =>
-  new KvError('KV_DOWNLOAD', `${url} ${problem}.`, { ...(hint === undefined ? {} : { hint }), cause })
+  new KvError('KV_DOWNLOAD', `${url} ${problem}.`, { hint, cause })
 
 const aborted = (cause: unknown) =>
   new KvError('KV_ABORTED', 'Cancelled; what was fetched stays and is gone on with.', { cause })

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KvError } from '@qpkv/spec'
+import { jsonText } from '../output/put.ts'
 
 /**
  * Writes `templates.json` (see the README of @qpkv/bench-ruler) from the fetched scripts. They are pinned by hash,
@@ -41,7 +42,7 @@ export async function writeRulerTemplates(folder: string): Promise<string[]> {
     singular,
   }
   const path = join(folder, 'templates.json')
-  await writeFile(path, `${JSON.stringify(templates, undefined, 2)}\n`)
+  await writeFile(path, jsonText(templates))
   return [path]
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { KvError } from '@qpkv/spec'
+import { KvError, omitUndefined } from '@qpkv/spec'
+import type { Command } from 'commander'
 import {
   bytesOf,
   htmlReport,
@@ -17,13 +18,23 @@ export interface ReportFiles {
   readonly pictures: readonly string[]
 }
 
-export interface WriteReportOptions {
+/** In which other formats pictures are written. */
+export interface PictureFlags {
+  readonly png?: boolean | undefined
+  readonly pdf?: boolean | undefined
+}
+
+/** Adds --png and --pdf. */
+export const addPictureOptions = (command: Command): Command =>
+  command
+    .option('--png', 'pictures as PNG, too (needs @resvg/resvg-js)')
+    .option('--pdf', 'pictures as PDF, too (needs pdfkit and svg-to-pdfkit)')
+
+export interface WriteReportOptions extends PictureFlags {
   readonly folder: string
-  readonly title?: string
-  readonly metric?: string
+  readonly title?: string | undefined
+  readonly metric?: string | undefined
   readonly notes?: readonly string[]
-  readonly png?: boolean
-  readonly pdf?: boolean
 }
 
 /** Writes `report.html` and every picture of it as a file of its own under `pictures/`. */
@@ -31,11 +42,7 @@ export async function writeReport(
   files: readonly Results[],
   { folder, title, metric, notes = [], png = false, pdf = false }: WriteReportOptions,
 ): Promise<ReportFiles> {
-  const options = {
-    notes: [...notes, ...standing],
-    ...(title === undefined ? {} : { title }),
-    ...(metric === undefined ? {} : { metric }),
-  }
+  const options = { notes: [...notes, ...standing], ...omitUndefined({ title, metric }) }
   const page = join(folder, 'report.html')
   await mkdir(join(folder, 'pictures'), { recursive: true })
   await writeFile(page, htmlReport(resultsReport(files, options)))
@@ -82,7 +89,7 @@ export interface MarkdownFiles {
   readonly pictures: string
   /** Names of the pictures: `frontier-real`, a pruner's, `heatmaps`. */
   readonly figures: readonly string[]
-  readonly metric?: string
+  readonly metric?: string | undefined
 }
 
 const BEGIN = '<!-- results: begin -->'

@@ -2,11 +2,7 @@ import { KvError } from '../errors.ts'
 
 /** KV_INVALID_SPEC that names the column of a text. */
 export const fail = (text: string, at: number, what: string, hint?: string): KvError =>
-  new KvError(
-    'KV_INVALID_SPEC',
-    `In "${text}", column ${at + 1}: ${what}.`,
-    hint === undefined ? {} : { hint },
-  )
+  new KvError('KV_INVALID_SPEC', `In "${text}", column ${at + 1}: ${what}.`, { hint })
 
 /** Position of the first character of `stops` outside single quotes, or the end. */
 export function findOutside(text: string, from: number, stops: string): number {
