@@ -1,15 +1,19 @@
 // Mutations of the CUDA kernels: each barrier and wait deleted and each bound shifted by one both ways, which the op suite over the
 // host executor must notice. All mutants are compiled into one copy of the sources, each behind a number (cuda-mutants), so that
-// there is one build; a mutant is then tried with the tests that come by it, quickest first, until one fails, ends or hangs.
+// there is one build; a mutant is then tried with the tests that come by it, until one fails, ends or hangs.
 //   --only PART     of files' paths          --sample N   as many at random (--seed, by default 1), with the interval of the share
 //   --jobs N        mutants at a time        --shard I/N  every Nth from the Ith on
-//   --build         only build               --list       only list
+//   --build         only build               --list       only list                --again   also what is known of this build
+//   --write FILE    the outcomes as a table into a Markdown file, between its two comments
+// Outcomes are kept in packages/cuda/build/mutants/outcomes.jsonl as they come: a run that was ended goes on where it stopped.
 // Prints what survives; exit status 1 when less than 90 % are caught. Survivors that change nothing that can be seen are explained
 // in packages/cuda/mutations.json; they are not counted, and one that is caught nevertheless is a mistake there.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { buildMutants } from './cuda-mutants/mutated-library.ts'
+import { buildMutants, work } from './cuda-mutants/mutated-library.ts'
+import { Outcomes } from './cuda-mutants/outcomes.ts'
+import { sharesOf, summary, table, type Tried } from './cuda-mutants/report.ts'
 import { TestsOfMutants } from './cuda-mutants/tests-of-mutants.ts'
 import { label, type Mutant } from './cuda-mutants/write-mutants.ts'
 import { root } from './workspace.ts'
@@ -31,6 +35,8 @@ const { values } = parseArgs({
     shard: { type: 'string', default: '1/1' },
     build: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
+    write: { type: 'string' },
   },
 })
 const file = join(root, 'packages', 'cuda', 'mutations.json')
@@ -50,15 +56,6 @@ function shuffled<T>(items: readonly T[], seed: number): T[] {
   return list
 }
 
-/** Wilson's interval of 95 % for `part` of `whole`. */
-function interval(part: number, whole: number): [number, number] {
-  const z = 1.96
-  const p = part / whole
-  const middle = p + z ** 2 / (2 * whole)
-  const half = z * Math.sqrt((p * (1 - p)) / whole + z ** 2 / (4 * whole ** 2))
-  return [(middle - half) / (1 + z ** 2 / whole), (middle + half) / (1 + z ** 2 / whole)]
-}
-
 const { mutants, library } = buildMutants({ compile: !values.list })
 const stale = explanations.filter((e) => !mutants.some((m) => explains(m)(e)))
 for (const { file: of, text } of stale) console.log(`explains no mutant: ${of}: ${text}`)
@@ -75,35 +72,39 @@ if (values.list || values.build) {
   process.exit(stale.length === 0 ? 0 : 1)
 }
 
-const tests = await TestsOfMutants.find(library, mutants.length)
-const counts = { caught: 0, survived: 0, explained: 0 }
-const mistaken: Mutant[] = []
+const tests = await TestsOfMutants.find(library, mutants.length, work)
+const outcomes = new Outcomes(join(work, 'outcomes.jsonl'), tests.built)
+const tried: Tried[] = []
 const begun = Date.now()
+const seconds = () => `${((Date.now() - begun) / 1000).toFixed(0)} s`
 const waiting = [...chosen]
-async function work(): Promise<void> {
+async function tryNext(): Promise<void> {
   for (let next = waiting.shift(); next; next = waiting.shift()) {
     const { mutant, id } = next
-    const how = await tests.catches(id)
-    const why = explanations.find(explains(mutant))
-    if (how !== undefined && why) mistaken.push(mutant)
-    if (how !== undefined) counts.caught++
-    else if (why) counts.explained++
-    else counts.survived++
-    if (how === undefined && !why)
-      console.log(`SURVIVED ${tests.reaches(id) ? '' : '(no test comes by) '}${label(mutant)}`)
-    const done = chosen.length - waiting.length
-    if (done % 100 === 0)
-      console.log(`  ${done} of ${chosen.length}, ${((Date.now() - begun) / 1000).toFixed(0)} s`)
+    let outcome = values.again ? undefined : outcomes.get(mutant)
+    if (outcome === undefined) {
+      outcome = { ...mutant, by: (await tests.catches(id, mutant.file)) ?? null, reached: tests.reaches(id) }
+      outcomes.add(outcome)
+    }
+    const why = explanations.find(explains(mutant))?.why
+    tried.push({ outcome, why })
+    if (outcome.by === null && why === undefined)
+      console.log(`SURVIVED ${outcome.reached ? '' : '(no test comes by) '}${label(mutant)}`)
+    if (tried.length % 50 === 0) console.log(`  ${tried.length} of ${chosen.length}, ${seconds()}`)
   }
 }
-await Promise.all(Array.from({ length: Number(values.jobs) }, work))
-for (const mutant of mistaken) console.log(`is caught, and explained in mutations.json: ${label(mutant)}`)
-const counted = counts.caught + counts.survived
-const share = counted === 0 ? 1 : counts.caught / counted
-const [low, high] = interval(counts.caught, Math.max(1, counted))
-console.log(
-  `${chosen.length} mutants of ${mutants.length} in ${((Date.now() - begun) / 1000).toFixed(0)} s: ${counts.caught} caught, ` +
-    `${counts.survived} survived, ${counts.explained} explained: ${(100 * share).toFixed(1)} %` +
-    (values.sample === undefined ? '' : ` (95 %: ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`),
-)
-process.exit(share >= 0.9 && mistaken.length === 0 && stale.length === 0 ? 0 : 1)
+await Promise.all(Array.from({ length: Number(values.jobs) }, tryNext))
+const mistaken = tried.filter(({ outcome, why }) => outcome.by !== null && why !== undefined)
+for (const { outcome } of mistaken)
+  console.log(`is caught (${outcome.by}), and explained in mutations.json: ${label(outcome)}`)
+console.log(`${tried.length} mutants of ${mutants.length} in ${seconds()}: ${summary(tried)}`)
+if (values.write !== undefined) {
+  const [head, , tail] = readFileSync(values.write, 'utf8').split(/<!-- (?:end of )?outcomes -->/)
+  if (tail === undefined)
+    throw new Error(`${values.write} lacks <!-- outcomes --> and <!-- end of outcomes -->`)
+  writeFileSync(
+    values.write,
+    `${head}<!-- outcomes -->\n\n${summary(tried)}\n\n${table(tried)}\n\n<!-- end of outcomes -->${tail}`,
+  )
+}
+process.exit(sharesOf(tried).share >= 0.9 && mistaken.length === 0 && stale.length === 0 ? 0 : 1)

@@ -17,7 +17,7 @@ const cuda = join(root, 'packages', 'cuda')
 const core = join(root, 'packages', 'core')
 
 /** The folder stays, so that what has not changed is not compiled again. */
-const work = join(cuda, 'build', 'mutants')
+export const work = join(cuda, 'build', 'mutants')
 
 export const suite = join(core, 'build-test', 'qpkv_native_test')
 

@@ -73,7 +73,12 @@ QPKV_TEST(AppendTokensEqualsReference) {
         // The first 9 alone, then the rest, so that a part is continued.
         for (int done = 0; done < rows;) {
           item.rows = done == 0 ? 9 : rows - 9;
-          for (HeadView& view : to->views) view.tokens = done + item.rows;
+          for (HeadView& view : to->views) {
+            view.tokens = done + item.rows;
+            view.key_parts = view.value_parts = 0;
+            for (const Part& part : to->lists.front())
+              view.value_parts = view.key_parts += part.first < view.tokens;
+          }
           item.heads = to->views.data();
           item.keys = x.data() + static_cast<size_t>(done) * item.kv_stride;
           item.values = item.keys + sources * dim;

@@ -23,7 +23,7 @@ struct Piece {
   bool written = false;
   std::vector<uint8_t> shadow;  // what is uploaded: with the device's pointers
   uint8_t* allocated = nullptr;
-  uint8_t* device = nullptr;  // of `begin`, as far from a multiple of 64 as that is
+  uint8_t* device = nullptr;  // of `begin`, as far from a multiple of 16 as that is
 };
 
 template <class T>
@@ -92,7 +92,9 @@ class DeviceCopies {
   DeviceCopies(Stream& stream, Pieces& pieces) : stream_(stream), pieces_(pieces) {
     for (auto& [begin, piece] : pieces.all()) {
       const size_t bytes = static_cast<size_t>(piece.end - piece.begin);
-      const size_t off = reinterpret_cast<uintptr_t>(begin) % 64;
+      // At the very end of what is aligned to 64 bytes, behind which a backend may watch.
+      const size_t odd = reinterpret_cast<uintptr_t>(begin) % 16;
+      const size_t off = odd + (64 - (odd + bytes + 15) / 16 * 16 % 64) % 64;
       piece.shadow.assign(piece.begin, piece.end);
       piece.allocated = static_cast<uint8_t*>(inner->ops->Allocate(stream, bytes + off));
       if (piece.allocated == nullptr) {

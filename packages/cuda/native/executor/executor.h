@@ -7,6 +7,7 @@
 //   come
 //   - shared memory is written behind its end
 //   - a thread ends while its asynchronous copies are under way
+//   - device memory is read or written behind its end (without a message: memory.h)
 // and shows other faults by what they leave: shared memory and new device memory hold NaN, copies
 // arrive when they are waited for and no earlier.
 //

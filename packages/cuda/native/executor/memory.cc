@@ -1,6 +1,9 @@
 // See memory.h.
 #include "executor/memory.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -12,8 +15,20 @@
 namespace qpkv {
 namespace executor {
 namespace {
-constexpr size_t kHead = 256, kGuardBytes = 256;
+constexpr size_t kAlignment = 64;  // what core's ops are promised
 constexpr unsigned char kPoison = 0xff;
+
+// Stands in front of the data, in the same pages.
+struct Head {
+  size_t bytes;   // of the data
+  size_t mapped;  // bytes of the pages, the closed one among them
+};
+
+size_t PageBytes() {
+  static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+size_t Up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
 std::atomic<size_t> taken{0};
 
@@ -30,28 +45,35 @@ void Refuse(const char* what) {
   std::abort();
 }
 
-// [head: bytes][data][guard]
+// [free][head][data][guard: up to kAlignment][a page that nobody may touch]
 void* AllocateDevice(size_t bytes) {
-  const size_t all = (kHead + bytes + kGuardBytes + kHead - 1) / kHead * kHead;
-  if (all < bytes || taken + bytes > Limit()) return nullptr;
-  auto* head = static_cast<unsigned char*>(std::aligned_alloc(kHead, all));
-  if (head == nullptr) return nullptr;
+  if (bytes > SIZE_MAX / 2 || taken + bytes > Limit()) return nullptr;
+  const size_t size = Up(bytes, kAlignment), open = Up(size + sizeof(Head), PageBytes());
+  void* pages =
+      mmap(nullptr, open + PageBytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return nullptr;
+  unsigned char* end = static_cast<unsigned char*>(pages) + open;
+  if (mprotect(end, PageBytes(), PROT_NONE) != 0) {
+    munmap(pages, open + PageBytes());
+    return nullptr;
+  }
   taken += bytes;
-  std::memcpy(head, &bytes, sizeof bytes);
-  std::memset(head + kHead, kPoison, bytes);
-  SetGuard(head + kHead + bytes, kGuardBytes);
-  return head + kHead;
+  unsigned char* data = end - size;
+  reinterpret_cast<Head*>(data)[-1] = {bytes, open + PageBytes()};
+  std::memset(data, kPoison, bytes);
+  SetGuard(data + bytes, size - bytes);
+  return data;
 }
 
 void ReleaseDevice(void* data) {
   if (data == nullptr) return;
-  unsigned char* head = static_cast<unsigned char*>(data) - kHead;
-  size_t bytes;
-  std::memcpy(&bytes, head, sizeof bytes);
-  for (size_t i = 0; i < kGuardBytes; ++i)
-    if (head[kHead + bytes + i] != GuardByte(i)) Refuse("device memory was written behind its end");
-  taken -= bytes;
-  std::free(head);
+  const auto* at = static_cast<unsigned char*>(data);
+  const Head head = static_cast<const Head*>(data)[-1];
+  const size_t size = Up(head.bytes, kAlignment);
+  for (size_t i = head.bytes; i < size; ++i)
+    if (at[i] != GuardByte(i - head.bytes)) Refuse("device memory was written behind its end");
+  taken -= head.bytes;
+  munmap(const_cast<unsigned char*>(at) + size + PageBytes() - head.mapped, head.mapped);
 }
 
 size_t TakenBytes() { return taken; }
