@@ -2,9 +2,9 @@
 //
 // A list is cut into at most kSplits runs of whole key parts; a block reads one run of one stored
 // head for up to 8 query rows, so that the query heads of a group share one read. It goes part by
-// part: logits, a running maximum, values. A second kernel joins the runs in their order. Where a
-// plan evicts by score, a third adds up each token's probabilities. The grid depends on the
-// arguments alone, never on lengths, so a Replay holds for every token.
+// part: logits, a running maximum, values (part_pieces.h). A second kernel joins the runs in their
+// order. Where a plan evicts by score, a third adds up each token's probabilities. The grid depends
+// on the arguments alone, never on lengths, so a Replay holds for every token.
 #include "kernels/decode_values.h"
 #include "kernels/table.h"
 
@@ -38,22 +38,6 @@ struct Partial {
   }
 };
 
-QPKV_DEVICE DecodeRows RowsAt(const DecodeAttentionArgs& a, int item, int head, int first) {
-  DecodeRows rows = {a.items + item, nullptr, head, first, 0};
-  if (head >= rows.item->head_count) return rows;
-  rows.head = rows.item->heads + head;
-  const int left = rows.item->rows * rows.item->group - first;
-  rows.rows = left < kRowsAtOnce ? left : kRowsAtOnce;
-  return rows;
-}
-
-// Whether any row looks at any of tokens [first, first + tokens).
-QPKV_DEVICE bool AnySeen(const DecodeRows& rows, int first, int tokens) {
-  for (int r = 0; r < rows.rows; ++r)
-    if (first < rows.Seen(r) && first + tokens > rows.Hidden(r)) return true;
-  return false;
-}
-
 // Turns logits p into exp(logit - most) under the running maximum; most, total, kept:
 // [kRowsAtOnce], kept: the factor of what was summed before. All threads; ends with a barrier.
 QPKV_DEVICE void Exponentiate(float* p, float* most, float* total, float* kept) {
@@ -77,36 +61,55 @@ QPKV_DEVICE void Exponentiate(float* p, float* most, float* total, float* kept) 
   __syncthreads();
 }
 
+// What a block has in dynamic shared memory.
+struct DecodeRoom {
+  uint8_t* buffers;  // [2][kBufferBytes]
+  uint8_t* work;     // [kWorkBytes]
+  float* p;          // [kRowsAtOnce][kLogitPitch]
+  Queries q;
+};
+constexpr size_t DecodeRoomBytes(size_t dim) {
+  return 2 * kBufferBytes + kWorkBytes +
+         sizeof(float) * (kRowsAtOnce * kLogitPitch + QueryFloats(dim));
+}
+QPKV_DEVICE DecodeRoom DecodeRoomAt(uint8_t* shared, int dim) {
+  uint8_t* work = shared + 2 * kBufferBytes;
+  float* p = reinterpret_cast<float*>(work + kWorkBytes);
+  return {shared, work, p, QueriesAt(p + kRowsAtOnce * kLogitPitch, dim)};
+}
+
 // Blocks (run, head, item x chunk of rows).
 __global__ void __launch_bounds__(kDecodeThreads, 2)
     SplitKernel(DecodeAttentionArgs a, Partial partial, int chunks) {
   QPKV_DYNAMIC_SHARED(shared);
+  QPKV_SHARED(PiecesRoom, pieces, [1]);
   QPKV_SHARED(float, most, [kRowsAtOnce]);
   QPKV_SHARED(float, total, [kRowsAtOnce]);
   QPKV_SHARED(float, kept, [kRowsAtOnce]);
-  float* slices = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
-  float* p = slices + kRowsAtOnce * kDecodeThreads;
-  const Queries q = QueriesAt(p + kRowsAtOnce * kLogitPitch, a.dim);
+  const DecodeRoom room = DecodeRoomAt(shared, a.dim);
   const int split = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y),
             item = static_cast<int>(blockIdx.z) / chunks, me = static_cast<int>(threadIdx.x);
   const DecodeRows rows =
       RowsAt(a, item, head, static_cast<int>(blockIdx.z) % chunks * kRowsAtOnce);
   if (rows.rows <= 0) return;
+  const Run run = RunOf(*rows.head, split);
+  PieceReader reader = ReadPieces(a, rows, run.begin, run.end, true, pieces, room.buffers);
   if (me < kRowsAtOnce) most[me] = -Infinity(), total[me] = 0;
-  LoadQueries(rows, a.dim, q);
+  LoadQueries(rows, a.dim, room.q);
   ValueSums sums;
   ClearSums(&sums);
-  const Run run = RunOf(*rows.head, split);
-  for (int i = run.begin; i < run.end; ++i) {
-    const Part& part = rows.head->keys[i];
-    const int tokens = TokensOf(rows.head->keys, rows.head->key_parts, i, rows.head->tokens);
-    if (!AnySeen(rows, part.first, tokens)) continue;
-    PartLogits(rows, a, part, tokens, q, shared, slices, p);
-    Exponentiate(p, most, total, kept);
+  while (const Piece* piece = NextPiece(&reader)) {
+    if (piece->tensor == Tensor::kValue) {
+      AddPieceValues(*piece, a.dim, room.p, room.work, &sums);
+      continue;
+    }
+    PieceLogits(rows, a, *piece, room.q, room.work, room.p);
+    if (!piece->last) continue;
+    __syncthreads();
+    Exponentiate(room.p, most, total, kept);
     ScaleSums(kept, &sums);
-    AddValues(rows, a, part.first, tokens, p, shared, &sums);
   }
-  __syncthreads();
+  float* slices = reinterpret_cast<float*>(room.work);
   float* tensor = reinterpret_cast<float*>(shared);  // [kRowsAtOnce][dim], where parts were staged
   StoreTensorSums(sums, a.dim, tensor);
   // The slices of a channel are added in order.
@@ -168,32 +171,32 @@ __global__ void __launch_bounds__(kDecodeThreads, 2)
 __global__ void __launch_bounds__(kDecodeThreads, 2)
     MassKernel(DecodeAttentionArgs a, Partial partial) {
   QPKV_DYNAMIC_SHARED(shared);
-  float* slices = reinterpret_cast<float*>(shared + kCodeBytes + kMetaBytes);
-  float* p = slices + kRowsAtOnce * kDecodeThreads;
-  const Queries q = QueriesAt(p + kRowsAtOnce * kLogitPitch, a.dim);
+  QPKV_SHARED(PiecesRoom, pieces, [1]);
+  const DecodeRoom room = DecodeRoomAt(shared, a.dim);
   const int head = static_cast<int>(blockIdx.y), item = static_cast<int>(blockIdx.z),
             me = static_cast<int>(threadIdx.x);
   DecodeRows rows = RowsAt(a, item, head, 0);
   if (rows.rows <= 0 || rows.item->token_mass == nullptr) return;
-  const int all = rows.item->rows * rows.item->group;
+  float* mass = rows.item->token_mass + static_cast<size_t>(head) * rows.item->mass_stride;
   const Run run = RunOf(*rows.head, static_cast<int>(blockIdx.x));
-  for (int i = run.begin; i < run.end; ++i) {
-    const Part& part = rows.head->keys[i];
-    const int tokens = TokensOf(rows.head->keys, rows.head->key_parts, i, rows.head->tokens);
-    float sum = 0;
-    for (int first = 0; first < all; first += kRowsAtOnce) {
-      rows = RowsAt(a, item, head, first);
-      LoadQueries(rows, a.dim, q);
-      PartLogits(rows, a, part, tokens, q, shared, slices, p);
+  for (int first = 0; first < rows.item->rows * rows.item->group; first += kRowsAtOnce) {
+    rows = RowsAt(a, item, head, first);
+    PieceReader reader = ReadPieces(a, rows, run.begin, run.end, false, pieces, room.buffers);
+    LoadQueries(rows, a.dim, room.q);
+    while (const Piece* piece = NextPiece(&reader)) {
+      PieceLogits(rows, a, *piece, room.q, room.work, room.p);
+      if (!piece->last) continue;
+      __syncthreads();
+      if (me >= piece->key_tokens) continue;
+      // A token is the same thread's in every chunk of rows.
+      float sum = first == 0 ? 0.0f : mass[piece->key_first + me];
       for (int r = 0; r < rows.rows; ++r) {
-        const float logit = p[r * kLogitPitch + me];
+        const float logit = room.p[r * kLogitPitch + me];
         const float lse = partial.lse[partial.Row(a, item, head, first + r)];
         if (logit != -Infinity()) sum += expf(logit - lse);
       }
+      mass[piece->key_first + me] = sum;
     }
-    if (me < tokens)
-      rows.item->token_mass[static_cast<size_t>(head) * rows.item->mass_stride + part.first + me] =
-          sum;
   }
 }
 
@@ -218,9 +221,7 @@ void DecodeAttention(Stream& stream, const DecodeAttentionArgs& a) {
   const unsigned heads = static_cast<unsigned>(a.most_heads),
                  count = static_cast<unsigned>(a.count);
   const int chunks = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
-  const size_t shared =
-      kCodeBytes + kMetaBytes +
-      sizeof(float) * (kRowsAtOnce * (kLogitPitch + kDecodeThreads) + QueryFloats(a.dim));
+  const size_t shared = DecodeRoomBytes(static_cast<size_t>(a.dim));
   QPKV_LAUNCH(on.queue, SplitKernel, dim3(kSplits, heads, count * static_cast<unsigned>(chunks)),
               kDecodeThreads, shared, a, partial, chunks);
   QPKV_LAUNCH(on.queue, JoinKernel, dim3(static_cast<unsigned>(rows), heads, count), kDecodeThreads,

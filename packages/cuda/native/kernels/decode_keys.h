@@ -1,43 +1,11 @@
 // Logits of up to 8 query rows with one key part, straight from its packed form.
 #pragma once
-#include "device/warp.h"
 #include "kernels/activation.h"
-#include "kernels/decode_tensor.h"
-#include "kernels/staged_part.h"
+#include "kernels/part_pieces.h"
 #include "kernels/transform.h"
-#include "ops/attention_ops.h"
 
 namespace qpkv {
 namespace cuda {
-
-constexpr int kRowsAtOnce = 8;
-constexpr int kDecodeThreads = 128;
-
-// The query rows of one stored head that a block looks at: row i of them is query head i % group of
-// token row i / group.
-struct DecodeRows {
-  const CacheItem* item;
-  const HeadView* head;
-  int index;        // of the stored head
-  int first, rows;  // at most kRowsAtOnce
-
-  QPKV_ON_DEVICE int TokenRow(int r) const { return (first + r) / item->group; }
-  QPKV_ON_DEVICE size_t Column(int r, int dim) const {
-    return static_cast<size_t>(index * item->group + (first + r) % item->group) * dim;
-  }
-  // Tokens [Hidden, Seen) are looked at, evicted ones left out.
-  QPKV_ON_DEVICE int Seen(int r) const { return head->tokens - item->rows + TokenRow(r) + 1; }
-  QPKV_ON_DEVICE int Hidden(int r) const {
-    return item->hidden != nullptr ? item->hidden[index * item->rows + TokenRow(r)] : 0;
-  }
-};
-
-QPKV_DEVICE ReadPart PartOf(const CacheItem& item, Tensor tensor, const Part& part, int dim) {
-  const bool key = tensor == Tensor::kKey;
-  const TensorFormat format = (key ? item.key_formats : item.value_formats)[part.segment];
-  return {part.data, format,
-          LayoutOf(tensor, format, part.part_tokens, dim, key ? item.needs : PartNeeds{})};
-}
 
 // The queries of a block in shared memory.
 struct Queries {
@@ -53,7 +21,7 @@ QPKV_DEVICE Queries QueriesAt(float* shared, int dim) {
 }
 
 // All threads, none of which may be reading queries; a barrier must follow before any does, such as
-// the first of PartLogits.
+// that of NextPiece.
 QPKV_DEVICE void LoadQueries(const DecodeRows& rows, int dim, const Queries& q) {
   const Transform transform = rows.item->key_transform;
   const int me = static_cast<int>(threadIdx.x);
@@ -262,55 +230,48 @@ QPKV_DEVICE void TensorLogits(const DecodeRows& rows, const DecodeAttentionArgs&
     }
 }
 
-// p [kRowsAtOnce][kLogitPitch]: logits, -infinity where a row does not look. All threads; ends with
-// a barrier. shared: [kCodeBytes + kMetaBytes]; slices, right behind it: [kRowsAtOnce *
-// kDecodeThreads].
-QPKV_DEVICE void PartLogits(const DecodeRows& rows, const DecodeAttentionArgs& a, const Part& part,
-                            int tokens, const Queries& queries, uint8_t* shared, float* slices,
-                            float* p) {
-  const ReadPart read = PartOf(*rows.item, Tensor::kKey, part, a.dim);
-  const bool tensor = a.precision == Precision::kBf16 && GoesThroughTensorCores(read.format, a.dim);
-  const int at_once = BlocksAtOnce(read, MetaRoom(read, tensor)), count = at_once * kLanes,
-            pieces = kDecodeThreads / count;
-  const int me = static_cast<int>(threadIdx.x), mine = me % count, slice = me / count;
-  // Keys before RoPE are taken back, so that their queries stay as they are.
-  const float* q = read.format.rope_before ? queries.plain : queries.rotated;
-  const int blocks = (tokens + kLanes - 1) / kLanes;
-  for (int block = 0; block < blocks; block += at_once) {
-    const int now = blocks - block < at_once ? blocks - block : at_once;
-    __syncthreads();
-    const StagedBlocks staged = StageBlocks(read, block, now, shared);
-    WaitCopies<0>();
-    __syncthreads();
-    if (tensor) {
-      if (read.format.bits != 16) {
-        MakeLines(read, staged, LinesAt(shared));
-        __syncthreads();
-      }
-      TensorLogits(rows, a, read, staged, LinesAt(shared), part.first, tokens, queries, p);
-      continue;
-    }
-    float sums[kRowsAtOnce];
-    for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = 0;
-    const int slot = block * kLanes + mine;
-    if (slot < tokens && mine < now * kLanes)
-      AddToken(rows, a, read, staged, slot, slice, pieces, q, sums);
-    for (int r = 0; r < kRowsAtOnce; ++r)
-      slices[(slice * kRowsAtOnce + r) * count + mine] = sums[r];
-    __syncthreads();
-    for (int i = me; i < kRowsAtOnce * count; i += kDecodeThreads) {
-      const int r = i / count, own = block * kLanes + i % count;
-      if (own >= kTileTokens) continue;
-      float sum = read.format.rope_before ? 0.0f : queries.shift[r];
-      for (int s = 0; s < pieces; ++s) sum += slices[(s * kRowsAtOnce + r) * count + i % count];
-      p[r * kLogitPitch + own] = LogitOf(rows, a, read, part.first, tokens, r, own, sum);
-    }
+// The logits of a piece of keys into p [kRowsAtOnce][kLogitPitch], -infinity where a row does not
+// look; behind the last piece of a part, p is whole. All threads; a barrier must follow.
+// work: [kWorkBytes].
+QPKV_DEVICE void PieceLogits(const DecodeRows& rows, const DecodeAttentionArgs& a,
+                             const Piece& piece, const Queries& queries, uint8_t* work, float* p) {
+  const ReadPart& part = piece.part;
+  const StagedBlocks& staged = piece.staged;
+  const int me = static_cast<int>(threadIdx.x);
+  if (piece.last) {
+    const int end = (piece.key_tokens + kLanes - 1) / kLanes * kLanes;
+    for (int i = me; i < kRowsAtOnce * kTileTokens; i += kDecodeThreads)
+      if (i % kTileTokens >= end) p[i / kTileTokens * kLogitPitch + i % kTileTokens] = -Infinity();
   }
-  for (int i = me; i < kRowsAtOnce * kTileTokens; i += kDecodeThreads)
-    if (i % kTileTokens >= blocks * kLanes)
-      p[i / kTileTokens * kLogitPitch + i % kTileTokens] = -Infinity();
+  if (piece.tensor_cores) {
+    Line* lines = reinterpret_cast<Line*>(work);
+    if (part.format.bits != 16) {
+      MakeLines(part, staged, lines);
+      __syncthreads();
+    }
+    return TensorLogits(rows, a, part, staged, lines, piece.first, piece.key_tokens, queries, p);
+  }
+  // Threads that share a slot have a slice of its channels each.
+  float* slices = reinterpret_cast<float*>(work);
+  const int count = piece.at_once * kLanes, pieces = kDecodeThreads / count;
+  const int slot = staged.first_slot + me % count, slice = me / count;
+  // Keys before RoPE are taken back, so that their queries stay as they are.
+  const float* q = part.format.rope_before ? queries.plain : queries.rotated;
+  float sums[kRowsAtOnce];
+  for (int r = 0; r < kRowsAtOnce; ++r) sums[r] = 0;
+  if (slot < piece.end) AddToken(rows, a, part, staged, slot, slice, pieces, q, sums);
+  for (int r = 0; r < kRowsAtOnce; ++r)
+    slices[(slice * kRowsAtOnce + r) * count + me % count] = sums[r];
   __syncthreads();
+  for (int i = me; i < kRowsAtOnce * count; i += kDecodeThreads) {
+    const int r = i / count, own = staged.first_slot + i % count;
+    if (own >= kTileTokens) continue;
+    float sum = part.format.rope_before ? 0.0f : queries.shift[r];
+    for (int s = 0; s < pieces; ++s) sum += slices[(s * kRowsAtOnce + r) * count + i % count];
+    p[r * kLogitPitch + own] = LogitOf(rows, a, part, piece.first, piece.key_tokens, r, own, sum);
+  }
 }
+static_assert(kWorkBytes >= 4 * kRowsAtOnce * kDecodeThreads, "room for slices");
 
 }  // namespace cuda
 }  // namespace qpkv

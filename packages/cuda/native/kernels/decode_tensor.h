@@ -90,21 +90,14 @@ struct alignas(8) Line {
 struct alignas(16) LinePair {
   Line of[2];
 };
-// Where the lines of a piece lie in shared memory: behind its scales, over the slices of the other
-// path. A line takes as much as the largest scale and offset; one block of any format fits.
-constexpr int kTensorMetaBytes = 4 << 10;
-constexpr int kLineBytes = 8 << 10;
-static_assert(kTensorMetaBytes + kLineBytes <= kMetaBytes + 4 * kTensorRows * 128,
-              "room for lines");
-QPKV_DEVICE Line* LinesAt(uint8_t* shared) {
-  return reinterpret_cast<Line*>(shared + kCodeBytes + kTensorMetaBytes);
-}
+// What a block works in beside staged pieces: the lines of a piece, or sums of the other path. A
+// line takes as much as the largest scale and offset; one block of any format fits.
+constexpr int kWorkBytes = 8 << 10;
 // Of scales alone, without offsets, 4 KiB may hold more lines than there is room for.
 QPKV_DEVICE size_t MetaRoom(const ReadPart& part, bool tensor) {
-  if (!tensor) return kMetaBytes;
   const size_t line = ElementBytes(part.format.metadata) + OffsetBytes(part.format),
-               room = kLineBytes / sizeof(Line) * line;
-  return room < kTensorMetaBytes ? room : kTensorMetaBytes;
+               room = kWorkBytes / sizeof(Line) * line;
+  return tensor && room < kMetaBytes ? room : kMetaBytes;
 }
 // All threads, behind the barrier that follows the copies; another must follow.
 QPKV_DEVICE void MakeLines(const ReadPart& part, const StagedBlocks& staged, Line* lines) {

@@ -114,42 +114,20 @@ QPKV_DEVICE void AddStaged(const ReadPart& read, const StagedBlocks& staged, int
   }
 }
 
-// Values of tokens [first, first + tokens), whose probabilities p [kRowsAtOnce][kLogitPitch] holds.
-// All threads. shared: [kCodeBytes + kMetaBytes] and, behind it, the slices of PartLogits.
-QPKV_DEVICE void AddValues(const DecodeRows& rows, const DecodeAttentionArgs& a, int first,
-                           int tokens, const float* p, uint8_t* shared, ValueSums* sums) {
-  const HeadView& head = *rows.head;
-  for (int i = 0; i < head.value_parts; ++i) {
-    const Part& part = head.values[i];
-    const int part_end = part.first + TokensOf(head.values, head.value_parts, i, head.tokens);
-    if (part_end <= first) continue;
-    if (part.first >= first + tokens) return;
-    const ReadPart read = PartOf(*rows.item, Tensor::kValue, part, a.dim);
-    const int begin_slot = (part.first > first ? part.first : first) - part.first;
-    const int end_slot = (part_end < first + tokens ? part_end : first + tokens) - part.first;
-    const bool tensor =
-        a.precision == Precision::kBf16 && GoesThroughTensorCores(read.format, a.dim);
-    const int at_once = BlocksAtOnce(read, MetaRoom(read, tensor)),
-              blocks = (end_slot + kLanes - 1) / kLanes;
-    for (int block = begin_slot / kLanes; block < blocks; block += at_once) {
-      const int now = blocks - block < at_once ? blocks - block : at_once;
-      __syncthreads();
-      const StagedBlocks staged = StageBlocks(read, block, now, shared);
-      WaitCopies<0>();
-      __syncthreads();
-      if (tensor && read.format.bits != 16) {
-        MakeLines(read, staged, LinesAt(shared));
-        __syncthreads();
-      }
-      const int from = block * kLanes, to = from + now * kLanes;
-      const int begin = from > begin_slot ? from : begin_slot, end = to < end_slot ? to : end_slot;
-      if (tensor)
-        AddTensorValues(read, staged, LinesAt(shared), a.dim, begin, end, first - part.first, p,
-                        &sums->tensor);
-      else
-        AddStaged(read, staged, a.dim, begin, end, first - part.first, p, sums);
-    }
+// Adds a piece of values under the probabilities of its tokens, p [kRowsAtOnce][kLogitPitch]. All
+// threads. work: [kWorkBytes].
+QPKV_DEVICE void AddPieceValues(const Piece& piece, int dim, const float* p, uint8_t* work,
+                                ValueSums* sums) {
+  const int first = piece.key_first - piece.first;
+  if (!piece.tensor_cores)
+    return AddStaged(piece.part, piece.staged, dim, piece.begin, piece.end, first, p, sums);
+  Line* lines = reinterpret_cast<Line*>(work);
+  if (piece.part.format.bits != 16) {
+    MakeLines(piece.part, piece.staged, lines);
+    __syncthreads();
   }
+  AddTensorValues(piece.part, piece.staged, lines, dim, piece.begin, piece.end, first, p,
+                  &sums->tensor);
 }
 
 }  // namespace cuda

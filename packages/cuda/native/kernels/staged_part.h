@@ -7,9 +7,9 @@
 namespace qpkv {
 namespace cuda {
 
-constexpr int kCodeBytes =
-    16 << 10;                        // room for codes or exact values; one block of any format fits
-constexpr int kMetaBytes = 8 << 10;  // room for scales and offsets
+// Room for codes or exact values, and for scales and offsets; one block of any format fits.
+constexpr int kCodeBytes = 16 << 10, kMetaBytes = 4 << 10;
+constexpr int kBufferBytes = kCodeBytes + kMetaBytes;
 
 // A part while it is read.
 struct ReadPart {
@@ -20,7 +20,7 @@ struct ReadPart {
 
 // Blocks [first_block, first_block + blocks) as they are staged.
 struct StagedBlocks {
-  const uint8_t* codes;
+  uint8_t* codes;
   const uint8_t* scales;
   const uint8_t* offsets;
   int first_slot, blocks;
@@ -76,9 +76,8 @@ QPKV_DEVICE void CopyRows(uint8_t* shared, const uint8_t* global, int rows, int 
         global + static_cast<size_t>(i / pieces) * pitch + 16 * static_cast<size_t>(i % pieces));
 }
 
-// Starts copies of this thread's share; they may be read after WaitCopies and a barrier.
-// shared: [kCodeBytes + kMetaBytes].
-QPKV_DEVICE StagedBlocks StageBlocks(const ReadPart& part, int first_block, int blocks,
+// Where blocks will lie in `shared` [kBufferBytes].
+QPKV_DEVICE StagedBlocks PlaceBlocks(const ReadPart& part, int first_block, int blocks,
                                      uint8_t* shared) {
   const TensorFormat& format = part.format;
   const PartLayout& at = part.at;
@@ -91,35 +90,39 @@ QPKV_DEVICE StagedBlocks StageBlocks(const ReadPart& part, int first_block, int 
                          0,
                          at.scale_stride,
                          0};
-  CopyRows(shared, part.data + first_block * at.block_bytes, 1,
-           static_cast<int>(blocks * at.block_bytes), 0);
-  if (format.bits == 16 || MetaBytes(part, blocks) > kMetaBytes) {
-    CommitCopies();
-    return staged;  // scales of groups of a few tokens are read where they lie
-  }
-  int rows = at.scale_rows, columns = blocks * kLanes;
+  // Scales of groups of a few tokens are read where they lie.
+  if (format.bits == 16 || MetaBytes(part, blocks) > kMetaBytes) return staged;
+  int rows = at.scale_rows;
   if (format.scale_per == ScalePer::kChannel) {
     staged.row = staged.first_slot / format.group;
     const int last = (staged.first_slot + blocks * kLanes - 1) / format.group;
     rows = (last < at.scale_rows ? last + 1 : at.scale_rows) - staged.row;
-    columns = at.scale_stride;
   } else {
     staged.column = staged.first_slot;
-    staged.stride = columns;
+    staged.stride = blocks * kLanes;
   }
-  staged.scale_count = rows * columns;
-  const int scale = ElementBytes(format.metadata), offset = OffsetBytes(format);
-  const size_t first = static_cast<size_t>(staged.row) * at.scale_stride + staged.column;
-  uint8_t* to = shared + kCodeBytes;
-  CopyRows(to, staged.scales + first * scale, rows, columns * scale,
-           static_cast<size_t>(at.scale_stride) * scale);
-  staged.scales = to;
-  to += rows * columns * scale;
-  CopyRows(to, staged.offsets + first * offset, rows, columns * offset,
-           static_cast<size_t>(at.scale_stride) * offset);
-  staged.offsets = to;
-  CommitCopies();
+  staged.scale_count = rows * staged.stride;
+  staged.scales = shared + kCodeBytes;
+  staged.offsets = staged.scales + staged.scale_count * ElementBytes(format.metadata);
   return staged;
+}
+
+// Starts copies of this thread's share; they may be read after WaitCopies and a barrier.
+QPKV_DEVICE void CopyBlocks(const ReadPart& part, const StagedBlocks& staged) {
+  const PartLayout& at = part.at;
+  CopyRows(staged.codes, part.data + staged.first_slot / kLanes * at.block_bytes, 1,
+           static_cast<int>(staged.blocks * at.block_bytes), 0);
+  if (staged.scale_count > 0) {
+    const int rows = staged.scale_count / staged.stride, scale = ElementBytes(part.format.metadata),
+              offset = OffsetBytes(part.format);
+    const size_t first = static_cast<size_t>(staged.row) * at.scale_stride + staged.column,
+                 pitch = static_cast<size_t>(at.scale_stride);
+    uint8_t* to = staged.codes + kCodeBytes;
+    CopyRows(to, part.data + at.scales + first * scale, rows, staged.stride * scale, pitch * scale);
+    CopyRows(to + staged.scale_count * scale, part.data + at.offsets + first * offset, rows,
+             staged.stride * offset, pitch * offset);
+  }
+  CommitCopies();
 }
 
 // What a code of a staged slot and channel stands for.
