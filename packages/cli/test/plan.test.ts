@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { loadRecipe, printSpec } from '@qpkv/spec'
 import { afterAll, describe, expect, it } from 'vitest'
+import { startCommand, wholeLines } from './result-lines.ts'
 import { run } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'qpkv-plan-'))
@@ -54,6 +57,44 @@ describe('qpkv plan', { timeout: 60_000 }, () => {
     // Nothing is written over without being told.
     const again = await run([...args, ...files])
     expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/is there already/)])
+  })
+
+  it('goes on after kill -9 with what it had measured', async () => {
+    writeFileSync(
+      at('several.txt'),
+      Array.from({ length: 13 }, (_, i) => `keydiff:last=${i + 1}+none\n`).join(''),
+    )
+    const args = (name: string) =>
+      'plan --budget 64KiB --context 300 --questions 2 --judged 2 --threads 1 --specs'
+        .split(' ')
+        .concat(at('several.txt'), '--out', at(`${name}.json`), '--json', at(`${name}-all.json`))
+    const measured = at('killed.measured.jsonl')
+    let before: string[] = []
+    for (const lines of [2, 12, 24]) {
+      const child = startCommand(args('killed'))
+      const ended = once(child, 'exit')
+      while (child.exitCode === null && wholeLines(measured).length < lines) await setTimeout(1)
+      child.kill('SIGKILL')
+      await ended
+      const now = wholeLines(measured)
+      expect(now.length).toBeGreaterThanOrEqual(lines)
+      expect(now.slice(0, before.length)).toEqual(before)
+      expect(existsSync(at('killed.json'))).toBe(false)
+      before = now
+    }
+    const [unbroken, resumed] = [await run(args('unbroken')), await run(args('killed'))]
+    expect([unbroken.code, resumed.code]).toEqual([0, 0])
+    expect(resumed.stdout).toContain(`${before.length - 1} measurements were there already`)
+    const withoutTimes = (name: string) =>
+      readFileSync(at(`${name}-all.json`), 'utf8')
+        .replace(/"(ms|decodeMs|predictedMs|measuredMs)": [\d.]+/g, '')
+        .replace(/"takenOver": \d+/, '')
+    expect(withoutTimes('killed')).toBe(withoutTimes('unbroken'))
+    // Other options are another run, which is refused by what differs; its recipe is not there yet.
+    rmSync(at('killed.json'))
+    rmSync(at('killed-all.json'))
+    const other = await run([...args('killed'), '--seed', '2'])
+    expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/holds another run: seed 1, now 2/)])
   })
 
   it('names what is wrong before it begins', async () => {

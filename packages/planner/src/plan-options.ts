@@ -23,10 +23,25 @@ export interface PlanOptions {
   readonly judged?: number
   /** Which texts, numbers and places; default 1. */
   readonly seed?: number
-  /** After so many minutes no further round of the search begins; default 10. What is found then is judged all the same. */
+  /**
+   * How long planning takes; default 10. Two thirds are for the search, the rest for judging what it found. It is looked at before each spec on
+   * each prompt; at least one spec is searched and one judged, whatever that takes.
+   */
   readonly minutes?: number
+  /** A file for what is measured; planning that ended before its time goes on from there. */
+  readonly keep?: KeepOptions
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: PlanProgress) => void
+}
+
+/** Where measurements are kept. */
+export interface KeepOptions {
+  /** JSON lines; what an earlier run of the same options measured is taken from there. */
+  readonly file: string
+  /** Versions of what measures, by name: a file of others is another run's. */
+  readonly versions?: Readonly<Record<string, string>>
+  /** Gives up what another run has measured, instead of refusing its file. */
+  readonly replace?: boolean
 }
 
 /** What planning is at. */
@@ -36,12 +51,14 @@ export interface PlanProgress {
   readonly specs: number
 }
 
-export type ResolvedPlanOptions = Required<Omit<PlanOptions, 'text' | 'candidates' | 'registry' | 'budget'>> &
-  Pick<PlanOptions, 'text' | 'candidates' | 'registry'> & { readonly budget: number }
+export type ResolvedPlanOptions = Required<
+  Omit<PlanOptions, 'text' | 'candidates' | 'registry' | 'budget' | 'keep'>
+> &
+  Pick<PlanOptions, 'text' | 'candidates' | 'registry' | 'keep'> & { readonly budget: number }
 
 const names = {
   budget: true, context: true, protocols: true, text: true, registry: true, candidates: true, measure: true, questions: true,
-  judged: true, seed: true, minutes: true, signal: true, onProgress: true,
+  judged: true, seed: true, minutes: true, keep: true, signal: true, onProgress: true,
 } satisfies Record<keyof PlanOptions, true> // prettier-ignore
 
 /** Filled in and checked. @throws KV_INVALID_OPTION */
@@ -62,6 +79,7 @@ export function resolvePlanOptions(model: Model, given: PlanOptions): ResolvedPl
     throw expected(`one or both of ${recipeProtocols.join(', ')}`, 'protocols', protocols)
   const minutes = given.minutes ?? 10
   if (!(minutes > 0)) throw expected('a number above 0', 'minutes', minutes)
+  if (given.keep !== undefined) checkKeep(given.keep)
   return {
     ...given,
     budget,
@@ -75,6 +93,17 @@ export function resolvePlanOptions(model: Model, given: PlanOptions): ResolvedPl
     signal: given.signal ?? new AbortController().signal,
     onProgress: given.onProgress ?? (() => undefined),
   }
+}
+
+function checkKeep(keep: KeepOptions): void {
+  if (!isPlainObject(keep)) throw expected('an object { file }', 'keep', keep)
+  refuseUnknown(keep, ['file', 'versions', 'replace'], 'keep')
+  const { file, versions, replace } = keep as Partial<KeepOptions>
+  if (typeof file !== 'string' || file === '') throw expected('a path', 'keep.file', file)
+  if (versions !== undefined && !isPlainObject(versions))
+    throw expected('an object', 'keep.versions', versions)
+  if (replace !== undefined && typeof replace !== 'boolean')
+    throw expected('true or false', 'keep.replace', replace)
 }
 
 function whole(name: string, value: unknown, least: number, most: number): number {

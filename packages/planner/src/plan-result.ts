@@ -1,4 +1,5 @@
 import type { CompressionSpec, Recipe } from '@qpkv/spec'
+import type { DecodeCheck } from './decode/decode-rates.ts'
 import type { Quality } from './measure/quality.ts'
 
 /** A spec that was judged. */
@@ -30,12 +31,18 @@ export interface CompressionPlanning {
   }
   /** What points are: kept answers, or, where the model does not answer with its full cache, likeliest next tokens that are the same. */
   readonly points: 'answers' | 'next tokens'
+  /** Steps over the recommended cache, predicted and measured; undefined where a format could not be timed. */
+  readonly decode?: DecodeCheck
   readonly context: number
   /** Tokens of the prompts that were measured. */
   readonly measured: number
   /** Specs that fitted the budget and were measured. */
   readonly candidates: number
+  /** Prompts that the recommendation rests on, none of which the search has seen, and how many there were to be. */
+  readonly judgedOn: { readonly prompts: number; readonly wanted: number }
   /** Whether the time was up before the search was through. */
   readonly cutShort: boolean
+  /** Measurements that were there already, in the file of `keep`. */
+  readonly takenOver: number
   readonly ms: number
 }

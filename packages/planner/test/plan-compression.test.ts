@@ -80,7 +80,7 @@ describe('planCompression', { timeout: 120_000 }, () => {
     const options: PlanOptions = { budget: '64KiB', context: 320, registry, questions: 2, judged: 2 }
     const stages = new Set<string>()
     const first = await planCompression(model, { ...options, onProgress: ({ stage }) => stages.add(stage) })
-    expect([...stages]).toEqual(['pruners', 'storage', 'layers, heads and tiers', 'judging', 'timing decode'])
+    expect([...stages]).toEqual(['pruners', 'storage', 'layers, heads and tiers', 'timing decode', 'judging'])
     expect(first.candidates).toBeGreaterThan(60)
     expect(first.recommended.quality.points).toBeGreaterThan(0.85)
     const timeless = (planning: typeof first) => planning.judged.map((row) => ({ ...row, decodeMs: 0 }))
@@ -140,17 +140,30 @@ describe('planCompression', { timeout: 120_000 }, () => {
     await expect(
       planCompression(model, { budget: '64KiB', context: 512, registry, signal: AbortSignal.timeout(300) }),
     ).rejects.toMatchObject({ code: 'KV_ABORTED' })
-    const short = await planCompression(model, {
-      budget: '64KiB',
-      context: 256,
-      registry,
-      minutes: 0.001,
-      questions: 2,
-      judged: 2,
-    })
+    const few = { budget: '64KiB', context: 256, registry, minutes: 0.001, questions: 2, judged: 3 }
+    const short = await planCompression(model, few)
     expect(short.cutShort).toBe(true)
+    // Within the first round of the search and within the first prompt that judges: one spec of each.
+    expect(short.candidates).toBe(1)
+    expect(short.judgedOn).toEqual({ prompts: 1, wanted: 3 })
+    expect(planningText(short)).toMatch(
+      /rests on \d answers about 1 prompt that the search has not seen; there was no time for the other 2/,
+    )
     expect(planningText(short)).toMatch(/the time was up/)
   })
+
+  it.each(['none+kivi:bits=2', 'keydiff+kivi:bits=8', 'keydiff+hadamard:bits=4', 'streamingllm+none'])(
+    'predicts a decode step over %s within a fifth of what it takes',
+    { retry: 4 },
+    async (text) => {
+      const options = { budget: '1MiB', context: 2048, registry, judged: 2, questions: 1 }
+      const { decode, full } = await planCompression(model, { ...options, candidates: specs(text) })
+      expect(decode?.tokens).toBeGreaterThan(1900)
+      expect(decode?.predictedMs).toBeLessThan(1.2 * (decode?.measuredMs ?? NaN))
+      expect(decode?.predictedMs).toBeGreaterThan(0.8 * (decode?.measuredMs ?? NaN))
+      expect(full.decodeMs).toBeGreaterThan(0)
+    },
+  )
 
   it.each([
     [{ budget: 'much' }, /budget/],

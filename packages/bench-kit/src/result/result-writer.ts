@@ -1,27 +1,13 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
 import { isPlainObject, KvError, type CompressionPlan, type CompressionSpec } from '@qpkv/spec'
 import type { Json, JsonObject } from '@qpkv/spec'
 import { machineFacts } from '../machine.ts'
 import { canonicalJson } from '../content-hash.ts'
 import { planIdOf, recordIdOf, runIdOf, specIdOf } from './ids.ts'
-import { lockFile, type FileLock } from './lock-file.ts'
-import { collectResults, parseLines, type Results } from './read-results.ts'
+import { LineFile, type OpenMode } from './line-file.ts'
+import { collectResults, type Results } from './read-results.ts'
 import { RESULT_SCHEMA_VERSION, type FailureLine, type Measurement, type ResultLine } from './record.ts'
 import type { RunIdentity, SampleRecord } from './record.ts'
 import { upgradeLines } from './upgrade.ts'
-
-/** `resume`: go on with the file, or begin. `replace`: begin again; what the file held is gone. */
-export type OpenMode = 'resume' | 'replace'
 
 /** Which file, for which run. */
 export interface OpenOptions {
@@ -43,8 +29,7 @@ export class ResultWriter {
   readonly runId: string
   readonly #identity: RunIdentity
   readonly #extent: JsonObject
-  readonly #lock: FileLock
-  readonly #file: number
+  readonly #file: LineFile
   readonly #known = new Set<string>()
   readonly #records = new Map<string, SampleRecord>()
   /** Those of the file, which taking over again does not write again. */
@@ -52,12 +37,11 @@ export class ResultWriter {
   /** Spec id -> SHA-256 of its calibration: a spec may name a file, whose content its id does not hold. */
   readonly #calibrations = new Map<string, string>()
 
-  private constructor({ path, identity, extent = {} }: OpenOptions, lock: FileLock, file: number) {
+  private constructor({ path, identity, extent = {} }: OpenOptions, file: LineFile) {
     this.path = path
     this.runId = runIdOf(identity)
     this.#identity = identity
     this.#extent = extent
-    this.#lock = lock
     this.#file = file
   }
 
@@ -67,21 +51,13 @@ export class ResultWriter {
    */
   static open(options: OpenOptions): ResultWriter {
     const { path, mode = 'resume' } = options
-    mkdirSync(dirname(path), { recursive: true })
-    const lock = lockFile(path)
+    const { file, held } = LineFile.open(path, mode, (lines) => readAgain(lines, path, mode))
+    const writer = new ResultWriter(options, file)
     try {
-      const old = existsSync(path) ? recover(path, mode) : []
-      if (mode === 'replace') rmSync(path, { force: true })
-      const writer = new ResultWriter(options, lock, openSync(path, 'a'))
-      try {
-        writer.#begin(mode === 'replace' ? [] : old, options)
-        return writer
-      } catch (error) {
-        closeSync(writer.#file)
-        throw error
-      }
+      writer.#begin(mode === 'replace' ? [] : held, options)
+      return writer
     } catch (error) {
-      lock.release()
+      file.close()
       throw error
     }
   }
@@ -207,14 +183,11 @@ export class ResultWriter {
   }
 
   #write(lines: readonly ResultLine[]): void {
-    if (lines.length === 0) return
-    const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
-    for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at)
+    this.#file.write(lines)
   }
 
   close(): void {
-    closeSync(this.#file)
-    this.#lock.release()
+    this.#file.close()
   }
 }
 
@@ -230,13 +203,11 @@ export interface SpecResult {
   readonly measurement: Measurement
 }
 
-/** Cuts a broken end off and returns the lines. What is no result file of this version is neither gone on with nor replaced. */
-function recover(path: string, mode: OpenMode): readonly ResultLine[] {
-  const { lines, soundBytes, totalBytes } = parseLines(readFileSync(path), path)
+/** What is no result file is neither gone on with nor replaced, and what an earlier version wrote is not gone on with. */
+function readAgain(lines: readonly JsonObject[], path: string, mode: OpenMode): readonly ResultLine[] {
   const current = lines.length === 0 ? [] : upgradeLines(lines, path)
   if (mode === 'resume' && current.length > 0 && lines[0]?.['schemaVersion'] !== RESULT_SCHEMA_VERSION)
     throw earlier(path)
-  if (soundBytes < totalBytes) truncateSync(path, soundBytes)
   return current
 }
 
@@ -258,13 +229,16 @@ const otherCalibration = (path: string, first: string, now: string) =>
     },
   )
 
-/** Names what differs, option by option. */
 function differs(path: string, old: RunIdentity, now: RunIdentity): KvError {
   const flat = ({ bench, task, model }: RunIdentity) => {
     const { options, ...rest } = task
     return { bench, ...(isPlainObject(options) ? options : {}), ...rest, ...model } as JsonObject
   }
-  const [before, after] = [flat(old), flat(now)]
+  return anotherRun(path, flat(old), flat(now))
+}
+
+/** The error of a file that holds another run: names what differs, option by option. */
+export function anotherRun(path: string, before: JsonObject, after: JsonObject): KvError {
   const text = (value: Json | undefined) =>
     value === undefined ? 'nothing' : canonicalJson(value).slice(0, 80)
   const changes = [...new Set([...Object.keys(before), ...Object.keys(after)])]

@@ -7,6 +7,7 @@ import { addEngineOptions, addModelArgument, openModel, type EngineFlags } from 
 import { numberFrom, wholeNumber } from '../options/numbers.ts'
 import { readGiven } from '../options/read-given.ts'
 import { readSpecs } from '../options/read-specs.ts'
+import { packageVersions } from '../package-versions.ts'
 import { modelName } from '../output/bench-versions.ts'
 import { jsonText, put } from '../output/put.ts'
 import { StatusLine } from '../output/status-line.ts'
@@ -27,6 +28,7 @@ interface PlanFlags extends EngineFlags {
   readonly out: string
   readonly picture?: string
   readonly json?: string
+  readonly measured?: string
   readonly replace?: boolean
 }
 
@@ -62,12 +64,13 @@ export function addPlan(program: Command, io: Io): void {
     .option('--seed <N>', 'same seed, same plan (default: 1)', wholeNumber(0))
     .option(
       '--minutes <N>',
-      'no further round of the search begins after these (default: 10)',
+      'how long it takes: two thirds to search, the rest to judge what was found (default: 10)',
       numberFrom(0.01, 100_000),
     )
     .option('--out <FILE>', 'the recipe, for --recipe', 'recipe.json')
     .option('--picture <FILE>', 'quality over bytes, as SVG')
     .option('--json <FILE>', 'all that was judged, as JSON')
+    .option('--measured <FILE>', 'what is measured, to go on from (default: beside the recipe)')
     .option('--replace', 'write over files that are there')
   addEngineOptions(command).action(async (name: string, flags: PlanFlags) => {
     await plan(name, flags, io)
@@ -76,6 +79,7 @@ export function addPlan(program: Command, io: Io): void {
 
 async function plan(name: string, flags: PlanFlags, io: Io): Promise<void> {
   const { budget, context, protocol, out, picture, json, seed, minutes, measure, questions, judged } = flags
+  const kept = flags.measured ?? `${out.replace(/\.json$/, '')}.measured.jsonl`
   refuseExisting([out, picture, json], flags.replace)
   const text = flags.text === undefined ? undefined : await readGiven(flags.text, '--text')
   const candidates = flags.specs === undefined ? undefined : await readSpecs(flags.specs)
@@ -92,6 +96,11 @@ async function plan(name: string, flags: PlanFlags, io: Io): Promise<void> {
       const seconds = Math.round((performance.now() - started) / 1000)
       status.show(`${seconds} s: ${stage}, ${specs} specs together`)
     },
+    keep: {
+      file: kept,
+      versions: { ...packageVersions(), ...(flags.use && { use: flags.use.join(' ') }) },
+      replace: flags.replace === true,
+    },
     ...omitUndefined({ text, candidates, seed, minutes, measure, questions, judged }),
   }).finally(() => {
     status.clear()
@@ -100,4 +109,7 @@ async function plan(name: string, flags: PlanFlags, io: Io): Promise<void> {
   await writeRecipe(out, planning.recipe, modelName(model, name), io)
   if (picture !== undefined) await put(picture, planningPicture(planning))
   if (json !== undefined) await put(json, jsonText(planning))
+  const { cutShort, judgedOn } = planning
+  if (cutShort || judgedOn.prompts < judgedOn.wanted)
+    io.stderr.write(`The time was up: the same command with --replace goes on from ${kept}\n`)
 }

@@ -11,6 +11,8 @@ import type { ModelFacts, Registry, SpecInput } from '@qpkv/spec'
 
 /** A spec that fits a budget, and what it comes to. */
 export interface Candidate {
+  /** Of spec and plan: what a file that the spec names holds is part of it. */
+  readonly id: string
   readonly spec: CompressionSpec
   readonly plan: CompressionPlan
   /** Real bytes of the cache, by the plan. */
@@ -40,7 +42,7 @@ export function fitSpec(
   try {
     const { plan, bytes } = resolve(spec, registry, facts, { tokens: context })
     if (bytes > budget || plan.layers.some(({ simulated }) => simulated)) return undefined
-    return { spec, plan, bytes }
+    return { id: contentHash({ spec, plan } as unknown as Json), spec, plan, bytes }
   } catch (cause) {
     if (KvError.isInstance(cause)) return undefined
     throw cause

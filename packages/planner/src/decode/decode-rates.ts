@@ -1,4 +1,3 @@
-import { median } from '@qpkv/bench-kit'
 import type { Context, Model } from '@qpkv/core'
 import {
   checkSpec,
@@ -19,7 +18,17 @@ export interface DecodeRates {
   readonly perToken: ReadonlyMap<string, number>
 }
 
-const STEPS = 12
+/** Decode as it was predicted and as it was, at the length that is measured. */
+export interface DecodeCheck {
+  readonly tokens: number
+  readonly predictedMs: number
+  readonly measuredMs: number
+}
+
+/** Of a cache in a round. */
+const STEPS = 8
+/** Rounds: so many, and more while they take less than a second. */
+const ROUNDS = { least: 6, most: 60, ms: 1000 } as const
 const SHORT = 32
 
 /** The packed formats of a layer; a name for the table. */
@@ -29,42 +38,67 @@ const formatOf = ({ segments, keys }: Pick<LayerPlan, 'segments' | 'keys'>, tier
 }
 
 /**
- * Times decode steps over the full cache and over one cache per storage, all of one prompt.
+ * Times decode steps over the full cache, over one cache per storage, and over the very caches that are to be predicted, all of one prompt.
  * @param storages specs that prune nothing; every format of a plan that is to be predicted is the packed one of one of them
+ * @param candidates specs whose predicted steps are held against measured ones
+ * @returns rates, and per candidate how good a prediction by them is; undefined where a format was not timed
  */
-export async function measureDecodeRates(
+export async function measureDecode(
   model: Model,
-  ids: readonly number[],
+  prompt: readonly number[],
   storages: readonly SpecInput[],
+  candidates: readonly SpecInput[],
   signal: AbortSignal,
-): Promise<DecodeRates> {
-  const specs = [checkSpec({}), ...storages.map((one) => checkSpec(one))]
-  const short = await model.prefill(ids.slice(0, SHORT), { signal })
-  const baseMs = await stepMs(short, signal)
-  await short.dispose()
-  const contexts = await model.prefill([...ids], { compression: specs, signal, onWarning: () => undefined })
-  const perToken = new Map<string, number>()
+): Promise<{ readonly rates: DecodeRates; readonly checks: readonly (DecodeCheck | undefined)[] }> {
+  const { facts } = model
+  const ids = prompt.slice(0, model.config.contextTokens - STEPS - 1)
+  const specs = [
+    checkSpec({}),
+    ...storages.map((one) => checkSpec(one)),
+    ...candidates.map((one) => checkSpec(one)),
+  ]
+  const contexts = [await model.prefill(ids.slice(0, SHORT), { signal })]
   try {
-    const heads = model.facts.layers * model.facts.kvHeads
-    for (const context of contexts) {
-      const [layer] = context.report.plan.layers
-      const ms = Math.max(0, (await stepMs(context, signal)) - baseMs)
-      if (layer) perToken.set(formatOf(layer, 0), ms / (heads * (ids.length - SHORT)))
+    contexts.push(...(await model.prefill(ids, { compression: specs, signal, onWarning: () => undefined })))
+    const [baseMs = 0, ...ms] = await stepMs(contexts, signal)
+    const plans = contexts.slice(1).map(({ report }) => report.plan)
+    const perToken = new Map<string, number>()
+    const heads = facts.layers * facts.kvHeads
+    for (const [i, { layers }] of plans.slice(0, 1 + storages.length).entries()) {
+      const [layer] = layers
+      const more = Math.max(0, (ms[i] ?? NaN) - baseMs)
+      if (layer) perToken.set(formatOf(layer, 0), more / (heads * (ids.length - SHORT)))
     }
+    const rates = { baseMs, perToken }
+    const checks = plans.slice(1 + storages.length).map((plan, i): DecodeCheck | undefined => {
+      const predictedMs = predictDecodeMs(rates, plan, facts)
+      const measuredMs = ms[1 + storages.length + i] ?? NaN
+      return predictedMs === undefined ? undefined : { tokens: ids.length, predictedMs, measuredMs }
+    })
+    return { rates, checks }
   } finally {
     await Promise.all(contexts.map((context) => context.dispose()))
   }
-  return { baseMs, perToken }
 }
 
-async function stepMs(context: Context, signal: AbortSignal): Promise<number> {
-  const times: number[] = []
-  for (let i = 0; i < STEPS; i++) {
-    const started = performance.now()
-    await context.append([i + 1], { signal })
-    times.push(performance.now() - started)
+/**
+ * Milliseconds of a decode step over each of these caches. They are timed in turn, so that what else the machine does meets all of them alike, and
+ * as that only adds to a time, the lower quartile of the rounds counts.
+ */
+async function stepMs(contexts: readonly Context[], signal: AbortSignal): Promise<number[]> {
+  const times: number[][] = contexts.map(() => [])
+  const started = performance.now()
+  for (let round = 0; round < ROUNDS.most; round++) {
+    if (round >= ROUNDS.least && performance.now() - started > ROUNDS.ms) break
+    for (const [i, context] of contexts.entries()) {
+      const own = context.fork()
+      const run = own.generate({ maxTokens: STEPS + 1, temperature: 0, stopTokens: [], signal })
+      const { tokensPerSecond } = (await run.result).timings
+      await own.dispose()
+      times[i]?.push(1000 / tokensPerSecond)
+    }
   }
-  return median(times.slice(2))
+  return times.map((mine) => mine.sort((a, b) => a - b)[mine.length >> 2] ?? NaN)
 }
 
 /** Undefined where a format of the plan was not measured. Tokens in 16 bit beside the packed ones count as packed. */

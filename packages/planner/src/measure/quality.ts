@@ -49,3 +49,6 @@ export function qualityOf(outcomes: readonly Outcome[], byAnswers: boolean): Qua
 
 /** Better first: more points, then less divergence. */
 export const betterFirst = (a: Quality, b: Quality): number => b.points - a.points || a.kl - b.kl
+
+/** Where not all have as many samples: the higher lower end of the interval first. */
+export const surerFirst = (a: Quality, b: Quality): number => b.low - a.low || betterFirst(a, b)

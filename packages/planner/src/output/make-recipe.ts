@@ -8,7 +8,7 @@ export const makeRecipe = (
   model: RecipeModel,
   { spec, bytes, quality }: JudgedSpec,
   { context, measure, protocols, seed, text }: ResolvedPlanOptions,
-  points: CompressionPlanning['points'],
+  judging: { readonly points: CompressionPlanning['points']; readonly prompts: number },
 ): Recipe =>
   loadRecipe({
     recipeVersion: RECIPE_VERSION,
@@ -18,7 +18,7 @@ export const makeRecipe = (
     protocols,
     measured: {
       bytes,
-      points,
+      ...judging,
       quality: { ...quality },
       tokens: measure,
       seed,

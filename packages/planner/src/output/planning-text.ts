@@ -4,7 +4,8 @@ import type { CompressionPlanning, JudgedSpec } from '../plan-result.ts'
 
 /** The frontier as a table, and what is recommended, for a terminal. */
 export function planningText(planning: CompressionPlanning): string {
-  const { judged, recommended, full, points, context, measured, candidates, cutShort, ms } = planning
+  const { judged, recommended, full, points, context, measured, candidates, cutShort, takenOver, ms } =
+    planning
   const rows = judged.map((row) => [
     `${row.onFrontier ? '*' : ' '} ${printSpec(row.spec)}`,
     formatBytes(row.bytes),
@@ -36,10 +37,29 @@ export function planningText(planning: CompressionPlanning): string {
     '',
     `recommended for ${context} tokens: ${printSpec(recommended.spec)}`,
     `  keeps ${percent(recommended.quality.points)} (${interval(recommended)}) of ${points === 'answers' ? "the full cache's answers" : 'likeliest next tokens'} in ${percent(recommended.share)} of its bytes`,
-    `  ${candidates} candidates in ${formatDuration(ms)}, measured at ${measured} tokens${measured < context ? ' with the same share of bytes' : ''}${cutShort ? '; the time was up before the search was through' : ''}`,
+    `  ${restsOn(planning)}`,
+    ...decodeLine(planning),
+    `  ${candidates} candidates in ${formatDuration(ms)}, measured at ${measured} tokens${measured < context ? ' with the same share of bytes' : ''}${cutShort ? '; the time was up before the search was through' : ''}${takenOver > 0 ? `; ${takenOver} measurements were there already` : ''}`,
   ]
   return `${lines.join('\n')}\n`
 }
+
+function restsOn({
+  judgedOn: { prompts, wanted },
+  points,
+  recommended: { quality },
+}: CompressionPlanning): string {
+  const what = points === 'answers' ? `${quality.answers} answers about ` : ''
+  const seen = `${what}${prompts} ${prompts === 1 ? 'prompt' : 'prompts'} that the search has not seen`
+  return `rests on ${seen}${prompts < wanted ? `; there was no time for the other ${wanted - prompts}` : ''}`
+}
+
+const decodeLine = ({ decode }: CompressionPlanning): string[] =>
+  decode === undefined
+    ? []
+    : [
+        `  decode at ${decode.tokens} tokens: ${decode.predictedMs.toFixed(2)} ms/token predicted, ${decode.measuredMs.toFixed(2)} measured`,
+      ]
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 const interval = ({ quality: { low, high } }: JudgedSpec) =>

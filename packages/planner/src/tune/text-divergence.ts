@@ -3,7 +3,7 @@ import type { Model, Tokenizer } from '@qpkv/core'
 import type { CompressionSpec } from '@qpkv/spec'
 import type { Excerpt } from '../cases/plan-case.ts'
 import { askPrompt } from '../measure/ask-prompt.ts'
-import { Tally, type Outcome } from '../measure/outcome.ts'
+import { joinOutcomes, type Outcome } from '../measure/outcome.ts'
 
 /** Specs that pass a prompt together. */
 const BATCH = 32
@@ -29,9 +29,12 @@ export async function textOutcomes(
     }
     for (let from = 0; from < specs.length; from += BATCH) {
       const batch = specs.slice(from, from + BATCH)
-      const tallies: (Tally | undefined)[] = batch.map(() => new Tally())
-      await askPrompt(model, prompt, batch, tallies, signal)
-      for (const [i, tally] of tallies.entries()) if (tally) outcomes[from + i]?.push(tally.outcome())
+      await askPrompt(model, prompt, batch, {
+        signal,
+        onOutcome: (i, outcome) => {
+          if (outcome) outcomes[from + i]?.push(joinOutcomes([outcome]))
+        },
+      })
     }
   }
   return outcomes
