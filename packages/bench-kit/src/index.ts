@@ -15,6 +15,7 @@ export {
   type PromptParts,
 } from './ask/encode-prompt.ts'
 export { divergence, type Divergence } from './ask/divergence.ts'
+export { fillSlots, type FilledPrompt } from './ask/fill-slots.ts'
 export { followText, type Followed } from './ask/follow-text.ts'
 export { prefillRows } from './ask/prefill-rows.ts'
 export type { BenchPrompt, Question } from './ask/question.ts'
@@ -55,11 +56,13 @@ export { optionsOfRun, type RunAgain } from './benchmark/options-of-run.ts'
 export { prepareRun, type PreparedRun, type RunOptions } from './benchmark/prepare-run.ts'
 export { runBenchmark, type RunBenchmarkOptions } from './benchmark/run-benchmark.ts'
 export { canonicalJson, contentHash } from './content-hash.ts'
-export { namedChunks, readLines, type TextLine } from './data/read-lines.ts'
+export { dataError } from './data/data-error.ts'
+export { fileLines, namedChunks, readLines, type TextLine } from './data/read-lines.ts'
+export { meetBadRow, parseObject, readRows, type OnBadRow, type RowFields } from './data/read-rows.ts'
 export { decodeText, readText } from './data/read-text.ts'
 export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
 export { asciiPunctuation, normalizeAnswer, qaF1 } from './metrics/qa-f1.ts'
-export { recursionSteps, rougeL } from './metrics/rouge-l.ts'
+export { recursionSteps, rougeL, rougeLShares, type RougeShares } from './metrics/rouge-l.ts'
 export { tokenF1 } from './metrics/token-f1.ts'
 export {
   heatMapCells,
@@ -73,6 +76,7 @@ export { svgToPng } from './pictures/png.ts'
 export { palettes, scoreColor, type Palette } from './pictures/score-color.ts'
 export type { TradeoffCurve, TradeoffPoint } from './pictures/tradeoff-curve.ts'
 export { tradeoffPlotSvg, type TradeoffPlotOptions } from './pictures/tradeoff-plot.ts'
+export { pythonJson } from './python/json.ts'
 export { pythonRound } from './python/round.ts'
 export { pythonSpace, pythonSplit, pythonStrip } from './python/white-space.ts'
 export { SeededRandom } from './random.ts'
@@ -158,13 +162,5 @@ export {
 export { holm } from './stats/holm.ts'
 export { mcnemarExact, pairedShareInterval } from './stats/mcnemar.ts'
 export { designEffect, stratifiedMean } from './stats/student.ts'
-export {
-  localExecutor,
-  type Executor,
-  type ExecutorOptions,
-  type JobOutcome,
-  type JobState,
-  type LocalExecutorOptions,
-} from './sweep/executor.ts'
 export { expandGrid, type SweepGrid, type SweepJob, type SweepTask } from './sweep/grid.ts'
 export { checkRange, shardRange, type SampleRange, type Shard } from './sweep/sample-range.ts'

@@ -3,7 +3,6 @@ import {
   canonicalJson,
   contentHash,
   expandGrid,
-  localExecutor,
   machineFacts,
   resultFileName,
   versionFacts,
@@ -53,33 +52,5 @@ describe('a sweep', () => {
     expect(expandGrid(grid).map(({ id }) => id)).toEqual(jobs.map(({ id }) => id))
     expect(jobs[0]?.id).not.toBe(jobs[1]?.id)
     expect(() => expandGrid({ ...grid, models: [] })).toThrow(/at least one/)
-  })
-
-  it('runs jobs side by side, each once, and goes on after a failure', async () => {
-    const [job, other] = expandGrid(grid)
-    if (!job || !other) throw new Error('expected two jobs')
-    const states: string[] = []
-    const executor = localExecutor({
-      workers: 2,
-      work: async ({ model }) => {
-        if (model === 'a') throw new Error('no such model')
-      },
-    })
-    const outcomes = await executor.run([job, other, job], {
-      onState: (id, state) => states.push(`${id === job.id ? 'a' : 'b'} ${state}`),
-    })
-    expect(outcomes).toEqual([
-      { id: job.id, state: 'failed', message: 'no such model' },
-      { id: other.id, state: 'done' },
-    ])
-    expect(states.filter((state) => state.startsWith('a'))).toEqual(['a waiting', 'a running', 'a failed'])
-    const strict = localExecutor({ onError: 'stop', work: () => Promise.reject(new Error('stop here')) })
-    await expect(strict.run([job, other])).rejects.toThrow('stop here')
-  })
-
-  it('is cancelled between jobs', async () => {
-    const controller = new AbortController()
-    const executor = localExecutor({ work: async () => controller.abort() })
-    await expect(executor.run(expandGrid(grid), { signal: controller.signal })).rejects.toThrow(/1 of 2 jobs/)
   })
 })

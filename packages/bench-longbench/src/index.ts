@@ -1,6 +1,5 @@
 export { longBench, longBench as default } from './longbench.ts'
 export { longBenchV2 } from './longbench-v2.ts'
-export { badData, badReference, type Place } from './bad-data.ts'
 export {
   type Category,
   type DatasetFacts,
@@ -38,7 +37,6 @@ export {
   rowScores,
   type ScoredRow,
   scorer,
-  scorerE,
 } from './scores/scorer.ts'
 export { type Choice, extractAnswer, kvpressAccepts } from './v2/extract-answer.ts'
 export {
@@ -50,9 +48,8 @@ export {
   qpruningkvPath,
 } from './predictions/find-files.ts'
 export { officialLine, parsePrediction, type Prediction, qpruningkvLine } from './predictions/prediction.ts'
-export { officialResultJson, qpruningkvResultsCsv } from './predictions/result-files.ts'
 export { type FileScore, readPredictions, scorePredictionFile } from './predictions/score-file.ts'
-export { type FilledPrompt, fillTemplate } from './prompt/fill-template.ts'
+export { fillTemplate } from './prompt/fill-template.ts'
 export { type MadePrompt, makePrompt, maxPromptTokens, type PromptModel } from './prompt/make-prompt.ts'
 export { type ChatWrap, type Profile, type ProfileName, profiles } from './prompt/profiles.ts'
 export { cleanPrediction, type StopRule, stopRule } from './prompt/stop-rule.ts'
@@ -70,20 +67,17 @@ export {
   sixCategoryMean,
 } from './scores/averages.ts'
 export {
-  isStandIn,
   standInConfig,
   standInNotice,
   type StandInOptions,
   standInRows,
   writeStandIns,
 } from './standin/stand-ins.ts'
-export { type V2Accuracy, v2Accuracy, type V2Judged } from './v2/accuracy.ts'
 export { fillV2Template, v2Run } from './v2/fill-template.ts'
-export { readV2Predictions, v2Line } from './v2/prediction.ts'
 export { type LongBenchV2Row, parseV2Row, readV2Rows } from './v2/row.ts'
 export { type JsonlSource, openJsonlSource } from './data/jsonl-source.ts'
 export { configOf, loadOfficialConfig, type OfficialConfig } from './data/official-config.ts'
-export { type OnBadData, parseLines, readRows } from './data/read-rows.ts'
+export { readRows } from './data/read-rows.ts'
 export { type LongBenchRow, parseRow } from './data/row.ts'
 export { jiebaTableFiles, longBenchConfigFiles, type OfficialFile } from './data/official-files.ts'
 export type { LongBenchInput } from './run/longbench-input.ts'

@@ -13,8 +13,9 @@ import {
   rougeL,
   scoreAnswer,
   scorer,
-  scorerE,
   sixCategoryMean,
+  bucketScores,
+  rowScores,
 } from '../src/index.ts'
 
 test('the dataset table adds up to the official counts', () => {
@@ -62,7 +63,12 @@ test('scores by length leave empty buckets NaN', () => {
   const { facts } = findDataset('qasper')
   const rows = [3999, 4000, 7999].map((length) => ({ prediction: 'mill', answers: ['the mill'], length }))
   expect(scorer(facts, rows, null)).toBe(100)
-  expect(scorerE(facts, rows, null)).toEqual({ '0-4k': 100, '4-8k': 100, '8k+': NaN })
+  const lengths = rows.map(({ length }) => length)
+  expect(bucketScores(rowScores(facts, rows, null), lengths)).toEqual({
+    '0-4k': 100,
+    '4-8k': 100,
+    '8k+': NaN,
+  })
 })
 
 test('the two averages differ, and say when datasets are missing', () => {

@@ -1,14 +1,10 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import {
-  fillV2Template,
-  parseV2Row,
-  readV2Predictions,
-  readV2Rows,
-  v2Accuracy,
-  v2Line,
-} from '../src/index.ts'
+import { specIdOf, type SampleRecord } from '@qpkv/bench-kit'
+import { parseSpec } from '@qpkv/spec'
+import { fillV2Template, parseV2Row, readV2Rows } from '../src/index.ts'
 import { streamObjects } from '../src/v2/stream-array.ts'
+import { v2Table } from '../src/v2/v2-table.ts'
 import { collect, scratchFolder } from './helpers/scratch.ts'
 
 const question = (change: Readonly<Record<string, unknown>> = {}): Record<string, unknown> => ({
@@ -42,7 +38,7 @@ test('an array is read object by object, wherever the chunks end', async () => {
         'data.json',
       ),
     )
-    expect(objects.map((one) => parseV2Row(one.text ?? '', { file: 'data.json' }).id)).toEqual(['q1', 'q2'])
+    expect(objects.map((one) => parseV2Row(one.text ?? '', 'data.json').id)).toEqual(['q1', 'q2'])
     expect(objects.map((one) => one.line)).toEqual([2, 16])
   }
 })
@@ -66,21 +62,22 @@ test('bad v2 data is named with its line', async () => {
 })
 
 test('the template is filled once with stripped values', () => {
-  const row = parseV2Row(JSON.stringify(question()), { file: 'x' })
+  const row = parseV2Row(JSON.stringify(question()), 'x')
   const filled = fillV2Template('<$DOC$>$Q$|$C_A$|$C_D$|$COT$', row, 'so')
   expect(filled.text).toBe('<text with $Q$ and $&>What?|a|d|so')
-  expect(filled.text.slice(filled.contextStart, filled.contextEnd)).toBe('text with $Q$ and $&')
+  expect(filled.text.slice(0, filled.contextEnd)).toBe('<text with $Q$ and $&')
 })
 
-test('accuracies by difficulty and length, from the lines that we write', async () => {
-  const rows = [question(), question({ difficulty: 'hard', length: 'long' }), question({ length: 'long' })]
-  const responses = ['The correct answer is (B)', 'The correct answer is (C)', 'no idea']
-  const lines = rows.map((row, at) =>
-    v2Line(parseV2Row(JSON.stringify(row), { file: 'x' }), responses[at] ?? ''),
+test('accuracies by difficulty and length', () => {
+  const spec = parseSpec('none+none')
+  const answered = (difficulty: string, size: string, right: number) => ({
+    spec: specIdOf(spec),
+    facets: { difficulty, size },
+    answers: [{ scores: { right } }],
+  })
+  const records = [answered('easy', 'short', 1), answered('hard', 'long', 0), answered('easy', 'long', 0)]
+  const table = v2Table(records as unknown as SampleRecord[], [{ label: 'full', spec }])
+  expect(table).toMatch(
+    /spec +overall +easy +hard +short +medium +long +questions\n.*\nfull +33\.3 +50\.0 +0\.0 +100\.0 +- +0\.0 +3\n/,
   )
-  expect(lines[2]).toContain('"pred": null, "judge": false}')
-  const folder = await scratchFolder({ 'm.jsonl': `${lines.join('\n')}\n` })
-  const judged = await collect(readV2Predictions(join(folder, 'm.jsonl')))
-  expect(v2Accuracy(judged)).toEqual({ overall: 33.3, easy: 50, hard: 0, short: 100, medium: NaN, long: 0 })
-  expect(v2Accuracy(judged, 'compensated')).toMatchObject({ overall: 41.7, easy: 62.5, long: 12.5 })
 })

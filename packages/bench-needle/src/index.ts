@@ -1,5 +1,5 @@
 export { needle, needle as default } from './needle.ts'
-export { depthGrid, evenLengths, lengthGrid, type DepthSchedule, type LengthOptions } from './grid/grid.ts'
+export { depthGrid, lengthGrid, type DepthSchedule, type LengthOptions } from './grid/grid.ts'
 export { joinEssays, readEssays, worldHaystack, type EssayOrder } from './grid/haystack.ts'
 export {
   insertNeedles,

@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest'
 import {
   demoRows,
   depthGrid,
-  evenLengths,
   insertNeedles,
   joinEssays,
   lengthGrid,
@@ -43,7 +42,6 @@ describe('lengths and depths', () => {
 
   it('round halves to even as numpy does', () => {
     expect(depthGrid(9)).toEqual([0, 12, 25, 38, 50, 62, 75, 88, 100])
-    expect(evenLengths(1000, 16_000, 35).slice(0, 3)).toEqual([1000, 1441, 1882])
   })
 
   it('lie denser at the ends in the sigmoid schedule', () => {

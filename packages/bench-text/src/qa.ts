@@ -2,6 +2,7 @@ import {
   contentHash,
   defineBenchmark,
   encodePrompt,
+  fillSlots,
   path,
   protocol,
   samples,
@@ -59,13 +60,17 @@ export const qa: Benchmark = defineBenchmark({
         hint: String.raw`Such as --prompt '{context}\nQuestion: {question}'.`,
       })
     const { metric: judge, hash } = await loadMetric(metric)
-    const documents = (await readDocuments(data, meet)).slice(0, count)
+    const problems: Error[] = []
+    const documents = await readDocuments(data, (error) => {
+      problems.push(error)
+      meet(error)
+    })
     if (documents.length === 0)
-      throw new KvError('KV_DATA', `${data} holds no text that can be asked.`, {
+      throw new KvError('KV_DATA', `${data} holds no text that can be asked${why(problems)}.`, {
         hint: 'A row is {"context": "…", "question": "…", "answer": "…"}.',
       })
     return {
-      samples: documents.flatMap((document) => samplesOf(document, protocol, newTokens)),
+      samples: documents.slice(0, count).flatMap((document) => samplesOf(document, protocol, newTokens)),
       state: judge,
       options: { stop: stop ?? (model.chatTemplate === undefined ? ['\n'] : undefined) },
       ...(hash !== undefined && { data: { metric: hash } }),
@@ -81,7 +86,13 @@ export const qa: Benchmark = defineBenchmark({
     let prompt: Omit<BenchPrompt, 'questions'> = { ids: [] }
     const asked: Question[] = []
     for (const [i, { question, answers }] of questions.entries()) {
-      const { content, contextEnd } = fill(options.prompt, document.context, question)
+      const values = { context: document.context, question }
+      const { text: content, contextEnd } = fillSlots(
+        options.prompt,
+        /\{(context|question)\}/g,
+        'context',
+        (name) => values[name as keyof typeof values],
+      )
       const parts = { content, contextEnd, answerPrefix: '', chat, special: true }
       const { rest, ...encoded } = await encodePrompt(model, parts, options.protocol)
       prompt = encoded
@@ -93,13 +104,7 @@ export const qa: Benchmark = defineBenchmark({
     state(reply.trim(), JSON.parse(expected) as string[], document.row),
 })
 
-/** Slots are looked for in the prompt's form alone: what a text holds stays as it is. */
-function fill(form: string, context: string, question: string) {
-  const at = form.indexOf('{context}')
-  const [between = '', after = ''] = form.slice(at + '{context}'.length).split('{question}')
-  const begin = form.slice(0, at) + context
-  return { content: begin + between + question + after, contextEnd: begin.length }
-}
+const why = ([first]: readonly Error[]) => (first ? `: ${first.message.replace(/\.$/, '')}` : '')
 
 /** Query-aware, every question has a prompt of its own; otherwise all are asked of one compressed text. */
 function samplesOf(document: QaDocument, protocol: string, newTokens: number): Asked[] {

@@ -104,7 +104,7 @@ describe('bench qa', () => {
       /expected "context" with a text, or/,
     ],
     [{}, [{ contextFile: 'nowhere.txt', question: 'b', answer: 'c' }], /cannot read contextFile/],
-    [{}, ['{'], /data\.jsonl:1: this is no JSON/],
+    [{}, ['{'], /data\.jsonl:1: expected one JSON object/],
     [
       {},
       [
@@ -113,7 +113,7 @@ describe('bench qa', () => {
       ],
       /another row has the id "a"/,
     ],
-    [{}, [], /holds no text/],
+    [{}, [], /there is no row in it/],
   ])('refuses %j of %j', async (options, lines, message) => {
     await expect(run(options, lines)).rejects.toThrow(message)
   })

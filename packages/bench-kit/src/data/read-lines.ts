@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { KvError } from '@qpkv/spec'
 
 /** A line of a text file, without its line feed. */
@@ -36,6 +37,9 @@ export async function* readLines(stream: AsyncIterable<Buffer>, file: string): A
   }
   if (parts.some((part) => part.length > 0)) yield finish()
 }
+
+/** The same of a file by its path. */
+export const fileLines = (path: string): AsyncGenerator<TextLine> => readLines(createReadStream(path), path)
 
 function decode(bytes: Buffer, line: number): string | null {
   try {

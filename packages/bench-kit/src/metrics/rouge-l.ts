@@ -70,21 +70,33 @@ function addLcs(reference: Int32Array, prediction: Int32Array, union: Set<number
   return true
 }
 
+/** Shares of the words on longest common subsequences: of the reference's different words, and of the prediction's. */
+export interface RougeShares {
+  readonly recall: number
+  readonly precision: number
+  /** Their harmonic mean, as the package computes it. */
+  readonly f: number
+}
+
 /**
- * ROUGE-L F as the Python package `rouge` 1.0.1 gives it (summary level, averaged over one pair), 0..1. Not the textbook
- * measure: words are counted as *sets*, texts are cut at every full stop, a perfect match is 0.999999995, and what
- * raises there (empty texts, texts of full stops only, recursion deeper than `steps`) is 0.
+ * ROUGE-L as the Python package `rouge` 1.0.1 gives it (summary level, averaged over one pair), 0..1. Not the textbook
+ * measure: words are counted as *sets*, texts are cut at every full stop, and a perfect match is 0.999999995. Undefined for what
+ * raises there: empty texts, texts of full stops only, recursion deeper than `steps`.
  */
-export function rougeL(prediction: string, reference: string, steps = recursionSteps): number {
+export function rougeLShares(prediction: string, reference: string, steps: number): RougeShares | undefined {
   const ids = new Map<string, number>()
   const references = numberWords(splitPieces(reference), ids)
   const predictions = numberWords(splitPieces(prediction), ids)
-  if (references.length === 0 || predictions.length === 0) return 0
+  if (references.length === 0 || predictions.length === 0) return undefined
   const union = new Set<number>()
   for (const one of references) {
-    for (const other of predictions) if (!addLcs(one, other, union, steps)) return 0
+    for (const other of predictions) if (!addLcs(one, other, union, steps)) return undefined
   }
   const recall = union.size / distinct(references)
   const precision = union.size / distinct(predictions)
-  return 2 * ((precision * recall) / (precision + recall + 1e-8))
+  return { recall, precision, f: 2 * ((precision * recall) / (precision + recall + 1e-8)) }
 }
+
+/** The F of these shares, 0 where the package raises. */
+export const rougeL = (prediction: string, reference: string, steps = recursionSteps): number =>
+  rougeLShares(prediction, reference, steps)?.f ?? 0

@@ -1,10 +1,10 @@
+import { dataError } from '@qpkv/bench-kit'
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { KvError } from '@qpkv/spec'
 import { type Entry, openPromise, type ZipFile } from 'yauzl'
-import { badData } from '../bad-data.ts'
 
 /** A set of `.jsonl` files: a folder, one file, or the official `data.zip`, which is read in place. */
 export interface JsonlSource {
@@ -30,8 +30,8 @@ function locate<T>(files: ReadonlyMap<string, T>, name: string, path: string): T
 
 async function openZip(path: string): Promise<JsonlSource> {
   const broken = (error: unknown): KvError =>
-    badData(
-      { file: path },
+    dataError(
+      path,
       `the zip cannot be read (${String(error)})`,
       'Download data.zip again; it may be cut short.',
     )
@@ -98,9 +98,5 @@ export async function openJsonlSource(path: string): Promise<JsonlSource> {
   }
   if (path.endsWith('.zip')) return await openZip(path)
   if (path.endsWith(ending)) return sourceOfFiles(new Map([[nameOf(path), path]]), path)
-  throw badData(
-    { file: path },
-    'expected a .zip, a .jsonl file or a folder',
-    'Point to the official data.zip.',
-  )
+  throw dataError(path, 'expected a .zip, a .jsonl file or a folder', 'Point to the official data.zip.')
 }

@@ -1,7 +1,7 @@
+import { dataError } from '@qpkv/bench-kit'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KvError } from '@qpkv/spec'
-import { badData } from '../bad-data.ts'
 import type { DatasetFacts } from './datasets.ts'
 
 /** Prompt templates and answer lengths by dataset, and prompt lengths by model, as the official files give them. */
@@ -35,8 +35,8 @@ async function readTable<T>(
   try {
     table = JSON.parse(found.text)
   } catch (error) {
-    throw badData(
-      { file: found.file },
+    throw dataError(
+      found.file,
       `expected JSON (${String(error)})`,
       'Take the file from the official repository.',
     )
@@ -45,7 +45,7 @@ async function readTable<T>(
   const wrong = entries.find(([, value]) => typeof value !== kind)
   if (entries.length === 0 || wrong) {
     const problem = wrong ? `expected a ${kind} for "${wrong[0]}"` : 'expected a table by dataset'
-    throw badData({ file: found.file }, problem, 'Take the file from the official repository.')
+    throw dataError(found.file, problem, 'Take the file from the official repository.')
   }
   return table as Record<string, T>
 }

@@ -1,5 +1,5 @@
+import { dataError, parseObject, type RowFields } from '@qpkv/bench-kit'
 import { describeValue } from '@qpkv/spec'
-import { badData, type Place } from '../bad-data.ts'
 import type { DatasetFacts } from './datasets.ts'
 
 /** One row of a LongBench file. */
@@ -17,10 +17,8 @@ export interface LongBenchRow {
   allClasses: string[] | null
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
 /** Which benchmark a row comes from, as far as its fields tell. */
-function otherBenchmark(row: Fields): string | undefined {
+function otherBenchmark(row: RowFields): string | undefined {
   if ('choice_A' in row) return 'LongBench v2'
   if ('outputs' in row) return 'RULER'
   if ('needle' in row || 'depth_percent' in row) return 'the needle test'
@@ -28,33 +26,13 @@ function otherBenchmark(row: Fields): string | undefined {
   return undefined
 }
 
-/** One JSON object from a line. */
-export function parseFields(text: string, place: Place): Fields {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw badData(
-      place,
-      `expected one JSON object but received ${describeValue(text)}`,
-      'Download the file again.',
-    )
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
-  throw badData(
-    place,
-    `expected one JSON object but received ${describeValue(value)}`,
-    'Download the file again.',
-  )
-}
-
 /** Reads one field or says what is wrong with it. */
 export function fieldOf<T>(
-  row: Fields,
+  row: RowFields,
   name: string,
   expected: string,
   check: (value: unknown) => value is T,
-  place: Place,
+  place: string,
 ): T {
   const value = row[name]
   if (check(value)) return value
@@ -62,7 +40,7 @@ export function fieldOf<T>(
     name in row
       ? `expected ${expected} for "${name}" but received ${describeValue(value)}`
       : `the field "${name}" is missing`
-  throw badData(place, problem, 'Take the row from the official file.')
+  throw dataError(place, problem, 'Take the row from the official file.')
 }
 
 export const isText = (value: unknown): value is string => typeof value === 'string'
@@ -73,7 +51,7 @@ const isAnswers = (value: unknown): value is (string | number)[] =>
   Array.isArray(value) && value.every((one) => isText(one) || typeof one === 'number')
 
 /** The answers of a row; a number among them is taken as its digits, as the official scorer does. */
-export function answersOf(row: Fields, place: Place): string[] {
+export function answersOf(row: RowFields, place: string): string[] {
   return fieldOf(row, 'answers', 'a list of texts', isAnswers, place).map(String)
 }
 
@@ -81,11 +59,11 @@ export function answersOf(row: Fields, place: Place): string[] {
  * Checks one line of a dataset file.
  * @throws KvError KV_DATA with file and line: no JSON object, a field missing or of another type, a row of another dataset or benchmark.
  */
-export function parseRow(text: string, place: Place, dataset: DatasetFacts): LongBenchRow {
-  const row = parseFields(text, place)
+export function parseRow(text: string, place: string, dataset: DatasetFacts): LongBenchRow {
+  const row = parseObject(text, place)
   const other = otherBenchmark(row)
   if (other !== undefined) {
-    throw badData(
+    throw dataError(
       place,
       `expected a row of LongBench but this is one of ${other}`,
       `Point to ${dataset.name}.jsonl.`,
@@ -93,7 +71,7 @@ export function parseRow(text: string, place: Place, dataset: DatasetFacts): Lon
   }
   const name = fieldOf(row, 'dataset', 'a text', isText, place)
   if (name !== dataset.name && name !== `${dataset.name}_e`) {
-    throw badData(
+    throw dataError(
       place,
       `expected a row of ${dataset.name} but it says ${describeValue(name)}`,
       `Point to ${dataset.name}.jsonl.`,

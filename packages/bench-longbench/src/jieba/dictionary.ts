@@ -1,4 +1,4 @@
-import { badData } from '../bad-data.ts'
+import { dataError } from '@qpkv/bench-kit'
 
 /** The prefix dictionary: word counts, and 0 for every text that only begins a word. */
 export interface Dictionary {
@@ -20,7 +20,7 @@ export function parseDictionary(text: string, file: string): Dictionary {
     const [word = '', count = ''] = row.trim().split(' ', 2)
     if (word === '') continue
     if (!/^\d+$/.test(count)) {
-      throw badData({ file, line }, 'expected "word count tag"', "Take jieba's own dict.txt.")
+      throw dataError(`${file}:${line}`, 'expected "word count tag"', "Take jieba's own dict.txt.")
     }
     counts.set(word, Number(count))
     total += Number(count)

@@ -1,4 +1,4 @@
-import { badData } from '../bad-data.ts'
+import { dataError } from '@qpkv/bench-kit'
 
 /** Place of a character in a word: Begin, End, Middle, Single. */
 export type State = 'B' | 'E' | 'M' | 'S'
@@ -22,8 +22,8 @@ function parseLiteral(text: string, file: string): unknown {
   try {
     return JSON.parse(text.slice(from, to + 1).replaceAll("'", '"'))
   } catch {
-    throw badData(
-      { file },
+    throw dataError(
+      file,
       'expected one table of log probabilities',
       "Take the file from jieba's finalseg folder.",
     )
@@ -87,8 +87,8 @@ function checkTables(tables: HmmTables, file: string): void {
     )
   })
   if (!complete)
-    throw badData(
-      { file },
+    throw dataError(
+      file,
       'the tables of the four states B E M S are not complete',
       'Download the file again.',
     )

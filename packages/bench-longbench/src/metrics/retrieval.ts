@@ -1,11 +1,15 @@
-import { badReference } from '../bad-data.ts'
+import { describeValue, KvError } from '@qpkv/spec'
 import { countScore } from './count.ts'
 
 /** {@link countScore} against the first number that `pattern` finds in the reference. */
 export function scoreParagraph(prediction: string, reference: string, pattern: RegExp): number {
   const id = pattern.exec(reference)?.[1]
-  if (id === undefined) throw badReference(`an answer that matches ${pattern.source}`, reference)
-  return countScore(prediction, id)
+  if (id !== undefined) return countScore(prediction, id)
+  throw new KvError(
+    'KV_DATA',
+    `Expected an answer that matches ${pattern.source} but received ${describeValue(reference)}.`,
+    { hint: 'The row belongs to another dataset or was changed; take it from the official file.' },
+  )
 }
 
 /**

@@ -1,14 +1,5 @@
-import { badData, type Place } from '../bad-data.ts'
-import {
-  answersOf,
-  fieldOf,
-  isCount,
-  isText,
-  isTextsOrNull,
-  type LongBenchRow,
-  parseFields,
-} from '../data/row.ts'
-import { pythonJson } from '../python/json.ts'
+import { dataError, parseObject, pythonJson } from '@qpkv/bench-kit'
+import { answersOf, fieldOf, isCount, isText, isTextsOrNull, type LongBenchRow } from '../data/row.ts'
 
 /** One line of a prediction file, in either of the originals' layouts. */
 export interface Prediction {
@@ -22,10 +13,10 @@ export interface Prediction {
 }
 
 /** Checks one line of a prediction file. @throws KvError KV_DATA with file and line. */
-export function parsePrediction(text: string, place: Place): Prediction {
-  const row = parseFields(text, place)
+export function parsePrediction(text: string, place: string): Prediction {
+  const row = parseObject(text, place)
   if (!('pred' in row) && ('outputs' in row || 'needle' in row)) {
-    throw badData(
+    throw dataError(
       place,
       'expected a LongBench prediction but this is a file of another benchmark',
       'Point to its LongBench results.',

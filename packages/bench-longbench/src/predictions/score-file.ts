@@ -1,7 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { badData } from '../bad-data.ts'
-import { type OnBadData, parseLines } from '../data/read-rows.ts'
-import { readLines } from '@qpkv/bench-kit'
+import { dataError, fileLines, readRows, type OnBadRow } from '@qpkv/bench-kit'
 import type { ScoringTools } from '../metrics/score-answer.ts'
 import { bucketScores, type BucketScores, datasetScore, rowScores } from '../scores/scorer.ts'
 import type { PredictionFile } from './find-files.ts'
@@ -19,24 +16,24 @@ export interface FileScore {
   buckets?: BucketScores
 }
 
-/** The predictions of a file, in order. @throws KvError KV_DATA with file and line if `onBad` is `stop`. */
-export function readPredictions(file: string, onBad: OnBadData = 'stop'): AsyncGenerator<Prediction> {
-  return parseLines(readLines(createReadStream(file), file), file, parsePrediction, onBad)
+/** The predictions of a file, in order. @throws KvError KV_DATA with file and line, without `onBad`. */
+export function readPredictions(file: string, onBad?: OnBadRow): AsyncGenerator<Prediction> {
+  return readRows(fileLines(file), file, parsePrediction, onBad)
 }
 
 /**
  * Scores a prediction file as the original's eval.py does: the class names are those of the last row.
- * @throws KvError KV_DATA for a file without a usable row, or for the first bad line if `onBad` is `stop`.
+ * @throws KvError KV_DATA for a file without a usable row, or for the first bad line without `onBad`.
  */
 export async function scorePredictionFile(
   file: PredictionFile,
   tools: ScoringTools = {},
-  onBad: OnBadData = 'stop',
+  onBad?: OnBadRow,
 ): Promise<FileScore> {
   const predictions: Prediction[] = []
   for await (const one of readPredictions(file.file, onBad)) predictions.push(one)
   const last = predictions.at(-1)
-  if (!last) throw badData({ file: file.file }, 'no line could be used', 'Run the dataset again.')
+  if (!last) throw dataError(file.file, 'no line could be used', 'Run the dataset again.')
   const rows = predictions.map((one) => ({
     prediction: one.prediction,
     answers: one.answers,

@@ -1,11 +1,4 @@
-/** `numpy.rint`: the nearest integer, ties to even. */
-function rint(value: number): number {
-  const floor = Math.floor(value)
-  const rest = value - floor
-  if (rest < 0.5) return floor
-  if (rest > 0.5) return floor + 1
-  return floor % 2 === 0 ? floor : floor + 1
-}
+import { pythonRound } from '@qpkv/bench-kit'
 
 /**
  * `round(x, digits)` where x is a `numpy.float64`, as the per-bucket means are: numpy multiplies, rounds to the nearest
@@ -13,5 +6,5 @@ function rint(value: number): number {
  */
 export function numpyRound(value: number, digits: number): number {
   const scale = 10 ** digits
-  return rint(value * scale) / scale
+  return pythonRound(value * scale) / scale
 }

@@ -1,6 +1,7 @@
 import { findDataset } from '../data/datasets.ts'
 import type { JsonlSource } from '../data/jsonl-source.ts'
-import { readRows, type OnBadData } from '../data/read-rows.ts'
+import type { OnBadRow } from '@qpkv/bench-kit'
+import { readRows } from '../data/read-rows.ts'
 import { standInRows } from '../standin/stand-ins.ts'
 import type { LongBenchInput } from './longbench-input.ts'
 
@@ -9,13 +10,13 @@ export interface ReadOptions {
   readonly datasets: readonly string[]
   /** First rows per dataset; all unless given. */
   readonly rows?: number
-  readonly onBad?: OnBadData
+  readonly onBad?: OnBadRow
 }
 
 /** Rows of the asked datasets in the order of the files. @throws KvError KV_DATA with file and line, KV_INVALID_OPTION for an unknown dataset. */
 export async function readInputs(
   source: JsonlSource,
-  { datasets, rows = Infinity, onBad = 'stop' }: ReadOptions,
+  { datasets, rows = Infinity, onBad }: ReadOptions,
 ): Promise<LongBenchInput[]> {
   const inputs: LongBenchInput[] = []
   const requests = datasets.map((name) => ({ name, ...findDataset(name) }))

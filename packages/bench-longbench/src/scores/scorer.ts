@@ -9,7 +9,7 @@ import { scoreAnswer, type ScoringTools } from '../metrics/score-answer.ts'
 export interface ScoredRow {
   prediction: string
   answers: readonly string[]
-  /** Words (en, code) or characters (zh) of the row; decides the bucket of {@link scorerE}. */
+  /** Words (en, code) or characters (zh) of the row; decides its bucket. */
   length: number
 }
 
@@ -60,17 +60,4 @@ export function scorer(
   tools: ScoringTools = {},
 ): number {
   return datasetScore(rowScores(dataset, rows, classes, tools))
-}
-
-/** The official `scorer_e`: percent per length bucket. */
-export function scorerE(
-  dataset: DatasetFacts,
-  rows: readonly ScoredRow[],
-  classes: readonly string[] | null,
-  tools: ScoringTools = {},
-): BucketScores {
-  return bucketScores(
-    rowScores(dataset, rows, classes, tools),
-    rows.map((row) => row.length),
-  )
 }

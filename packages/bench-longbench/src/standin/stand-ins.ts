@@ -17,11 +17,6 @@ export interface StandInOptions {
   size: number
 }
 
-const prefix = 'standin-'
-
-/** Whether a row was made here. */
-export const isStandIn = (row: LongBenchRow): boolean => row.id.startsWith(prefix)
-
 /** Length as LongBench counts it: words, in Chinese characters. */
 function lengthOf(text: string, dataset: DatasetFacts): number {
   return dataset.language === 'zh'
@@ -33,7 +28,7 @@ function lengthOf(text: string, dataset: DatasetFacts): number {
 export function standInRows(dataset: DatasetFacts, options: StandInOptions): LongBenchRow[] {
   const make = dataset.name === 'lsht' ? classificationZh : sampleMakers[dataset.metric]
   return Array.from({ length: options.rows }, (_, at) => {
-    const id = `${prefix}${dataset.name}-${options.seed}-${at}`
+    const id = `standin-${dataset.name}-${options.seed}-${at}`
     const sample = make(seededRandom(`${id}-${options.size}`), options.size)
     const text = [sample.input, sample.context, ...sample.answers].join(' ')
     return {

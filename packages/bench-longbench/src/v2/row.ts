@@ -1,8 +1,6 @@
 import { createReadStream } from 'node:fs'
-import { namedChunks } from '@qpkv/bench-kit'
-import { badData, type Place } from '../bad-data.ts'
-import { type OnBadData, parseLines } from '../data/read-rows.ts'
-import { fieldOf, isText, parseFields } from '../data/row.ts'
+import { namedChunks, dataError, parseObject, readRows, type OnBadRow } from '@qpkv/bench-kit'
+import { fieldOf, isText } from '../data/row.ts'
 import type { Choice } from './extract-answer.ts'
 import { streamObjects } from './stream-array.ts'
 
@@ -25,10 +23,10 @@ const oneOf =
     names.some((name) => name === value)
 
 /** Checks one object of data.json. @throws KvError KV_DATA with file and line. */
-export function parseV2Row(text: string, place: Place): LongBenchV2Row {
-  const row = parseFields(text, place)
+export function parseV2Row(text: string, place: string): LongBenchV2Row {
+  const row = parseObject(text, place)
   if ('input' in row && 'answers' in row) {
-    throw badData(
+    throw dataError(
       place,
       'expected a row of LongBench v2 but this is one of LongBench v1',
       "Point to LongBench-v2's data.json.",
@@ -49,6 +47,6 @@ export function parseV2Row(text: string, place: Place): LongBenchV2Row {
 }
 
 /** The questions of the user's `data.json`, one in memory at a time. */
-export function readV2Rows(file: string, onBad: OnBadData = 'stop'): AsyncGenerator<LongBenchV2Row> {
-  return parseLines(streamObjects(namedChunks(createReadStream(file), file), file), file, parseV2Row, onBad)
+export function readV2Rows(file: string, onBad?: OnBadRow): AsyncGenerator<LongBenchV2Row> {
+  return readRows(streamObjects(namedChunks(createReadStream(file), file), file), file, parseV2Row, onBad)
 }

@@ -1,4 +1,4 @@
-import { badData } from '../bad-data.ts'
+import { dataError } from '@qpkv/bench-kit'
 import type { TextLine } from '@qpkv/bench-kit'
 
 const quote = 0x22
@@ -44,7 +44,8 @@ export async function* streamObjects(stream: AsyncIterable<Buffer>, file: string
         depth++
       } else if (byte === closing) {
         depth--
-        if (depth < 0) throw badData({ file, line }, 'a "}" without its "{"', 'Download data.json again.')
+        if (depth < 0)
+          throw dataError(`${file}:${line}`, 'a "}" without its "{"', 'Download data.json again.')
         if (depth > 0) continue
         parts.push(chunk.subarray(from, at + 1))
         yield finish()
@@ -53,5 +54,5 @@ export async function* streamObjects(stream: AsyncIterable<Buffer>, file: string
     if (depth > 0) parts.push(chunk.subarray(from))
   }
   if (depth > 0)
-    throw badData({ file, line: startLine }, 'the file ends within a row', 'Download data.json again.')
+    throw dataError(`${file}:${startLine}`, 'the file ends within a row', 'Download data.json again.')
 }

@@ -1,3 +1,4 @@
+import { pythonRound } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 
 export interface LengthOptions {
@@ -20,11 +21,6 @@ export function lengthGrid({ from, to, step }: LengthOptions): number[] {
   return Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step)
 }
 
-/** `count` lengths evenly from `from` to `to`, both included, rounded: the first needle benchmark's way (1000 to 16000, 35). */
-export function evenLengths(from: number, to: number, count: number): number[] {
-  return evenly(from, to, count).map((length) => roundHalfEven(length))
-}
-
 /** `linear`: evenly spaced and rounded. `sigmoid`: denser at both ends. */
 export type DepthSchedule = 'linear' | 'sigmoid'
 
@@ -36,25 +32,12 @@ export function depthGrid(count: number, schedule: DepthSchedule = 'linear'): nu
       `Expected a whole number of depths, at least 1, but received ${count}.`,
     )
   }
-  const places = evenly(0, 100, count)
-  return places.map((place) => (schedule === 'linear' ? roundHalfEven(place) : logistic(place)))
-}
-
-function evenly(from: number, to: number, count: number): number[] {
-  if (count === 1) return [from]
-  return Array.from({ length: count }, (_, i) => from + (i * (to - from)) / (count - 1))
+  const places = Array.from({ length: count }, (_, i) => (count === 1 ? 0 : (i * 100) / (count - 1)))
+  return places.map((place) => (schedule === 'linear' ? pythonRound(place) : logistic(place)))
 }
 
 /** The ends stay, between them 100 / (1 + exp(-0.1 (x - 50))), three decimals. */
 function logistic(place: number): number {
   if (place === 0 || place === 100) return place
-  return roundHalfEven((100 / (1 + Math.exp(-0.1 * (place - 50)))) * 1000) / 1000
-}
-
-/** As numpy rounds: halves go to the even neighbor. */
-function roundHalfEven(value: number): number {
-  const low = Math.floor(value)
-  const rest = value - low
-  if (rest !== 0.5) return Math.round(value)
-  return low % 2 === 0 ? low : low + 1
+  return pythonRound((100 / (1 + Math.exp(-0.1 * (place - 50)))) * 1000) / 1000
 }

@@ -1,6 +1,6 @@
+import { dataError } from '@qpkv/bench-kit'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { dataError } from '../ruler-error.ts'
 import { stripEnd } from '../python/python-text.ts'
 import { loadPunktParameters } from '../punkt/punkt-parameters.ts'
 import { punktSplitter } from '../punkt/punkt-splitter.ts'
@@ -42,7 +42,7 @@ export async function loadAssets(folder: string): Promise<RulerAssets> {
 async function readWords(path: string): Promise<string[]> {
   const lines = (await requireText(path)).split(/\r\n|\r|\n/)
   if (lines.at(-1) === '') lines.pop()
-  if (lines.length === 0) throw dataError(path, 'expected one word a line but the file is empty.')
+  if (lines.length === 0) throw dataError(path, 'expected one word a line but the file is empty')
   return lines.map(stripEnd)
 }
 
@@ -54,7 +54,7 @@ async function readEnglishWords(path: string): Promise<string[] | undefined> {
   if (values.some((value) => typeof value !== 'string')) {
     throw dataError(
       path,
-      'expected an object whose values are words.',
+      'expected an object whose values are words',
       'A Git LFS pointer is not the file itself.',
     )
   }
@@ -67,7 +67,7 @@ async function readEssays(folder: string): Promise<string | undefined> {
   const json = await optionalText(path)
   if (json !== undefined) {
     const text = (parseJson(json, path) as { text?: unknown }).text
-    if (typeof text !== 'string' || text === '') throw dataError(path, 'expected {"text": "all essays"}.')
+    if (typeof text !== 'string' || text === '') throw dataError(path, 'expected {"text": "all essays"}')
     return text
   }
   const essays = join(folder, 'essays')
@@ -99,7 +99,7 @@ function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw dataError(path, 'the file is not JSON.', 'A Git LFS pointer is not the file itself.', cause)
+    throw dataError(path, 'the file is not JSON', 'A Git LFS pointer is not the file itself.', cause)
   }
 }
 
@@ -117,7 +117,7 @@ async function requireText(path: string): Promise<string> {
   } catch (cause) {
     throw dataError(
       path,
-      'the assets need this file.',
+      'the assets need this file',
       'See "Assets" in the README of @qpkv/bench-ruler.',
       cause,
     )

@@ -1,4 +1,4 @@
-import { dataError } from '../ruler-error.ts'
+import { dataError } from '@qpkv/bench-kit'
 import type { TaskFamily } from '../tasks/task-definitions.ts'
 import type { RulerTemplates, TaskTemplate } from './ruler-assets.ts'
 
@@ -41,7 +41,7 @@ export function parseTemplates(text: string, path: string): RulerTemplates {
   }
   for (const [name, slots] of Object.entries(NEEDED_SLOTS)) {
     for (const slot of slots) {
-      if (!field(name).includes(slot)) throw dataError(path, `"${name}" must hold ${slot}.`)
+      if (!field(name).includes(slot)) throw dataError(path, `"${name}" must hold ${slot}`)
     }
   }
   return templates
@@ -50,10 +50,9 @@ export function parseTemplates(text: string, path: string): RulerTemplates {
 function readTask(task: Record<string, unknown>, family: TaskFamily, path: string): TaskTemplate {
   const template = requireText(task['template'], `tasks.${family}.template`, path)
   const answerPrefix = requireText(task['answer_prefix'], `tasks.${family}.answer_prefix`, path)
-  if (!template.includes('{context}'))
-    throw dataError(path, `"tasks.${family}.template" must hold {context}.`)
+  if (!template.includes('{context}')) throw dataError(path, `"tasks.${family}.template" must hold {context}`)
   if (answerPrefix.slice(0, 10).includes('{')) {
-    throw dataError(path, `"tasks.${family}.answer_prefix" must have no slot in its first ten characters.`)
+    throw dataError(path, `"tasks.${family}.answer_prefix" must have no slot in its first ten characters`)
   }
   return { template, answerPrefix }
 }
@@ -62,13 +61,13 @@ function readSingular(value: unknown, path: string): [string, string][] {
   const isPair = (item: unknown): item is [string, string] =>
     Array.isArray(item) && item.length === 2 && item.every((part) => typeof part === 'string')
   if (!Array.isArray(value) || !value.every(isPair)) {
-    throw dataError(path, '"singular" must be a list of pairs [["from", "to"]].')
+    throw dataError(path, '"singular" must be a list of pairs [["from", "to"]]')
   }
   return value
 }
 
 function requireText(value: unknown, name: string, path: string): string {
-  if (typeof value !== 'string' || value === '') throw dataError(path, `"${name}" must be a text.`)
+  if (typeof value !== 'string' || value === '') throw dataError(path, `"${name}" must be a text`)
   return value
 }
 
@@ -77,7 +76,7 @@ function readObject(text: string, path: string): Record<string, unknown> {
     const json: unknown = JSON.parse(text)
     if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
   } catch (cause) {
-    throw dataError(path, 'the file is not JSON.', undefined, cause)
+    throw dataError(path, 'the file is not JSON', undefined, cause)
   }
-  throw dataError(path, 'expected a JSON object.')
+  throw dataError(path, 'expected a JSON object')
 }

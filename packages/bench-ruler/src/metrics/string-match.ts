@@ -1,5 +1,5 @@
+import { expected } from '@qpkv/spec'
 import { pythonRound } from '@qpkv/bench-kit'
-import { valueError } from '../ruler-error.ts'
 import { sumInOrder } from '../python/sum-in-order.ts'
 
 /** `all`: the share of the references that the prediction holds. `part`: 1 if it holds any. */
@@ -11,7 +11,7 @@ export type StringMatch = 'all' | 'part'
  */
 export function matchSample(match: StringMatch, prediction: string, references: readonly string[]): number {
   if (references.length === 0) {
-    throw valueError('references of a sample', 'at least one expected answer', '[]')
+    throw expected('at least one expected answer', 'references of a sample', '[]')
   }
   const lowered = prediction.toLowerCase()
   const hits = references.filter((reference) => lowered.includes(reference.toLowerCase())).length
@@ -27,7 +27,7 @@ export function matchTask(
 ): number {
   if (predictions.length === 0 || predictions.length !== references.length) {
     const counts = `${predictions.length} predictions, ${references.length} references`
-    throw valueError('predictions of a task', 'one or more, as many as references', counts)
+    throw expected('one or more, as many as references', 'predictions of a task', counts)
   }
   const scores = predictions.map((prediction, index) =>
     matchSample(match, prediction, references[index] ?? []),

@@ -1,6 +1,6 @@
+import { dataError } from '@qpkv/bench-kit'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { dataError } from '../ruler-error.ts'
 
 /** A trained Punkt model (Kiss and Strunk 2006, https://aclanthology.org/J06-4003/), as NLTK keeps it. */
 export interface PunktParameters {
@@ -53,7 +53,7 @@ export function parsePunktJson(text: string, path: string): PunktParameters {
   } catch (cause) {
     const wanted =
       '{"abbrev_types": [], "collocations": [["a", "b"]], "sent_starters": [], "ortho_context": {}}'
-    throw dataError(path, `expected ${wanted}.`, 'See "Assets" in the README of @qpkv/bench-ruler.', cause)
+    throw dataError(path, `expected ${wanted}`, 'See "Assets" in the README of @qpkv/bench-ruler.', cause)
   }
 }
 
@@ -78,7 +78,7 @@ function readContext(line: string, place: string): [string, number] {
   const [type, bits, ...rest] = line.split('\t')
   const value = Number(bits)
   if (type === undefined || bits === undefined || rest.length > 0 || !Number.isInteger(value)) {
-    throw dataError(place, `expected "word<TAB>number" but found ${JSON.stringify(line)}.`)
+    throw dataError(place, `expected "word<TAB>number" but found ${JSON.stringify(line)}`)
   }
   return [type, value]
 }
@@ -93,7 +93,7 @@ async function readText(path: string): Promise<string> {
   } catch (cause) {
     throw dataError(
       path,
-      'the Punkt parameters cannot be read.',
+      'the Punkt parameters cannot be read',
       'Give punkt.json or a punkt_tab language folder.',
       cause,
     )

@@ -1,4 +1,4 @@
-import { valueError } from '../ruler-error.ts'
+import { expected } from '@qpkv/spec'
 import { MersenneTwister } from './mersenne-twister.ts'
 
 /**
@@ -11,7 +11,7 @@ export class NumpyRandomState {
   /** @param seed 0 to 2^32 - 1 */
   constructor(seed: number) {
     if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
-      throw valueError('numpy seed', 'an integer from 0 to 2^32 - 1', seed)
+      throw expected('an integer from 0 to 2^32 - 1', 'numpy seed', seed)
     }
     this.#twister.seedWithWord(seed)
   }
@@ -23,7 +23,7 @@ export class NumpyRandomState {
   randomInteger(low: number, high: number): number {
     const largest = high - 1 - low
     if (!Number.isInteger(largest) || largest < 0 || largest > 0xffffffff) {
-      throw valueError('randint', 'integers low < high with a range of at most 2^32', `(${low}, ${high})`)
+      throw expected('integers low < high with a range of at most 2^32', 'randint', `(${low}, ${high})`)
     }
     if (largest === 0) return low
     const mask = 0xffffffff >>> Math.clz32(largest)

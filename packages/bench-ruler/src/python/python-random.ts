@@ -1,4 +1,4 @@
-import { valueError } from '../ruler-error.ts'
+import { expected } from '@qpkv/spec'
 import { MersenneTwister } from './mersenne-twister.ts'
 
 const WORD = 2 ** 32
@@ -47,7 +47,7 @@ export class PythonRandom {
 
   /** An integer of `bits` random bits, 1 to 32 in one word. */
   getRandomBits(bits: number): bigint {
-    if (bits < 0) throw valueError('getRandomBits', 'a number of bits of 0 or more', bits)
+    if (bits < 0) throw expected('a number of bits of 0 or more', 'getRandomBits', bits)
     let result = 0n
     // CPython fills the words from the least significant one; the last word gives its upper bits.
     for (let shift = 0; shift < bits; shift += 32) {
@@ -60,7 +60,7 @@ export class PythonRandom {
   /** CPython's `_randbelow`: uniform in [0, limit), by rejection; `limit` up to 2^53. */
   randomBelow(limit: number): number {
     if (!Number.isSafeInteger(limit) || limit < 1) {
-      throw valueError('randomBelow', 'an integer from 1 to 2^53 - 1', limit)
+      throw expected('an integer from 1 to 2^53 - 1', 'randomBelow', limit)
     }
     const bits = bitLength(limit)
     let drawn = this.#bitsAsNumber(bits)
@@ -72,7 +72,7 @@ export class PythonRandom {
   randomRange(start: number, stop: number, step = 1): number {
     const count = step === 0 ? 0 : Math.ceil((stop - start) / step)
     if (!(count > 0)) {
-      throw valueError('randomRange', 'a range that is not empty', `(${start}, ${stop}, ${step})`)
+      throw expected('a range that is not empty', 'randomRange', `(${start}, ${stop}, ${step})`)
     }
     return start + step * this.randomBelow(count)
   }
@@ -83,7 +83,7 @@ export class PythonRandom {
   }
 
   choice<T>(sequence: Sequence<T>): T {
-    if (sequence.length === 0) throw valueError('choice', 'a sequence that is not empty', '[]')
+    if (sequence.length === 0) throw expected('a sequence that is not empty', 'choice', '[]')
     return sequence.at(this.randomBelow(sequence.length)) as T
   }
 
@@ -95,7 +95,7 @@ export class PythonRandom {
     }
     const total = cumulativeWeights.at(-1) ?? 0
     if (cumulativeWeights.length !== size || !(total > 0) || !Number.isFinite(total)) {
-      throw valueError('choices', `${size} cumulative weights with a finite total above 0`, total)
+      throw expected(`${size} cumulative weights with a finite total above 0`, 'choices', total)
     }
     const draw = (): T => population.at(bisectRight(cumulativeWeights, this.random() * total, size - 1)) as T
     return Array.from({ length: count }, draw)
@@ -104,7 +104,7 @@ export class PythonRandom {
   /** `random.sample(population, count)`: draws without replacement, in the order drawn. */
   sample<T>(population: Sequence<T>, count: number): T[] {
     const size = population.length
-    if (count < 0 || count > size) throw valueError('sample', `a count from 0 to ${size}`, count)
+    if (count < 0 || count > size) throw expected(`a count from 0 to ${size}`, 'sample', count)
     // CPython compares the memory of a list of the population with that of a set of the picks.
     const setSize = 21 + (count > 5 ? 4 ** Math.ceil(pythonLog(count * 3, 4)) : 0)
     return size <= setSize ? this.#sampleFromPool(population, count) : this.#sampleBySet(population, count)

@@ -1,6 +1,6 @@
+import { dataError } from '@qpkv/bench-kit'
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
-import { dataError } from '../ruler-error.ts'
 import { isRulerTask, RULER_TASKS, type RulerTask } from '../tasks/task-definitions.ts'
 
 /** A data file and what its path says about it. */
@@ -21,7 +21,7 @@ export interface RulerFile {
  */
 export async function findRulerFiles(folder: string): Promise<RulerFile[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
-    throw dataError(folder, 'the folder cannot be read.', 'Give the folder with the RULER data.', cause)
+    throw dataError(folder, 'the folder cannot be read', 'Give the folder with the RULER data.', cause)
   })
   const files = entries.flatMap((entry) => {
     if (!entry.isFile()) return []
@@ -31,7 +31,7 @@ export async function findRulerFiles(folder: string): Promise<RulerFile[]> {
   if (files.length === 0) {
     const hint =
       'Expected <length>/<task>.jsonl, <length>/<task>/validation.jsonl or <length>/*.parquet below it.'
-    throw dataError(folder, 'no RULER file in the folder.', hint)
+    throw dataError(folder, 'no RULER file in the folder', hint)
   }
   return files.sort(
     (a, b) => (a.length ?? 0) - (b.length ?? 0) || orderOf(a) - orderOf(b) || (a.path < b.path ? -1 : 1),

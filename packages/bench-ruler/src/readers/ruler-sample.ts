@@ -19,6 +19,3 @@ export interface RulerSample {
   /** `file:line` (JSON lines) or `file:row n` (parquet) */
   readonly place: string
 }
-
-/** What a reader does with a row that it cannot use; throws unless given, so that nothing is lost silently. */
-export type BadRowHandler = (error: Error) => void

@@ -1,8 +1,9 @@
+import { meetBadRow, type OnBadRow } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import { findRulerFiles } from '../readers/find-ruler-files.ts'
 import { readRulerJsonl } from '../readers/read-ruler-jsonl.ts'
 import { readRulerParquet } from '../readers/read-ruler-parquet.ts'
-import type { BadRowHandler, RulerSample } from '../readers/ruler-sample.ts'
+import type { RulerSample } from '../readers/ruler-sample.ts'
 import type { RulerTask } from '../tasks/task-definitions.ts'
 import type { RulerInput } from './ruler-input.ts'
 
@@ -13,7 +14,7 @@ export interface ReadOptions {
   /** first rows per task and length */
   readonly samples: number
   /** told of each bad row, which is left out; without it the first one is thrown */
-  readonly onBadRow?: BadRowHandler
+  readonly onBadRow?: OnBadRow
 }
 
 /**
@@ -35,8 +36,7 @@ export async function readInputs(folder: string, options: ReadOptions): Promise<
         inputs.push({ sample, length: length ?? 0 })
     } catch (error) {
       // The rest of a broken file is one bad row; other files go on.
-      if (onBadRow === undefined || !KvError.isInstance(error)) throw error
-      onBadRow(error)
+      meetBadRow(error, onBadRow)
     }
   }
   if (inputs.length > 0) return inputs

@@ -1,5 +1,5 @@
 import { tokenizerOf, type BenchTools } from '@qpkv/bench-kit'
-import { KvError } from '@qpkv/spec'
+import { atPlace, KvError, omitUndefined } from '@qpkv/spec'
 import { loadAssets } from '../assets/load-assets.ts'
 import { loadOwnAssets } from '../own-assets.ts'
 import { RUN_PROFILES } from '../run-profile.ts'
@@ -27,7 +27,7 @@ export async function readData(
     tasks,
     samples,
     onBadRow: meet,
-    ...(lengths === undefined ? {} : { lengths }),
+    ...omitUndefined({ lengths }),
   })
   for (const task of values.tasks === undefined ? [] : tasks) {
     if (inputs.some(({ sample }) => sample.task === task)) continue
@@ -58,8 +58,7 @@ export async function generate(
     scripts,
     assets,
     tokenizer: { countTokens },
-    ...(empty === undefined ? {} : { templateTokens: countTokens(empty) }),
-    ...(newTokens === undefined ? {} : { newTokens }),
+    ...omitUndefined({ templateTokens: empty === undefined ? undefined : countTokens(empty), newTokens }),
   }
   const inputs: RulerInput[] = []
   for (const length of lengths) {
@@ -68,10 +67,7 @@ export async function generate(
         inputs.push(...generatedInputs({ ...shared, tasks: [task], lengths: [length] }))
       } catch (error) {
         if (!KvError.isInstance(error)) throw error
-        const hint = error.hint === undefined ? {} : { hint: error.hint }
-        meet(
-          new KvError(error.code, `${task} at length ${length}: ${error.message}`, { ...hint, cause: error }),
-        )
+        meet(atPlace(error, `${task} at length ${length}`) as KvError)
       }
     }
   }

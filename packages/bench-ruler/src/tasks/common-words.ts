@@ -1,5 +1,5 @@
+import { dataError } from '@qpkv/bench-kit'
 import { sortedUnique, formatTemplate } from '../python/python-text.ts'
-import { dataError } from '../ruler-error.ts'
 import { FailedDraw, type DraftMaker } from './draft.ts'
 import { freshShuffle, type GeneratorContext } from './generator-context.ts'
 import { growSize, searchSize, type Sizing } from './sizing.ts'
@@ -28,7 +28,7 @@ export function commonWordsRun(context: GeneratorContext): TaskRun {
   if (words.length < 4 * COMMON_WORDS) {
     throw dataError(
       assets.name,
-      `cwe needs at least ${4 * COMMON_WORDS} different words but has ${words.length}.`,
+      `cwe needs at least ${4 * COMMON_WORDS} different words but has ${words.length}`,
     )
   }
   const make = commonWordsMaker(context, words, english)

@@ -1,7 +1,6 @@
 import type { RulerAssets } from '../assets/ruler-assets.ts'
-import { dataError } from '../ruler-error.ts'
 import type { PythonRandom } from '../python/python-random.ts'
-import { pythonStrip } from '@qpkv/bench-kit'
+import { pythonStrip, dataError } from '@qpkv/bench-kit'
 import { splitCollapsed } from '../python/python-text.ts'
 
 const DEPTH_STEPS = 40
@@ -22,7 +21,7 @@ export function essayHaystack(assets: RulerAssets): EssayHaystack {
   if (essay === undefined || splitSentences === undefined) {
     throw dataError(
       assets.name,
-      'the essay tasks need essays and a sentence splitter.',
+      'the essay tasks need essays and a sentence splitter',
       'Put PaulGrahamEssays.json or a folder essays/ and punkt_tab/english/ or punkt.json into the assets folder.',
     )
   }

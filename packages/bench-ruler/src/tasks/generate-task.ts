@@ -1,6 +1,6 @@
+import { dataError } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import { codePointsBefore } from '../python/python-text.ts'
-import { dataError } from '../ruler-error.ts'
 import { commonWordsRun } from './common-words.ts'
 import { FailedDraw } from './draft.ts'
 import { fitSample, type FittedDraft } from './fit-sample.ts'
@@ -83,7 +83,7 @@ function currentRow(context: GeneratorContext, draft: FittedDraft, index: number
   if (cut < 0 || head === '') {
     throw dataError(
       context.assets.name,
-      `the answer prefix of ${family} does not stand in the prompt as written.`,
+      `the answer prefix of ${family} does not stand in the prompt as written`,
     )
   }
   const input = draft.text.slice(0, cut)

@@ -1,4 +1,4 @@
-import { dataError } from '../ruler-error.ts'
+import { dataError } from '@qpkv/bench-kit'
 import { rangeSequence } from '../python/python-random.ts'
 import { randomUuid } from '../python/python-uuid.ts'
 import { formatTemplate } from '../python/python-text.ts'
@@ -119,7 +119,7 @@ function valueDrawer(context: GeneratorContext, settings: NiahSettings): (type: 
   const usesWords = settings.keyType === 'words' || settings.valueType === 'words'
   const pairs = usesWords ? new WordPairs(assets.adjectives, assets.nouns) : null
   if (pairs?.length === 0)
-    throw dataError(assets.name, `${context.task} needs adjectives and nouns; the lists are empty.`)
+    throw dataError(assets.name, `${context.task} needs adjectives and nouns; the lists are empty`)
   return (type) => {
     if (type === 'numbers') return String(random.randomInteger(1_000_000, 9_999_999))
     if (type === 'uuids' || pairs === null) return randomUuid(random)

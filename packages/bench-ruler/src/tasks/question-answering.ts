@@ -1,8 +1,8 @@
+import { dataError } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import { PythonRandom } from '../python/python-random.ts'
 import { reprList } from '../python/python-repr.ts'
 import { formatTemplate } from '../python/python-text.ts'
-import { dataError } from '../ruler-error.ts'
 import { FailedDraw, type DraftMaker } from './draft.ts'
 import type { GeneratorContext } from './generator-context.ts'
 import type { Question, QuestionSet } from './question-set.ts'
@@ -58,7 +58,7 @@ function questionSet(context: GeneratorContext): QuestionSet {
   if (set !== undefined) return set
   throw dataError(
     context.assets.name,
-    `${context.task} needs ${file}, which the assets do not hold.`,
+    `${context.task} needs ${file}, which the assets do not hold`,
     [
       `Put the original ${context.task === 'qa_1' ? 'SQuAD 2.0 dev set' : 'HotpotQA dev distractor set'}`,
       `into the assets folder as ${file}.`,

@@ -1,4 +1,4 @@
-import { dataError } from '../ruler-error.ts'
+import { dataError } from '@qpkv/bench-kit'
 import { sortedUnique } from '../python/python-text.ts'
 
 export interface Question {
@@ -96,8 +96,8 @@ function parse(
   try {
     set = read(JSON.parse(text))
   } catch (cause) {
-    throw dataError(path, `expected ${wanted}.`, 'Point at the original file, unpacked.', cause)
+    throw dataError(path, `expected ${wanted}`, 'Point at the original file, unpacked.', cause)
   }
-  if (set.questions.length === 0) throw dataError(path, 'no answerable question in the file.')
+  if (set.questions.length === 0) throw dataError(path, 'no answerable question in the file')
   return set
 }

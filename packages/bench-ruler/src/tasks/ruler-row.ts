@@ -1,4 +1,4 @@
-import { dumpPythonJson } from '../python/python-json.ts'
+import { pythonJson } from '@qpkv/bench-kit'
 
 /** One line of a file of the current scripts. */
 export interface CurrentRow {
@@ -27,5 +27,5 @@ export type RulerRow = CurrentRow | Row2024
 
 /** The row as a line of `validation.jsonl`, byte for byte as Python writes it, with its newline. */
 export function rulerRowLine(row: RulerRow): string {
-  return `${dumpPythonJson({ ...row })}\n`
+  return `${pythonJson(row)}\n`
 }

@@ -1,5 +1,4 @@
-import { dataError } from '../ruler-error.ts'
-import { pythonSplit, pythonStrip } from '@qpkv/bench-kit'
+import { pythonSplit, pythonStrip, dataError } from '@qpkv/bench-kit'
 import { formatTemplate } from '../python/python-text.ts'
 import { reprList } from '../python/python-repr.ts'
 import type { DraftMaker } from './draft.ts'
@@ -53,7 +52,7 @@ function exampleTemplate(context: GeneratorContext): string {
   const { template, answerPrefix } = context.assets.templates.tasks.variable_tracking
   const whole = template + answerPrefix
   const cut = whole.indexOf(answerPrefix.slice(0, 10))
-  if (cut < 0) throw dataError(context.assets.name, 'the answer prefix of variable_tracking is empty.')
+  if (cut < 0) throw dataError(context.assets.name, 'the answer prefix of variable_tracking is empty')
   return pythonSplit(whole.slice(0, cut)).slice(0, -1).join(' ') + whole.slice(cut)
 }
 

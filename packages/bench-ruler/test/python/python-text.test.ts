@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { dumpPythonJson } from '../../src/python/python-json.ts'
 import { reprList } from '../../src/python/python-repr.ts'
-import { pythonSplit, pythonStrip } from '@qpkv/bench-kit'
+import { pythonJson, pythonSplit, pythonStrip } from '@qpkv/bench-kit'
 import {
   codePointsBefore,
   formatTemplate,
@@ -42,7 +41,7 @@ describe('text as Python handles it', () => {
 
   it('writes JSON in ASCII with blanks after separators', () => {
     expect(
-      dumpPythonJson({
+      pythonJson({
         index: 0,
         input: 'é\u2028\u{1f600}\x7f\x01"\\/\b\f',
         outputs: ['a', 'b'],

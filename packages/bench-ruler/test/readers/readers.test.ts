@@ -70,8 +70,8 @@ describe('readRulerJsonl', () => {
   })
 
   it.each([
-    ['{"input": "a", "out', 'bad.jsonl:2: the line is not JSON'],
-    ['[1]', 'bad.jsonl:2: expected a JSON object'],
+    ['{"input": "a", "out', 'bad.jsonl:2: expected one JSON object but the line is not JSON'],
+    ['[1]', 'bad.jsonl:2: expected one JSON object'],
     [
       '{"context": "a", "answers": ["b"]}',
       'bad.jsonl:2: expected the text field "input" of a RULER row but found only context, answers',
@@ -94,10 +94,10 @@ describe('readRulerJsonl', () => {
   it('refuses an empty file, a missing one and another encoding', async () => {
     const latin = await write('latin.jsonl', Buffer.from([0x7b, 0xe9, 0x7d, 0x0a]))
     await expect(collect(readRulerJsonl(await write('empty.jsonl', '\n'), 'vt'))).rejects.toThrow(
-      'the file is empty',
+      'there is no row in it',
     )
     await expect(collect(readRulerJsonl(join(folder, 'no.jsonl'), 'vt'))).rejects.toThrow('reading failed')
-    await expect(collect(readRulerJsonl(latin, 'vt'))).rejects.toThrow('latin.jsonl:1: the line is not UTF-8')
+    await expect(collect(readRulerJsonl(latin, 'vt'))).rejects.toThrow('latin.jsonl:1: expected UTF-8')
   })
 })
 

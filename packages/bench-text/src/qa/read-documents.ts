@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { decodeText, readLines } from '@qpkv/bench-kit'
-import { isPlainObject, KvError, nearestName, type JsonObject } from '@qpkv/spec'
+import { dataError, decodeText, fileLines, parseObject, readRows } from '@qpkv/bench-kit'
+import { isPlainObject, nearestName, type JsonObject } from '@qpkv/spec'
 
 /** A text and what is asked about it. */
 export interface QaDocument {
@@ -33,41 +32,26 @@ const fields = ['id', 'context', 'contextFile', 'question', 'answer', 'answers',
  * @throws KvError KV_DATA for a file that cannot be read
  */
 export async function readDocuments(file: string, meet: (error: Error) => void): Promise<QaDocument[]> {
-  const documents: QaDocument[] = []
-  const ids = new Set<string>()
-  for await (const { line, text } of readLines(createReadStream(file), file)) {
-    if (text?.trim() === '') continue
-    const place = `${file}:${line}`
-    try {
-      const document = await readDocument(text, place, dirname(file), String(line))
-      if (ids.has(document.id))
-        throw wrong(
-          place,
-          `another row has the id "${document.id}"`,
-          'Give every row an id of its own, or none.',
-        )
-      ids.add(document.id)
-      documents.push(document)
-    } catch (error) {
-      meet(error as Error)
-    }
+  const documents = new Map<string, QaDocument>()
+  const read = async (text: string, place: string): Promise<void> => {
+    const document = await readDocument(text, place, dirname(file))
+    const { id } = document
+    if (documents.has(id))
+      throw wrong(place, `another row has the id "${id}"`, 'Give every row an id of its own, or none.')
+    documents.set(id, document)
   }
-  return documents
+  for await (const _ of readRows(fileLines(file), file, read, meet));
+  return [...documents.values()]
 }
 
-async function readDocument(
-  text: string | null,
-  place: string,
-  folder: string,
-  line: string,
-): Promise<QaDocument> {
-  const row = parseRow(text, place)
+async function readDocument(text: string, place: string, folder: string): Promise<QaDocument> {
+  const row = parseObject(text, place) as JsonObject
   for (const name of Object.keys(row)) {
     const close = fields.includes(name) ? undefined : nearestName(name, fields)
     if (close !== undefined && !(close in row))
       throw wrong(place, `"${name}" is no field of a row`, `Did you mean "${close}"?`)
   }
-  const { id = line, group, questions } = row
+  const { id = place.slice(place.lastIndexOf(':') + 1), group, questions } = row
   if (typeof id !== 'string' && typeof id !== 'number') throw wrong(place, '"id" must be a text or a number')
   if (group !== undefined && typeof group !== 'string') throw wrong(place, '"group" must be a text')
   const list: readonly unknown[] = questions === undefined ? [row] : Array.isArray(questions) ? questions : []
@@ -84,17 +68,6 @@ async function readDocument(
   }
 }
 
-function parseRow(text: string | null, place: string): JsonObject {
-  if (text === null) throw wrong(place, 'the line is not UTF-8')
-  try {
-    const row: unknown = JSON.parse(text)
-    if (isPlainObject(row)) return row as JsonObject
-  } catch (cause) {
-    throw wrong(place, `this is no JSON (${(cause as Error).message})`)
-  }
-  throw wrong(place, 'expected a JSON object on every line')
-}
-
 async function contextOf(
   { context, contextFile }: JsonObject,
   place: string,
@@ -105,9 +78,7 @@ async function contextOf(
     throw wrong(place, 'expected "context" with a text, or "contextFile" with a path', 'Give one of the two.')
   const path = resolve(folder, contextFile)
   const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new KvError('KV_DATA', `${place}: cannot read contextFile ${path}: ${(cause as Error).message}.`, {
-      cause,
-    })
+    throw dataError(place, `cannot read contextFile ${path}: ${(cause as Error).message}`, undefined, cause)
   })
   return decodeText(bytes, path)
 }
@@ -132,4 +103,4 @@ const wrong = (
   place: string,
   what: string,
   hint = 'A row is {"context": "…", "question": "…", "answer": "…"}.',
-) => new KvError('KV_DATA', `${place}: ${what}.`, { hint })
+) => dataError(place, what, hint)

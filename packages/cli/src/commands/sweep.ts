@@ -16,7 +16,7 @@ import { ModelPool } from '../sweep/model-pool.ts'
 import { paperGrid, paperGrids, refuseUnused } from '../sweep/paper/grids.ts'
 import type { PaperOptions } from '../sweep/paper/options.ts'
 import { readGrid, type NamedGrid } from '../sweep/read-grid.ts'
-import { labelOf, readyJob, runSweep, type ReadyJob, type SweepOptions } from '../sweep/run-sweep.ts'
+import { labelOf, readyJob, runSweep, type JobOptions, type ReadyJob } from '../sweep/run-sweep.ts'
 import {
   addPictureOptions,
   summaryJson,
@@ -117,27 +117,21 @@ async function sweep(
   const jobs = expandGrid(named.grid)
   const folder = flags.out ?? `sweep-${contentHash(jobs as unknown as Json)}`
   const { workers, strict = false } = flags
-  const options: SweepOptions = { jobs, benchmarks, pool, folder, workers, strict, io }
+  const options: JobOptions = { benchmarks, pool, folder, workers, strict, io }
   const ready: ReadyJob[] = []
   for (const job of jobs) ready.push(await readyJob(job, options))
   await put(join(folder, 'jobs.json'), jsonText(jobs))
   await sayCost(ready, pool, io)
   if (flags.dryRun === true) return
   const started = performance.now()
-  const outcomes = flags.executor === 'local' ? await runSweep(ready, options) : []
+  const failures = flags.executor === 'local' ? await runSweep(ready, options) : []
   if (flags.executor !== 'local') await runElsewhere(ready, folder, flags, pool, io)
   io.stderr.write(`swept in ${formatDuration(performance.now() - started)}\n`)
   await report(ready, folder, named, flags, io)
-  const failed = outcomes.filter(({ state }) => state === 'failed')
-  if (failed.length > 0) {
-    throw new KvError(
-      'KV_DATA',
-      `${failed.length} of ${jobs.length} jobs failed: ${failed[0]?.message ?? ''}`,
-      {
-        hint: 'What is done is saved; run the same command again to go on.',
-      },
-    )
-  }
+  if (failures.length > 0)
+    throw new KvError('KV_DATA', `${failures.length} of ${jobs.length} jobs failed: ${failures[0] ?? ''}`, {
+      hint: 'What is done is saved; run the same command again to go on.',
+    })
 }
 
 async function gridOf(

@@ -1,36 +1,18 @@
 import { join } from 'node:path'
-import { resultFileName, shardRange, type Benchmark, type Shard } from '@qpkv/bench-kit'
-import { findBenchmark } from '../bench/find-benchmark.ts'
-import { openRun } from '../bench/open-run.ts'
+import { resultFileName, shardRange, type Shard } from '@qpkv/bench-kit'
 import { measure } from '../bench/run-bench.ts'
-import type { Io } from '../io.ts'
-import type { ModelPool } from '../sweep/model-pool.ts'
-import { labelOf } from '../sweep/run-sweep.ts'
+import { labelOf, openJob, type JobOptions } from '../sweep/run-sweep.ts'
 import type { RangedJob } from './read-jobs.ts'
-
-export interface ShardOptions {
-  readonly shard: Shard
-  readonly benchmarks: readonly Benchmark[]
-  readonly pool: ModelPool
-  /** Where result files go; one per job and shard. */
-  readonly folder: string
-  /** Samples at once. */
-  readonly workers: number
-  readonly strict: boolean
-  readonly io: Io
-}
 
 /** Runs a shard of every job into files of its own, and goes on where an earlier run of it ended. Returns their paths. */
 export async function runShard(
   jobs: readonly RangedJob[],
-  options: ShardOptions,
+  options: JobOptions & { readonly shard: Shard },
 ): Promise<readonly string[]> {
-  const { shard, benchmarks, pool, folder, workers, strict, io } = options
+  const { shard, folder, workers, strict, io } = options
   const paths: string[] = []
   for (const job of jobs) {
-    const model = await pool.get(job.model)
-    const benchmark = findBenchmark(benchmarks, job.task.bench)
-    const run = await openRun(benchmark, job.task.options, { model, modelName: job.model, strict, io })
+    const { model, run } = await openJob(job, options)
     const range = shardRange(job.samples ?? { from: 0, to: run.ids.length }, shard)
     if (range.from === range.to) continue
     const path = join(folder, shardFileName(resultFileName(run.identity), shard))
