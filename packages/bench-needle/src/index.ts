@@ -24,9 +24,7 @@ export { needleRougeScore, rouge1, rougeL, type Overlap } from './scores/rouge-s
 export { NEEDLE_ANSWER, wordOverlap } from './scores/word-overlap.ts'
 export { needleTable } from './summary/needle-table.ts'
 export type { NeedleResult, NeedleTask } from './summary/needle-result.ts'
-export { needleHeatMaps, tradeoffCurves } from './summary/pictures.ts'
 export { summarizeRows, type RowSummary } from './summary/summarize.ts'
-export { tableText } from './summary/table-text.ts'
 export { verdict, winners, type Winner } from './summary/verdict.ts'
 export {
   needleOutcome,

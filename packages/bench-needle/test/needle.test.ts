@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { optionsOfRun, prepareRun, readResults, runBenchmark, type BenchModel } from '@qpkv/bench-kit'
+import {
+  optionsOfRun,
+  prepareRun,
+  readResults,
+  runBenchmark,
+  type BenchModel,
+  tableText,
+} from '@qpkv/bench-kit'
 import type { Model } from '@qpkv/core'
 import { printSpec } from '@qpkv/spec'
 import { describe, expect, expectTypeOf, it } from 'vitest'
@@ -8,13 +15,10 @@ import {
   defaultDepths,
   demoRows,
   needle,
-  needleHeatMaps,
   needleOutcome,
   needleRow,
   needleTable,
   summarizeRows,
-  tableText,
-  tradeoffCurves,
   writeDemoFiles,
   type NeedleResult,
   type NeedleTask,
@@ -171,15 +175,15 @@ describe('the summary', () => {
     const rows = summarizeRows(agnostic.records, agnostic.rows, 1024)
     expect(rows).toHaveLength(12)
     expect(rows[0]).toMatchObject({
-      accuracy: 1,
+      score: 1,
       right: 20,
       answers: 20,
-      texts: 5,
+      samples: 5,
       decodeTokensPerSecond: 1000,
     })
     const joint = rows.find(({ row }) => row.label === '64 KiB: joint, 4 bit') ?? expect.fail()
-    expect(joint).toMatchObject({ tokensKept: 128, bytesPlanned: 65_536, bitsNominal: 4, bitsTrue: 4.5 })
-    expect(joint.interval.low).toBeLessThan(joint.accuracy)
+    expect(joint).toMatchObject({ tokensKept: 128, bytesPlanned: 65_536, bits: { nominal: 4, true: 4.5 } })
+    expect(joint.interval.low).toBeLessThan(joint.score)
     expect(summarizeRows(agnostic.records, agnostic.rows, 4096)).toEqual([])
   })
 
@@ -196,24 +200,6 @@ describe('the summary', () => {
     expect(lines.filter((line) => line.startsWith('* ') && /\d/.test(line))).toHaveLength(2)
     expect(lines.filter((line) => line === '')).toHaveLength(2)
     expect(lines.find((line) => line.includes('full cache'))).toMatch(/100 % {2}100 % \(20\/20\)/)
-  })
-
-  it('becomes one heat map per row and the curves of the plot', async () => {
-    const { results } = await runAll(temporaryFolder())
-    const [first] = results
-    const maps = needleHeatMaps(first ?? expect.fail())
-    expect(maps).toHaveLength(12)
-    expect(maps[0]).toMatchObject({ title: 'full cache', lengths: [512, 1024], depths: [10, 30, 50, 70, 90] })
-    expect(maps[0]?.scores.flat()).toEqual(Array.from({ length: 10 }, () => 1))
-    const curves = tradeoffCurves(needleOutcome(first ?? expect.fail()).summaries)
-    expect(curves.map(({ label, points }) => `${label} ${points.length}`)).toEqual([
-      'full cache 1',
-      'quantize only 3',
-      'prune only, 16 bit 2',
-      'joint, 8 bit 2',
-      'joint, 4 bit 2',
-      'joint, 2 bit 2',
-    ])
   })
 
   it('is written as pictures, page and JSON document', async () => {

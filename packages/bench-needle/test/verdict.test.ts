@@ -1,4 +1,4 @@
-import { wilsonInterval } from '@qpkv/bench-kit'
+import { specIdOf, wilsonInterval } from '@qpkv/bench-kit'
 import { describe, expect, it } from 'vitest'
 import { needleRow, verdict, winners, type NeedleRow, type RowSummary } from '../src/index.ts'
 
@@ -16,21 +16,26 @@ function summary(
   tokensKept: number,
   bytesPlanned = row.budgetBytes ?? 4_194_304,
 ): RowSummary {
+  const bits = row.bits ?? 16
   return {
     row,
+    spec: { kind: 'spec', id: specIdOf(row.spec), label: row.label, spec: row.spec },
     length: 2048,
     right,
     answers: 100,
-    texts: 100,
-    accuracy: right / 100,
+    samples: 100,
+    score: right / 100,
     interval: wilsonInterval(right, 100),
+    designEffect: 1,
+    promptTokens: 2048,
     tokensKept,
-    bitsNominal: row.bits ?? 16,
-    bitsTrue: row.bits ?? 16,
+    bits: { nominal: bits, true: bits },
     bytesPlanned,
     bytesAllocated: bytesPlanned,
     bytesFull: 4_194_304,
+    prefillTokensPerSecond: 1000,
     decodeTokensPerSecond: 100,
+    peakRssBytes: 0,
     outcomes: Array.from({ length: 100 }, (_, i) => ({ id: `${i}`, right: i < right })),
   }
 }

@@ -1,10 +1,11 @@
 import { againstFull } from './against-full.ts'
 import { budgetTables } from './budget-tables.ts'
-import type { Cell, Table } from './html-report.ts'
+import type { Table } from './html-report.ts'
 import { overviewSection } from './overview.ts'
 import type { ReportPart } from './results-report.ts'
 import { summaryTable } from './section-tables.ts'
 import { specKind } from './spec-kind.ts'
+import { cellText } from './text-table.ts'
 
 export interface MarkdownOptions {
   /** Where a part's picture lies, as a link from the Markdown file; undefined leaves it out. */
@@ -56,9 +57,6 @@ function withoutSpeed(table: Table): Table {
   }
 }
 
-const textOf = (cell: Cell | undefined) =>
-  (typeof cell === 'object' ? cell.text : (cell ?? '')).replaceAll('|', '\\|')
-
 /** A pipe table with its caption above. */
 export function markdownTable({ caption, columns, rows }: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
@@ -66,6 +64,6 @@ export function markdownTable({ caption, columns, rows }: Table): string {
     ...(caption === undefined ? [] : [`**${caption}**`, '']),
     line(columns.map(({ title }) => title)),
     line(columns.map(({ align }) => (align === 'right' ? '---:' : '---'))),
-    ...rows.map(({ cells }) => line(columns.map((_, i) => textOf(cells[i])))),
+    ...rows.map(({ cells }) => line(columns.map((_, i) => cellText(cells[i]).replaceAll('|', '\\|')))),
   ].join('\n')
 }

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import { heatMapCells, heatMapsSvg, type HeatMap } from '../pictures/heat-map.ts'
+import { heatMapsSvg } from '../pictures/heat-map.ts'
 import type { TradeoffCurve } from '../pictures/tradeoff-curve.ts'
 import { tradeoffPlotSvg } from '../pictures/tradeoff-plot.ts'
 import type { Results } from '../result/read-results.ts'
 import { printMethod, printSpec, type MethodRef } from '@qpkv/spec'
 import { bytesOf, frontier, frontiersOf, type ByteCount } from './frontiers.ts'
+import { heatMapsOf } from './heat-maps.ts'
 import type { Figure } from './html-report.ts'
 import { specBits, specKind } from './spec-kind.ts'
 import type { SpecSummary } from './spec-summary.ts'
@@ -62,7 +63,9 @@ export function sectionFigures(
         ? 'Every point beats all cheaper ones of its kind. The best of many rows is chosen on these very samples, so frontiers look a little better than they are; all kinds alike.'
         : 'The same rows counted as the papers do: kept tokens at their code width, without scales, windows, padding and tables.',
   }))
-  const maps = heatMapsOf(results, summaries, metric)
+  const shown = new Set(mapped(summaries).map(({ spec }) => spec.id))
+  const lines = [...results.specs.values()].filter(({ id }) => shown.has(id))
+  const maps = heatMapsOf(results.records, lines, metric)
   const heat =
     maps.length === 0
       ? []
@@ -161,51 +164,6 @@ function shortLabel(summary: SpecSummary | undefined): string {
     prune: `${prune.method} only`,
     joint: `${prune.method} + ${widthOf(summary)}`,
   }[specKind(summary.spec.spec)]
-}
-
-/** Per spec, where answers or samples say length and depth. */
-function heatMapsOf(results: Results, summaries: readonly SpecSummary[], metric: string): HeatMap[] {
-  const shown = new Set(mapped(summaries).map(({ spec }) => spec.id))
-  const values = results.records.flatMap((record) =>
-    record.answers.map((answer) => {
-      const facets = { ...record.facets, ...answer.facets }
-      const { length, depth } = { length: Number(facets['length']), depth: Number(facets['depth']) }
-      return { spec: record.spec, length, depth, score: answer.scores[metric] ?? Number.NaN }
-    }),
-  )
-  const placed = values.filter(({ length, depth }) => !Number.isNaN(length) && !Number.isNaN(depth))
-  const ascending = (numbers: readonly number[]) => [...new Set(numbers)].sort((a, b) => a - b)
-  const [lengths, depths] = [ascending(placed.map((v) => v.length)), ascending(placed.map((v) => v.depth))]
-  if (lengths.length === 0 || depths.length * lengths.length > 5000) return []
-  return [...results.specs.values()].flatMap((line) => {
-    const mine = placed.filter(({ spec }) => spec === line.id && shown.has(spec))
-    return mine.length === 0
-      ? []
-      : [
-          {
-            title: line.label,
-            subtitle: countText(mine, lengths, depths),
-            lengths,
-            depths,
-            scores: heatMapCells(mine, lengths, depths),
-          },
-        ]
-  })
-}
-
-/** `n = 5 a cell`, or `n = 3 to 5`. */
-function countText(
-  values: readonly { readonly length: number; readonly depth: number }[],
-  lengths: readonly number[],
-  depths: readonly number[],
-): string {
-  const counts = depths
-    .flatMap((depth) =>
-      lengths.map((length) => values.filter((one) => one.length === length && one.depth === depth).length),
-    )
-    .filter((count) => count > 0)
-  const [least, most] = [Math.min(...counts), Math.max(...counts)]
-  return least === most ? `n = ${least} a cell` : `n = ${least} to ${most} a cell`
 }
 
 function mapped(summaries: readonly SpecSummary[]): readonly SpecSummary[] {

@@ -31,11 +31,12 @@ export function summarizeSpecs(results: Results, metric: string): SpecSummary[] 
     const records = results.records.filter(
       (record) => record.spec === spec.id && record.answers.some(({ scores }) => metric in scores),
     )
-    return records.length === 0 ? [] : [summarize(spec, records, metric)]
+    return records.length === 0 ? [] : [summarizeSpec(spec, records, metric)]
   })
 }
 
-function summarize(spec: SpecLine, records: readonly SampleRecord[], metric: string): SpecSummary {
+/** Quality and cost of a spec over its records, at least one. */
+export function summarizeSpec(spec: SpecLine, records: readonly SampleRecord[], metric: string): SpecSummary {
   const scoresOf = ({ answers }: SampleRecord) => answers.map(({ scores }) => scores[metric] ?? Number.NaN)
   const perSample = records.map(scoresOf)
   const scores = perSample.flat()

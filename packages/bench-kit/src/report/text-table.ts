@@ -1,3 +1,5 @@
+import type { Cell, Table } from './html-report.ts'
+
 type Rows = readonly (readonly string[])[]
 
 /** A table of text, two spaces between columns: the first one left, the others right, a rule below the head. */
@@ -13,6 +15,28 @@ export function leftTable(head: readonly string[], rows: Rows): string {
   const widths = columnWidths(all)
   return all.map((row) => `${padded(row, widths, () => false)}\n`).join('')
 }
+
+/** A report's table: an asterisk before the best rows, an empty line between groups. */
+export function tableText({ caption, columns, rows }: Table): string {
+  const head = columns.map(({ title }) => title)
+  const cells = rows.map((row) => columns.map((_, i) => cellText(row.cells[i])))
+  const widths = columnWidths([head, ...cells])
+  const line = (row: readonly string[], mark: string) =>
+    `${mark} ${padded(row, widths, (column) => columns[column]?.align === 'right')}`.trimEnd()
+  return [
+    ...(caption ? [caption] : []),
+    line(head, ' '),
+    ...rows.flatMap(({ best, begins }, i) => [
+      ...(begins ? [''] : []),
+      line(cells[i] ?? [], best ? '*' : ' '),
+    ]),
+    ...(rows.some(({ best }) => best) ? ['* the best row within its budget'] : []),
+  ].join('\n')
+}
+
+/** What a cell says. */
+export const cellText = (cell: Cell | undefined): string =>
+  typeof cell === 'object' ? cell.text : (cell ?? '')
 
 const columnWidths = (rows: Rows): number[] =>
   (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => width(row[column] ?? ''))))

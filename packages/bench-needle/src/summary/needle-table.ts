@@ -4,7 +4,7 @@ import type { RowSummary } from './summarize.ts'
 import { winners } from './verdict.ts'
 
 const whole = (value: number) => Math.round(value).toLocaleString('en-US')
-const bits = (value: number) => Number(value.toFixed(1)).toString()
+const bits = (value = 16) => Number(value.toFixed(1)).toString()
 
 /** Share of the full cache with one decimal below 10 %. */
 const share = (value: number) => `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)} %`
@@ -31,14 +31,14 @@ export function needleTable(summaries: readonly RowSummary[], caption?: string):
       cells: [
         summary.row.label,
         whole(summary.tokensKept),
-        bits(summary.bitsNominal),
-        summary.bitsTrue.toFixed(2),
+        bits(summary.bits?.nominal),
+        (summary.bits?.true ?? 16).toFixed(2),
         formatBytes(Math.round(summary.bytesPlanned)),
         formatBytes(Math.round(summary.bytesAllocated)),
         share(summary.bytesPlanned / summary.bytesFull),
         {
-          text: `${Math.round(summary.accuracy * 100)} % (${summary.right}/${summary.answers})`,
-          share: summary.accuracy,
+          text: `${Math.round(summary.score * 100)} % (${summary.right}/${summary.answers})`,
+          share: summary.score,
         },
         `${Math.round(summary.interval.low * 100)} to ${Math.round(summary.interval.high * 100)}`,
         whole(summary.decodeTokensPerSecond),

@@ -21,9 +21,7 @@ export function winners(summaries: readonly RowSummary[]): Winner[] {
   const budgets = [...new Set(summaries.flatMap(({ row }) => row.budgetBytes ?? []))].sort((a, b) => a - b)
   return budgets.flatMap((budgetBytes): Winner[] => {
     const here = summaries.filter(({ row }) => row.budgetBytes === budgetBytes)
-    const [best, ...others] = [...here].sort(
-      (a, b) => b.accuracy - a.accuracy || a.bytesPlanned - b.bytesPlanned,
-    )
+    const [best, ...others] = [...here].sort((a, b) => b.score - a.score || a.bytesPlanned - b.bytesPlanned)
     const [second] = others
     const pruneOnly = here.find(({ row }) => row.kind === 'prune')
     if (!best) return []
@@ -67,7 +65,7 @@ export function verdict(summaries: readonly RowSummary[]): string {
 
 function budgetPart({ budgetBytes, best, second, p, pruneOnly }: Winner): string {
   const where = `at ${formatBytes(budgetBytes)}`
-  const result = `${percent(best.accuracy)} right, ${tokensOf(best)}`
+  const result = `${percent(best.score)} right, ${tokensOf(best)}`
   if (best.right === 0) return `${where} no row got anything right`
   if (!second) return `${where} ${nameOf(best)} got ${result}`
   if (second.right === best.right && second.answers === best.answers) {
@@ -82,7 +80,7 @@ function budgetPart({ budgetBytes, best, second, p, pruneOnly }: Winner): string
 }
 
 const standing = (row: RowSummary, more?: string) =>
-  `${nameOf(row)} (${[percent(row.accuracy), tokensOf(row), ...(more === undefined ? [] : [more])].join(', ')})`
+  `${nameOf(row)} (${[percent(row.score), tokensOf(row), ...(more === undefined ? [] : [more])].join(', ')})`
 
 /** The cheapest quantize-only row that is not clearly worse than the full cache. */
 function quantizePart(summaries: readonly RowSummary[]): string {
@@ -91,11 +89,11 @@ function quantizePart(summaries: readonly RowSummary[]): string {
     .filter(({ row }) => row.kind === 'quantize')
     .sort((a, b) => a.bytesPlanned - b.bytesPlanned)
   if (!full || quantized.length === 0) return ''
-  const good = quantized.find((row) => row.accuracy >= full.accuracy || pairedP(full, row) > SURE)
-  if (!good) return `no width of quantizing alone kept up with the full cache (${percent(full.accuracy)})`
+  const good = quantized.find((row) => row.score >= full.score || pairedP(full, row) > SURE)
+  if (!good) return `no width of quantizing alone kept up with the full cache (${percent(full.score)})`
   const share = percent(good.bytesPlanned / good.bytesFull)
   const width = good.row.bits === undefined ? good.row.label : `${good.row.bits} bit`
-  return `${width} without pruning gets ${percent(good.accuracy)} at ${share} of the memory (full cache ${percent(full.accuracy)})`
+  return `${width} without pruning gets ${percent(good.score)} at ${share} of the memory (full cache ${percent(full.score)})`
 }
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)

@@ -1,16 +1,18 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  curvesOf,
+  heatMapsOf,
   heatMapsSvg,
   htmlReport,
   readResults,
+  specIdOf,
   toJsonDocument,
   tradeoffPlotSvg,
   type ReportSection,
 } from '@qpkv/bench-kit'
 import type { NeedleResult } from './needle-result.ts'
 import { needleTable } from './needle-table.ts'
-import { needleHeatMaps, tradeoffCurves } from './pictures.ts'
 import { summarizeRows, type RowSummary } from './summarize.ts'
 import { verdict } from './verdict.ts'
 
@@ -65,7 +67,7 @@ export async function writeDemoFiles({
   }
   const outcomes = results.map((result) => ({ result, outcome: needleOutcome(result) }))
   const maps = outcomes.flatMap(({ result }) =>
-    needleHeatMaps(result).map((map) => ({ ...map, subtitle: result.task.protocol })),
+    mapsOf(result).map((map) => ({ ...map, subtitle: result.task.protocol })),
   )
   const drawn = { title: 'Needle: share of right answers by length and depth', columns: 4 }
   await put('heatmaps.svg', 'needle heat map of every row', heatMapsSvg(maps, drawn))
@@ -84,17 +86,25 @@ export async function writeDemoFiles({
   return written
 }
 
+/** A heat map per row: depth of the asked number x length of the text. */
+const mapsOf = ({ rows, records }: NeedleResult) =>
+  heatMapsOf(
+    records,
+    rows.map(({ label, spec }) => ({ id: specIdOf(spec), label })),
+    'exact',
+  )
+
 const plotOf = ({ title, length, summaries }: NeedleOutcome) =>
   tradeoffPlotSvg({
     title: 'Accuracy against real bytes',
     subtitle: `${title}; ${length.toLocaleString('en-US')} tokens, ${summaries[0]?.answers ?? 0} answers a point, 95 % intervals`,
-    curves: tradeoffCurves(summaries),
+    curves: curvesOf(summaries),
   })
 
 function sectionOf(result: NeedleResult, outcome: NeedleOutcome, plot: string): ReportSection {
   const title = outcome.title.charAt(0).toUpperCase() + outcome.title.slice(1)
-  const caption = `${outcome.length.toLocaleString('en-US')} tokens, ${result.task.keys} numbers hidden, ${outcome.summaries[0]?.texts ?? 0} texts. The best row of each budget is marked.`
-  const heat = heatMapsSvg(needleHeatMaps(result), { title: 'By length and depth', columns: 4 })
+  const caption = `${outcome.length.toLocaleString('en-US')} tokens, ${result.task.keys} numbers hidden, ${outcome.summaries[0]?.samples ?? 0} texts. The best row of each budget is marked.`
+  const heat = heatMapsSvg(mapsOf(result), { title: 'By length and depth', columns: 4 })
   return {
     title,
     verdict: outcome.verdict,

@@ -1,4 +1,5 @@
 import {
+  tableText,
   tokenizerOf,
   type BenchPrompt,
   type BenchSample,
@@ -11,7 +12,6 @@ import { KvError } from '@qpkv/spec'
 import type { NeedleOptions, NeedleValues } from '../options.ts'
 import { needleTable } from '../summary/needle-table.ts'
 import { summarizeRows } from '../summary/summarize.ts'
-import { tableText } from '../summary/table-text.ts'
 import { needleRow } from './rows.ts'
 
 /** Longest answer in tokens: a number, its full stop and room to go wrong, as in the test vectors. */

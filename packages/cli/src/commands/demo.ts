@@ -1,12 +1,11 @@
 import { join, resolve } from 'node:path'
-import { formatDuration } from '@qpkv/bench-kit'
+import { formatDuration, tableText } from '@qpkv/bench-kit'
 import {
   defaultDepths,
   demoRows,
   needle,
   needleOutcome,
   needleTable,
-  tableText,
   writeDemoFiles,
   type NeedleResult,
 } from '@qpkv/bench-needle'
