@@ -177,12 +177,12 @@ describe('a benchmark', () => {
   it('names a wrong option, with the nearest known one', async () => {
     const refused = (options: unknown) => expect(prepareRun(echo, options, tools())).rejects
     await refused({ lenght: 3 }).toMatchObject({
-      message: 'echo has no option "lenght".',
+      message: 'Unknown option echo.lenght.',
       hint: expect.stringContaining('Did you mean length?') as string,
     })
     await refused({ length: 0 }).toThrow(/a whole number of at least 1 for echo\.length but received 0/)
     await refused({ length: [0] }).toThrow(/a list of numbers from 1 to 9 for echo\.length/)
     await refused({ order: 'sideways' }).toThrow(/one of up, down for echo\.order/)
-    await refused([]).toThrow(/options of echo/)
+    await refused([]).toThrow(/an object of options for echo/)
   })
 })

@@ -105,8 +105,8 @@ describe('qpkv sweep', () => {
     expect(await wrong({ ...grid, budgets: ['64'] })).toMatch(/wrong\.json, budgets\[0\]: /)
     expect(await wrong({ ...grid, tasks: [{ bench: 'nosuch' }] })).toMatch(/no benchmark named "nosuch"/)
     const option = { bench: 'needle', options: { lenghts: [256] } }
-    expect(await wrong({ ...grid, tasks: [option] })).toMatch(/needle has no option "lenghts"/)
-    expect(await wrong({ ...grid, colour: 1 })).toMatch(/unknown field "colour"/)
+    expect(await wrong({ ...grid, tasks: [option] })).toMatch(/Unknown option needle\.lenghts/)
+    expect(await wrong({ ...grid, colour: 1 })).toMatch(/wrong\.json: Unknown field colour/)
   })
 
   it("states the cost of the paper's grids before it begins", async () => {

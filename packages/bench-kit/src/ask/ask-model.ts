@@ -1,4 +1,4 @@
-import { KvError, parseSpec, type CompressionSpec } from '@qpkv/spec'
+import { atPlace, KvError, parseSpec, type CompressionSpec } from '@qpkv/spec'
 import type { Answer, Measurement } from '../result/record.ts'
 import type { Ask, AskFailure, AskResult, NamedSpec } from '../run/run-samples.ts'
 import type { BenchContext, BenchModel } from './bench-model.ts'
@@ -177,8 +177,6 @@ function measurementOf(
 
 /** The error with the sample's place in front of its message. */
 function placed(error: unknown, place: string | undefined): unknown {
-  if (place === undefined || !KvError.isInstance(error) || error.code === 'KV_ABORTED') return error
-  if (error.message.startsWith(place)) return error
-  const hint = error.hint === undefined ? {} : { hint: error.hint }
-  return new KvError(error.code, `${place}: ${error.message}`, { ...hint, cause: error })
+  const aborted = KvError.isInstance(error) && error.code === 'KV_ABORTED'
+  return place === undefined || aborted ? error : atPlace(error, place)
 }

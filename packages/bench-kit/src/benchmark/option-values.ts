@@ -1,4 +1,4 @@
-import { describeValue, isPlainObject, KvError, nearestName, type Json, type JsonObject } from '@qpkv/spec'
+import { expected, isPlainObject, omitUndefined, refuseUnknown, type JsonObject } from '@qpkv/spec'
 import type { BenchOption, OptionRole } from './bench-option.ts'
 
 /** Options by name. */
@@ -18,19 +18,9 @@ export function readOptions<O extends BenchOptions>(
   given: unknown,
   bench: string,
 ): BenchValues<O> {
-  if (!isPlainObject(given))
-    throw new KvError(
-      'KV_INVALID_OPTION',
-      `Expected options of ${bench} but received ${describeValue(given)}.`,
-    )
+  if (!isPlainObject(given)) throw expected('an object of options', bench, given)
   const known = Object.keys(options)
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(options, name))
-  if (unknown !== undefined) {
-    const near = nearestName(unknown, known)
-    throw new KvError('KV_INVALID_OPTION', `${bench} has no option "${unknown}".`, {
-      hint: `${near === undefined ? '' : `Did you mean ${near}? `}Known: ${known.join(', ')}.`,
-    })
-  }
+  refuseUnknown(given, known, bench)
   const values = known.map((name) => {
     const option = options[name] as BenchOption
     const value = given[name] ?? undefined
@@ -41,11 +31,6 @@ export function readOptions<O extends BenchOptions>(
 
 /** The values of one role as JSON; those that are undefined are left out, so that equal runs have equal hashes. */
 export const valuesOf = (options: BenchOptions, values: object, role: OptionRole): JsonObject =>
-  given(Object.fromEntries(Object.entries(values).filter(([name]) => options[name]?.role === role)))
-
-/** Leaves undefined fields out. */
-export const given = (fields: Readonly<Record<string, unknown>>): JsonObject =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Record<
-    string,
-    Json
-  >
+  omitUndefined(
+    Object.fromEntries(Object.entries(values).filter(([name]) => options[name]?.role === role)),
+  ) as JsonObject

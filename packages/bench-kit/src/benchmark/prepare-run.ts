@@ -1,4 +1,4 @@
-import { KvError, type JsonObject } from '@qpkv/spec'
+import { KvError, type JsonObject, omitUndefined } from '@qpkv/spec'
 import { askModel } from '../ask/ask-model.ts'
 import { contentHash } from '../content-hash.ts'
 import type { Facets, RunIdentity, SampleRecord } from '../result/record.ts'
@@ -7,7 +7,7 @@ import { runSamples, type NamedSpec, type RunSamplesOptions } from '../run/run-s
 import { checkRange, type SampleRange } from '../sweep/sample-range.ts'
 import { meanTable } from '../report/mean-table.ts'
 import type { Benchmark, BenchRun, BenchTools } from './benchmark.ts'
-import { given, readOptions, valuesOf, type BenchOptions } from './option-values.ts'
+import { readOptions, valuesOf, type BenchOptions } from './option-values.ts'
 
 /** A benchmark whose options have been read and whose samples are ready: what commands, sweeps and repetitions run alike. */
 export interface PreparedRun {
@@ -109,11 +109,11 @@ function identityOf(
   const first = samples.find(({ content }) => content !== undefined)?.content
   return {
     bench: name,
-    task: given({
+    task: omitUndefined({
       options: valuesOf(options, resolved, 'setting'),
       paths: Object.keys(valuesOf(options, resolved, 'path')).sort(),
       // Later samples are compared one by one with those in the file.
-      data: given({ ...data, first: first === undefined ? undefined : contentHash(first) }),
+      data: omitUndefined({ ...data, first: first === undefined ? undefined : contentHash(first) }),
       notice,
     }),
     model: identity,

@@ -36,17 +36,9 @@ export function examineModelCache(env: NodeJS.ProcessEnv = process.env): ModelCa
     }
   } catch (cause) {
     if (!KvError.isInstance(cause)) throw cause
+    const unknown = { folder: '-', exists: false, models: [], freeBytes: undefined, endpoint: '-' }
     const problem = `${cause.message} ${cause.hint ?? ''}`.trim()
-    return {
-      folder: '-',
-      exists: false,
-      models: [],
-      freeBytes: undefined,
-      endpoint: '-',
-      offline: false,
-      loggedIn: false,
-      problem,
-    }
+    return { ...unknown, offline: false, loggedIn: false, problem }
   }
 }
 

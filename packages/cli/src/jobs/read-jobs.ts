@@ -1,4 +1,4 @@
-import { readText, type NamedSpec, type SampleRange, type SweepJob } from '@qpkv/bench-kit'
+import type { NamedSpec, SampleRange, SweepJob } from '@qpkv/bench-kit'
 import {
   checkSpec,
   isPlainObject,
@@ -9,6 +9,7 @@ import {
   type CompressionSpec,
   type JsonObject,
 } from '@qpkv/spec'
+import { readJson } from '../options/read-json.ts'
 
 /** A sweep's job, or a part of it: what a worker elsewhere runs alone. Plain JSON. */
 export interface RangedJob extends SweepJob {
@@ -18,12 +19,7 @@ export interface RangedJob extends SweepJob {
 
 /** Reads a job, or a list of them as `qpkv sweep` writes it (jobs.json). @throws KvError KV_INVALID_SPEC with file and path in it */
 export async function readJobs(path: string): Promise<readonly RangedJob[]> {
-  let value: unknown
-  try {
-    value = JSON.parse(await readText(path))
-  } catch (cause) {
-    throw invalid(path, `cannot be read as JSON (${(cause as Error).message})`)
-  }
+  const value = await readJson(path, HINT)
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   if (list.length === 0) throw invalid(path, 'has no job')
   return list.map((job, i) => checkJob(job, Array.isArray(value) ? `${path}, [${i}]` : path))
@@ -57,7 +53,7 @@ function readSpec(value: unknown): NamedSpec {
   return { label: typeof label === 'string' ? label : printSpec(spec), spec }
 }
 
+const HINT = 'qpkv sweep GRID --dry-run writes jobs.json, which shows what a job looks like.'
+
 const invalid = (where: string, problem: string) =>
-  new KvError('KV_INVALID_SPEC', `${where} ${problem}.`, {
-    hint: 'qpkv sweep GRID --dry-run writes jobs.json, which shows what a job looks like.',
-  })
+  new KvError('KV_INVALID_SPEC', `${where} ${problem}.`, { hint: HINT })

@@ -1,4 +1,4 @@
-import { readText as readTextFile, type SweepGrid, type SweepTask } from '@qpkv/bench-kit'
+import type { SweepGrid, SweepTask } from '@qpkv/bench-kit'
 import {
   checkSpec,
   describeValue,
@@ -9,8 +9,10 @@ import {
   parseSpec,
   type CompressionSpec,
   type JsonObject,
+  atPlace,
+  refuseUnknown,
 } from '@qpkv/spec'
-import { jsonErrorLine } from './json-error-line.ts'
+import { readJson } from '../options/read-json.ts'
 
 /** A grid and what its report says beside the numbers. */
 export interface NamedGrid {
@@ -26,27 +28,18 @@ export interface NamedGrid {
  * @throws KvError KV_INVALID_SPEC with the file and the path in it
  */
 export async function readGrid(path: string): Promise<NamedGrid> {
-  let text: string
-  try {
-    text = await readTextFile(path)
-  } catch (cause) {
-    throw invalid(path, `cannot be read (${(cause as Error).message})`, 'Check the path.')
-  }
-  try {
-    return parseGrid(JSON.parse(text), path)
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw invalid(`${path}:${jsonErrorLine(text)}:`, 'here the file stops being JSON')
-    throw error
-  }
+  return parseGrid(
+    await readJson(path, 'Check the path; docs/results.grid.json of the repository is an example.'),
+    path,
+  )
 }
 
 function parseGrid(value: unknown, where: string): NamedGrid {
   if (!isPlainObject(value)) throw invalid(where, `holds no grid but ${describeValue(value)}`)
   const known = ['title', 'notes', 'models', 'tasks', 'specs', 'prune', 'quantize', 'budgets']
-  const unknown = Object.keys(value).find((name) => !known.includes(name))
-  if (unknown !== undefined)
-    throw invalid(where, `has an unknown field "${unknown}"`, `Known: ${known.join(', ')}.`)
+  at(where, () => {
+    refuseUnknown(value, known, '', 'KV_INVALID_SPEC', 'field')
+  })
   const list = <T>(name: string, read: (item: unknown, path: string) => T): T[] | undefined => {
     const items = value[name]
     if (items === undefined) return undefined
@@ -98,10 +91,9 @@ function at<T>(path: string, read: () => T): T {
     return read()
   } catch (error) {
     if (!KvError.isInstance(error) || error.message.startsWith(path.split(',')[0] ?? path)) throw error
-    const hint = error.hint === undefined ? {} : { hint: error.hint }
-    throw new KvError(error.code, `${path}: ${error.message}`, { ...hint, cause: error })
+    throw atPlace(error, path)
   }
 }
 
 const invalid = (where: string, problem: string, hint?: string) =>
-  new KvError('KV_INVALID_SPEC', `${where} ${problem}.`, hint === undefined ? {} : { hint })
+  new KvError('KV_INVALID_SPEC', `${where} ${problem}.`, { hint })
