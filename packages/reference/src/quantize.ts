@@ -1,12 +1,9 @@
-import {
-  outlierCapacity,
-  TILE_TOKENS,
-  type PackedFormat,
-  type ProximalSolver,
-  type TensorFormat,
-} from '@qpkv/spec'
+import { TILE_TOKENS, type PackedFormat, type TensorFormat } from '@qpkv/spec'
 import { balanceColumns } from './balance.ts'
-import { SCALE_LIMIT, solveZeros } from './proximal-solver.ts'
+import { groupMembers } from './group-members.ts'
+import { roundMetadata } from './round-metadata.ts'
+import { markOutliers, setAside } from './outliers.ts'
+import { proximalScale, proximalZeros } from './proximal-zeros.ts'
 import { roundHalfEven, roundTo } from './round-float.ts'
 
 /*
@@ -72,7 +69,7 @@ export function quantizeReference(
       for (const i of members)
         values[i] =
           outliers[i] === 1
-            ? meta(format.metadata, source[i]!)
+            ? roundMetadata(format.metadata, source[i]!)
             : f(decode(codes[i]!, stored, format) * second(i))
     }
   return { codes, scales, offsets, values, outliers, ...(balance && { balance }) }
@@ -95,7 +92,7 @@ function balanceOf(
       scalePer === 'token'
         ? balanceColumns(tile, count, headDim, steps)
         : balanceColumns(transposed(tile, count, headDim), headDim, count, steps)
-    for (const factor of found) all.push(meta(metadata, factor))
+    for (const factor of found) all.push(roundMetadata(metadata, factor))
   }
   return Float32Array.from(all)
 }
@@ -114,31 +111,12 @@ export const readBack = (
     ? x.map((v) => roundTo(format.element, v))
     : quantizeReference(x, tokens, headDim, format).values
 
-/** Indices into [tokens, headDim] that share one scale. */
-function groupMembers(
-  format: PackedFormat,
-  row: number,
-  column: number,
-  tokens: number,
-  headDim: number,
-): number[] {
-  const from = row * format.group
-  const to = Math.min(from + format.group, format.scalePer === 'channel' ? tokens : headDim)
-  return Array.from({ length: to - from }, (_, i) =>
-    format.scalePer === 'channel' ? (from + i) * headDim + column : column * headDim + from + i,
-  )
-}
-
 interface Fit {
   readonly scale: number
   readonly offset: number
 }
 
 const f = Math.fround
-
-/** Rounds to the metadata type; beyond half precision: its largest finite value. */
-const meta = (type: PackedFormat['metadata'], value: number) =>
-  type === 'f16' ? Math.max(-65504, Math.min(65504, roundTo(type, value))) : f(value)
 
 /** Scale and offset of one group, rounded to the metadata type. `zero`: the solver's, for the format's solver. */
 function fitGroup(group: readonly number[], format: PackedFormat, zero: number | undefined): Fit {
@@ -147,11 +125,14 @@ function fitGroup(group: readonly number[], format: PackedFormat, zero: number |
   let low = Math.min(...group)
   let high = Math.max(...group)
   if (format.levels !== 'uniform')
-    return { scale: meta(metadata, f(f(high - low) / 2)), offset: meta(metadata, f(f(high + low) / 2)) }
+    return {
+      scale: roundMetadata(metadata, f(f(high - low) / 2)),
+      offset: roundMetadata(metadata, f(f(high + low) / 2)),
+    }
   const top = 2 ** bits - 1
   if (solver.kind === 'proximal' && zero !== undefined) {
     const scale = proximalScale(group, format, solver)
-    return { scale, offset: meta(metadata, scale === 0 ? low : f(-f(zero) * scale)) }
+    return { scale, offset: roundMetadata(metadata, scale === 0 ? low : f(-f(zero) * scale)) }
   }
   const least = solver.kind === 'min-max' ? f(solver.least ?? 0) : 0
   if (format.zero === 'in-scale') {
@@ -162,10 +143,13 @@ function fitGroup(group: readonly number[], format: PackedFormat, zero: number |
     // The range always holds 0, so that the zero point fits in a byte.
     low = Math.min(low, 0)
     high = Math.max(high, 0)
-    const scale = meta(metadata, f(Math.max(f(high - low), least) / top))
+    const scale = roundMetadata(metadata, f(Math.max(f(high - low), least) / top))
     return { scale, offset: scale === 0 ? 0 : Math.min(top, roundHalfEven(f(-low / scale))) }
   }
-  return { scale: meta(metadata, f(Math.max(f(high - low), least) / top)), offset: meta(metadata, low) }
+  return {
+    scale: roundMetadata(metadata, f(Math.max(f(high - low), least) / top)),
+    offset: roundMetadata(metadata, low),
+  }
 }
 
 const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0))
@@ -190,7 +174,10 @@ function finishGroup(
   const { codebook } = format.levels
   const levels = norm(members.map((i) => codebook[codes[i]!]!))
   const kept = f(levels === 0 ? 0 : norm(members.map((i) => x[i]!)) / levels)
-  return { scale: meta(format.metadata, format.solver.keep && fit.scale > 0 ? kept : fit.scale), offset: 0 }
+  return {
+    scale: roundMetadata(format.metadata, format.solver.keep && fit.scale > 0 ? kept : fit.scale),
+    offset: 0,
+  }
 }
 
 function encode(x: number, { scale, offset }: Fit, format: PackedFormat): number {
@@ -214,103 +201,6 @@ export function nearestLevel(levels: readonly number[], x: number): number {
   let best = 0
   for (let i = 1; i < levels.length; i++) if (Math.abs(x - levels[i]!) < Math.abs(x - levels[best]!)) best = i
   return best
-}
-
-/** What is coded, and which of it takes no part in its group's range. By the rule `beyond` an exact value is a 0 like any other. */
-function setAside(
-  source: Float32Array,
-  outliers: Uint8Array,
-  format: PackedFormat,
-): { readonly x: Float32Array; readonly aside: Uint8Array } {
-  if (format.outlierRule === undefined) return { x: source, aside: outliers }
-  return { x: source.map((v, i) => (outliers[i] === 1 ? 0 : v)), aside: new Uint8Array(outliers.length) }
-}
-
-/**
- * Values kept exactly: per tile at most ceil(fraction * tokens * headDim), those that stick
- * out most; ties take the earlier token, then the lower channel. The rule `beyond` never takes
- * one within its threshold, so it may take fewer.
- */
-function markOutliers(x: Float32Array, tokens: number, headDim: number, format: PackedFormat): Uint8Array {
-  const marks = new Uint8Array(tokens * headDim)
-  if (format.outliers === 0) return marks
-  const rule = format.outlierRule
-  const size = rule ? sizesBeyond(x, rule.threshold) : deviations(x, tokens, headDim, format)
-  for (let tile = 0; tile < tokens; tile += TILE_TOKENS) {
-    const count = Math.min(TILE_TOKENS, tokens - tile)
-    const capacity = outlierCapacity(format.outliers, count, headDim)
-    const order = Array.from({ length: count * headDim }, (_, i) => tile * headDim + i)
-      .sort((a, b) => size[b]! - size[a]! || a - b)
-      .slice(0, capacity)
-    for (const i of order) if (!rule || size[i]! > 0) marks[i] = 1
-  }
-  return marks
-}
-
-/** [tokens, headDim] sizes, 0 for those within the threshold. */
-const sizesBeyond = (x: Float32Array, threshold: number): Float64Array =>
-  Float64Array.from(x, (v) => (Math.abs(v) > threshold ? Math.abs(v) : 0))
-
-/** [tokens, headDim] distances from the mean of the group, in units of its mean absolute deviation. */
-function deviations(x: Float32Array, tokens: number, headDim: number, format: PackedFormat): Float64Array {
-  const distance = new Float64Array(tokens * headDim)
-  const rows = Math.ceil((format.scalePer === 'channel' ? tokens : headDim) / format.group)
-  const columns = format.scalePer === 'channel' ? headDim : tokens
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      const members = groupMembers(format, row, column, tokens, headDim)
-      const mean = members.reduce((sum, i) => sum + x[i]!, 0) / members.length
-      const spread = members.reduce((sum, i) => sum + Math.abs(x[i]! - mean), 0) / members.length
-      for (const i of members) distance[i] = spread === 0 ? 0 : Math.abs(x[i]! - mean) / spread
-    }
-  return distance
-}
-
-/** The proximal solver's zeros of all groups, in the order of `scales`. The solver looks at all groups of a tile at once; outliers take no part. */
-function proximalZeros(
-  x: Float32Array,
-  tokens: number,
-  headDim: number,
-  format: PackedFormat,
-  outliers: Uint8Array,
-): Float64Array | undefined {
-  const { solver, scalePer, group } = format
-  if (solver.kind !== 'proximal') return undefined
-  const perChannel = scalePer === 'channel'
-  const rows = Math.ceil((perChannel ? tokens : headDim) / group)
-  const columns = perChannel ? headDim : tokens
-  const zeros = new Float64Array(rows * columns)
-  for (let tile = 0; tile < tokens; tile += TILE_TOKENS) {
-    const inTile = (t: number) => t >= tile && t < tile + TILE_TOKENS
-    const ids = Array.from({ length: rows * columns }, (_, g) => g).filter((g) =>
-      inTile(perChannel ? Math.floor(g / columns) * group : g % columns),
-    )
-    const groups = ids.map((g) => {
-      const members = groupMembers(format, Math.floor(g / columns), g % columns, tokens, headDim)
-      const inliers = members.filter((i) => outliers[i] === 0)
-      return (inliers.length > 0 ? inliers : members).map((i) => x[i]!)
-    })
-    const scales = groups.map((members) => proximalScale(members, format, solver))
-    const inverse = scales.map((scale) => f(1 / scale))
-    const start = groups.map((members, g) => (scales[g] === 0 ? 0 : f(-Math.min(...members) / scales[g]!)))
-    solveZeros(groups, inverse, start, format.bits, solver).forEach((zero, i) => (zeros[ids[i]!] = zero))
-  }
-  return zeros
-}
-
-/**
- * The proximal solver's scale of a group, rounded: capped at the inverse 2e4; 1 for a range that is nearly 0 where the
- * solver says so; 0 for a constant group.
- */
-function proximalScale(
-  group: readonly number[],
-  { bits, metadata }: PackedFormat,
-  { flat }: ProximalSolver,
-): number {
-  const range = f(Math.max(...group) - Math.min(...group))
-  if (range === 0) return 0
-  if (range <= flat) return 1
-  return meta(metadata, f(1 / Math.min(f((2 ** bits - 1) / range), SCALE_LIMIT)))
 }
 
 /**

@@ -1,27 +1,18 @@
 import { expected, KvError } from '../errors.ts'
 import type { ModelFacts, PromptFacts } from '../facts.ts'
-import type { AllocatedTokens, AllocationStorage, BoundAllocator, LayerTokens } from '../method/allocator.ts'
+import type { BoundAllocator, LayerTokens } from '../method/allocator.ts'
 import { noMethods } from '../method/none.ts'
 import type { BoundPruner } from '../method/pruner.ts'
 import type { BoundQuantizer } from '../method/quantizer.ts'
 import type { BoundSharing } from '../method/sharing.ts'
-import {
-  layerBytes,
-  headBytes,
-  meanBytes,
-  mostBytes,
-  nominalBits,
-  storedHeads,
-  tableBytes,
-  tierCount,
-} from '../plan/plan-bytes.ts'
+import { mostBytes, nominalBits, storedHeads, tierCount } from '../plan/plan-bytes.ts'
 import { readBudget, type Budget } from '../spec/budget.ts'
-import type { SegmentPlan } from '../plan/layer-plan.ts'
 import type { CompressionSpec } from '../spec/compression-spec.ts'
 import { overrideOf } from '../spec/layer-override.ts'
 import { checkSelection, type CheckedSelection } from './check-selection.ts'
 import { apart, checkSharing, type CheckedSharing } from './check-sharing.ts'
-import { allocatedSegments, isAllocated } from './allocated-segments.ts'
+import { isAllocated } from './allocated-segments.ts'
+import { bytesOf, type DraftBytes } from './draft-bytes.ts'
 import { isTiered, meanTokens } from './layer-tokens.ts'
 import { namedPositions, protectedTokens, protectionAt } from './protect-tokens.ts'
 import {
@@ -36,7 +27,7 @@ import { keepsItsWindow } from './windowed-layers.ts'
 const everything = noMethods.pruner.bind({}, 'prune')
 
 /** One layer before its tokens are counted: all that its methods say without knowing how many there are. */
-export interface LayerDraft {
+export interface LayerDraft extends DraftBytes {
   readonly layer: number
   readonly storage: ResolvedStorage
   readonly selection: CheckedSelection
@@ -53,17 +44,6 @@ export interface LayerDraft {
   readonly windowed: boolean
   /** Tokens that a layer override or the window asks for, and where that stands. */
   readonly fixed: { readonly tokens: LayerTokens; readonly path: string } | undefined
-  /** Real bytes of the layer when its stored heads keep these tokens. */
-  readonly bytes: (tokens: AllocatedTokens) => number
-  /** What an allocator may count bytes of heads by, where each may keep its own number of tokens. */
-  readonly heads: AllocationStorage | undefined
-  /** Whether `bytes` never falls; it does where the block rule fills a block or a pool of heads ends, and a simulation may do anything. */
-  readonly bytesRise: boolean
-  /** Equal keys have equal `bytes`. */
-  readonly bytesKey: string
-  /** Bytes without tables of so many tokens per head on average, whoever of the pool gets them; and the tables'. */
-  readonly atMost: (tokens: number) => number
-  readonly tables: number
 }
 
 /** The methods of a spec with their options resolved. */
@@ -247,88 +227,4 @@ function leastTokens(
     protectedTokens(protectionAt(protect, tokens, candidates, named), promptTokens, candidates)
   while (tokens < candidates && needed() > tokens) tokens++
   return tokens
-}
-
-interface Stored {
-  readonly storage: ResolvedStorage
-  readonly selection: CheckedSelection
-  readonly sharing: CheckedSharing
-  readonly quantizer: BoundQuantizer
-  readonly layer: number
-  readonly candidates: number
-  readonly heads: number
-  readonly headDim: number
-}
-
-function bytesOf({
-  storage,
-  selection,
-  sharing,
-  quantizer,
-  layer,
-  candidates,
-  heads,
-  headDim,
-}: Stored): Pick<LayerDraft, 'bytes' | 'heads' | 'bytesRise' | 'bytesKey' | 'atMost' | 'tables'> {
-  const { keys, segments, residual, simulated } = storage
-  // What eviction costs does not depend on by which score.
-  const evict = selection.evict === 'never' ? 'never' : 'fifo'
-  const stored = { keys, segments, residual, evict } as const
-  const bytesKey = `${JSON.stringify({ ...stored, ...sharing })} ${simulated ? layer : ''} ${candidates}`
-  if (simulated) {
-    const count = quantizer.roundTripBytes
-    if (!count) throw new KvError('KV_METHOD', 'A quantizer that is simulated must count its bytes.')
-    const bytes = (tokens: AllocatedTokens) => {
-      if (typeof tokens !== 'number')
-        throw new KvError(
-          'KV_CONFLICT',
-          `The heads of layer ${layer} keep different numbers of tokens; a simulated quantizer needs equally many.`,
-        )
-      return (['key', 'value'] as const).reduce(
-        (sum, tensor) => sum + count({ layer, tensor, heads, tokens, headDim }),
-        0,
-      )
-    }
-    return { bytes, heads: undefined, bytesRise: false, bytesKey, atMost: bytes, tables: 0 }
-  }
-  const tables = tableBytes(stored)
-  const means = meanBytes(stored, heads, headDim)
-  const atMost = layerBytes(stored, sharing, heads, headDim)
-  const whole = layerBytes(stored, { pool: 'head' }, heads, headDim)
-  const listed = (counts: readonly number[], allocated = stored) =>
-    counts.reduce((sum, n, head) => sum + headBytes(allocated, n, headDim, head), tables + means)
-  const bytes = (tokens: AllocatedTokens) => {
-    if (typeof tokens === 'number') return (tokens < candidates ? atMost : whole)(tokens) + tables
-    if (!isTiered(tokens)) return listed(tokens)
-    return listed(tokens.perHead, { ...stored, segments: allocatedSegments(segments, tokens) })
-  }
-  const own = selection.evict === 'never' && selection.positions === 'true'
-  const perHead: AllocationStorage = {
-    widths: widthsOf(segments),
-    exact: exactTokens(segments),
-    headBytes: (tokens, tiers) => {
-      const one = { perHead: [tokens], tiers: tiers.map((n) => [n]) }
-      return headBytes({ ...stored, segments: allocatedSegments(segments, one) }, tokens, headDim)
-    },
-    fixedBytes: tables + means,
-  }
-  const bytesRise = residual.keys !== 'block' && sharing.pool === 'head' && tierCount(segments) < 2
-  return { bytes, heads: own ? perHead : undefined, bytesRise, bytesKey, atMost, tables }
-}
-
-/** Tokens in exact segments beside packed ones. */
-const exactTokens = (segments: readonly SegmentPlan[]): number =>
-  tierCount(segments) === 0
-    ? 0
-    : segments.reduce(
-        (sum, { role, tokens }) => sum + (role !== 'packed' && typeof tokens === 'number' ? tokens : 0),
-        0,
-      )
-
-/** Nominal bits of each tier that the allocator counts and of the last; where it counts none, those of all. */
-function widthsOf(segments: readonly SegmentPlan[]): readonly number[] {
-  const counted = segments.filter(isAllocated)
-  if (counted.length === 0) return [nominalBits({ segments })]
-  const last = segments.findLast(({ role }) => role === 'packed')!
-  return [...counted, last].map(({ key, value }) => (key.bits + value.bits) / 2)
 }
