@@ -88,8 +88,8 @@ function readmeTable(): string {
   const of = (role: string) => methods.filter((method) => method.role === role)
   const rows: [string, Method[]][] = [
     ...prunersBy(),
-    ['quantizes as it is', of('quantizer').filter((method) => !rotates(method))],
-    ['quantizes rotated', of('quantizer').filter(rotates)],
+    ['quantizes values as they are', of('quantizer').filter((method) => !rotates(method))],
+    ['quantizes values after a rotation', of('quantizer').filter(rotates)],
     ['shares the budget out over layers', of('allocator')],
     ['shares a layer out over heads', of('sharing')],
   ]
@@ -102,8 +102,8 @@ function readmeTable(): string {
     '| --- | --- |',
     ...rows.map(([what, group]) => `| ${what} | ${group.map(cell).join(', ')} |`),
     '',
-    `Numbers: of 100 answers on the bundled model, the right ones when a text is compressed first and asked afterwards; pruners at an eighth of the memory in 16 bit,`,
-    `quantizers at 4 bit or as they come. The full cache answers all. Each in a sentence, with its paper: [all methods](docs/methods.md); with intervals and at other budgets: [methods measured](docs/measured-methods.md).`,
+    `The number behind a method says how many of 100 questions the bundled model still answers when a text is compressed first and the questions come afterwards: pruners at an eighth of the memory in 16 bit,`,
+    `quantizers at 4 bit or at their only width. With the full cache it answers all of them. What each method does, with its paper: [all methods](docs/methods.md); with intervals and at other budgets: [methods measured](docs/measured-methods.md).`,
   ].join('\n')
 }
 

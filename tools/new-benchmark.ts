@@ -92,7 +92,7 @@ import { ${symbol} } from '../src/index.ts'
 
 test('${name} says its samples and what changes them', async () => {
   const identity = { name: 'm', fingerprint: 'f' }
-  const tools = { model: {} as BenchModel, modelName: 'm', identity, meet: () => undefined }
+  const tools = { model: {} as BenchModel, modelName: 'm', identity, onBadRow: () => undefined }
   const run = await prepareRun(${symbol}, { samples: 3 }, tools)
   expect(run.sizes).toHaveLength(3)
   expect(run.identity).toMatchObject({ bench: '${name}', task: { options: { sentences: 20 } } })

@@ -20,7 +20,7 @@ export async function compareCake(
   const ours = new Float32Array(input.num_layers * kvHeads * prefix)
   // Their variance divides by one query less.
   const gamma = ((test.params['gamma'] as number) * window) / (window - 1)
-  const worth: ScoreNode = {
+  const importance: ScoreNode = {
     op: 'add',
     of: [attentionOf(window, 'mean'), scale(attentionOf(window, 'variance'), gamma)],
   }
@@ -39,7 +39,7 @@ export async function compareCake(
       q,
       k,
       protectLast: window,
-      score: group(pool(worth, 'mean', 5)),
+      score: group(pool(importance, 'mean', 5)),
     })
     for (let h = 0; h < kvHeads; h++)
       ours.set(scores.subarray(h * tokens, h * tokens + prefix), (layer * kvHeads + h) * prefix)

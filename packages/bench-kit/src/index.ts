@@ -58,7 +58,7 @@ export { runBenchmark, type RunBenchmarkOptions } from './benchmark/run-benchmar
 export { canonicalJson, contentHash } from './content-hash.ts'
 export { dataError } from './data/data-error.ts'
 export { fileLines, namedChunks, readLines, type TextLine } from './data/read-lines.ts'
-export { meetBadRow, parseObject, readRows, type OnBadRow, type RowFields } from './data/read-rows.ts'
+export { reportBadRow, parseObject, readRows, type OnBadRow, type RowFields } from './data/read-rows.ts'
 export { decodeText, readText } from './data/read-text.ts'
 export { machineFacts, versionFacts, type MachineFacts } from './machine.ts'
 export { asciiPunctuation, normalizeAnswer, qaF1 } from './metrics/qa-f1.ts'

@@ -109,7 +109,7 @@ function parrot(fails: (spec: CompressionSpec) => boolean = () => false) {
 }
 
 const identity = { name: 'm', fingerprint: 'f' }
-const tools = (model = parrot().model) => ({ model, modelName: 'm', identity, meet: () => undefined })
+const tools = (model = parrot().model) => ({ model, modelName: 'm', identity, onBadRow: () => undefined })
 const row = (text: string) => ({ label: text, spec: parseSpec(text) })
 const specs = [row('none+none'), row('none+int8')]
 

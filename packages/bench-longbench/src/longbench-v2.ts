@@ -43,14 +43,17 @@ export const longBenchV2: Benchmark = defineBenchmark({
   name: 'longbench-v2',
   about: 'LongBench v2: multiple choice over very long texts',
   options: longBenchV2Options,
-  async prepare({ data, prompt, rows: count = Infinity, protocol, maxPromptTokens, newTokens }, { meet }) {
+  async prepare(
+    { data, prompt, rows: count = Infinity, protocol, maxPromptTokens, newTokens },
+    { onBadRow },
+  ) {
     if (data === undefined || prompt === undefined)
       throw new KvError('KV_INVALID_OPTION', 'LongBench v2 needs its data.json and a prompt file.', {
         hint: 'Give --data data.json and --prompt prompts/0shot.txt of the official repository.',
       })
     const template = await readTemplate(prompt)
     const rows: LongBenchV2Row[] = []
-    for await (const row of readV2Rows(data, meet)) {
+    for await (const row of readV2Rows(data, onBadRow)) {
       if (rows.length >= count) break
       rows.push(row)
     }

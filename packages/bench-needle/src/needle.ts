@@ -2,7 +2,13 @@ import { defineBenchmark, type BenchRun, type BenchTools, type Benchmark } from 
 import { isPlainObject, KvError, type JsonObject } from '@qpkv/spec'
 import { prepareGrid, type GridState } from './grid/grid-needle.ts'
 import { promptForms } from './grid/prompt-forms.ts'
-import { needleOptions, strangers, WORLD_FORM, type NeedleOptions, type NeedleValues } from './options.ts'
+import {
+  needleOptions,
+  foreignOptions,
+  WORLD_FORM,
+  type NeedleOptions,
+  type NeedleValues,
+} from './options.ts'
 import { prepareWorld, type WorldState } from './world/world-needle.ts'
 
 /** How one kind of needle asks, scores and shows its samples. */
@@ -17,9 +23,9 @@ export const needle: Benchmark = defineBenchmark({
   async prepare(values, tools) {
     const form = values.form ?? usualForm(values, tools)
     const kind = form === WORLD_FORM ? 'world' : 'grid'
-    const [stranger] = strangers(kind, values)
-    if (stranger !== undefined)
-      throw new KvError('KV_INVALID_OPTION', `needle has no option "${stranger}" with the form ${form}.`, {
+    const [foreign] = foreignOptions(kind, values)
+    if (foreign !== undefined)
+      throw new KvError('KV_INVALID_OPTION', `needle has no option "${foreign}" with the form ${form}.`, {
         hint:
           kind === 'world'
             ? 'Add --form plain, or leave it out.'

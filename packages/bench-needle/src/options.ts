@@ -78,7 +78,7 @@ const belongs = {
 } as const satisfies Record<string, readonly NeedleOption[]>
 
 /** Options that were given although they belong to the other kind. */
-export const strangers = (kind: keyof typeof belongs, values: NeedleValues): NeedleOption[] =>
+export const foreignOptions = (kind: keyof typeof belongs, values: NeedleValues): NeedleOption[] =>
   (Object.keys(values) as NeedleOption[]).filter(
     (name) => values[name] !== undefined && !(belongs[kind] as readonly NeedleOption[]).includes(name),
   )

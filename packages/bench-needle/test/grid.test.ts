@@ -139,7 +139,7 @@ const identity = { name: 'm', fingerprint: 'f' }
 /** The prompts of a grid as they are put, with what is appended to each. */
 async function prompts(given: object) {
   const model = fakeModel()
-  const tools = { model, modelName: 'm', identity, meet: () => undefined }
+  const tools = { model, modelName: 'm', identity, onBadRow: () => undefined }
   const values = { ...options, protocol: 'query-aware' as const, ...given }
   const prepared = await needle.prepare(values, tools)
   const run: BenchRun<never, unknown> = {
@@ -202,7 +202,7 @@ describe('a grid', () => {
   })
 
   it('says which options belong to the other kind of needle, and decides its own', async () => {
-    const tools = { model: fakeModel(), modelName: 'm', identity, meet: () => undefined }
+    const tools = { model: fakeModel(), modelName: 'm', identity, onBadRow: () => undefined }
     await expect(prepareRun(needle, { ...options, keys: 3 }, tools)).rejects.toThrow(
       /no option "keys" with the form plain/,
     )

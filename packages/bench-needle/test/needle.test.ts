@@ -122,7 +122,7 @@ describe('a run', () => {
     const file = await readResults(join(folder, 'query-agnostic.jsonl'))
     const [again] = optionsOfRun(needle, file, {})
     expect(again?.options).toEqual({ ...task('query-agnostic'), form: 'reference-world', samples: 5 })
-    const tools = { model: fakeModel(), modelName: 'reference', identity, meet: () => undefined }
+    const tools = { model: fakeModel(), modelName: 'reference', identity, onBadRow: () => undefined }
     expect((await prepareRun(needle, again?.options, tools)).identity).toEqual(file.header.identity)
   })
 
@@ -159,7 +159,7 @@ describe('a run', () => {
 
   it('without a tokenizer says so', async () => {
     const model = { ...fakeModel(), tokenizer: undefined }
-    const tools = { model, modelName: 'm', identity, meet: () => undefined }
+    const tools = { model, modelName: 'm', identity, onBadRow: () => undefined }
     await expect(prepareRun(needle, {}, tools)).rejects.toThrow(/tokenizer/)
   })
 

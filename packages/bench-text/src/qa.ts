@@ -49,7 +49,7 @@ export const qa: Benchmark = defineBenchmark({
   options,
   async prepare(
     { data, metric, prompt, protocol, newTokens, rows: count = Infinity, stop },
-    { meet, model },
+    { onBadRow, model },
   ) {
     if (data === undefined)
       throw new KvError('KV_INVALID_OPTION', 'bench qa needs data.', {
@@ -63,7 +63,7 @@ export const qa: Benchmark = defineBenchmark({
     const problems: Error[] = []
     const documents = await readDocuments(data, (error) => {
       problems.push(error)
-      meet(error)
+      onBadRow(error)
     })
     if (documents.length === 0)
       throw new KvError('KV_DATA', `${data} holds no text that can be asked${why(problems)}.`, {

@@ -228,7 +228,7 @@ export class Context {
     const { whenFull, yielded } = this.parts
     if (this.work || this.disposing || whenFull === undefined || yielded) return false
     // Who asks has no memory to wait for.
-    await this.compressAgain(whenFull, { patient: false })
+    await this.compressAgain(whenFull, { mayWait: false })
     this.parts = { ...this.parts, yielded: true }
     return true
   }
@@ -350,7 +350,7 @@ export class Context {
     }
   }
 
-  private compressAgain(spec: SpecInput | string, how: RecompressOptions & { readonly patient?: boolean }) {
+  private compressAgain(spec: SpecInput | string, how: RecompressOptions & { readonly mayWait?: boolean }) {
     return this.exclusive('recompress', async () => {
       this.parts = await recompressContext(this.parts, spec, how)
     })

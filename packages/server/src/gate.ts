@@ -18,21 +18,21 @@ export class Gate {
     return { running: this.running, waiting: this.waiting.length }
   }
 
-  /** Whoever has entered must leave, once, by what comes back. */
-  async enter(signal: AbortSignal): Promise<() => void> {
+  /** Waits for a place; what comes back gives it up, and does nothing when called again. */
+  async acquire(signal: AbortSignal): Promise<() => void> {
     if (this.closed) throw stopping()
     signal.throwIfAborted()
     if (this.running >= this.concurrent) await this.wait(signal)
     else this.running++
-    let left = false
+    let released = false
     return () => {
-      if (left) return
-      left = true
-      this.leave()
+      if (released) return
+      released = true
+      this.release()
     }
   }
 
-  /** Nobody enters any more; resolves when all have left. */
+  /** Gives no further places; resolves when all are given up. */
   async close(): Promise<void> {
     this.closed = true
     for (const { fail } of this.waiting.splice(0)) fail(stopping())
@@ -73,7 +73,7 @@ export class Gate {
     })
   }
 
-  private leave(): void {
+  private release(): void {
     const next = this.waiting.shift()
     if (next) next.go()
     else this.running--

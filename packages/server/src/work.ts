@@ -23,15 +23,15 @@ export class Work {
   /** Tokens of all replies, once they have finished. */
   tokens = 0
   private readonly serving: Serving
-  private readonly leave: () => void
+  private readonly release: () => void
   private readonly started: number
   private first: number | undefined
   private ended = false
 
-  private constructor(serving: Serving, replies: Replies, leave: () => void, started: number) {
+  private constructor(serving: Serving, replies: Replies, release: () => void, started: number) {
     this.serving = serving
     this.replies = replies
-    this.leave = leave
+    this.release = release
     this.started = started
     const { metrics } = serving
     metrics.promptTokens.inc(replies.promptTokens)
@@ -44,18 +44,18 @@ export class Work {
     const started = performance.now()
     const late = AbortSignal.timeout(serving.timeoutMs)
     const signal = AbortSignal.any([closed, late, serving.stopped])
-    let leave: (() => void) | undefined
+    let release: (() => void) | undefined
     try {
-      leave = await serving.gate.enter(signal)
+      release = await serving.gate.acquire(signal)
       const { maxPromptTokens } = serving
       return new Work(
         serving,
         await serving.chat.open({ ...request, signal, maxPromptTokens }),
-        leave,
+        release,
         started,
       )
     } catch (cause) {
-      leave?.()
+      release?.()
       throw explained(cause, late, serving.stopped)
     }
   }
@@ -91,7 +91,7 @@ export class Work {
       const { metrics } = this.serving
       metrics.working.delete(this.replies)
       metrics.duration.observe((performance.now() - this.started) / 1000)
-      this.leave()
+      this.release()
     }
   }
 }

@@ -13,7 +13,7 @@ export interface BenchTools {
   readonly modelName: string
   readonly identity: ModelIdentity
   /** Told of a row that cannot be used; it is left out, or the error is thrown where the user wants it strict. */
-  readonly meet: (error: Error) => void
+  readonly onBadRow: (error: Error) => void
 }
 
 /** Samples, and what asking and scoring them needs. */

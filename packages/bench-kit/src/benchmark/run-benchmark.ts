@@ -14,7 +14,7 @@ export interface RunBenchmarkOptions
   /** Packages and op table, for the result file. */
   readonly versions?: Readonly<Record<string, string>>
   /** Told of each row that cannot be used; without it the first one is thrown. */
-  readonly meet?: (error: Error) => void
+  readonly onBadRow?: (error: Error) => void
 }
 
 /** Runs a benchmark into its result file: what `qpkv bench` does, for programs. Errors are those of preparing, of the file and of the run. */
@@ -27,11 +27,11 @@ export async function runBenchmark(
     identity,
     model,
     modelName = identity.name,
-    meet = raise,
+    onBadRow = raise,
     ...run
   }: RunBenchmarkOptions,
 ): Promise<{ readonly records: readonly SampleRecord[]; readonly table: string }> {
-  const prepared = await prepareRun(benchmark, options, { model, modelName, identity, meet })
+  const prepared = await prepareRun(benchmark, options, { model, modelName, identity, onBadRow })
   const writer = ResultWriter.open({ path, identity: prepared.identity, extent: prepared.extent, versions })
   try {
     const records = await prepared.run({ ...run, writer })

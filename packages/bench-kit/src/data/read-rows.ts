@@ -6,7 +6,7 @@ import type { TextLine } from './read-lines.ts'
 export type OnBadRow = (error: KvError) => void
 
 /** Tells `onBad` about an error, or throws it on. Errors that are not about data are always thrown. */
-export function meetBadRow(error: unknown, onBad: OnBadRow | undefined): void {
+export function reportBadRow(error: unknown, onBad: OnBadRow | undefined): void {
   if (onBad === undefined || !KvError.isInstance(error) || error.code !== 'KV_DATA') throw error
   onBad(error)
 }
@@ -31,7 +31,7 @@ export async function* readRows<T>(
       try {
         row = await parse(utf8(text, `${file}:${line}`), `${file}:${line}`, index)
       } catch (error) {
-        meetBadRow(error, onBad)
+        reportBadRow(error, onBad)
         continue
       }
       yield row
@@ -43,7 +43,7 @@ export async function* readRows<T>(
         'The file is empty or of another kind; fetch or make it again.',
       )
   } catch (error) {
-    meetBadRow(error, onBad)
+    reportBadRow(error, onBad)
   }
 }
 

@@ -1,4 +1,4 @@
-import { meetBadRow, readLines, readRows as readRowsOf, type OnBadRow } from '@qpkv/bench-kit'
+import { reportBadRow, readLines, readRows as readRowsOf, type OnBadRow } from '@qpkv/bench-kit'
 import { findDataset } from './datasets.ts'
 import type { JsonlSource } from './jsonl-source.ts'
 import { parseRow, type LongBenchRow } from './row.ts'
@@ -19,7 +19,7 @@ export async function* readRows(
   try {
     stream = await source.open(name)
   } catch (error) {
-    meetBadRow(error, onBad)
+    reportBadRow(error, onBad)
     return
   }
   try {

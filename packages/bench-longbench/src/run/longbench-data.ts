@@ -11,14 +11,14 @@ export async function readData(
   { rows, config: folder }: LongBenchValues,
   data: string,
   asked: readonly string[],
-  { meet }: BenchTools,
+  { onBadRow }: BenchTools,
 ): Promise<{ inputs: LongBenchInput[]; config: OfficialConfig }> {
   const config = await loadOfficialConfig((folder ?? data.replace(/\/?data\.zip$/, '')) || '.')
   const source = await openJsonlSource(data)
   const problems: Error[] = []
   const onBad = (error: Error) => {
     problems.push(error)
-    meet(error)
+    onBadRow(error)
   }
   try {
     const inputs = await readInputs(source, {

@@ -72,7 +72,7 @@ describe('LongBench-form rows on the reference model', () => {
     const one = inputs.filter(({ dataset }) => dataset.name === 'hotpotqa')
     const text = async (options: object) => {
       const values = { ...standIns, protocol: 'query-aware', datasets: ['hotpotqa'], ...options }
-      const tools = { model, modelName: 'reference', identity, meet: () => undefined }
+      const tools = { model, modelName: 'reference', identity, onBadRow: () => undefined }
       const prepared = await longBench.prepare(values, tools)
       const run = {
         options: values as never,
@@ -170,7 +170,7 @@ describe('LongBench-form rows on the reference model', () => {
   })
 
   it('says what is missing before anything is asked', async () => {
-    const tools = { model, modelName: 'reference', identity, meet: () => undefined }
+    const tools = { model, modelName: 'reference', identity, onBadRow: () => undefined }
     await expect(prepareRun(longBench, {}, tools)).rejects.toThrow(/either a data path or stand-ins/)
     await expect(prepareRun(longBench, { ...standIns, datasets: ['nosuch'] }, tools)).rejects.toThrow(
       /nosuch/,

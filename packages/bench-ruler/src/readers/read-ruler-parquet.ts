@@ -1,5 +1,5 @@
 import { omitUndefined } from '@qpkv/spec'
-import { dataError, meetBadRow, type OnBadRow, type RowFields } from '@qpkv/bench-kit'
+import { dataError, reportBadRow, type OnBadRow, type RowFields } from '@qpkv/bench-kit'
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, type AsyncBuffer } from 'hyparquet'
 import { isRulerTask, type RulerTask } from '../tasks/task-definitions.ts'
 import { answersField, numberField, textField } from './row-fields.ts'
@@ -31,7 +31,7 @@ export async function* readRulerParquet(
       try {
         sample = readSample(fields, rowOfTask, `${path}:row ${from + i + 1}`)
       } catch (error) {
-        meetBadRow(error, onBadRow)
+        reportBadRow(error, onBadRow)
         continue
       }
       if (wanted === undefined || wanted.includes(sample.task)) yield sample

@@ -1,4 +1,4 @@
-import { meetBadRow, type OnBadRow } from '@qpkv/bench-kit'
+import { reportBadRow, type OnBadRow } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import { findRulerFiles } from '../readers/find-ruler-files.ts'
 import { readRulerJsonl } from '../readers/read-ruler-jsonl.ts'
@@ -36,7 +36,7 @@ export async function readInputs(folder: string, options: ReadOptions): Promise<
         inputs.push({ sample, length: length ?? 0 })
     } catch (error) {
       // The rest of a broken file is one bad row; other files go on.
-      meetBadRow(error, onBadRow)
+      reportBadRow(error, onBadRow)
     }
   }
   if (inputs.length > 0) return inputs

@@ -20,18 +20,18 @@ export async function readData(
   values: RulerValues,
   folder: string,
   tasks: readonly RulerTask[],
-  { meet }: BenchTools,
+  { onBadRow }: BenchTools,
 ): Promise<Source> {
   const { lengths, samples } = values
   const inputs = await readInputs(folder, {
     tasks,
     samples,
-    onBadRow: meet,
+    onBadRow,
     ...omitUndefined({ lengths }),
   })
   for (const task of values.tasks === undefined ? [] : tasks) {
     if (inputs.some(({ sample }) => sample.task === task)) continue
-    meet(
+    onBadRow(
       new KvError('KV_DATA', `${folder} has no sample of ${task}.`, {
         hint: 'Check --tasks, or add its file.',
       }),
@@ -44,7 +44,7 @@ export async function readData(
 export async function generate(
   values: RulerValues,
   tasks: readonly RulerTask[],
-  { model, meet }: BenchTools,
+  { model, onBadRow }: BenchTools,
 ): Promise<Source> {
   const { samples, seed, newTokens, lengths = [4096] } = values
   const assets = values.assets === undefined ? await loadOwnAssets() : await loadAssets(values.assets)
@@ -67,7 +67,7 @@ export async function generate(
         inputs.push(...generatedInputs({ ...shared, tasks: [task], lengths: [length] }))
       } catch (error) {
         if (!KvError.isInstance(error)) throw error
-        meet(atPlace(error, `${task} at length ${length}`) as KvError)
+        onBadRow(atPlace(error, `${task} at length ${length}`) as KvError)
       }
     }
   }

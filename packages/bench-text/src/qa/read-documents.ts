@@ -28,10 +28,10 @@ const fields = ['id', 'context', 'contextFile', 'question', 'answer', 'answers',
  * Documents of a JSON lines file. A row has `context` or `contextFile` (beside the file), and `question` with `answer` or `answers`, or
  * `questions`, a list of these; `id` and `group` if wanted. Other fields are the user's own and left alone, but for names that are nearly one
  * of these.
- * @param meet told of each row that cannot be used
+ * @param onBadRow told of each row that cannot be used
  * @throws KvError KV_DATA for a file that cannot be read
  */
-export async function readDocuments(file: string, meet: (error: Error) => void): Promise<QaDocument[]> {
+export async function readDocuments(file: string, onBadRow: (error: Error) => void): Promise<QaDocument[]> {
   const documents = new Map<string, QaDocument>()
   const read = async (text: string, place: string): Promise<void> => {
     const document = await readDocument(text, place, dirname(file))
@@ -40,7 +40,7 @@ export async function readDocuments(file: string, meet: (error: Error) => void):
       throw wrong(place, `another row has the id "${id}"`, 'Give every row an id of its own, or none.')
     documents.set(id, document)
   }
-  for await (const _ of readRows(fileLines(file), file, read, meet));
+  for await (const _ of readRows(fileLines(file), file, read, onBadRow));
   return [...documents.values()]
 }
 

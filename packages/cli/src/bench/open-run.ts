@@ -4,7 +4,7 @@ import type { Recipe } from '@qpkv/spec'
 import type { Io } from '../io.ts'
 import { modelIdentity } from '../output/bench-versions.ts'
 import { requireProtocol, underRecipe } from './under-recipe.ts'
-import { collectProblems, sayProblems } from './problems.ts'
+import { collectProblems, printProblems } from './problems.ts'
 
 export interface OpenRun {
   readonly model: Model
@@ -23,11 +23,11 @@ export async function openRun(
   options: unknown,
   { model, modelName, strict, io, recipe }: OpenRun,
 ): Promise<PreparedRun> {
-  const { problems, meet } = collectProblems(strict)
+  const { problems, onBadRow } = collectProblems(strict)
   const identity = await modelIdentity(model, modelName)
   const asked = recipe ? underRecipe(model, recipe) : model
-  const run = await prepareRun(benchmark, options, { model: asked, modelName, identity, meet })
+  const run = await prepareRun(benchmark, options, { model: asked, modelName, identity, onBadRow })
   if (recipe) requireProtocol(recipe, run)
-  sayProblems(problems, io)
+  printProblems(problems, io)
   return run
 }

@@ -4,7 +4,7 @@ import { heatMapSvg, palettes, svgToPng, type Palette } from '@qpkv/bench-kit'
 import { originalHeatMap, readOriginalFolder, type OriginalScore } from '@qpkv/bench-needle'
 import { KvError, omitUndefined } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
-import { collectProblems, sayProblems } from '../bench/problems.ts'
+import { collectProblems, printProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
 import { wholeNumber } from '../options/numbers.ts'
 
@@ -48,9 +48,9 @@ export function addHeatMap(program: Command, io: Io): void {
     .action(async (folder: string, flags: HeatMapFlags) => {
       const { results, problems } = await readOriginalFolder(folder)
       const hint = 'Run that cell again, or take the file out of the folder.'
-      const { problems: listed, meet } = collectProblems(flags.strict === true)
-      for (const problem of problems) meet(new KvError('KV_DATA', `${join(folder, problem)}.`, { hint }))
-      sayProblems(listed, io)
+      const { problems: listed, onBadRow } = collectProblems(flags.strict === true)
+      for (const problem of problems) onBadRow(new KvError('KV_DATA', `${join(folder, problem)}.`, { hint }))
+      printProblems(listed, io)
       const { expected, trainedLength, score } = flags
       const map = originalHeatMap(results, { score, ...omitUndefined({ expected, trainedLength }) })
       const path = flags.out ?? `${basename(folder)}-heatmap.svg`

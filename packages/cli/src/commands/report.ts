@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { latexReport, readResults, reportParts, type Results } from '@qpkv/bench-kit'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
-import { collectProblems, sayProblems } from '../bench/problems.ts'
+import { collectProblems, printProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
 import { words } from '../options/numbers.ts'
 import { addExportOptions, exportResults, type ExportFlags } from '../output/export-results.ts'
@@ -66,16 +66,16 @@ export function addReport(program: Command, io: Io): void {
 async function readFolder(folder: string, strict: boolean, io: Io): Promise<Results[]> {
   const paths = folder.endsWith('.jsonl') ? [folder] : await listJsonl(folder)
   const results: Results[] = []
-  const { problems, meet } = collectProblems(strict || paths.length === 1)
+  const { problems, onBadRow } = collectProblems(strict || paths.length === 1)
   for (const path of paths.sort()) {
     try {
       results.push(await readResults(path))
     } catch (error) {
       if (!KvError.isInstance(error)) throw error
-      meet(error)
+      onBadRow(error)
     }
   }
-  sayProblems(problems, io)
+  printProblems(problems, io)
   return results
 }
 

@@ -12,7 +12,7 @@ import {
 } from '@qpkv/bench-longbench'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
-import { collectProblems, sayProblems } from '../bench/problems.ts'
+import { collectProblems, printProblems } from '../bench/problems.ts'
 import type { Io } from '../io.ts'
 import { jsonText, put } from '../output/put.ts'
 import { findRulerPredictions, scoreRulerFiles } from '../score/ruler-predictions.ts'
@@ -37,13 +37,13 @@ export function addScore(program: Command, io: Io): void {
     .option('--json <FILE>', 'write the scores as JSON, too')
     .option('--strict', 'the first bad line ends the command')
     .action(async (folder: string, flags: ScoreFlags) => {
-      const { problems, meet } = collectProblems(flags.strict === true)
+      const { problems, onBadRow } = collectProblems(flags.strict === true)
       const ruler = await findRulerPredictions(folder)
       const scored =
         ruler.length > 0
-          ? await scoreRulerFiles(ruler, meet)
-          : await scoreLongBench(folder, flags.assets, meet, io)
-      sayProblems(problems, io)
+          ? await scoreRulerFiles(ruler, onBadRow)
+          : await scoreLongBench(folder, flags.assets, onBadRow, io)
+      printProblems(problems, io)
       io.stdout.write(scoresText(scored))
       if (flags.json !== undefined) await put(flags.json, jsonText(scored))
     })
@@ -52,7 +52,7 @@ export function addScore(program: Command, io: Io): void {
 async function scoreLongBench(
   folder: string,
   assets: string | undefined,
-  meet: (error: Error) => void,
+  onBadRow: (error: Error) => void,
   io: Io,
 ): Promise<ScoredFile[]> {
   const folders = await findPredictionFolders(folder)
@@ -62,10 +62,10 @@ async function scoreLongBench(
   const scores: FileScore[] = []
   for (const file of files) {
     try {
-      scores.push(await scorePredictionFile(file, segment ? { segment } : {}, meet))
+      scores.push(await scorePredictionFile(file, segment ? { segment } : {}, onBadRow))
     } catch (error) {
       if (!KvError.isInstance(error)) throw error
-      meet(error)
+      onBadRow(error)
     }
   }
   const scored = scores.map(({ file, rows, score, buckets }): ScoredFile => ({

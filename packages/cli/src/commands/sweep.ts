@@ -121,7 +121,7 @@ async function sweep(
   const ready: ReadyJob[] = []
   for (const job of jobs) ready.push(await readyJob(job, options))
   await put(join(folder, 'jobs.json'), jsonText(jobs))
-  await sayCost(ready, pool, io)
+  await printCost(ready, pool, io)
   if (flags.dryRun === true) return
   const started = performance.now()
   const failures = flags.executor === 'local' ? await runSweep(ready, options) : []
@@ -147,7 +147,7 @@ async function gridOf(
 }
 
 /** Says what the sweep takes at most before it begins. */
-async function sayCost(ready: readonly ReadyJob[], pool: ModelPool, io: Io): Promise<void> {
+async function printCost(ready: readonly ReadyJob[], pool: ModelPool, io: Io): Promise<void> {
   let total = 0
   for (const { job, run } of ready) {
     const { text, milliseconds } = await costText(await pool.get(job.model), run, job.specs)

@@ -21,7 +21,7 @@ export function examineModelCache(env: NodeJS.ProcessEnv = process.env): ModelCa
   try {
     const { cache, endpoint, offline, token } = hubSettings(env)
     const exists = existsSync(cache)
-    const standing = nearestFolder(cache)
+    const generalNotes = nearestFolder(cache)
     return {
       folder: cache,
       exists,

@@ -69,14 +69,14 @@ async function runOnSlurm(
 async function missingSamples(ready: readonly ReadyJob[]): Promise<number> {
   let missing = 0
   for (const { job, run, path } of ready) {
-    const met = new Map<string, Set<string>>()
-    const meet = (sample: string, spec: string) => met.set(sample, (met.get(sample) ?? new Set()).add(spec))
+    const seen = new Map<string, Set<string>>()
+    const see = (sample: string, spec: string) => seen.set(sample, (seen.get(sample) ?? new Set()).add(spec))
     if (existsSync(path)) {
       const { records, failures } = await readResults(path)
-      for (const { sample, spec } of records) meet(sample, spec)
-      for (const { sample, specs } of failures) for (const spec of specs) meet(sample, spec)
+      for (const { sample, spec } of records) see(sample, spec)
+      for (const { sample, specs } of failures) for (const spec of specs) see(sample, spec)
     }
-    missing += run.ids.filter((id) => (met.get(id)?.size ?? 0) < job.specs.length).length
+    missing += run.ids.filter((id) => (seen.get(id)?.size ?? 0) < job.specs.length).length
   }
   return missing
 }

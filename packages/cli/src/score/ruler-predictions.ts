@@ -55,13 +55,13 @@ function lengthIn(parts: readonly string[]): number | undefined {
 /** Scores by RULER's rules, or, in QPruningKV's layout, by that code's: raw predictions, every reference. */
 export async function scoreRulerFiles(
   files: readonly RulerPredictionFile[],
-  meet: (error: Error) => void,
+  onBadRow: (error: Error) => void,
 ): Promise<ScoredFile[]> {
   const scored: ScoredFile[] = []
   for (const { path, task, method, length } of files) {
     const predictions: RulerPrediction[] = []
     try {
-      for await (const one of readPredictions(path, meet)) predictions.push(one)
+      for await (const one of readPredictions(path, onBadRow)) predictions.push(one)
       const profile = method === undefined ? 'official' : 'qpruningkv'
       const { score, nulls } = scoreTask(
         profile,
@@ -80,7 +80,7 @@ export async function scoreRulerFiles(
       })
     } catch (error) {
       if (!KvError.isInstance(error)) throw error
-      meet(error)
+      onBadRow(error)
     }
   }
   return scored

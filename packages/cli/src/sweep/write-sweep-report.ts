@@ -42,7 +42,7 @@ export async function writeReport(
   files: readonly Results[],
   { folder, title, metric, notes = [], png = false, pdf = false }: WriteReportOptions,
 ): Promise<ReportFiles> {
-  const options = { notes: [...notes, ...standing], ...omitUndefined({ title, metric }) }
+  const options = { notes: [...notes, ...generalNotes], ...omitUndefined({ title, metric }) }
   const page = join(folder, 'report.html')
   await mkdir(join(folder, 'pictures'), { recursive: true })
   await writeFile(page, htmlReport(resultsReport(files, options)))
@@ -135,7 +135,7 @@ const slug = (text: string) =>
     .replaceAll(/^-|-$/g, '')
 
 /** True of every report. */
-const standing = [
+const generalNotes = [
   'Planned bytes are what the final plan says: codes, scales and minima, the 16-bit window, padding and tables. Allocated bytes are what the native allocator handed out. Bits count code widths only, as the papers do; true bits count everything stored.',
   'Intervals are 95 %: Wilson where answers are right or wrong, widened by the design effect where several questions share a text; else Student over samples. Where samples are of datasets or tasks, scores are means over these of the mean within each, as the official scores are. Rows share their samples, so two rows may differ reliably although their intervals overlap: qpkv compare pairs them. Intervals are of one row each; of many rows some will miss.',
 ]

@@ -112,7 +112,7 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
     request.held_of = IntOf(from, "heldOf");
     request.running = Ints(from.Get("running"));
     request.memory = ReadContextMemory(from.Get("memory").As<Napi::Object>());
-    request.patient = !Has(from, "patient") || from.Get("patient").ToBoolean().Value();
+    request.may_wait = !Has(from, "mayWait") || from.Get("mayWait").ToBoolean().Value();
     request.work = BytesOf(from, "work");
     CheckHeld(info.Env(), *context, request);
     auto mark = Mark(info);

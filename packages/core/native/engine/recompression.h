@@ -33,14 +33,14 @@ class Recompression {
     std::vector<int> running;  // [layers] 1: the running scores take the place of the plan's
     ContextMemory memory;      // afterwards
     size_t work = 0;           // bytes while it runs
-    bool patient = true;       // false: without memory now it ends with KV_MEMORY
+    bool may_wait = true;      // false: without memory now it ends with KV_MEMORY
   };
 
   // Throws KV_UNSUPPORTED for a plan of another number of layers or other stored heads.
   Recompression(std::shared_ptr<Context> context, Request request);
 
   bool Admit();  // whether its memory is granted, or is now
-  bool GivesUp() { return !request_.patient && !Admit(); }
+  bool GivesUp() { return !request_.may_wait && !Admit(); }
   // One layer's scores, the choice, or one layer's storing. Throws KV_UNSUPPORTED for scores that
   // read more than the cache holds, KV_NUMERIC, KV_MEMORY.
   void RunUnit();

@@ -19,8 +19,8 @@ std::exception_ptr Because(const Error& error) { return std::make_exception_ptr(
 
 }  // namespace
 
-Scheduler::Scheduler(std::shared_ptr<Engine> engine, Patience patience)
-    : engine_(std::move(engine)), patience_(patience) {
+Scheduler::Scheduler(std::shared_ptr<Engine> engine, std::chrono::milliseconds stall_limit)
+    : engine_(std::move(engine)), stall_limit_(stall_limit) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -203,7 +203,7 @@ bool Scheduler::RunPrompt(Lock* lock) {
 // Nothing that is here has memory to go on with.
 void Scheduler::AwaitMemory(Lock* lock) {
   changed_.wait_for(*lock, kPoll);
-  if (Clock::now() - last_unit_ < patience_ || stopping_ || woken_) return;
+  if (Clock::now() - last_unit_ < stall_limit_ || stopping_ || woken_) return;
   Job* given_up = !blocked_.empty() ? blocked_.back() : prompts_.front().get();
   // Others still read a reply or look into a layer: they will go on, and end.
   if (given_up->OthersAtWork(static_cast<int>(blocked_.size()))) return;

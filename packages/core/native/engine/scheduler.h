@@ -10,7 +10,7 @@
 //
 // A job whose memory is not granted (engine/memory_ledger.h) waits: prompts in their order,
 // contexts while the others go on. Where nobody can go on and nobody else is at work, only a caller
-// could give memory back; after some patience the youngest reply ends with KV_MEMORY, or the oldest
+// could give memory back; after `stall_limit` the youngest reply ends with KV_MEMORY, or the oldest
 // prompt.
 #pragma once
 #include <chrono>
@@ -36,8 +36,8 @@ struct SchedulerStats {
 
 class Scheduler {
  public:
-  using Patience = std::chrono::milliseconds;
-  explicit Scheduler(std::shared_ptr<Engine> engine, Patience patience = Patience(10000));
+  explicit Scheduler(std::shared_ptr<Engine> engine,
+                     std::chrono::milliseconds stall_limit = std::chrono::milliseconds(10000));
   ~Scheduler() { Stop(); }
 
   // Any thread. Jobs of one sequence must not overlap. After Stop() a job ends at once.
@@ -72,7 +72,7 @@ class Scheduler {
   static void Tell(std::vector<End> ends);
 
   const std::shared_ptr<Engine> engine_;
-  const Patience patience_;
+  const std::chrono::milliseconds stall_limit_;
   mutable std::mutex mutex_;  // of all below, never held during a unit
   std::condition_variable changed_;
   Queue streams_, prompts_;          // prompts in their order; only the engine thread takes out

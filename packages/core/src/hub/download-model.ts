@@ -6,7 +6,7 @@ import { readConfig, type ModelConfig } from '../model/config.ts'
 import { readJsonObject } from '../model/read-json.ts'
 import { cachedModel } from './cached-model.ts'
 import { downloadBlob } from './download-blob.ts'
-import { HubClient, patient, Unreachable, type RetryPolicy } from './hub-client.ts'
+import { HubClient, defaultRetry, Unreachable, type RetryPolicy } from './hub-client.ts'
 import { hubSettings, type Environment } from './hub-settings.ts'
 import { isCommit, parseModelId, type ModelId } from './model-id.ts'
 import { shardsOf, SINGLE_WEIGHTS, smallFiles, WEIGHT_INDEX } from './needed-files.ts'
@@ -62,7 +62,7 @@ export async function downloadModel(name: string, options: DownloadOptions = {})
     )
   const settings = hubSettings(options.env)
   const folder = new RepositoryFolder(settings.cache, id.repository)
-  const client = new HubClient(settings, options.retry ?? patient, options.signal)
+  const client = new HubClient(settings, options.retry ?? defaultRetry, options.signal)
   client.throwIfAborted()
   const cached = await cachedModel(folder, id)
   if (cached !== undefined && (settings.offline || isCommit(id.revision))) return cached

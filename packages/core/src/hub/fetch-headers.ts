@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { kvError } from '../errors.ts'
 import { cachedModel } from './cached-model.ts'
 import type { DownloadOptions } from './download-model.ts'
-import { HubClient, patient } from './hub-client.ts'
+import { HubClient, defaultRetry } from './hub-client.ts'
 import { hubSettings } from './hub-settings.ts'
 import { parseModelId } from './model-id.ts'
 import { SINGLE_WEIGHTS, WEIGHT_INDEX, shardsOf } from './needed-files.ts'
@@ -39,7 +39,7 @@ export async function fetchHeaders(name: string, options: DownloadOptions = {}):
   if (cached !== undefined) return { path: cached, dispose: () => Promise.resolve() }
   if (settings.offline)
     throw kvError('KV_DOWNLOAD', `HF_HUB_OFFLINE is set and ${name} is not in ${settings.cache} in full.`)
-  const client = new HubClient(settings, options.retry ?? patient, options.signal)
+  const client = new HubClient(settings, options.retry ?? defaultRetry, options.signal)
   const listing = await listFiles(client, id)
   const read = async (file: string, range?: string): Promise<Buffer> => {
     const headers = range === undefined ? {} : { headers: { range: `bytes=${range}` } }

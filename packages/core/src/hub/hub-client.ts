@@ -8,18 +8,18 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable'
 }
 
-/** How often and how patiently a request is repeated. */
+/** How often a request is repeated, and after what waits. */
 export interface RetryPolicy {
   readonly attempts: number
   /** Doubles with each attempt. */
   readonly delayMs: number
-  /** A server that wants more patience than this gets an error instead. */
+  /** A server that asks for a longer wait than this gets an error instead. */
   readonly longestWaitMs: number
   /** Silence after which a connection counts as cut. */
   readonly idleMs: number
 }
 
-export const patient: RetryPolicy = { attempts: 5, delayMs: 500, longestWaitMs: 60_000, idleMs: 30_000 }
+export const defaultRetry: RetryPolicy = { attempts: 5, delayMs: 500, longestWaitMs: 60_000, idleMs: 30_000 }
 
 const MAX_REDIRECTS = 5
 
@@ -38,7 +38,7 @@ export class HubClient {
   readonly retry: RetryPolicy
   readonly signal: AbortSignal | undefined
 
-  constructor(settings: HubSettings, retry: RetryPolicy = patient, signal?: AbortSignal) {
+  constructor(settings: HubSettings, retry: RetryPolicy = defaultRetry, signal?: AbortSignal) {
     this.settings = settings
     this.retry = retry
     this.signal = signal
@@ -46,7 +46,7 @@ export class HubClient {
 
   /**
    * @param path begins with a slash.
-   * @throws KV_DOWNLOAD for answers that no patience would change, Unreachable for the others, KV_ABORTED.
+   * @throws KV_DOWNLOAD for answers that asking again would not change, Unreachable for the others, KV_ABORTED.
    */
   async request(
     path: string,

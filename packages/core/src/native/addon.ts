@@ -345,7 +345,7 @@ export interface NativeContext {
     /** Bytes beside the caches while it runs. */
     work: number
     /** False: rejects with KV_MEMORY where it would wait for memory. */
-    patient?: boolean
+    mayWait?: boolean
   }): Promise<Int32Array[][]>
   /** Tokens in each segment of the plan, [layers][stored heads]. */
   segments(): Int32Array[][]

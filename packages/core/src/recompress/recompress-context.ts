@@ -43,7 +43,7 @@ const WORK_TENSORS = 4
 export async function recompressContext(
   parts: ContextParts,
   input: SpecInput | string,
-  { signal, patient = true }: RecompressOptions & { readonly patient?: boolean },
+  { signal, mayWait = true }: RecompressOptions & { readonly mayWait?: boolean },
 ): Promise<ContextParts> {
   const spec = await readStoredSpec(input)
   requireNative(parts)
@@ -59,7 +59,7 @@ export async function recompressContext(
   for (const warning of resolved.warnings) warn(warning, parts.onWarning)
   const { plan, spentNominal, spentBytes, windowedLayers } = resolved
   const { canary: _measuredBefore, ...about } = parts.spec
-  const after = await storeAgain(parts, ids, { spec, plan, running, bytes: resolved.bytes, patient }, signal)
+  const after = await storeAgain(parts, ids, { spec, plan, running, bytes: resolved.bytes, mayWait }, signal)
   return { ...after, spec: { ...about, spec, plan, spentNominal, spentBytes, windowedLayers } }
 }
 
@@ -105,7 +105,7 @@ interface Again {
   readonly first?: number
   readonly store?: CompressionPlan
   readonly taken?: number
-  readonly patient?: boolean
+  readonly mayWait?: boolean
 }
 
 async function storeAgain(

@@ -24,8 +24,8 @@ export const cake = definePruner({
   layer: ({ window, gamma, kernel, group }, { prompt }) => {
     const closing = closingTokens(prompt)
     const queries = { last: window, before: closing > 0 ? 'user-end' : 'prompt-end' } as const
-    const worth = worthOf(queries, gamma)
-    const observed: ScoreInput = { op: 'group', by: group, of: [worth] }
+    const importance = importanceOf(queries, gamma)
+    const observed: ScoreInput = { op: 'group', by: group, of: [importance] }
     return {
       score:
         kernel > 1 ? { op: 'pool', pool: 'mean', kernel, padding: 'zeros-count', of: [observed] } : observed,
@@ -35,7 +35,7 @@ export const cake = definePruner({
 })
 
 /** Mean and variance over the window; the variance is that of a sample, so one query has none. */
-function worthOf(
+function importanceOf(
   queries: { readonly last: number; readonly before: 'user-end' | 'prompt-end' },
   gamma: number,
 ): ScoreInput {

@@ -1,4 +1,4 @@
-import type { Worths } from './worths.ts'
+import type { SortedImportance } from './sorted-importance.ts'
 
 /** Slots of a block: parts are laid out in whole ones. */
 const BLOCK = 16
@@ -14,7 +14,7 @@ export interface HeadChoice {
 
 /** A head's tokens, and what storing them costs. */
 export interface HeadFacts {
-  readonly worths: Worths
+  readonly importance: SortedImportance
   /** Relative squared error of each tier, the widest first. */
   readonly errors: readonly number[]
   /** Packed tokens that are protected: they come first, whatever they are worth. */
@@ -41,7 +41,7 @@ export class HeadCurve {
 
   /** Of the prices at which a token's place in a tier is bought, the highest that matters. */
   get highest(): number {
-    return (this.facts.worths.sorted[0] ?? 0) / Math.min(...this.steps.map(({ from }) => from))
+    return (this.facts.importance.sorted[0] ?? 0) / Math.min(...this.steps.map(({ from }) => from))
   }
 
   /** The fewest tokens, in the narrowest tier. */
@@ -59,7 +59,7 @@ export class HeadCurve {
     const { errors, least, most, reserved } = this.facts
     const ends = errors.map(() => 0)
     for (const { tier, from } of this.steps) {
-      const end = Math.min(most, reserved + this.worthAtLeast(price * from))
+      const end = Math.min(most, reserved + this.tokensAtLeast(price * from))
       for (let k = tier; k < ends.length; k++) ends[k] = Math.max(ends[k]!, end)
     }
     // From the narrowest on every wider tier ends earlier.
@@ -104,11 +104,11 @@ export class HeadCurve {
   }
 
   private choose(counts: readonly number[]): HeadChoice {
-    const { worths, errors, reserved, rateOf } = this.facts
+    const { importance, errors, reserved, rateOf } = this.facts
     const sumTo = (packed: number) =>
-      worths.sums[Math.min(Math.max(0, packed - reserved), worths.sorted.length)]!
+      importance.sums[Math.min(Math.max(0, packed - reserved), importance.sorted.length)]!
     let end = 0
-    let distortion = worths.sums.at(-1)!
+    let distortion = importance.sums.at(-1)!
     for (const [tier, count] of counts.entries()) {
       distortion -= (1 - errors[tier]!) * (sumTo(end + count) - sumTo(end))
       end += count
@@ -116,8 +116,8 @@ export class HeadCurve {
     return { counts, rate: rateOf(counts), distortion }
   }
 
-  private worthAtLeast(least: number): number {
-    const { sorted } = this.facts.worths
+  private tokensAtLeast(least: number): number {
+    const { sorted } = this.facts.importance
     let [low, high] = [0, sorted.length]
     while (low < high) {
       const middle = (low + high) >> 1

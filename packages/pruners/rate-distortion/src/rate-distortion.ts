@@ -10,7 +10,7 @@ import {
 import { codeDistortion } from './code-distortion.ts'
 import { HeadCurve } from './head-curve.ts'
 import { waterFilling } from './water-filling.ts'
-import { worthsOf } from './worths.ts'
+import { sortedImportance } from './sorted-importance.ts'
 
 /**
  * Tokens, and where a spec leaves the shares of its tiers open their widths too, by least distortion at the budget: a
@@ -85,13 +85,13 @@ function headsOf(layer: AllocationLayer, l: number, power: number, at: Allocatio
     const only = (tokens: number) => storage.widths.map((__, k) => (k === tier ? tokens : 0))
     return (rateOf(only(2 * long)) - rateOf(only(long))) / long
   })
-  return worthsOf(layer, at.storedHeads, power, at.prompt.tokens).map((worths) => ({
+  return sortedImportance(layer, at.storedHeads, power, at.prompt.tokens).map((importance) => ({
     l,
     exact,
     curve: new HeadCurve({
-      worths,
+      importance,
       errors: storage.widths.map(codeDistortion),
-      reserved: Math.max(0, candidates - worths.sorted.length - exact),
+      reserved: Math.max(0, candidates - importance.sorted.length - exact),
       least: Math.max(kept - exact, exact === 0 ? 1 : 0),
       most: candidates - exact,
       rateOf,

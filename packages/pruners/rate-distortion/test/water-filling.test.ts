@@ -6,12 +6,12 @@ import { waterFilling } from '../src/water-filling.ts'
 /** Widths 4 and 2; a token takes as many units as its width has bits, without blocks. */
 const widths = [4, 2]
 const errors = widths.map(codeDistortion)
-function facts(worths: readonly number[], more: Partial<HeadFacts> = {}): HeadFacts {
-  const sorted = Float64Array.from(worths).sort().reverse()
+function facts(importance: readonly number[], more: Partial<HeadFacts> = {}): HeadFacts {
+  const sorted = Float64Array.from(importance).sort().reverse()
   const sums = new Float64Array(sorted.length + 1)
   for (const [i, x] of sorted.entries()) sums[i + 1] = sums[i]! + x
   return {
-    worths: { sorted, sums },
+    importance: { sorted, sums },
     errors,
     reserved: 0,
     least: 0,
@@ -49,7 +49,7 @@ test('no shares of two heads are much better, tried one by one', () => {
     const all: { rate: number; distortion: number }[] = []
     for (let wide = 0; wide <= 64; wide += 4)
       for (let narrow = 0; wide + narrow <= 64; narrow += 4) {
-        const { sums } = head.worths
+        const { sums } = head.importance
         const lost =
           sums.at(-1)! -
           (1 - errors[0]!) * sums[wide]! -
@@ -62,7 +62,7 @@ test('no shares of two heads are much better, tried one by one', () => {
   for (const a of alone[0]!)
     for (const b of alone[1]!)
       if (a.rate + b.rate <= budget) least = Math.min(least, a.distortion + b.distortion)
-  const nothing = heads.reduce((sum, { worths }) => sum + worths.sums.at(-1)!, 0)
+  const nothing = heads.reduce((sum, { importance }) => sum + importance.sums.at(-1)!, 0)
   // Theirs may be finer than blocks of 16 and ours finer than steps of 4: within 1 % of what there is to lose.
   expect(distortion - least).toBeLessThan(0.01 * nothing)
 })

@@ -1,7 +1,7 @@
 import type { AllocationLayer } from '@qpkv/spec'
 
-/** What the tokens of a head are worth that compete for slots. */
-export interface Worths {
+/** Importance of the tokens of a head that compete for slots. */
+export interface SortedImportance {
   /** Descending. */
   readonly sorted: Float64Array
   /** Sums of the first n of them, [tokens + 1]. */
@@ -10,14 +10,14 @@ export interface Worths {
 
 /**
  * Scores to the given power, per stored head of a layer. Where a score of a head is below 0, its lowest one is subtracted
- * first. A billionth of the head's mean is added, so that tokens worth nothing are shared out evenly when nothing else is left.
+ * first. A billionth of the head's mean is added, so that tokens of no importance are shared out evenly when nothing else is left.
  */
-export function worthsOf(
+export function sortedImportance(
   layer: AllocationLayer,
   heads: number,
   power: number,
   tokens: number,
-): readonly Worths[] {
+): readonly SortedImportance[] {
   const scores = layer.measured!
   const competing = competitors(layer, tokens)
   return Array.from({ length: heads }, (_, head) => {
@@ -30,7 +30,7 @@ export function worthsOf(
   })
 }
 
-function withSums(sorted: Float64Array): Worths {
+function withSums(sorted: Float64Array): SortedImportance {
   const sums = new Float64Array(sorted.length + 1)
   for (const [i, x] of sorted.entries()) sums[i + 1] = sums[i]! + x
   return { sorted, sums }
