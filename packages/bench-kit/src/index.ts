@@ -51,7 +51,7 @@ export {
   type Prepared,
   type Scores,
 } from './benchmark/benchmark.ts'
-export type { BenchOptions, BenchValues } from './benchmark/option-values.ts'
+export { readOptions, type BenchOptions, type BenchValues } from './benchmark/option-values.ts'
 export { optionsOfRun, type RunAgain } from './benchmark/options-of-run.ts'
 export { prepareRun, type PreparedRun, type RunOptions } from './benchmark/prepare-run.ts'
 export { runBenchmark, type RunBenchmarkOptions } from './benchmark/run-benchmark.ts'

@@ -1,12 +1,20 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { contentHash, expandGrid, formatDuration, readResults, type Benchmark } from '@qpkv/bench-kit'
-import { KvError, type Json } from '@qpkv/spec'
+import {
+  contentHash,
+  expandGrid,
+  formatDuration,
+  readOptions,
+  readResults,
+  type Benchmark,
+} from '@qpkv/bench-kit'
+import { KvError, type Json, type JsonObject } from '@qpkv/spec'
 import { Option, type Command } from 'commander'
+import { addBenchFlags, givenOptions } from '../bench/bench-flags.ts'
 import { missingText } from '../bench/failures.ts'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
-import { wholeNumber, wholeNumbers, words } from '../options/numbers.ts'
+import { wholeNumber } from '../options/numbers.ts'
 import { addExportOptions, exportResults, type ExportFlags } from '../output/export-results.ts'
 import { jsonText, put } from '../output/put.ts'
 import { costText, hours } from '../sweep/estimate-cost.ts'
@@ -14,7 +22,7 @@ import { DEFAULT_QUEUE } from '../jobs/bullmq.ts'
 import { runElsewhere } from '../jobs/run-elsewhere.ts'
 import { ModelPool } from '../sweep/model-pool.ts'
 import { paperGrid, paperGrids, refuseUnused } from '../sweep/paper/grids.ts'
-import type { PaperOptions } from '../sweep/paper/options.ts'
+import { paperOptions } from '../sweep/paper/options.ts'
 import { readGrid, type NamedGrid } from '../sweep/read-grid.ts'
 import { labelOf, readyJob, runSweep, type JobOptions, type ReadyJob } from '../sweep/run-sweep.ts'
 import {
@@ -24,7 +32,7 @@ import {
   type PictureFlags,
 } from '../sweep/write-sweep-report.ts'
 
-interface SweepFlags extends ModelFlags, ExportFlags, PictureFlags, Omit<PaperOptions, 'model'> {
+interface SweepFlags extends ModelFlags, ExportFlags, PictureFlags {
   readonly out?: string
   readonly workers: number
   readonly copies: number
@@ -67,40 +75,10 @@ export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmar
     .option('--chunk <N>', 'bullmq: samples of a part', wholeNumber(1), 1)
     .option('--dry-run', 'check everything, write jobs.json, say what it would cost, and stop')
     .option('--strict', 'the first failing job ends the sweep')
-    .option('--longbench <PATH>', 'paper grids: the official data.zip or its folder')
-    .option('--ruler <DIR>', 'paper-ruler: official files (default: samples are made)')
-    .option('--assets <DIR>', 'paper-ruler: texts and words that samples are made of')
-    .option('--essays <DIR>', 'paper grids: essays for the haystack (see qpkv pull needle-essays)')
-    .option('--models <MODEL,...>', 'paper-models: which to compare', words)
-    .option(
-      '--context <N>',
-      "paper grids: tokens that shares refer to (default: the model's context; the bundled model: 2048)",
-      wholeNumber(256),
-    )
-    .option('--tokens <N,...>', 'paper-table: tokens kept (default: 128,512,2048)', wholeNumbers(1))
-    .option('--lengths <N,...>', 'paper-lengths, paper-ruler: tokens of the texts', wholeNumbers(64))
-    .option(
-      '--samples <N>',
-      'paper grids on the bundled model: texts per length; paper-ruler: per task (default 50)',
-      wholeNumber(1),
-    )
-    .option('--group <N>', 'paper grids: group size of kivi', wholeNumber(16), 64)
-    .option('--recent <N>', 'paper grids: newest tokens that kivi keeps in 16 bit', wholeNumber(0), 0)
-    .option('--window <N>', 'paper grids: observing tokens of snapkv and pyramidkv', wholeNumber(1), 8)
-    .addOption(
-      new Option('--equal <WHAT>', 'paper grids: budgets at equal nominal bits, real bytes, or both')
-        .choices(['nominal', 'bytes', 'both'])
-        .default('both'),
-    )
-    .addOption(
-      new Option('--profile <NAME>', 'paper grids: qpruningkv stores as the released code does, simulated')
-        .choices(['own', 'qpruningkv'])
-        .default('own'),
-    )
+  addBenchFlags(command, { options: paperOptions })
   addPictureOptions(addExportOptions(addModelOptions(command))).action(
     async (grid: string, flags: SweepFlags) => {
-      const given = Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')
-      await sweep(grid, flags, given, benchmarks, io)
+      await sweep(grid, flags, givenOptions(command, { options: paperOptions }), benchmarks, io)
     },
   )
 }
@@ -108,7 +86,7 @@ export function addSweep(program: Command, io: Io, benchmarks: readonly Benchmar
 async function sweep(
   name: string,
   flags: SweepFlags,
-  given: readonly string[],
+  given: JsonObject,
   benchmarks: readonly Benchmark[],
   io: Io,
 ): Promise<void> {
@@ -137,13 +115,14 @@ async function sweep(
 async function gridOf(
   name: string,
   flags: SweepFlags,
-  given: readonly string[],
+  given: JsonObject,
   pool: ModelPool,
 ): Promise<NamedGrid> {
   const paper = paperGrids[name]
+  refuseUnused(name, paper, Object.keys(given))
   if (paper === undefined) return readGrid(name)
-  refuseUnused(name, paper, given)
-  return paperGrid(paper, flags, await pool.get(flags.models?.[0] ?? flags.model))
+  const options = { ...readOptions(paperOptions, given, name), model: flags.model }
+  return paperGrid(paper, options, await pool.get(options.models?.[0] ?? flags.model))
 }
 
 /** Says what the sweep takes at most before it begins. */

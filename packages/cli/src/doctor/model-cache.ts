@@ -21,17 +21,17 @@ export function examineModelCache(env: NodeJS.ProcessEnv = process.env): ModelCa
   try {
     const { cache, endpoint, offline, token } = hubSettings(env)
     const exists = existsSync(cache)
-    const generalNotes = nearestFolder(cache)
+    const nearest = nearestFolder(cache)
     return {
       folder: cache,
       exists,
       models: exists ? modelsIn(cache) : [],
-      freeBytes: freeBytes(standing),
+      freeBytes: freeBytes(nearest),
       endpoint,
       offline,
       loggedIn: token !== undefined,
-      ...(!isWritable(standing) && {
-        problem: `${standing} cannot be written: set HF_HOME to a folder of yours.`,
+      ...(!isWritable(nearest) && {
+        problem: `${nearest} cannot be written: set HF_HOME to a folder of yours.`,
       }),
     }
   } catch (cause) {

@@ -176,28 +176,22 @@ export const paperGrids: Readonly<Record<string, PaperGrid>> = {
   },
 }
 
-/** Flags that only some of the grids take. */
-const special: readonly (keyof PaperOptions)[] = [
-  'tokens',
-  'context',
-  'equal',
-  'lengths',
-  'models',
-  'longbench',
-  'ruler',
-  'assets',
-]
+/** What every grid takes. */
+const shared: readonly (keyof PaperOptions)[] = ['essays', 'samples', 'group', 'recent', 'window', 'profile']
 
 /**
  * Refuses flags that would change nothing.
+ * @param grid undefined: a grid file, which says all of it itself
  * @param given names of the options that the command line has
  * @throws KvError KV_INVALID_OPTION
  */
-export function refuseUnused(name: string, { takes }: PaperGrid, given: readonly string[]): void {
-  const unused = special.find((option) => given.includes(option) && !takes.includes(option))
+export function refuseUnused(name: string, grid: PaperGrid | undefined, given: readonly string[]): void {
+  const takes: readonly string[] = grid ? [...grid.takes, ...shared] : []
+  const unused = given.find((option) => !takes.includes(option))
+  const known = takes.length === 0 ? '' : `It takes ${takes.map((option) => `--${option}`).join(', ')}. `
   if (unused !== undefined)
     throw new KvError('KV_INVALID_OPTION', `--${unused} changes nothing in ${name}.`, {
-      hint: `It takes ${takes.map((option) => `--${option}`).join(', ')}; leave --${unused} out.`,
+      hint: `${known}Leave --${unused} out.`,
     })
   if (takes.includes('models') && !given.includes('models'))
     throw new KvError('KV_INVALID_OPTION', `${name} needs the models to compare.`, {

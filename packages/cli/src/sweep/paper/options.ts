@@ -1,33 +1,46 @@
+import { choice, names, path, whole, wholes, type BenchValues } from '@qpkv/bench-kit'
 import type { Budget } from '@qpkv/spec'
 
-/** What the paper's grids leave open. */
-export interface PaperOptions {
-  readonly model: string
-  /** paper-models: which to compare. */
-  readonly models?: readonly string[]
-  /** The official data.zip or its folder; without it only needles are run. */
-  readonly longbench?: string
-  /** Official RULER files, or texts and words that samples are made of; stand-ins without. */
-  readonly ruler?: string
-  readonly assets?: string
-  /** Folder of essays for the needle's haystack. */
-  readonly essays?: string
-  /** Tokens of the model's context that shares refer to; the model's own unless given. */
-  readonly context?: number
-  /** paper-table: tokens kept per layer and head. */
-  readonly tokens?: readonly number[]
-  /** paper-lengths, paper-ruler: tokens of the texts. */
-  readonly lengths?: readonly number[]
-  /** Budgets at equal nominal bits, as the paper, at equal real bytes, or both. */
-  readonly equal: 'nominal' | 'bytes' | 'both'
-  /** How quantized caches are stored: as here, or as the released code of the paper does, simulated. */
-  readonly profile: 'own' | 'qpruningkv'
-  /** Texts per length; needles of the bundled world, and RULER's samples per task. */
-  readonly samples?: number
-  readonly group: number
-  readonly recent: number
-  readonly window: number
+/** What the paper's grids leave open; flags of `qpkv sweep`. */
+export const paperOptions = {
+  longbench: path({
+    doc: 'Paper grids: the official data.zip or its folder; without it only needles are run.',
+  }),
+  ruler: path({ doc: 'paper-ruler: official files. Default: samples are made.', flag: { value: '<DIR>' } }),
+  assets: path({ doc: 'paper-ruler: texts and words that samples are made of.', flag: { value: '<DIR>' } }),
+  essays: path({
+    doc: 'Paper grids: essays for the haystack (see qpkv pull needle-essays).',
+    flag: { value: '<DIR>' },
+  }),
+  models: names({ doc: 'paper-models: which to compare.', flag: { value: '<MODEL,...>' } }),
+  context: whole({
+    min: 256,
+    doc: "Paper grids: tokens that shares refer to. Default: the model's context; of the bundled model 2048.",
+  }),
+  tokens: wholes({
+    min: 1,
+    doc: 'paper-table: tokens kept per layer and head. Default 128,512,2048.',
+  }),
+  lengths: wholes({ min: 64, doc: 'paper-lengths, paper-ruler: tokens of the texts.' }),
+  samples: whole({
+    min: 1,
+    doc: 'Paper grids on the bundled model: texts per length; paper-ruler: per task. Default 50.',
+  }),
+  group: whole({ min: 16, default: 64, doc: 'Paper grids: group size of kivi.' }),
+  recent: whole({ min: 0, default: 0, doc: 'Paper grids: newest tokens that kivi keeps in 16 bit.' }),
+  window: whole({ min: 1, default: 8, doc: 'Paper grids: observing tokens of snapkv and pyramidkv.' }),
+  equal: choice(['nominal', 'bytes', 'both'], {
+    default: 'both',
+    doc: 'Paper grids: budgets at equal nominal bits, as the paper, at equal real bytes, or both.',
+  }),
+  profile: choice(['own', 'qpruningkv'], {
+    default: 'own',
+    doc: 'Paper grids: qpruningkv stores as the released code of the paper does, simulated.',
+  }),
 }
+
+/** Their values, and the model that was named. */
+export type PaperOptions = BenchValues<typeof paperOptions> & { readonly model: string }
 
 /** Widths of the paper's grids. */
 export const WIDTHS = [16, 8, 4, 2] as const
