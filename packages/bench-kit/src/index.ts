@@ -113,7 +113,8 @@ export { specBits, specKind, type SpecKind } from './report/spec-kind.ts'
 export { summarizeSpec, summarizeSpecs, type SpecSummary } from './report/spec-summary.ts'
 export { planIdOf, recordIdOf, resultFileName, runIdOf, specIdOf } from './result/ids.ts'
 export { lockFile, type FileLock } from './result/lock-file.ts'
-export { LineFile, type OpenMode } from './result/line-file.ts'
+export { openKeptLines, type KeptLinesOptions } from './result/kept-lines.ts'
+export { type LineFile, type OpenMode } from './result/line-file.ts'
 export { collectResults, readResults, type Results } from './result/read-results.ts'
 export { RESULT_SCHEMA_VERSION } from './result/record.ts'
 export type {
@@ -132,7 +133,7 @@ export type {
   SpecLine,
   Timings,
 } from './result/record.ts'
-export { anotherRun, ResultWriter, type OpenOptions, type SpecResult } from './result/result-writer.ts'
+export { ResultWriter, type OpenOptions, type SpecResult } from './result/result-writer.ts'
 export { upgradeLines, type LineUpgrade } from './result/upgrade.ts'
 export { formatDuration, Progress, type ProgressOptions, type ProgressStream } from './run/progress.ts'
 export { runParallel } from './run/run-parallel.ts'

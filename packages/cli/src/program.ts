@@ -13,6 +13,7 @@ import { addMerge } from './commands/merge.ts'
 import { addMemory } from './commands/memory.ts'
 import { addMethods } from './commands/methods.ts'
 import { addCompare } from './commands/compare.ts'
+import { addHeadTable } from './commands/head-table.ts'
 import { addHeatMap } from './commands/heatmap.ts'
 import { addPlan } from './commands/plan.ts'
 import { addPull } from './commands/pull.ts'
@@ -44,6 +45,7 @@ export function makeProgram(io: Io, benchmarks: readonly Benchmark[]): Command {
   addBench(program, io, benchmarks)
   addDemo(program, io)
   addCalibrate(program, io)
+  addHeadTable(program, io)
   addMethods(program, io)
   addDoctor(program, io)
   addVerify(program, io)

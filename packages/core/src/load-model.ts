@@ -138,7 +138,7 @@ export async function loadModel(pathOrName: string, options: LoadModelOptions = 
       folder: path,
       identity,
       config: source.config,
-      facts: modelFacts(source.config),
+      facts: { ...modelFacts(source.config), identity },
       precision,
       table: engine.table,
       threads: engine.threads,

@@ -111,7 +111,7 @@ describe('what was measured', { timeout: 120_000 }, () => {
   })
 
   it.each([
-    ['no such file', '{"kind":"run"}\n', /does not hold what a plan has measured/],
+    ['no such file', '{"kind":"run"}\n', /is no file of "measured for a plan"/],
     ['a damaged line', undefined, /line 3: expected a sound kept/],
   ])('%s is refused and left as it is', async (_, content, words) => {
     const file = join(folder, 'damaged.jsonl')

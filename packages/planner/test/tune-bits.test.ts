@@ -64,7 +64,7 @@ describe('tuneBits', { timeout: 120_000 }, () => {
       calibrated: 4,
       judged: 5,
     })
-    for (const { layer, kl } of tuning.errors) expect(kl > 1e-6).toBe(layer !== 1)
+    for (const { layer, error } of tuning.errors) expect(error > 1e-6).toBe(layer !== 1)
     expect(tuning.tuned.bytes).toBeLessThanOrEqual(tuning.uniform.bytes)
     expect(tuning.tuned.kl).toBeLessThan(0.8 * tuning.uniform.kl)
     expect(tuning.difference.high).toBeLessThan(0)

@@ -8,6 +8,8 @@ export interface ModelFacts {
   readonly slidingWindow?: readonly (number | null)[]
   /** Longest prompt in tokens that the model was made for. */
   readonly contextTokens?: number
+  /** What no other model has, for data that was made on one. Left out: not known, as in an estimate from a configuration. */
+  readonly identity?: string
 }
 
 /** What a method may know about a prompt. */

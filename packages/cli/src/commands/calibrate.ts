@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { readText } from '@qpkv/bench-kit'
-import { ropeOfLayer, type Model } from '@qpkv/core'
+import { ropeOfLayer } from '@qpkv/core'
 import {
   calibrateLayer,
   calibrationHash,
@@ -9,22 +8,18 @@ import {
   undoRope,
   type LayerActivations,
 } from '@qpkv/quantizer-kvquant'
-import { needleCases } from '@qpkv/reference-model'
 import { KvError } from '@qpkv/spec'
 import type { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { addModelOptions, openModel, type ModelFlags } from '../options/model.ts'
+import { addChunkOptions, readChunks, type ChunkFlags } from '../options/read-chunks.ts'
 import { numberFrom, wholeNumber } from '../options/numbers.ts'
 import { modelName } from '../output/bench-versions.ts'
 import { StatusLine } from '../output/status-line.ts'
-import { UsageError } from '../usage-error.ts'
 import { readGradients } from './calibrate-gradients.ts'
 
-interface CalibrateFlags extends ModelFlags {
-  readonly text?: string[]
+interface CalibrateFlags extends ModelFlags, ChunkFlags {
   readonly out: string
-  readonly tokens: number
-  readonly chunks: number
   readonly outliers: number
   readonly sinks: number
   readonly gradients?: string
@@ -32,13 +27,11 @@ interface CalibrateFlags extends ModelFlags {
 
 /** `qpkv calibrate`: a calibration file for kvquant from a model's own activations. */
 export function addCalibrate(program: Command, io: Io): void {
-  const command = program
+  const described = program
     .command('calibrate')
     .description('write a calibration file for kvquant: levels fitted to the activations of a model')
     .requiredOption('--out <FILE>', 'the calibration file to write')
-    .option('--text <FILE...>', 'texts to read (default for the reference model: its own world)')
-    .option('--tokens <N>', 'tokens per chunk of text', wholeNumber(16), 2048)
-    .option('--chunks <N>', 'chunks at most', wholeNumber(1), 8)
+  const command = addChunkOptions(described, 8)
     .option('--outliers <SHARE>', 'as the option of kvquant', numberFrom(0, 0.1), 0.01)
     .option('--sinks <N>', 'as the option of kvquant', wholeNumber(0), 1)
     .option(
@@ -52,7 +45,7 @@ export function addCalibrate(program: Command, io: Io): void {
 
 async function calibrate(flags: CalibrateFlags, io: Io): Promise<void> {
   await using model = await openModel(flags, io)
-  const chunks = await readChunks(model, flags)
+  const chunks = await readChunks(model, flags, { of: flags.model, seed: 'calibrate' })
   const { layers, headDim, kvHeads } = model.config
   const gradients = flags.gradients === undefined ? undefined : await readGradients(flags.gradients)
   const perLayer: LayerActivations[][] = Array.from({ length: layers }, () => [])
@@ -87,39 +80,4 @@ async function calibrate(flags: CalibrateFlags, io: Io): Promise<void> {
   io.stdout.write(
     `${flags.out}: ${layers} layers from ${tokens} tokens, sha256 ${calibrationHash(calibration)}\n`,
   )
-}
-
-/** Token ids of every chunk; a text's last piece counts if it is at least half a chunk or the only one. */
-async function readChunks(
-  model: Model,
-  { text, tokens, chunks, model: name }: CalibrateFlags,
-): Promise<number[][]> {
-  const { tokenizer } = model
-  if (!tokenizer)
-    throw new KvError('KV_TOKENIZER', 'Calibrating needs texts, and this model has no tokenizer.')
-  if (text === undefined && name !== 'reference')
-    throw new UsageError(
-      'Expected --text FILE.',
-      'Texts like those that the model will read calibrate it best.',
-    )
-  const texts =
-    text === undefined
-      ? needleCases({
-          seed: 'calibrate',
-          tokens,
-          keys: Math.max(1, Math.floor(tokens / 128)),
-          samples: chunks,
-          protocol: 'query-aware',
-          countTokens: (piece) => tokenizer.encode(piece, { special: false }).length,
-        }).map(({ prompt }) => prompt)
-      : await Promise.all(text.map((file) => readText(file)))
-  const all = texts.flatMap((piece) => {
-    const ids = tokenizer.encode(piece)
-    const starts = Array.from({ length: Math.ceil(ids.length / tokens) }, (_, i) => i * tokens)
-    return starts
-      .map((from) => ids.slice(from, from + tokens))
-      .filter((chunk, i) => i === 0 || chunk.length >= tokens / 2)
-  })
-  if (all.length === 0) throw new UsageError('The texts are empty.')
-  return all.slice(0, chunks)
 }

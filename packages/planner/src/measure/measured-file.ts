@@ -1,4 +1,4 @@
-import { anotherRun, canonicalJson, LineFile, machineFacts } from '@qpkv/bench-kit'
+import { openKeptLines, type KeptLinesOptions, type LineFile } from '@qpkv/bench-kit'
 import { describeValue, isPlainObject, KvError, recipeProtocols } from '@qpkv/spec'
 import type { CompressionSpec, Json, JsonObject, RecipeProtocol } from '@qpkv/spec'
 import type { Baseline, PromptOutcome } from './outcome.ts'
@@ -27,42 +27,21 @@ export interface FullLine extends Place, Baseline {
 
 export type MeasuredLine = OutcomeLine | FullLine
 
-export interface MeasuredFileOptions {
-  readonly path: string
-  /** All that changes what is measured, beside spec and prompt. */
-  readonly identity: JsonObject
-  /** Gives up what another run has measured. */
-  readonly replace?: boolean | undefined
-}
-
-const VERSION = 1
-
-/** What was measured, a line as soon as it is known, so that a run that ends in between goes on where it was. */
+/** What was measured, a line as soon as it is known. */
 export class MeasuredFile {
-  readonly path: string
   /** Of earlier runs. */
   readonly held: readonly MeasuredLine[]
   readonly #file: LineFile
 
   private constructor(file: LineFile, held: readonly MeasuredLine[]) {
-    this.path = file.path
     this.#file = file
     this.held = held
   }
 
-  /** @throws KvError KV_CONFLICT (of another run), KV_RESULT_FILE (no such file, or broken), KV_RESULT_LOCKED (another process writes it) */
-  static open({ path, identity, replace = false }: MeasuredFileOptions): MeasuredFile {
-    const own = (lines: readonly JsonObject[]) => readMeasured(lines, path, identity)
-    try {
-      const { file, held } = LineFile.open(path, 'resume', own)
-      if (held === undefined) begin(file, identity)
-      return new MeasuredFile(file, held ?? [])
-    } catch (error) {
-      if (!replace || !KvError.isInstance(error) || error.code !== 'KV_CONFLICT') throw error
-      const { file } = LineFile.open(path, 'replace', () => undefined)
-      begin(file, identity)
-      return new MeasuredFile(file, [])
-    }
+  /** @throws what `openKeptLines` throws */
+  static open(options: Pick<KeptLinesOptions<MeasuredLine>, 'path' | 'identity' | 'replace'>): MeasuredFile {
+    const { file, held } = openKeptLines({ ...options, kind: 'measured for a plan', check: checkLine })
+    return new MeasuredFile(file, held)
   }
 
   write(line: MeasuredLine): void {
@@ -73,28 +52,6 @@ export class MeasuredFile {
   close(): void {
     this.#file.close()
   }
-}
-
-const begin = (file: LineFile, identity: JsonObject) => {
-  const header = { kind: 'measured', version: VERSION, identity }
-  file.write([{ ...header, machine: machineFacts(), startedAt: new Date().toISOString() }])
-}
-
-/** Undefined for an empty file. */
-function readMeasured(
-  lines: readonly JsonObject[],
-  path: string,
-  identity: JsonObject,
-): readonly MeasuredLine[] | undefined {
-  const [header, ...rest] = lines
-  if (header === undefined) return undefined
-  const before = header['identity']
-  if (header['kind'] !== 'measured' || header['version'] !== VERSION || !isPlainObject(before))
-    throw new KvError('KV_RESULT_FILE', `${path} does not hold what a plan has measured.`, {
-      hint: 'Choose another file with --out.',
-    })
-  if (canonicalJson(before) !== canonicalJson(identity)) throw anotherRun(path, before, identity)
-  return rest.map((line, i) => checkLine(line, `${path}, line ${i + 2}`))
 }
 
 const count = (value: Json | undefined) => Number.isSafeInteger(value) && (value as number) >= 0

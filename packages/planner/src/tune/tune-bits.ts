@@ -1,13 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import { contentHash, stratifiedMean } from '@qpkv/bench-kit'
-import type { Model, Tokenizer } from '@qpkv/core'
-import { KvError, loadRecipe, RECIPE_VERSION, resolve, type CompressionSpec, type Recipe } from '@qpkv/spec'
-import { cutExcerpts } from '../cases/excerpts.ts'
+import type { Model } from '@qpkv/core'
+import { KvError, loadRecipe, RECIPE_VERSION, type CompressionSpec, type Recipe } from '@qpkv/spec'
 import type { Outcome } from '../measure/outcome.ts'
-import { chooseBits, type Choice } from './choose-bits.ts'
-import { specOfBits, type LayerBits, type Width } from './layer-bits.ts'
+import { specOfBits } from './layer-bits.ts'
+import { bytesOf, chosenSpec, everywhere, excerptsOf, layerErrors, type LayerError } from './layer-errors.ts'
 import { meanKl, textOutcomes } from './text-divergence.ts'
-import { resolveTuneOptions, type ResolvedTuneOptions, type TuneOptions } from './tune-options.ts'
+import { resolveTuneOptions, type TuneOptions } from './tune-options.ts'
 
 /** Layer by layer bits, and what they are worth against one width for all. */
 export interface BitTuning {
@@ -19,12 +18,7 @@ export interface BitTuning {
   /** Mean over held-out texts of tuned KL - uniform KL, nats, with its 95 % interval, pair by pair. */
   readonly difference: { readonly mean: number; readonly low: number; readonly high: number }
   /** KL in nats where one tensor of one layer alone is stored at a width, the rest in 16 bit. */
-  readonly errors: readonly {
-    readonly layer: number
-    readonly tensor: Tensor
-    readonly bits: Width
-    readonly kl: number
-  }[]
+  readonly errors: readonly LayerError[]
 }
 
 export interface TunedRow {
@@ -35,9 +29,6 @@ export interface TunedRow {
   readonly kl: number
   readonly top1: number
 }
-
-type Tensor = 'key' | 'value'
-const TENSORS = ['key', 'value'] as const
 
 /**
  * Chooses the bits of every layer's keys and values (the idea of KVTuner, https://arxiv.org/abs/2502.04420): each tensor of each layer alone is stored at
@@ -91,87 +82,4 @@ export async function tuneBits(model: Model, given: TuneOptions): Promise<BitTun
     const top1 = outcomes.reduce((sum, one) => sum + one.top1, 0) / outcomes.length
     return { spec: row, bytes: bytesOf(model, row, options), kl: meanKl(outcomes), top1 }
   }
-}
-
-const everywhere = ({ facts }: Model, one: LayerBits): LayerBits[] =>
-  Array.from({ length: facts.layers }, () => one)
-
-const bytesOf = (
-  { facts }: Model,
-  spec: CompressionSpec,
-  { registry, context }: ResolvedTuneOptions,
-): number => resolve(spec, registry, facts, { tokens: context }).bytes
-
-/** Errors are measured on the first excerpts, what comes of them on the last. */
-function excerptsOf(tokenizer: Tokenizer, { text, measure, calibrated, judged }: ResolvedTuneOptions) {
-  const [calibration, judging] = cutExcerpts(tokenizer, {
-    text,
-    tokens: measure,
-    counts: [calibrated, judged],
-    seed: 1,
-    follow: 129,
-  })
-  return { calibration, judging }
-}
-
-/** Every tensor of every layer alone at every width. */
-async function layerErrors(
-  model: Model,
-  tokenizer: Tokenizer,
-  { quantize, widths, onProgress }: ResolvedTuneOptions,
-  excerpts: Parameters<typeof textOutcomes>[3],
-  signal: AbortSignal,
-): Promise<BitTuning['errors']> {
-  const trials = Array.from({ length: model.facts.layers }, (_, layer) =>
-    TENSORS.flatMap((tensor) => widths.map((bits) => ({ layer, tensor, bits }))),
-  ).flat()
-  const specs = trials.map(({ layer, tensor, bits }) => {
-    const all = everywhere(model, { keyBits: 16, valueBits: 16 })
-    all[layer] = { keyBits: tensor === 'key' ? bits : 16, valueBits: tensor === 'value' ? bits : 16 }
-    return specOfBits(quantize, all)
-  })
-  const outcomes: Outcome[][] = specs.map(() => [])
-  for (const excerpt of excerpts) {
-    onProgress?.({ stage: 'errors by layer', specs: specs.length })
-    const some = await textOutcomes(model, tokenizer, specs, [excerpt], signal)
-    for (const [i, own] of some.entries()) outcomes[i]?.push(...own)
-  }
-  return trials.map((trial, i) => ({ ...trial, kl: meanKl(outcomes[i] ?? []) }))
-}
-
-/** The widths with the least sum of errors within the budget. Bytes of a tensor are what its width adds to the smallest. */
-function chosenSpec(
-  model: Model,
-  options: ResolvedTuneOptions,
-  errors: BitTuning['errors'],
-  budget: number,
-): CompressionSpec {
-  const { quantize, widths } = options
-  const least = Math.min(...widths) as Width
-  const smallest = everywhere(model, { keyBits: least, valueBits: least })
-  const base = bytesOf(model, specOfBits(quantize, smallest), options)
-  const tensors = smallest.flatMap((_, layer) =>
-    TENSORS.map((tensor) =>
-      widths.map((bits): Choice<Width> => {
-        const trial = [...smallest]
-        trial[layer] = { ...smallest[layer]!, [`${tensor}Bits`]: bits }
-        const one = errors.find((it) => it.layer === layer && it.tensor === tensor && it.bits === bits)
-        return {
-          width: bits,
-          bytes: bytesOf(model, specOfBits(quantize, trial), options) - base,
-          error: one?.kl ?? Infinity,
-        }
-      }),
-    ),
-  )
-  const chosen = chooseBits(tensors, budget - base)
-  if (!chosen)
-    throw new KvError('KV_BUDGET_TOO_SMALL', `Not even ${least} bit everywhere fits ${budget} bytes.`)
-  return specOfBits(
-    quantize,
-    smallest.map((_, layer) => ({
-      keyBits: chosen[2 * layer] ?? least,
-      valueBits: chosen[2 * layer + 1] ?? least,
-    })),
-  )
 }

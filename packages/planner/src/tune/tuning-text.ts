@@ -34,5 +34,5 @@ function sum(errors: BitTuning['errors'], from: number, to: number, tensor: stri
   const mine = errors.filter(
     (one) => one.layer >= from && one.layer < to && one.tensor === tensor && one.bits === bits,
   )
-  return mine.reduce((total, { kl }) => total + kl, 0).toExponential(1)
+  return mine.reduce((total, { error }) => total + error, 0).toExponential(1)
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { describeValue, isPlainObject, KvError } from '@qpkv/spec'
+import { describeValue, isPlainObject, KvError, refuseUnknown } from '@qpkv/spec'
 
 /** How much each head of a model needs the whole text, from 0 to 1: [layers][kvHeads]. */
 export interface HeadTable {
@@ -8,7 +8,18 @@ export interface HeadTable {
   readonly heads: readonly (readonly number[])[]
   /** What it was made of, for reports. */
   readonly source?: string
+  /** The model that it was made on; others are refused. Left out: any of these dimensions. */
+  readonly model?: TableModel
 }
+
+export interface TableModel {
+  /** For people. */
+  readonly name: string
+  /** `identity` of the model's facts. */
+  readonly identity: string
+}
+
+const fields = ['headTableVersion', 'heads', 'source', 'model']
 
 /**
  * A table from what a context kept: the part of the prompt that each head of each layer keeps where all of them share
@@ -77,10 +88,20 @@ export function checkHeadTable(value: unknown, path: string): HeadTable {
       'KV_INVALID_OPTION',
       `Expected a head table { headTableVersion: 1, heads: [layers][kvHeads] of numbers } at ${path} but received ${describeValue(value)}.`,
     )
-  const { source } = value as { source?: unknown }
+  refuseUnknown(value, fields, path, 'KV_INVALID_OPTION', 'field')
+  const { source, model } = value
+  if (model !== undefined && !isTableModel(model))
+    throw new KvError(
+      'KV_INVALID_OPTION',
+      `Expected a model { name, identity } of two texts at ${path}.model but received ${describeValue(model)}.`,
+    )
   return {
     headTableVersion: 1,
     heads: (heads as number[][]).map((layer) => layer.map((x) => Math.min(1, Math.max(0, x)))),
     ...(typeof source === 'string' && { source }),
+    ...(model !== undefined && { model }),
   }
 }
+
+const isTableModel = (value: unknown): value is TableModel =>
+  isPlainObject(value) && typeof value['name'] === 'string' && typeof value['identity'] === 'string'

@@ -1,3 +1,10 @@
 export { duoattention, duoattention as default } from './duoattention.ts'
 export { headTable } from './head-table.ts'
-export { checkHeadTable, headTableHash, headTableOf, readHeadTable, type HeadTable } from './head-tables.ts'
+export {
+  checkHeadTable,
+  headTableHash,
+  headTableOf,
+  readHeadTable,
+  type HeadTable,
+  type TableModel,
+} from './head-tables.ts'

@@ -93,3 +93,60 @@ test('tables come from files, as JSON or as rows with tabs, and are known by the
     'KV_CONFLICT',
   )
 })
+
+test('parts: every head keeps tokens in proportion to its need, the protected ones in any case', () => {
+  const allocate = headTable({ keep: 'parts', table })
+  const at = (tokens: number) =>
+    tokensOf({ budget: { tokens }, prune: duoattention({ sinks: 3 }), allocate }) as number[][]
+  // 4 heads x 85 = 340 tokens at 200 per unit of need: 20 + 180 + 100 + 40.
+  expect(at(85)).toEqual([
+    [20, 180],
+    [100, 40],
+  ])
+  // Beyond the prompt's 400 nothing goes, and others have the rest; below 3 + 1 nothing goes either.
+  const wide = at(250)
+  expect(wide[0]![1]).toBe(400)
+  expect(wide[1]![0]! / wide[1]![1]!).toBeCloseTo(2.5, 1)
+  expect(Math.abs(wide.flat().reduce((sum, n) => sum + n, 0) - 1000)).toBeLessThan(4)
+  expect(at(8)).toEqual([
+    [4, 16],
+    [8, 4],
+  ])
+  // A head without need keeps what is protected; one number for all is uniform.
+  const idle = headTable({ keep: 'parts', table: { headTableVersion: 1, heads: [[0, 1], [1, 1]] } }) // prettier-ignore
+  expect(tokensOf({ budget: { tokens: 31 }, prune: duoattention({ sinks: 3 }), allocate: idle })).toEqual([
+    [4, 40],
+    [40, 40],
+  ])
+  const bytes = resolve(
+    { budget: { bytes: 20_000 }, prune: duoattention({ sinks: 3 }), allocate },
+    undefined,
+    model,
+    { tokens: 400 },
+  )
+  expect(bytes.bytes).toBeLessThanOrEqual(20_000)
+  expect(bytes.bytes).toBeGreaterThan(17_000)
+})
+
+test('a budget below the first and newest tokens of every head gives all heads as many', () => {
+  expect(tokensOf({ budget: { tokens: 30 }, prune: duoattention({ sinks: 10, recent: 40, table }) })).toEqual(
+    [30, 30],
+  )
+})
+
+test('a table of another model is refused by name; one that names none serves any of its dimensions', () => {
+  const made = { ...table, model: { name: 'mine', identity: 'a1' } }
+  const on = (identity: string | undefined, given: object) =>
+    resolve(
+      { budget: { tokens: 150 }, prune: duoattention({ sinks: 10, recent: 40, table: given as never }) },
+      undefined,
+      { ...model, ...(identity !== undefined && { identity }) },
+      { tokens: 400 },
+    )
+  expect(() => on('a1', made)).not.toThrow()
+  expect(() => on('b2', made)).toThrow(/made on mine \(a1\), and this model is another \(b2\)/)
+  expect(() => on('b2', table)).not.toThrow()
+  expect(() => on(undefined, made)).not.toThrow()
+  expect(() => on('a1', { ...made, model: { name: 'mine' } })).toThrow(/model \{ name, identity \}/)
+  expect(() => on('a1', { ...made, haeds: [] })).toThrow(/Unknown field .*haeds/)
+})
