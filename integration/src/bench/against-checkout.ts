@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type * as Core from '@qpkv/core'
+import { exportModel } from '@qpkv/core'
 import type * as Methods from '@qpkv/methods'
 import { modelFolder } from '@qpkv/reference-model'
 import { median } from './measure.ts'
@@ -126,7 +127,10 @@ async function compare(checkout: string, rounds: number): Promise<void> {
       if (model === 'random') {
         const file = join(folder, 'random.gguf')
         writeRandomGguf(file, { ...oneBillion, layers: oneBillion.layers / 4 }, 'bf16')
-        await compareOn(file, large, checkout, rounds)
+        const exported = join(folder, 'exported') // checkouts from before GGUF files read it too
+        await exportModel(file, exported)
+        rmSync(file)
+        await compareOn(exported, large, checkout, rounds)
       } else await compareOn(model === 'bundled' ? modelFolder : resolve(model), small, checkout, rounds)
   } finally {
     rmSync(folder, { recursive: true })
