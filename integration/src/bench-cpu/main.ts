@@ -1,5 +1,6 @@
 // This engine on the CPU beside node-llama-cpp, in rounds in which both take turns, and every kernel beside the machine's ceilings.
 //   pnpm bench:cpu [--quick | --full] [--table avx2] [--json FILE] [--only NAMES] [--no-peer] [--peer FOLDER] [--show FILE]
+// A run with --only adds its rows to the FILE of --json, so that an hour can be measured in parts.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -10,6 +11,7 @@ import { HostProbe } from '../bench/host-probe.ts'
 import { oneBillion, writeRandomGguf, type RandomFormat, type Shape } from '../bench/random-gguf.ts'
 import { Contender } from './contender.ts'
 import { installPeer, peerVersion } from './install-peer.ts'
+import { joinedWithFile } from './joined-runs.ts'
 import { runKernels, type Ceiling, type KernelRow } from './kernels.ts'
 import { methodCosts, type MethodCost } from './method-costs.ts'
 import type { Row } from './row.ts'
@@ -222,7 +224,7 @@ async function measureAll(): Promise<void> {
     console.log(`\n${markdownTables(run)}`)
     if (flags.json !== undefined) {
       mkdirSync(dirname(flags.json), { recursive: true })
-      writeFileSync(flags.json, `${JSON.stringify(run, null, 2)}\n`)
+      writeFileSync(flags.json, `${JSON.stringify(joinedWithFile(run, flags.json), null, 2)}\n`)
     }
   } finally {
     await probe.dispose()

@@ -44,6 +44,12 @@ const openThought = (tail: string) => {
   return name === undefined ? '' : `</${name}>\n\n`
 }
 
+/** Whether prompts are stored as they are. */
+const storesAll = (compression: CompressionInput = {}): boolean =>
+  typeof compression === 'string'
+    ? compression === 'none+none'
+    : !('recipe' in compression) && compression.prune === undefined && compression.quantize === undefined
+
 /** Replies of one model: tools, JSON and kept prefixes over its contexts. Control tokens in contents are text. */
 export class Chat {
   readonly model: Model
@@ -100,8 +106,9 @@ export class Chat {
       const { prefixBytes = 0, prefixFolder, whenFull = null } = this.options
       const reuse = request.reuse ?? (prefixBytes > 0 || prefixFolder !== undefined)
       // Memory may have been short: what is kept then is what `whenFull` left.
-      const key = JSON.stringify([request.compression ?? this.options.compression ?? null, whenFull])
-      const kept = reuse ? await this.prefixes.find(reading.ids, key) : undefined
+      const compression = request.compression ?? this.options.compression
+      const key = JSON.stringify([compression ?? null, whenFull])
+      const kept = reuse ? await this.prefixes.find(reading.ids, key, storesAll(compression)) : undefined
       const context = kept?.context ?? (await this.prefillWithRoom(request, reading))
       contexts.push(context)
       if (kept) await context.append(reading.ids.subarray(kept.tokens), { ...(signal && { signal }) })

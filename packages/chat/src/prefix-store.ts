@@ -9,6 +9,9 @@ interface Entry {
   readonly context: Context
 }
 
+/** Fewer common tokens are not worth a context; every conversation of a model begins with some. */
+const LEAST_COMMON = 16
+
 /** What a store has done so far, and holds. */
 export interface PrefixStats {
   readonly bytes: number
@@ -22,7 +25,8 @@ export interface PrefixStats {
 
 /**
  * Contexts by their tokens, under a limit of bytes; the one that was not used for longest goes first, into a file where there
- * is a folder for them, as all do in the end. A context serves a prompt only as a whole: all its tokens begin the prompt. Forks share parts, so the count of bytes is an upper bound.
+ * is a folder for them, as all do in the end. A context serves a prompt as a whole, when all its tokens begin the prompt; where nothing is to be
+ * compressed, also by the tokens that both begin with. Forks share parts, so the count of bytes is an upper bound.
  */
 export class PrefixStore {
   private readonly limit: number
@@ -45,16 +49,21 @@ export class PrefixStore {
     return this.entries.reduce((sum, { context }) => sum + context.bytes, 0)
   }
 
-  /** A fork of the context that covers most of the prompt, and how many tokens that is. */
+  /**
+   * A fork of the context that covers most of the prompt, and how many tokens that is. cut: also a context's beginning; a prompt that has to be
+   * compressed would only be appended to it.
+   */
   async find(
     ids: Int32Array,
     key: string,
+    cut: boolean,
   ): Promise<{ readonly context: Context; readonly tokens: number } | undefined> {
-    const best = this.entries
-      .filter((entry) => entry.key === key && begins(ids, entry.ids))
-      .reduce<Entry | undefined>((a, b) => (a && a.ids.length >= b.ids.length ? a : b), undefined)
+    const { entry: best, tokens } = this.entries
+      .filter((entry) => entry.key === key)
+      .map((entry) => ({ entry, tokens: served(entry, ids, cut) }))
+      .reduce<Candidate>((a, b) => (a.tokens >= b.tokens ? a : b), { tokens: 0 })
     // Before anybody else can give it up.
-    const kept = best && { context: best.context.fork(), tokens: best.ids.length }
+    const kept = best && { context: best.context.fork({ tokens }), tokens }
     if (best) this.entries = [...this.entries.filter((entry) => entry !== best), best]
     const saved = await this.files?.find(ids, key, kept?.tokens ?? 0)
     if (saved) await kept?.context.dispose()
@@ -71,7 +80,8 @@ export class PrefixStore {
   async put(ids: Int32Array, key: string, context: Context): Promise<void> {
     const { bytes } = context
     const known = this.entries.some(
-      (entry) => entry.key === key && entry.ids.length === ids.length && begins(ids, entry.ids),
+      (entry) =>
+        entry.key === key && entry.ids.length === ids.length && commonPrefix(entry.ids, ids) === ids.length,
     )
     if (known) {
       await context.dispose()
@@ -112,5 +122,19 @@ export class PrefixStore {
   }
 }
 
-const begins = (ids: Int32Array, prefix: Int32Array) =>
-  prefix.length <= ids.length && prefix.every((id, i) => ids[i] === id)
+interface Candidate {
+  readonly entry?: Entry
+  readonly tokens: number
+}
+
+/** Tokens of a prompt that a context holds the beginning of; 0: it is of no use. */
+function served({ ids, context }: Entry, prompt: Int32Array, cut: boolean): number {
+  const common = commonPrefix(ids, prompt)
+  if (common === ids.length) return common
+  return cut && common >= LEAST_COMMON && context.keepsAll ? common : 0
+}
+
+function commonPrefix(a: Int32Array, b: Int32Array): number {
+  const differs = a.findIndex((id, i) => id !== b[i])
+  return differs < 0 ? a.length : differs
+}

@@ -147,6 +147,38 @@ describe('kept prefixes', () => {
     expect(chat.prefixStats).toMatchObject({ bytes: 0, contexts: 0 })
   })
 
+  it('serve another question about the same text by the tokens that both begin with', async () => {
+    const chat = new Chat(model, { prefixBytes: 64e6 })
+    const generate = { maxTokens: 12, temperature: 0 }
+    const about = (question: string) => [
+      user(`The password of Ada is calm-moon. The password of Ben is loud-sea. ${question}`),
+    ]
+    const one = await text(chat, { prompt: about('What is the password of Ada?'), generate })
+    const two = await text(chat, { prompt: about('What is the password of Ben?'), generate })
+    expect(two.cached).toBeGreaterThan(16)
+    expect(two.cached).toBeLessThan(one.prompt)
+    const fresh = await text(new Chat(model), { prompt: about('What is the password of Ben?'), generate })
+    expect(two.said).toBe(fresh.said)
+    // The first one is still there as it was; too little in common is nothing.
+    const again = await text(chat, { prompt: about('What is the password of Ada?'), generate })
+    expect(again).toMatchObject({ cached: one.prompt, said: one.said })
+    expect((await text(chat, { prompt: 'Hello', generate })).cached).toBe(0)
+    expect(chat.prefixStats).toMatchObject({ hits: 2, misses: 2 })
+    await chat.dispose()
+  })
+
+  it('serve as a whole only where prompts are compressed', async () => {
+    const generate = { maxTokens: 4, temperature: 0 }
+    const facts = 'The password of Ada is calm-moon. The password of Ben is loud-sea. What is the password of'
+    // The second spec drops nothing of so short a text, but it may of what else begins like it.
+    for (const compression of ['none+kivi:bits=4', 'snapkv+none@512t']) {
+      const chat = new Chat(model, { prefixBytes: 64e6, compression })
+      await text(chat, { prompt: [user(`${facts} Ada?`)], generate })
+      expect((await text(chat, { prompt: [user(`${facts} Ben?`)], generate })).cached).toBe(0)
+      await chat.dispose()
+    }
+  })
+
   it('keep within their bytes', async () => {
     const probe = await model.prefill([user('Nothing.')])
     const chat = new Chat(model, { prefixBytes: probe.bytes * 3 })

@@ -67,6 +67,8 @@ describe('qpkv generate', () => {
     expect(written.report.bytes.planned).toBe(written.report.bytes.allocated)
     const again = await run(['generate', '--prompt', prompt, '--max-tokens', '8', '--spec', json])
     expect(again.stdout).toBe(first.stdout)
+    const same = await run(['generate', '--prompt', prompt, '--max-tokens', '8', '--compress', json])
+    expect(same.stdout).toBe(first.stdout)
   })
 
   it('answers in chat form', async () => {

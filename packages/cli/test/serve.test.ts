@@ -179,7 +179,7 @@ describe('qpkv serve', () => {
     const { port } = taken.address() as AddressInfo
     for (const [flags, code, wanted] of [
       [['--host', '0.0.0.0'], 2, /no API key is set.*\nhint: Add --api-key KEY/],
-      [['--compress', 'snapkv@25%', '--spec', 'none'], 2, /both came/],
+      [['--compress', 'snapkv@25%', '--spec', 'none'], 2, /It was given before, as "snapkv@25%"/],
       [['--keep-prefixes', 'much'], 2, /such as 512MiB/],
       [['--memory', 'much'], 2, /such as 512MiB/],
       [['--memory', '1MiB'], 1, /memory|MiB/i],

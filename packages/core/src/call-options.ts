@@ -3,6 +3,7 @@ import type { GenerateOptions } from './generate/generate.ts'
 import type { CompressionInput } from './compression-input.ts'
 import type { AppendOptions } from './append-options.ts'
 import type { EstimateOptions } from './memory/estimate-model.ts'
+import type { ForkOptions } from './first-tokens.ts'
 import type { LoadModelOptions } from './load-model.ts'
 import type { TemplateOptions } from './model/chat-template.ts'
 import type { PrefillOptions } from './prefill-options.ts'
@@ -88,6 +89,7 @@ const estimateModel: Names<EstimateOptions> = {
 const open: Names<OpenOptions> = { signal: true, whenFull: true, onWarning: true }
 const save: Names<SaveOptions> = { signal: true }
 const recompress: Names<RecompressOptions> = { signal: true }
+const fork: Names<ForkOptions> = { tokens: true }
 
 const calls = {
   estimateModel,
@@ -95,6 +97,7 @@ const calls = {
   open,
   save,
   recompress,
+  fork,
   append,
   appendLogits,
   tokenize,

@@ -11,6 +11,7 @@ import { tokenizeAppended, type Appended, type ContextEnd } from './prompt/token
 import { requireRoom } from './prompt/context-limit.ts'
 import { QueryAwareWarning } from './query-aware.ts'
 import { checkCallOptions } from './call-options.ts'
+import { firstTokens, keepsAll, type ForkOptions } from './first-tokens.ts'
 import { makeRoomForTokens } from './memory/make-room.ts'
 import { makeReport, type ContextReport } from './report.ts'
 import { heldPositions } from './held-positions.ts'
@@ -233,11 +234,28 @@ export class Context {
     return true
   }
 
-  /** A second context with the same content; full tiles are shared. */
-  fork(): Context {
+  /** Whether every token so far is stored exactly, so that `fork({ tokens })` can end earlier. */
+  get keepsAll(): boolean {
+    this.requireAlive()
+    return keepsAll(this.parts)
+  }
+
+  /**
+   * A second context with the same content, or with the text's first `tokens` tokens only; full tiles are shared.
+   * @throws KV_BUSY, KV_INVALID_OPTION, KV_UNSUPPORTED for fewer tokens of a cache that does not keep all of them.
+   */
+  fork(options: ForkOptions = {}): Context {
+    checkCallOptions(options, 'fork')
     this.requireIdle()
     const { parts, warning, recentIds, pending } = this
-    return new Context({ ...parts, native: parts.native.fork() }, { warning, recentIds, pending })
+    if (options.tokens === undefined || options.tokens === this.currentTokens())
+      return new Context({ ...parts, native: parts.native.fork() }, { warning, recentIds, pending })
+    try {
+      const { parts: first, ...state } = firstTokens(parts, options.tokens, RECENT_IDS)
+      return new Context(first, { warning, ...state })
+    } catch (cause) {
+      throw fromNative(cause)
+    }
   }
 
   /** Ends what is running and frees the cache. Safe to call twice. */

@@ -14,7 +14,6 @@ import { wholeNumber } from '../options/numbers.ts'
 import { UsageError } from '../usage-error.ts'
 
 interface ServeFlags extends ModelFlags, CompressionFlags {
-  readonly compress?: string
   readonly port: number
   readonly host: string
   readonly name?: string
@@ -37,10 +36,6 @@ export function addServe(program: Command, io: Io): void {
   const command = program
     .command('serve')
     .description("serve a model over HTTP in OpenAI's format; Ctrl-C waits for what is at work")
-    .option(
-      '--compress <FILE|TEXT>',
-      'how prompts are compressed, such as snapkv+kivi:bits=4@25%; the same as --spec',
-    )
     .option('--port <N>', 'port; 0 takes a free one', wholeNumber(0), 8080)
     .option('--host <NAME>', 'address to listen on; others than this machine need --api-key', '127.0.0.1')
     .option('--name <NAME>', 'the model as clients ask for it (default: what --model says)')
@@ -75,14 +70,8 @@ export function addServe(program: Command, io: Io): void {
 }
 
 async function runServer(flags: ServeFlags, io: Io): Promise<void> {
-  const { compress, spec: given, model: name } = flags
-  const { prefixCache: prefixFolder, maxPromptTokens, cors: corsOrigins } = flags
-  if (compress !== undefined && given !== undefined)
-    throw new UsageError('Expected --compress or --spec, but both came.', 'Leave one out.')
-  const compression = await readCompression({
-    ...flags,
-    ...(compress !== undefined && { spec: compress }),
-  })
+  const { model: name, prefixCache: prefixFolder, maxPromptTokens, cors: corsOrigins } = flags
+  const compression = await readCompression(flags)
   const apiKey = flags.apiKey ?? process.env['QPKV_API_KEY']
   if (!/^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(flags.host) && !apiKey)
     throw new UsageError(

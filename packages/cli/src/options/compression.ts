@@ -25,7 +25,7 @@ export interface CompressionFlags {
   readonly canary?: true | 'warn' | 'refuse'
 }
 
-/** Adds --prune, --quantize, --budget, --spec and --recipe. */
+/** Adds --prune, --quantize, --budget, --spec (or --compress) and --recipe. */
 export const addCompressionOptions = (command: Command): Command =>
   command
     .option(
@@ -40,7 +40,7 @@ export const addCompressionOptions = (command: Command): Command =>
       onlyOnce,
     )
     .option(
-      '--spec <FILE|TEXT>',
+      '--compress, --spec <FILE|TEXT>',
       'all of it: a JSON file, or a text such as snapkv+kivi:bits=4@128KiB',
       onlyOnce,
     )

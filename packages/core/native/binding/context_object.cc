@@ -155,8 +155,29 @@ class ContextObject : public Napi::ObjectWrap<ContextObject> {
 
   Napi::Value Fork(const Napi::CallbackInfo& info) {
     const auto mark = Mark(info);
-    return MakeObject(info.Env(), info.Env().GetInstanceData<Instance>()->context,
-                      context_.shared_runtime(), std::make_shared<Context>(*Held(info)));
+    const Context& from = *Held(info);
+    return Guarded(info.Env(), [&] {
+      std::shared_ptr<Context> fork;
+      if (info[0].IsUndefined()) {
+        fork = std::make_shared<Context>(from);
+      } else {
+        const int tokens = info[0].As<Napi::Number>().Int32Value();
+        if (tokens < 0 || tokens >= from.tokens())
+          throw Error("KV_INVALID_OPTION", "Expected fewer tokens than there are.");
+        fork = std::make_shared<Context>(from, tokens);
+      }
+      return MakeObject(info.Env(), info.Env().GetInstanceData<Instance>()->context,
+                        context_.shared_runtime(), std::move(fork));
+    });
+  }
+
+  Napi::Value Ids(const Napi::CallbackInfo& info) {
+    const auto mark = Mark(info);
+    const std::vector<int32_t>& ids = Held(info)->ids();
+    const int size = static_cast<int>(ids.size());
+    const int end = std::clamp(info[0].As<Napi::Number>().Int32Value(), 0, size),
+              count = std::clamp(info[1].As<Napi::Number>().Int32Value(), 0, end);
+    return IntArray(info.Env(), {ids.begin() + (end - count), ids.begin() + end});
   }
 
   Napi::Value Positions(const Napi::CallbackInfo& info) {
@@ -276,6 +297,7 @@ Napi::Function DefineContext(Napi::Env env) {
        ContextObject::InstanceMethod<&ContextObject::Segments>("segments"),
        ContextObject::InstanceMethod<&ContextObject::Hold>("hold"),
        ContextObject::InstanceMethod<&ContextObject::Fork>("fork"),
+       ContextObject::InstanceMethod<&ContextObject::Ids>("ids"),
        ContextObject::InstanceMethod<&ContextObject::Positions>("positions"),
        ContextObject::InstanceMethod<&ContextObject::Abort>("abort"),
        ContextObject::InstanceMethod<&ContextObject::Dispose>("dispose")});

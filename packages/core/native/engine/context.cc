@@ -18,17 +18,25 @@ Context::Context(std::shared_ptr<Model> model, std::vector<std::unique_ptr<KvLay
   Publish();
 }
 
-Context::Context(const Context& other)
+Context::Context(const Context& other) : Context(other, other.tokens()) {}
+
+Context::Context(const Context& other, int tokens)
     : Sequence(other),
       random(other.random),
       model_(other.model_),
       cache_(other.cache_),
       logits_(other.logits_),
-      ids_(other.ids_),
-      tokens_(other.tokens_.load()),
-      growth_(model_->memory, tokens_) {
-  facts_ = other.Facts();
-  growth_.BeginFork(other.growth_, tokens_, other.CopiedByFork());
+      ids_(other.ids_.begin(), other.ids_.begin() + tokens),
+      tokens_(tokens),
+      growth_(model_->memory, tokens) {
+  for (int l = 0; l < cache_.layers() && tokens < other.tokens(); ++l) {
+    if (!cache_.layer(l).KeepsAll())
+      throw Error("KV_UNSUPPORTED",
+                  "Only a cache that holds every token exactly can be cut after a token.");
+    cache_.layer(l).KeepFirst(tokens);
+  }
+  Publish();
+  growth_.BeginFork(other.growth_, tokens, other.CopiedByFork());
 }
 
 // Parts are shared until one writes: where tokens leave that may be all of them, else the last one

@@ -28,6 +28,9 @@ class Context : public Sequence {
           std::shared_ptr<Buffer> logits, std::vector<int32_t> ids);
   // Shares all tiles. `other` must not be busy.
   explicit Context(const Context& other);
+  // Shares the tiles of its first `tokens` tokens. Where that is not all of them, its logits are
+  // those of `other` until it is fed. Throws KV_UNSUPPORTED where a layer does not keep all tokens.
+  Context(const Context& other, int tokens);
 
   // What one step does with it: feeds `rows` tokens (none: only chooses one from the logits that
   // are there). all_logits: null, or host [rows, vocab]. logits: those of the last row become the

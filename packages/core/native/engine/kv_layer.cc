@@ -278,6 +278,29 @@ bool KvLayer::CodeOldTokens(Requantizer* requantizer) {
   return qpkv::CodeOldTokens(*plan_, tokens_, &store_, requantizer);
 }
 
+bool KvLayer::KeepsAll() const {
+  const FormatTable& formats = store_.formats();
+  if (Evicts(*plan_) || plan_->segments.size() != 1 || formats.Form(Tensor::kKey).center)
+    return false;
+  for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
+    if (formats.Get(tensor, segments_.recent).bits != 16) return false;
+  for (int head = 0; head < store_.heads(); ++head) {
+    const std::vector<int32_t>& positions = tokens_[head].positions;
+    if (store_.tokens(head) != next_position_ ||
+        !std::is_sorted(positions.begin(), positions.end()))
+      return false;
+  }
+  return true;
+}
+
+void KvLayer::KeepFirst(int tokens) {
+  for (int head = 0; head < store_.heads(); ++head) {
+    tokens_[head].Erase(tokens, next_position_ - tokens);
+    for (Tensor tensor : {Tensor::kKey, Tensor::kValue}) store_.KeepFirst(head, tensor, tokens);
+  }
+  next_position_ = next_index_ = tokens;
+}
+
 int KvLayer::kept_tokens(int head) const { return store_.tokens(head) - tokens_[head].evicted; }
 
 std::vector<int32_t> KvLayer::KeptPositions(int head) const {

@@ -85,6 +85,12 @@ class KvLayer {
   // What the residual rule says. True: when the requantizer has run there may be more.
   bool CodeOldTokens(Requantizer* requantizer);
 
+  // Whether all tokens of the text are there in their order, each as it came: only then can it end
+  // earlier.
+  bool KeepsAll() const;
+  // Drops what comes after the first `tokens` tokens of the text.
+  void KeepFirst(int tokens);
+
   int kept_tokens(int head) const;
   // In storage order; only where positions are tracked.
   std::vector<int32_t> KeptPositions(int head) const;

@@ -91,6 +91,18 @@ void PartStore::Erase(int head, Tensor tensor, size_t begin, size_t end) {
   Renumber(&list, begin);
 }
 
+void PartStore::KeepFirst(int head, Tensor tensor, int tokens) {
+  const std::vector<StoredPart>& parts = list(head, tensor).parts;
+  size_t kept = parts.size();
+  while (kept > 0 && parts[kept - 1].first >= tokens) --kept;
+  Erase(head, tensor, kept, parts.size());
+  if (kept == 0) return;
+  PartList& cut = Mutable(head, tensor, kept);
+  StoredPart& last = cut.parts.back();
+  last.tokens = std::min(last.tokens, tokens - last.first);
+  Renumber(&cut, kept);
+}
+
 void PartStore::Own(int head, Tensor tensor, size_t index) {
   if (list(head, tensor).parts[index].block.use_count() == 1) return;
   BlockRef& block = Mutable(head, tensor, index).parts[index].block;

@@ -75,6 +75,7 @@ class PartStore {
   const StoredPart& Open(int head, Tensor tensor, size_t index, int segment, int part_tokens);
   void Extend(int head, Tensor tensor, size_t index, int tokens);  // uses that many free slots
   void Erase(int head, Tensor tensor, size_t begin, size_t end);
+  void KeepFirst(int head, Tensor tensor, int tokens);  // in storage order
   void Own(int head, Tensor tensor, size_t index);  // before a part is written: copies a shared one
 
   // Where and how a part is written and read.

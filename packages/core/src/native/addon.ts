@@ -353,7 +353,10 @@ export interface NativeContext {
   hold(held: boolean): void
   /** How many tokens will come next: memory for them is asked for at once. 0: no more for now. */
   expect(tokens: number): void
-  fork(): NativeContext
+  /** tokens: of the text's first ones, fewer than there are; only where every token is stored exactly. */
+  fork(tokens?: number): NativeContext
+  /** The last `count` ids of the first `end` tokens. */
+  ids(end: number, count: number): Int32Array
   /** Positions in the text of the tokens that a stored head holds, in storage order; only where the plan evicts. */
   positions(layer: number, head: number): Int32Array
   abort(): void

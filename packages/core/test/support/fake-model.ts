@@ -197,7 +197,8 @@ function fakeContext(ids: number[], plan: CompressionPlan, log: FakeLog): Native
     segments: () => [],
     hold: () => undefined,
     expect: () => undefined,
-    fork: () => fakeContext([...ids], plan, log),
+    fork: (tokens = ids.length) => fakeContext(ids.slice(0, tokens), plan, log),
+    ids: (end, count) => Int32Array.from(ids.slice(Math.max(0, end - count), end)),
     positions: () => new Int32Array(),
     abort: () => {
       stopped = true
