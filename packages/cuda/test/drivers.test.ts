@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { modelFolder } from '@qpkv/reference-model'
 import { expect, test } from 'vitest'
-import { executor } from './support.ts'
+import { executor, fakeCublasLt, fakeWithoutMatmul } from './support.ts'
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const cuda = pathToFileURL(join(import.meta.dirname, '..', 'src', 'index.ts')).href
@@ -79,6 +79,23 @@ test.skipIf(!existsSync(executor)).each(situations)('%s', (_, env, code, message
 
 test.skipIf(!existsSync(executor))('two devices are two', () => {
   expect(said({ QPKV_EXECUTOR_DEVICES: '2' }).found.devices).toHaveLength(2)
+})
+
+// Devices say by what they multiply: it stands in results and in 'qpkv doctor'.
+const libraries: [Record<string, string>, RegExp][] = [
+  [{ QPKV_CUBLASLT: fakeCublasLt }, / with cuBLASLt 13\.1\.0$/],
+  [{ QPKV_CUBLASLT: '/nowhere/lt.so' }, / without cuBLASLt \(\/nowhere\/lt\.so was not found\)$/],
+  [{ QPKV_CUBLASLT: fakeWithoutMatmul }, / without cuBLASLt \(.* has no cublasLtMatmul\)$/],
+  [
+    { QPKV_CUBLASLT: fakeCublasLt, QPKV_FAKE_CUBLASLT_VERSION: '120803' },
+    / without cuBLASLt \(.* is version 12\.8\.3, where 13 is needed\)$/,
+  ],
+  [{ QPKV_CUBLASLT: 'off' }, /^[^(]*host$/],
+]
+test.skipIf(!existsSync(fakeCublasLt)).each(libraries)('with %j a device is called %s', (env, name) => {
+  const { found, code } = said(env)
+  expect(found.devices![0]!.name).toMatch(name)
+  expect(code).toBe('none')
 })
 
 test('a library of another version is refused by name', () => {

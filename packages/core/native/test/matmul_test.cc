@@ -130,6 +130,17 @@ QPKV_TEST(Matmul) {
             CheckMatmul(element, products, m, n, k, (m + n) % 2 == 0, (m + k) % 2 == 0);
       CheckMatmul(element, products, 20, 70, 1600, true, true);  // more than one depth block
       CheckMatmul(element, products, 775, 3, 521, false, true);  // more than one row chunk
+      CheckMatmul(element, products, 130, 70, 45, true,
+                  false);  // as many rows as another library gets
+    }
+}
+
+// As many as a backend may hand to another library.
+QPKV_TEST(MatmulManyRows) {
+  for (Element element : kElements)
+    for (Products products : {Products::kShort, Products::kFloat}) {
+      CheckMatmul(element, products, 130, 70, 45, true, false);
+      CheckMatmul(element, products, 200, 3, 96, false, true);
     }
 }
 

@@ -43,6 +43,12 @@ T atomicMin(T* to, T other) {
   return was;
 }
 template <class T>
+T atomicMax(T* to, T other) {
+  const T was = *to;
+  if (other > was) *to = other;
+  return was;
+}
+template <class T>
 T atomicOr(T* to, T bits) {
   const T was = *to;
   *to |= bits;

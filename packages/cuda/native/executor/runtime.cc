@@ -2,6 +2,7 @@
 #include "executor/runtime.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,6 +22,9 @@ struct ExecutorGraph {
 struct ExecutorStream {
   std::unique_ptr<ExecutorGraph> capture;  // while it is being captured
   bool spoilt = false;                     // by a call that cannot be captured
+};
+struct ExecutorEvent {
+  std::chrono::steady_clock::time_point at;
 };
 struct ExecutorPool {};
 
@@ -161,6 +165,30 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
                  qpkv::executor::TakenBytes());
     std::fclose(file);
   }
+  return Injected(__func__);
+}
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  QPKV_MAY_FAIL;
+  *event = new ExecutorEvent;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  QPKV_MAY_FAIL;
+  event->at = std::chrono::steady_clock::now();
+  return NotCaptured(stream);
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) {
+  QPKV_MAY_FAIL;
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
+  QPKV_MAY_FAIL;
+  *ms = std::chrono::duration<float, std::milli>(end->at - begin->at).count();
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
   return Injected(__func__);
 }
 

@@ -1,5 +1,6 @@
 // Matmul in float32: products with exact weights and with codes that are read as they lie. What is
-// rounded to bf16 on both sides goes to tensor cores (matmul_bf16.cu).
+// rounded to bf16 on both sides goes to tensor cores (matmul_bf16.cu, library_product.cu).
+#include "kernels/library_product.h"
 #include "kernels/matmul_bf16.h"
 #include "kernels/panel_product.h"
 #include "kernels/table.h"
@@ -51,7 +52,7 @@ void Matmul(Stream& stream, const MatmulArgs& args) {
     a.x += static_cast<size_t>(first) * args.weight.k;
     a.out += static_cast<size_t>(first) * args.weight.n;
     if (round) {
-      MatmulBf16(on, a);
+      if (!LibraryProduct(on, a)) MatmulBf16(on, a);
       continue;
     }
     if (!IsExact(format) && args.products != Products::kFloat) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/cublas_lt.h"
 #include "runtime/devices.h"
 #include "runtime/queue.h"
 
@@ -57,6 +58,9 @@ struct Found {
       name += " of compute capability " + std::to_string(about.major) + "." +
               std::to_string(about.minor) + ", where " + std::to_string(kOldestCapability) +
               ".0 is needed";
+    // Results say by what they were computed.
+    const CublasLt& lt = CublasLt::Get();
+    if (lt.asked) name += lt.there ? " with " + lt.about : " without cuBLASLt (" + lt.about + ")";
     names.push_back(std::move(name));
     list.push_back({nullptr, about.totalGlobalMem});
   }

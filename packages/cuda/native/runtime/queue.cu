@@ -123,6 +123,22 @@ void Queue::Run(const Recording& recording) {
   Note(cudaGraphLaunch(static_cast<const Graph&>(recording).get(), stream_));
 }
 
+float Queue::Milliseconds(const std::function<void()>& run, int times) {
+  cudaEvent_t begin = nullptr, end = nullptr;
+  float ms = -1;
+  if (Begin() && cudaEventCreate(&begin) == cudaSuccess && cudaEventCreate(&end) == cudaSuccess) {
+    Note(cudaEventRecord(begin, stream_));
+    for (int i = 0; i < times; ++i) run();
+    Note(cudaEventRecord(end, stream_));
+    Note(cudaEventSynchronize(end));
+    if (error_ == cudaSuccess) Note(cudaEventElapsedTime(&ms, begin, end));
+  }
+  for (cudaEvent_t event : {begin, end})
+    if (event != nullptr) cudaEventDestroy(event);
+  cudaGetLastError();
+  return error_ == cudaSuccess && ms >= 0 ? ms / static_cast<float>(times) : -1.0f;
+}
+
 const char* Queue::TakeError(bool* memory) {
   Note(cudaSetDevice(device_));
   Note(cudaStreamSynchronize(stream_));

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -32,6 +33,7 @@ class Queue {
   Queue& operator=(const Queue&) = delete;
 
   bool ok() const { return ok_; }
+  int device() const { return device_; }
 
   void* Allocate(size_t bytes);  // null when there is none; from any thread
   void Release(void* data);      // behind what is queued; from any thread
@@ -48,6 +50,14 @@ class Queue {
   std::unique_ptr<Recording> EndRecording();  // null where it failed
   bool recording() const { return recording_; }
   void Run(const Recording& recording);
+
+  // What another library queues: run(stream), which says whether it has; false where it has not.
+  template <class Run>
+  bool Enqueue(const Run& run) {
+    return Begin() && run(stream_);
+  }
+  // Milliseconds on the device of one of `times` runs; negative where that cannot be said. Waits.
+  float Milliseconds(const std::function<void()>& run, int times);
 
   void NoteNoMemory();  // for whom Allocate had none
   // A message about what has failed since the last call, or null; waits. *memory: for lack of it.

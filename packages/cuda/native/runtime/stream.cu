@@ -14,16 +14,21 @@ CudaStream::~CudaStream() {
 }
 
 void* CudaStream::Scratch(Slot slot, size_t bytes) {
+  void* data = ScratchIfThere(slot, bytes);
+  // While a recording is made there is none to be had: it is given up, and the ops run plainly.
+  if (data == nullptr && !queue.recording()) queue.NoteNoMemory();
+  return data;
+}
+
+void* CudaStream::ScratchIfThere(Slot slot, size_t bytes) {
   Piece& piece = pieces_[static_cast<int>(slot)];
   if (bytes <= piece.bytes && piece.data != nullptr) return piece.data;
   ++moves_;
-  // While a recording is made there is none to be had: it is given up, and the ops run plainly.
   if (queue.recording()) return nullptr;
   if (piece.data != nullptr) queue.Release(piece.data);
   const size_t size = (bytes + bytes / 4 + 255) / 256 * 256 + 256;
   piece.data = queue.Allocate(size);
   piece.bytes = piece.data == nullptr ? 0 : size;
-  if (piece.data == nullptr) queue.NoteNoMemory();
   return piece.data;
 }
 
@@ -40,8 +45,13 @@ StreamStatus CudaStream::Check() {
 
 // Once plainly, so that scratch has its size; then recorded; from then on what was recorded runs,
 // until scratch moves.
-void CudaStream::Replay(uint64_t key, void* context, void (*body)(void* context)) {
-  if (key == 0) return body(context);
+void CudaStream::Replay(uint64_t key, void* context, void (*once)(void* context)) {
+  if (key == 0) return once(context);
+  const auto body = [&](void* of) {
+    replaying_ = true;
+    once(of);
+    replaying_ = false;
+  };
   const auto found = kept_.find(key);
   if (found == kept_.end() || found->second.moves != moves_) {
     body(context);

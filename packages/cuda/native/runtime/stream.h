@@ -5,13 +5,26 @@
 #include <string>
 
 #include "ops/ops.h"
+#include "runtime/lt_products.h"
 #include "runtime/queue.h"
 
 namespace qpkv {
 namespace cuda {
 
 // Pieces of device memory that ops work in; each op uses those that it names.
-enum class Slot { kItems, kIndex, kSource, kResult, kPartial, kSums, kFlags, kCount };
+enum class Slot {
+  kItems,
+  kIndex,
+  kSource,
+  kResult,
+  kPartial,
+  kSums,
+  kFlags,
+  kWeight,
+  kFactor,
+  kWorkspace,
+  kCount
+};
 
 class CudaStream {
  public:
@@ -21,6 +34,8 @@ class CudaStream {
   // At least `bytes` bytes, aligned to 256; contents are lost when it grows. Null where there is no
   // memory: the op gives up, nothing runs any more, and Check says so.
   void* Scratch(Slot slot, size_t bytes);
+  // The same for what can be done without: null, and nothing is wrong.
+  void* ScratchIfThere(Slot slot, size_t bytes);
   // Host memory in a piece of scratch.
   template <class T>
   T* Send(Slot slot, const T* host, size_t count) {
@@ -31,8 +46,10 @@ class CudaStream {
 
   StreamStatus Check();
   void Replay(uint64_t key, void* context, void (*body)(void* context));
+  bool replaying() const { return replaying_; }  // the body of a Replay runs, or is recorded
 
   Queue queue;
+  LtProducts products;
 
  private:
   struct Piece {
@@ -45,6 +62,7 @@ class CudaStream {
   };
   Piece pieces_[static_cast<int>(Slot::kCount)];
   uint64_t moves_ = 0;
+  bool replaying_ = false;
   std::string message_;
   std::map<uint64_t, Kept> kept_;
 };
