@@ -152,6 +152,7 @@ export {
   type CompareOptions,
   type Comparison,
   type SampleDelta,
+  withHolm,
 } from './stats/compare.ts'
 export {
   bootstrapMean,

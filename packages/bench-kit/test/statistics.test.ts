@@ -81,6 +81,9 @@ describe('statistics', () => {
     expect(stratifiedMean([[1, -1, 2, -2]]).p).toBeCloseTo(1, 10)
     expect(stratifiedMean([[0, 0, 0, 0], [1]]).mean).toBe(0.5)
     expect(stratifiedMean([[1]]).low).toBeNaN()
+    // With 2 degrees of freedom p is 1 - t / sqrt(t^2 + 2), near 1 / t^2: small, and never below 0.
+    const spread = Math.sqrt(3) * 1e-9
+    expect(stratifiedMean([[1 - spread, 1, 1 + spread]]).p / 1e-18).toBeCloseTo(1, 4)
     expect(designEffect([[1], [0], [1]])).toBe(1)
   })
 

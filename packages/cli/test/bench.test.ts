@@ -76,9 +76,14 @@ describe('qpkv compare', () => {
     const rows = ['--spec-a', 'none+none', '--spec-b', JOINT]
     const { code, stdout } = await run(['compare', file('ruler.jsonl'), ...rows])
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^A: none\+none \(.*\nB: keydiff/)
+    expect(stdout).toMatch(/^A: none\+none\nB: keydiff/)
     expect(stdout).toContain('only A right 0, only B right 0')
     expect((await run(['compare', file('ruler.jsonl')])).code).toBe(2)
+    const pairs = ['--spec-a', 'none+none', '--spec-b', JOINT, '--spec-b', 'none+none', '--worst', '0']
+    const table = await run(['compare', file('ruler.jsonl'), ...pairs])
+    expect(table.stdout).toMatch(/p \(Holm\)\n.*\n.*none\+none .* keydiff.*\n.*none\+none .* none\+none/)
+    const uneven = [...pairs, '--spec-a', 'none+none', '--spec-b', 'none+none']
+    expect((await run(['compare', file('ruler.jsonl'), ...uneven])).code).toBe(2)
     const unknown = await run(['compare', file('ruler.jsonl'), '--spec-a', 'none+none', '--spec-b', 'x'])
     expect(unknown.stderr).toMatch(/has no row x\..*\nhint: It has: none\+none, keydiff/)
   })

@@ -1,21 +1,22 @@
 import { crossing } from './binomial.ts'
 import { mean, type Interval } from './intervals.ts'
 
-/** Value that Student's t stays below with a chance of 97.5 %. Degrees of freedom may be fractions. */
+/** Value that Student's t exceeds with a chance of 2.5 %. Degrees of freedom may be fractions. */
 export const studentQuantile = (degrees: number): number =>
-  crossing((t) => -studentCdf(t, degrees), -0.975, 0, 700)
+  crossing((t) => studentTail(t, degrees), 0.025, 0, 700)
 
-/** P(T < t) for t >= 0, by Simpson's rule over the angle: t = sqrt(d) tan(angle). */
-function studentCdf(t: number, degrees: number): number {
+/** P(T > t) for t >= 0, by Simpson's rule over the angle: t = sqrt(d) tan(angle). */
+function studentTail(t: number, degrees: number): number {
   const steps = 400
-  const end = Math.atan(t / Math.sqrt(degrees))
+  const end = Math.PI / 2
   const density = (angle: number) => Math.cos(angle) ** (degrees - 1)
-  const area = (to: number) => {
-    let sum = density(0) + density(to)
-    for (let i = 1; i < steps; i++) sum += density((i * to) / steps) * (i % 2 === 1 ? 4 : 2)
-    return (sum * to) / (3 * steps)
+  const areaFrom = (start: number) => {
+    const width = (end - start) / steps
+    let sum = density(start) + density(end)
+    for (let i = 1; i < steps; i++) sum += density(start + i * width) * (i % 2 === 1 ? 4 : 2)
+    return (sum * width) / 3
   }
-  return 0.5 + area(end) / (2 * area(Math.PI / 2))
+  return areaFrom(Math.atan(t / Math.sqrt(degrees))) / (2 * areaFrom(0))
 }
 
 const variance = (values: readonly number[]): number => {
@@ -45,7 +46,7 @@ export function stratifiedMean(strata: readonly (readonly number[])[]): Interval
   if (total === 0) return { mean: whole, low: whole, high: whole, p: whole === 0 ? 1 : 0 }
   const degrees = total ** 2 / parts.reduce((sum, part) => sum + part.share ** 2 / part.degrees, 0)
   const half = studentQuantile(degrees) * Math.sqrt(total)
-  const p = Math.min(1, 2 * (1 - studentCdf(Math.abs(whole) / Math.sqrt(total), degrees)))
+  const p = 2 * studentTail(Math.abs(whole) / Math.sqrt(total), degrees)
   return { mean: whole, low: whole - half, high: whole + half, p }
 }
 
