@@ -152,7 +152,7 @@ const difference = (a: number, b: number) => {
 console.log(
   `${flags.quantize} in the bytes of ${flags.bits} bit, seed ${flags.seed}: ${calibration.length} texts of ${MEASURE} tokens to choose by, ${judging.length} to judge\n`,
 )
-console.log('| chosen by | KL nats | less than one width (95 %) | less than by KL (95 %) | spec |')
+console.log('| chosen by | KL nats | minus one width (95 %) | minus by KL (95 %) | spec |')
 console.log('| --- | --- | --- | --- | --- |')
 for (const [i, { name, spec }] of rows.entries())
   console.log(
