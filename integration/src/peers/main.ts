@@ -80,9 +80,11 @@ const report = {
   caches,
 }
 if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(report, undefined, 2)}\n`)
-const tables = [
-  ...(pruners ? [prunersTable(pruners.rows, prompts.length)] : []),
-  ...(caches ? [cachesTable(caches.rows)] : []),
-]
-process.stdout.write(`${tables.join('\n\n')}\n`)
-if (values.markdown !== undefined) writeIntoPage(values.markdown, tables)
+const tables = {
+  ...(pruners && { pruners: prunersTable(pruners.rows, prompts.length) }),
+  ...(caches && { caches: cachesTable(caches.rows) }),
+}
+for (const [part, table] of Object.entries(tables) as [keyof typeof tables, string][]) {
+  process.stdout.write(`${table}\n\n`)
+  if (values.markdown !== undefined) writeIntoPage(values.markdown, part, table)
+}

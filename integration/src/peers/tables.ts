@@ -55,13 +55,11 @@ export const cachesTable = (rows: readonly CacheRow[]) =>
     ]),
   )
 
-const BEGIN = '<!-- peers: begin -->'
-const END = '<!-- peers: end -->'
-
-/** Puts the tables between the page's two marks. */
-export function writeIntoPage(path: string, tables: readonly string[]): void {
+/** Puts the table of a part between the page's two marks for it. */
+export function writeIntoPage(path: string, part: 'pruners' | 'caches', table: string): void {
+  const [begin, end] = [`<!-- ${part}: begin -->`, `<!-- ${part}: end -->`]
   const page = readFileSync(path, 'utf8')
-  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)]
-  if (from < 0 || to < from) throw new Error(`${path} lacks the lines ${BEGIN} and ${END}.`)
-  writeFileSync(path, `${page.slice(0, from + BEGIN.length)}\n\n${tables.join('\n\n')}\n\n${page.slice(to)}`)
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`${path} lacks the lines ${begin} and ${end}.`)
+  writeFileSync(path, `${page.slice(0, from + begin.length)}\n\n${table}\n\n${page.slice(to)}`)
 }
