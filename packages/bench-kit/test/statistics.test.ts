@@ -84,6 +84,23 @@ describe('statistics', () => {
     // With 2 degrees of freedom p is 1 - t / sqrt(t^2 + 2), near 1 / t^2: small, and never below 0.
     const spread = Math.sqrt(3) * 1e-9
     expect(stratifiedMean([[1 - spread, 1, 1 + spread]]).p / 1e-18).toBeCloseTo(1, 4)
+    // Forty answers, none right: as far as Clopper and Pearson's interval of 0 of 40.
+    const none = stratifiedMean(
+      Array.from({ length: 8 }, () => [0, 0, 0, 0, 0]),
+      { low: 0, high: 1 },
+    )
+    expect(none).toEqual({ mean: 0, low: 0, high: expect.closeTo(0.0881, 4) as number, p: 1 })
+    expect(
+      stratifiedMean(
+        [
+          [0.5, 0.5],
+          [1, 1],
+        ],
+        { low: 0, high: 1 },
+      ).low,
+    ).toBeLessThan(0.75)
+    // Three differences of the same size are not yet a finding.
+    expect(stratifiedMean([[0.2, 0.2, 0.2]]).p).toBe(0.25)
     expect(designEffect([[1], [0], [1]])).toBe(1)
   })
 

@@ -88,8 +88,8 @@ function scoreOf(
     const right = scores.filter((score) => score === 1).length
     return { score: mean(scores), interval: wilsonInterval(right / effect, scores.length / effect) }
   }
-  const { mean: score, low, high } = stratifiedMean(strata)
   const inside = scores.every((one) => one >= 0 && one <= 1)
+  const { mean: score, low, high } = stratifiedMean(strata, inside ? { low: 0, high: 1 } : undefined)
   const within = (value: number) => (inside ? Math.min(1, Math.max(0, value)) : value)
   return { score, interval: { low: within(low), high: within(high) } }
 }

@@ -24,11 +24,18 @@ const variance = (values: readonly number[]): number => {
   return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1)
 }
 
+/** A variance below it is that of rounding equal values. */
+const ROUNDING = 1e-24
+
 /**
  * Mean over strata (datasets, tasks) of the mean within each, with Student's 95 % interval, which holds for few values; degrees of freedom
  * by Satterthwaite. Of one stratum it is the usual interval of a mean. A stratum of one value has no spread of its own and takes the others'.
+ * Where no value differs from the others of its stratum, the interval leaves room for what so few values would not have shown, up to `bounds`.
  */
-export function stratifiedMean(strata: readonly (readonly number[])[]): Interval & {
+export function stratifiedMean(
+  strata: readonly (readonly number[])[],
+  bounds?: Interval,
+): Interval & {
   readonly mean: number
   /** Two-sided p of a mean of 0. */
   readonly p: number
@@ -43,11 +50,22 @@ export function stratifiedMean(strata: readonly (readonly number[])[]): Interval
     degrees: Math.max(1, values.length - 1),
   }))
   const total = parts.reduce((sum, { share }) => sum + share, 0)
-  if (total === 0) return { mean: whole, low: whole, high: whole, p: whole === 0 ? 1 : 0 }
+  if (total < ROUNDING) return withoutSpread(whole, groups.flat().length, bounds)
   const degrees = total ** 2 / parts.reduce((sum, part) => sum + part.share ** 2 / part.degrees, 0)
   const half = studentQuantile(degrees) * Math.sqrt(total)
   const p = 2 * studentTail(Math.abs(whole) / Math.sqrt(total), degrees)
   return { mean: whole, low: whole - half, high: whole + half, p }
+}
+
+/** A share of values that none of `count` shows with a chance of 2.5 % may lie anywhere within the bounds; p by the signs. */
+function withoutSpread(whole: number, count: number, bounds: Interval = { low: whole, high: whole }) {
+  const unseen = 1 - 0.025 ** (1 / count)
+  return {
+    mean: whole,
+    low: whole - unseen * Math.max(0, whole - bounds.low),
+    high: whole + unseen * Math.max(0, bounds.high - whole),
+    p: whole === 0 ? 1 : Math.min(1, 2 * 0.5 ** count),
+  }
 }
 
 /**
