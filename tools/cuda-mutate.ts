@@ -73,6 +73,7 @@ if (values.list || values.build) {
 }
 
 const tests = await TestsOfMutants.find(library, mutants.length, work)
+chosen = chosen.filter(({ id }) => !tests.isNone(id))
 const outcomes = new Outcomes(join(work, 'outcomes.jsonl'), tests.built)
 const tried: Tried[] = []
 const begun = Date.now()

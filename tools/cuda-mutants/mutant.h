@@ -11,7 +11,8 @@
 namespace qpkv {
 namespace mutants {
 
-// Which mutants the process came by; written to the file that QPKV_MUTANTS_REACHED names when it
+// Which mutants the process came by (1), and which are none (2: a float's bound moved away from what
+// is equal); written to the file that QPKV_MUTANTS_REACHED names when it
 // ends.
 struct Reached {
   unsigned char at[QPKV_MUTANTS] = {};
@@ -34,18 +35,24 @@ inline bool Deleted(int id) {
   return id == chosen;
 }
 
-// A bound as it is, one further (id) or one nearer (id + 1); of floats the next one, so that '<' is
-// '<='.
-template <class T>
+// A bound as it is, one further or one nearer: `kCount` mutants from `id` on, the first of which is
+// the further one if kFurther. Of floats the next one, where that moves what is equal (kEqual: the
+// further one does).
+template <int kCount, bool kFurther, bool kEqual, class T>
 inline T Bound(int id, T bound) {
-  reached.at[id] = reached.at[id + 1] = 1;
-  if (id != chosen && id + 1 != chosen) return bound;
-  if constexpr (std::is_floating_point<T>::value) {
-    const T most = std::numeric_limits<T>::infinity();
-    return std::nextafter(bound, id == chosen ? most : -most);
-  } else {
-    return static_cast<T>(id == chosen ? bound + 1 : bound - 1);
+  constexpr bool kFloat = std::is_floating_point<T>::value;
+  for (int i = 0; i < kCount; ++i) {
+    const bool further = i == 0 ? kFurther : !kFurther;
+    reached.at[id + i] = kFloat && further != kEqual ? 2 : 1;
+    if (id + i != chosen) continue;
+    if constexpr (kFloat) {
+      const T most = std::numeric_limits<T>::infinity();
+      return std::nextafter(bound, further ? most : -most);
+    } else {
+      return static_cast<T>(further ? bound + 1 : bound - 1);
+    }
   }
+  return bound;
 }
 
 }  // namespace mutants

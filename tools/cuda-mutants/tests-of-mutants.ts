@@ -60,6 +60,11 @@ export class TestsOfMutants {
     return new TestsOfMutants(library, built, tests)
   }
 
+  /** Of floats there are changes that move nothing. */
+  isNone(mutant: number): boolean {
+    return this.tests.some(({ reached }) => reached[mutant] === 2)
+  }
+
   reaches(mutant: number): boolean {
     return this.tests.some(({ reached }) => reached[mutant] === 1)
   }

@@ -6,7 +6,10 @@ export interface Mutant {
   /** Relative to packages/cuda/native. */
   readonly file: string
   readonly line: number
-  /** The barrier or wait is gone, or the right side of a comparison is one more or one less. */
+  /**
+   * The barrier or wait is gone, or the right side of a comparison is one more or one less. Of floats, that is: what is equal falls
+   * on the other side, which one of the two does and the other is no change (mutant.h).
+   */
   readonly change: 'deleted' | '+1' | '-1'
   /** What is changed, as it stands in the file. */
   readonly text: string
@@ -42,8 +45,23 @@ function operandEnd(text: string, from: number): number | undefined {
   return undefined
 }
 
-/** Comments become spaces, so that nothing in them is changed and every place keeps its number. */
-const withoutComments = (text: string) => text.replace(/\/\/.*/g, (comment) => ' '.repeat(comment.length))
+/** Spaces in its place, so that every place keeps its number. */
+const blank = (text: string) => text.replace(/[^\n]/g, ' ')
+
+/** Comments, and what is written once for nvcc and once for the host's executor: both are the tools and no kernels. */
+const withoutTools = (text: string) =>
+  text.replace(/\/\/.*/g, blank).replace(/^#ifdef __CUDACC__$[^]*?^#endif/gm, blank)
+
+/** 'a < b ? a : b': where both are equal either is right, and the change that tells them apart then is none. */
+function isLeastOrMost(text: string, from: number, to: number, operator: string): boolean {
+  const operand = text.slice(from, to).replace(/\s+/g, ' ').trim()
+  const rest = /^\s*\?\s*([^?:;]+?)\s*:\s*([^?:;<>]*)/.exec(text.slice(to, to + 200))
+  if (!rest) return false
+  const [, first, second] = rest.map((part) => part.replace(/\s+/g, ' '))
+  const left = text.slice(0, from - operator.length).replace(/\s+/g, ' ')
+  const isLeft = (side: string) => left.endsWith(side) && !/[\w.)\]>]/.test(left.at(-side.length - 1) ?? '')
+  return (isLeft(first!) && second!.startsWith(operand)) || (first === operand && isLeft(second!.trim()))
+}
 
 /**
  * Writes every mutant of a file into it, each behind its number; numbers count from `mutants.length`, and `mutants` grows.
@@ -51,7 +69,7 @@ const withoutComments = (text: string) => text.replace(/\/\/.*/g, (comment) => '
  */
 export function writeMutants(file: string, source: string, mutants: Mutant[]): string {
   const end = file.endsWith('.cu') ? source.indexOf('\n}  // namespace\n') : source.length
-  const text = withoutComments(source.slice(0, end === -1 ? source.length : end))
+  const text = withoutTools(source.slice(0, end === -1 ? source.length : end))
   const edits: { from: number; to: number; changes: Mutant['change'][]; write: (id: number) => string }[] = []
   for (const { index, 0: call } of text.matchAll(barrier))
     edits.push({
@@ -67,11 +85,17 @@ export function writeMutants(file: string, source: string, mutants: Mutant[]): s
     const to = operandEnd(text, from)
     if (to === undefined) continue
     const operand = text.slice(from, to)
+    // By this one what is equal falls on the other side.
+    const equal = /<(?!=)|>=/.test(operator) ? '+1' : '-1'
+    const changes = (['+1', '-1'] as const).filter(
+      (change) => change !== equal || !isLeastOrMost(text, from, to, operator),
+    )
     edits.push({
       from,
       to,
-      changes: ['+1', '-1'],
-      write: (id) => `::qpkv::mutants::Bound(${id}, ${operand})`,
+      changes,
+      write: (id) =>
+        `::qpkv::mutants::Bound<${changes.length}, ${changes[0] === '+1'}, ${equal === '+1'}>(${id}, ${operand})`,
     })
   }
   edits.sort((a, b) => a.from - b.from)
@@ -94,7 +118,7 @@ export function writeMutants(file: string, source: string, mutants: Mutant[]): s
         file,
         line: text.slice(0, from).split('\n').length,
         change,
-        text: changes.length === 1 ? whole : `${whole} | ${text.slice(from, to).replace(/\s+/g, ' ').trim()}`,
+        text: change === 'deleted' ? whole : `${whole} | ${text.slice(from, to).replace(/\s+/g, ' ').trim()}`,
         before,
       })
   }

@@ -71,6 +71,11 @@ describe.skipIf(!there)('cuBLASLt', () => {
     expect(left).toBe(name === 'Create' ? 0 : name === 'Matmul' ? 1 + 4 * shapes : 1)
   })
 
+  test('is left where it cannot be timed', () => {
+    // A try, three that are timed; for the other shape the test's own, too.
+    expect(products({ QPKV_EXECUTOR_FAIL: 'cudaEventCreate:1:2' }).made).toBe(4 + (4 + 4))
+  })
+
   test('is left where it asks for more memory than it may, or than there is', () => {
     expect(products({ QPKV_FAKE_CUBLASLT_WORKSPACE: String(64 << 20) }).made).toBe(0)
     const scarce = { QPKV_FAKE_CUBLASLT_WORKSPACE: String(32 << 20), QPKV_EXECUTOR_MEMORY: String(24 << 20) }

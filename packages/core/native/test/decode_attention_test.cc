@@ -177,7 +177,8 @@ QPKV_TEST(DecodeAttentionEveryRowCount) {
     for (const TensorFormat& format :
          {Exact(Element::kBf16), Coded(4, ScalePer::kChannel, 32), Coded(4, ScalePer::kToken, 32)})
       Check(NameOf(format),
-            MakeHead(WithRecent(format, 90), WithRecent(format, 90), 64, rows, 100 + rows));
+            MakeHead(WithRecent(format, rows % 2 == 0 ? 90 : 200),
+                     WithRecent(format, rows % 2 == 0 ? 90 : 200), 64, rows, 100 + rows));
 }
 
 // Keys and values in segments of different formats, cut at different tokens, as the KIVI residual
@@ -188,6 +189,9 @@ QPKV_TEST(DecodeAttentionMixedSegments) {
   Check("cut apart",
         MakeHead({{exact, 4}, {k4, 320}, {exact, 13}}, {{exact, 4}, {v2, 333}}, 64, 4, 21));
   Check("never together", MakeHead({{k4, 640}, {exact, 65}}, {{f16, 1}, {v2, 704}}, 128, 2, 22));
+  // As many as a device's runs may be, should it cut a list into runs of two.
+  Check("many parts", MakeHead(std::vector<Piece>(64, {exact, 16}),
+                               std::vector<Piece>(64, {exact, 16}), 64, 2, 24));
   Check("long", MakeHead({{k4, 2048}, {k4, 32}, {f16, 40}}, {{v2, 2048}, {v2, 16}, {exact, 56}}, 64,
                          4, 23));
 }

@@ -103,6 +103,7 @@ QPKV_TEST(CheckPartsNameEveryFault) {
   TensorFormat format = Coded(2, ScalePer::kToken, 32, ZeroPoint::kInteger);
   format.outlier_fraction = 0.02;
   const PartLayout at = LayoutOf(Tensor::kKey, format, tokens, dim, AllNeeds());
+  const size_t last = at.outliers + 4 + 4 * (static_cast<size_t>(at.outlier_capacity) - 1);
   std::vector<int32_t> positions(tokens, 3);
   std::vector<const Ops*> tables = Tables();
   tables.push_back(&Reference());
@@ -117,6 +118,8 @@ QPKV_TEST(CheckPartsNameEveryFault) {
       {"too many outliers", at.outliers, {0xff, 0xff, 0xff, 0xff}},
       {"an outlier's token", at.outliers + 4, {37}},
       {"an outlier's channel", at.outliers + 5, {40}},
+      {"the last outlier's token", last, {37}},
+      {"the last outlier's channel", last + 1, {40}},
       {"outliers out of order", at.outliers + 4, {36, 39}},
       {"a negative position", at.positions + 4, {0, 0, 0, 0x80}},
       {"a valid bit behind the tokens", at.mask + 4, {0x3f}},

@@ -12,8 +12,9 @@ namespace {
 using namespace tile_cases;
 
 struct Unpacked {
-  std::vector<float> values, scales, offsets;
+  std::vector<float> values, scales, offsets, balance;
   std::vector<uint8_t> codes;
+  std::vector<int32_t> positions;
 };
 
 Unpacked UnpackPart(const Ops& ops, const PackedPart& part, int dim) {
@@ -23,12 +24,17 @@ Unpacked UnpackPart(const Ops& ops, const PackedPart& part, int dim) {
   const size_t cells = static_cast<size_t>(part.tokens) * dim;
   const size_t scales =
       at.scale_rows * (format.scale_per == ScalePer::kChannel ? dim : part.shape.part_tokens);
-  Unpacked out{std::vector<float>(cells, NAN), std::vector<float>(scales, NAN),
-               std::vector<float>(scales, NAN), std::vector<uint8_t>(cells, 0xff)};
+  Unpacked out{std::vector<float>(cells, NAN),    std::vector<float>(scales, NAN),
+               std::vector<float>(scales, NAN),   {},
+               std::vector<uint8_t>(cells, 0xff), {}};
+  out.balance.assign(format.scale_per == ScalePer::kChannel ? part.tokens : dim, NAN);
+  out.positions.assign(part.tokens, -1);
   UnpackItem item = ReaderOf(part, out.values.data());
   item.codes = out.codes.data();
   item.scales = out.scales.data();
   item.offsets = out.offsets.data();
+  item.balance = out.balance.data();
+  item.positions = part.shape.needs.positions ? out.positions.data() : nullptr;
   UnpackOne(ops, TestStream(), item, dim);
   return out;
 }
@@ -37,8 +43,13 @@ QPKV_TEST(UnpackEqualsReference) {
   for (int dim : HeadDims())
     for (Tensor tensor : {Tensor::kKey, Tensor::kValue})
       for (const TensorFormat& format : Formats(dim)) {
-        const PackedTokens packed = PackTokens(Reference(), TestStream(), tensor, {{format, 75}},
-                                               dim, RandomTokens(dim, 75, dim));
+        PartNeeds needs;
+        needs.positions = tensor == Tensor::kKey;
+        std::vector<int32_t> positions(75);
+        for (int t = 0; t < 75; ++t) positions[t] = 3 * t + 1;
+        const PackedTokens packed =
+            PackTokens(Reference(), TestStream(), tensor, {{format, 75}}, dim,
+                       RandomTokens(dim, 75, dim), needs, positions.data());
         const Unpacked want = UnpackPart(Reference(), packed.parts[0], dim);
         for (const Ops* ops : Tables()) {
           const Unpacked got = UnpackPart(*ops, packed.parts[0], dim);
@@ -51,6 +62,11 @@ QPKV_TEST(UnpackEqualsReference) {
                            want.scales.size() * sizeof(float));
           ExpectEqualBytes(label + " offsets", got.offsets.data(), want.offsets.data(),
                            want.offsets.size() * sizeof(float));
+          ExpectEqualBytes(label + " balance", got.balance.data(), want.balance.data(),
+                           want.balance.size() * sizeof(float));
+          if (needs.positions)
+            ExpectEqualBytes(label + " positions", got.positions.data(), positions.data(),
+                             positions.size() * sizeof(int32_t));
         }
       }
 }

@@ -96,8 +96,7 @@ __global__ void __launch_bounds__(kDecodeThreads, 2)
   PieceReader reader = ReadPieces(a, rows, run.begin, run.end, true, pieces, room.buffers);
   if (me < kRowsAtOnce) most[me] = -Infinity(), total[me] = 0;
   LoadQueries(rows, a.dim, room.q);
-  ValueSums sums;
-  ClearSums(&sums);
+  ValueSums sums = {};
   while (const Piece* piece = NextPiece(&reader)) {
     if (piece->tensor == Tensor::kValue) {
       AddPieceValues(*piece, a.dim, room.p, room.work, &sums);

@@ -24,11 +24,6 @@ struct ValueSums {
 };
 constexpr int kDecodeWarps = kDecodeThreads / kWarp;
 
-QPKV_DEVICE void ClearSums(ValueSums* sums) {
-  for (int j = 0; j < kChannelsEach; ++j)
-    for (int r = 0; r < kRowsAtOnce; ++r) sums->of[j][r] = 0;
-  sums->tensor = {};
-}
 // kept: [kRowsAtOnce], a factor of each row.
 QPKV_DEVICE void ScaleSums(const float* kept, ValueSums* sums) {
   for (int j = 0; j < kChannelsEach; ++j)

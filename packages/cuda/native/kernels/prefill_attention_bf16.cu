@@ -43,8 +43,8 @@ __global__ void PrefillBf16Kernel(PrefillAttentionArgs a) {
       const float* from =
           a.q + static_cast<size_t>(row) * a.q_stride + static_cast<size_t>(head) * a.dim;
       const bool there = row < a.rows;
-      fragment.r[i] = PackBf16(there && c < a.dim ? from[c] : 0.0f,
-                               there && c + 1 < a.dim ? from[c + 1] : 0.0f);
+      // Channels are even, so that a pair is there or not.
+      fragment.r[i] = there && c < a.dim ? PackBf16(from[c], from[c + 1]) : 0u;
     }
     return fragment;
   };
@@ -66,8 +66,7 @@ __global__ void PrefillBf16Kernel(PrefillAttentionArgs a) {
       const int token = i / (8 * kDepth), c = i % (8 * kDepth) * 2;
       const float* from = a.k + (kv + key + token) * a.dim;
       const bool there = key + token < last;
-      keys[token * kPitch + c / 2] = PackBf16(there && c < a.dim ? from[c] : 0.0f,
-                                              there && c + 1 < a.dim ? from[c + 1] : 0.0f);
+      keys[token * kPitch + c / 2] = there && c < a.dim ? PackBf16(from[c], from[c + 1]) : 0u;
     }
     for (int i = static_cast<int>(threadIdx.x); i < kKeys / 2 * 16 * kDepth; i += kThreads) {
       const int pair = i / (16 * kDepth), c = i % (16 * kDepth), token = key + 2 * pair;

@@ -55,7 +55,6 @@ QPKV_DEVICE Threshold<Key> FindThreshold(int count, int keep, const KeyOf& key_o
     prefix |= static_cast<Key>(found[0]) << down;
     mask |= Key{255} << down;
     missing = found[1];
-    __syncthreads();
   }
   return {prefix, missing};
 }
