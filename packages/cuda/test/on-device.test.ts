@@ -62,7 +62,7 @@ describe('on-device.sh', { timeout: 300_000 }, () => {
     const { format, dryRun, steps } = result()
     expect([format, dryRun]).toEqual(['qpkv-on-device/2', true])
     expect(Object.keys(steps)).toEqual(
-      'build suite ceilings bench peers end-to-end memcheck racecheck synccheck'.split(' '),
+      'build suite ceilings bench cublaslt peers end-to-end memcheck racecheck synccheck'.split(' '),
     )
     expect(steps['ceilings']).toEqual({
       wouldStart: join(bundle, 'build/cuda/qpkv_ceilings'),

@@ -105,6 +105,18 @@ export function stepsFor({ bundle, cudaHome, library, small, limitSeconds }: Pla
       },
     },
     {
+      name: 'cublaslt',
+      starts: `QPKV_CUBLASLT=auto: ${suite} =MatmulManyRows, then ${bench} ${library}`,
+      needs: [suite, bench, library],
+      run: async () => {
+        const env = { ...reached, QPKV_CUBLASLT: 'auto' }
+        const products = await start(suite, ['=MatmulManyRows'], { env, limitSeconds })
+        if (products.status !== 0) return outcomeOf(products)
+        const done = await start(bench, [library, ...(small ? ['--small'] : [])], { env, limitSeconds })
+        return outcomeOf(done, { times: jsonLines(done.stdout) })
+      },
+    },
+    {
       name: 'peers',
       starts: 'python3 peers.py',
       needs: ['python3', join(bundle, 'peers.py')],
