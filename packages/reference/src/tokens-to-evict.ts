@@ -8,9 +8,9 @@ export interface LiveTokens {
 }
 
 /**
- * Indices of the tokens that leave when a head holds more than it may: under `fifo` the oldest behind the first
+ * Indices of the tokens to evict when a head holds more than it may: under `fifo` the oldest behind the first
  * `protect.first`, by score those with the lowest running scores between the protected ends; of equal scores the higher
- * position leaves. The reference for eviction in decode; engines clear the tokens' valid bits.
+ * position is evicted. The reference for eviction in decode; engines clear the tokens' valid bits.
  */
 export function tokensToEvict(
   live: LiveTokens,

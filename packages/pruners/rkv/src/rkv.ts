@@ -40,7 +40,7 @@ export const rkv = definePruner({
       default: 128,
       min: 1,
       max: 65536,
-      doc: 'With decode=evict: tokens beyond the budget that gather before some leave; at least as many as `window`.',
+      doc: 'With decode=evict: tokens beyond the budget that gather before some are evicted; at least as many as `window`.',
     }),
   },
   profiles: { original: { lambda: 0.07, alone: 'first', order: 'score', decode: 'evict' } },

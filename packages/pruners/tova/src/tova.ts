@@ -26,7 +26,7 @@ export const tova = definePruner({
       default: 1,
       min: 1,
       max: 65536,
-      doc: 'With decode=evict: tokens beyond the budget that gather before some leave; more cost less time.',
+      doc: 'With decode=evict: tokens beyond the budget that gather before some are evicted; more cost less time.',
     }),
   },
   layer: ({ last, over, decode, buffer }, { prompt }) => {

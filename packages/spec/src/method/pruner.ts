@@ -59,10 +59,10 @@ export interface Selection {
 /** See {@link Selection}. */
 export interface ScoreEvictionInput {
   readonly by: ScoreInput
-  /** Tokens that gather before some leave; 1 if left out. */
+  /** Tokens that gather before some are evicted; 1 if left out. */
   readonly every?: number
   readonly capacity?: number
-  /** `anew`: the score is measured again each time tokens leave; left out: it runs on. See the plan's ScoreEviction. */
+  /** `anew`: the score is measured again each time tokens are evicted; left out: it runs on. See the plan's ScoreEviction. */
   readonly measure?: 'anew'
 }
 
