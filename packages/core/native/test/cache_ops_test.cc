@@ -85,7 +85,7 @@ QPKV_TEST(AppendTokensEqualsReference) {
           ops.AppendTokens(TestStream(), {&item, 1, dim, heads, item.rows});
           done += item.rows;
           // The newest leaves: what is appended behind it must not bring it back.
-          for (size_t h = 0; h < to->views.size(); ++h) {
+          for (size_t h = 0; done == 9 && h < to->views.size(); ++h) {
             const Part& part = to->lists[2 * h].front();
             const PartLayout at = LayoutOf(Tensor::kKey, key, part.part_tokens, dim, needs);
             part.data[at.mask + 1] &= 0xfe;
