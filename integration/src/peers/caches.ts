@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { contentHash, mean, median, stratifiedMean, wilsonInterval, type Interval } from '@qpkv/bench-kit'
 import type { Json } from '@qpkv/spec'
+import { comparePairs, type CachePair } from './paired-caches.ts'
 import type { Played, PlayedRow, Player, PlayerFacts } from './player.ts'
 
 /** A program with the caches it is asked for. */
@@ -52,6 +53,7 @@ export async function compareCaches(
   timed = prompts.length,
 ): Promise<{
   readonly rows: readonly CacheRow[]
+  readonly pairs: readonly CachePair[]
   readonly facts: Readonly<Record<string, PlayerFacts>>
   readonly peakBytes: Readonly<Record<string, number>>
 }> {
@@ -86,7 +88,15 @@ export async function compareCaches(
     for (const { player } of started) player.stop()
   }
   const playedBy = (side: Side) => prompts.map((prompt) => known.get(keyOf(side, prompt))?.played as Played)
+  const played = new Map(sides.map((side) => [side.name, playedBy(side)]))
   return {
+    pairs: comparePairs(([program, cache]) => {
+      const rows = (played.get(program) ?? []).map((one) => one.rows[cache])
+      return {
+        right: rows.map((row, i) => decode(row?.answer ?? []).includes(prompts[i]?.answer ?? ' ')),
+        kl: rows.map((row) => row?.kl ?? NaN),
+      }
+    }),
     rows: sides.flatMap((side) => {
       const played = playedBy(side)
       return ['full', ...Object.keys(side.settings)].map((cache) =>

@@ -38,7 +38,7 @@ export const pressPairs: Readonly<Record<string, PressPair>> = {
   streamingllm: { ours: 'streamingllm:sinks=4', press: 'StreamingLLMPress', options: { n_sink: 4 } },
 }
 
-/** kvpress' cousin of h2o: the mean over the queries that see a token, and no newest tokens set aside. */
+/** As near as the engine's statistics come to kvpress' cousin of h2o: that divides by the queries that see a token, this by all of them. */
 const observedAttention = definePruner({
   name: 'observed-attention',
   paper: h2o.paper,

@@ -15,7 +15,7 @@ import { cacheSides } from './cache-sides.ts'
 import { compareCaches, type CachePrompt } from './caches.ts'
 import { peerPrompt } from './peer-prompts.ts'
 import { comparePruners } from './pruners.ts'
-import { cachesTable, prunersTable, writeIntoPage } from './tables.ts'
+import { cachesTable, pairsTable, prunersTable, writeIntoPage } from './tables.ts'
 
 const { values } = parseArgs({
   options: {
@@ -82,7 +82,7 @@ const report = {
 if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(report, undefined, 2)}\n`)
 const tables = {
   ...(pruners && { pruners: prunersTable(pruners.rows, prompts.length) }),
-  ...(caches && { caches: cachesTable(caches.rows) }),
+  ...(caches && { caches: cachesTable(caches.rows), pairs: pairsTable(caches.pairs) }),
 }
 for (const [part, table] of Object.entries(tables) as [keyof typeof tables, string][]) {
   process.stdout.write(`${table}\n\n`)

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { markdownTable } from '@qpkv/bench-kit'
 import type { CacheRow } from './caches.ts'
+import type { CachePair } from './paired-caches.ts'
 import type { PrunerRow } from './pruners.ts'
 
 const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`
@@ -55,8 +56,21 @@ export const cachesTable = (rows: readonly CacheRow[]) =>
     ]),
   )
 
+export const pairsTable = (pairs: readonly CachePair[]) =>
+  table(
+    ['first', 'second', 'right only in the first / second', 'p (Holm)', 'KL, first less second', 'p (Holm)'],
+    pairs.map((pair) => [
+      pair.first.join(': '),
+      pair.second.join(': '),
+      `${pair.onlyFirstRight} / ${pair.onlySecondRight}`,
+      pair.answersP.toPrecision(2),
+      `${pair.klDifference.toFixed(3)} (${pair.klInterval.low.toFixed(3)} to ${pair.klInterval.high.toFixed(3)})`,
+      pair.klP.toPrecision(2),
+    ]),
+  )
+
 /** Puts the table of a part between the page's two marks for it. */
-export function writeIntoPage(path: string, part: 'pruners' | 'caches', table: string): void {
+export function writeIntoPage(path: string, part: 'pruners' | 'caches' | 'pairs', table: string): void {
   const [begin, end] = [`<!-- ${part}: begin -->`, `<!-- ${part}: end -->`]
   const page = readFileSync(path, 'utf8')
   const [from, to] = [page.indexOf(begin), page.indexOf(end)]
