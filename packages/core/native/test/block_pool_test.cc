@@ -11,8 +11,11 @@ thread_local bool refuse_memory = false;
 }
 
 // Of the whole test program, so that a test can take all memory away.
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return refuse_memory ? nullptr : std::malloc(bytes > 0 ? bytes : 1);
+}
 void* operator new(size_t bytes) {
-  void* data = refuse_memory ? nullptr : std::malloc(bytes > 0 ? bytes : 1);
+  void* data = operator new(bytes, std::nothrow);
   if (data == nullptr) throw std::bad_alloc();
   return data;
 }
