@@ -91,24 +91,30 @@ export async function compareCaches(
   const played = new Map(sides.map((side) => [side.name, playedBy(side)]))
   return {
     pairs: comparePairs(([program, cache]) => {
-      const rows = (played.get(program) ?? []).map((one) => one.rows[cache])
+      const all = played.get(program) ?? []
       return {
-        right: rows.map((row, i) => decode(row?.answer ?? []).includes(prompts[i]?.answer ?? ' ')),
-        kl: rows.map((row) => row?.kl ?? NaN),
+        right: answersRight(all, cache, prompts, decode),
+        kl: all.map(({ rows }) => rows[cache]?.kl ?? NaN),
       }
     }),
-    rows: sides.flatMap((side) => {
-      const played = playedBy(side)
-      return ['full', ...Object.keys(side.settings)].map((cache) =>
-        cacheRow(side.name, cache, played, prompts, decode, timed),
-      )
-    }),
+    rows: sides.flatMap(({ name, settings }) =>
+      ['full', ...Object.keys(settings)].map((cache) =>
+        cacheRow(name, cache, played.get(name) ?? [], prompts, decode, timed),
+      ),
+    ),
     facts: Object.fromEntries(started.map(({ side, facts }) => [side.name, facts])),
     peakBytes: Object.fromEntries(
       sides.map((side) => [side.name, Math.max(...playedBy(side).map(({ peakBytes }) => peakBytes))]),
     ),
   }
 }
+
+const answersRight = (
+  played: readonly Played[],
+  cache: string,
+  prompts: readonly CachePrompt[],
+  decode: (ids: readonly number[]) => string,
+): boolean[] => prompts.map(({ answer }, i) => decode(played[i]?.rows[cache]?.answer ?? []).includes(answer))
 
 function cacheRow(
   program: string,
@@ -123,9 +129,7 @@ function cacheRow(
       const row = rows[cache]
       return row ? read(row) : NaN
     })
-  const right = prompts.filter(({ answer }, i) =>
-    decode(played[i]?.rows[cache]?.answer ?? []).includes(answer),
-  ).length
+  const right = answersRight(played, cache, prompts, decode).filter(Boolean).length
   const kl = stratifiedMean([of((row) => row.kl)])
   return {
     program,
